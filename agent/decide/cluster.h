@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cluster.h - one cluster's mind: an event goes in, actions come out.
+ *
+ * One pass: run.c hands over a report, a tick or an operator's word, with the time.
+ * cluster_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
+ * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
+ * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
+ * states.
+ */
+#ifndef HOMING_CLUSTER_H
+#define HOMING_CLUSTER_H
+
+#include "topo.h"
+#include "writer.h"
+
+/* How probe asks. */
+enum pace {
+    PACE_STEADY, /* every interval_ms, the cheapest question; the full one once a second */
+    PACE_FAST,   /* all members, every fast_interval_ms */
+    PACE_COUNT
+};
+
+enum alarm {
+    ALARM_AMBIGUOUS, /* I4: names the rival and the command that resolves it */
+    ALARM_NO_WRITER,
+    ALARM_STALE,
+    ALARM_BRAKED, /* W10 */
+    ALARM_DENIED, /* a member refuses our credentials */
+    ALARM_COUNT
+};
+
+/* Configuration of one cluster as far as deciding needs it. Times in ms. */
+struct cluster_conf {
+    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
+    uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
+    uint32_t interval_ms;
+    uint32_t fast_interval_ms;
+    uint32_t timeout_ms;
+    uint32_t max_stale_ms;
+    uint32_t max_switches; /* in 10 minutes; 0: no brake */
+    uint64_t max_lag;      /* bytes of WAL */
+};
+
+enum event_kind {
+    EVENT_TICK, /* wake_ms has come */
+    EVENT_REPORT,
+    EVENT_ACCEPT, /* W4: the operator names `member` */
+    EVENT_FREEZE,
+    EVENT_UNFREEZE, /* ends frozen, and the brake of W10 */
+    EVENT_KIND_COUNT
+};
+
+struct event {
+    enum event_kind kind;
+    uint32_t member;      /* EVENT_ACCEPT */
+    struct report report; /* EVENT_REPORT */
+};
+
+/* What an event brought about. */
+struct actions {
+    bool publish;     /* the verdict changed: persist it, then publish it (W2) */
+    bool confirmed;   /* confirmed_ms grew: refresh the view; nothing to persist */
+    enum pace pace;   /* from now on */
+    uint32_t ask;     /* mask: ask these at once, with the full question */
+    uint64_t wake_ms; /* call with EVENT_TICK then, at the latest; 0: no need */
+    uint32_t raised;  /* mask of alarms, 1 << enum alarm: newly raised, */
+    uint32_t cleared; /* newly cleared */
+};
+
+/* EVENT_ACCEPT and the like can be refused. */
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_NO_SUCH_MEMBER,
+    REFUSAL_NOT_CLAIMING,    /* accept adopts a present claim only (W1) */
+    REFUSAL_NOT_FROZEN,      /* unfreeze: neither frozen nor braked */
+    REFUSAL_NO_WRITER_KNOWN, /* freeze: there is nobody to pin */
+    REFUSAL_COUNT
+};
+
+/* Storage is the caller's; the fields are
+ * private to agent/decide, except that `explain` reads conf, verdict and topo. */
+struct cluster {
+    struct cluster_conf conf;
+    struct verdict verdict;
+    struct topo topo;        /* what each member last said */
+    uint64_t asked_again_ms; /* W3: the incumbent was asked once more at this time; 0: no */
+    uint64_t fast_until_ms;
+    uint64_t switch_ms[16]; /* W10: times of the last switches, a ring */
+    uint32_t switch_next;
+    uint32_t alarms;       /* mask of raised ones */
+    bool first_round_done; /* every member answered or timed out once (W3a) */
+};
+
+/* Starts with nothing known, or with a verdict from disk (copied; its masks and writer refer to
+ * this configuration's members; published as suspect at once if confirmed within max_stale, else
+ * held for W2 but not published as the writer: stale). `saved` may be NULL. */
+void cluster_init(struct cluster *c, const struct cluster_conf *conf, const struct verdict *saved,
+                  uint64_t now_ms, struct actions *ret_actions);
+
+/* A reload: new members and times; map[i] is the new index of old member i, or MEMBER_NONE. */
+void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, const uint32_t *map,
+                         uint64_t now_ms, struct actions *ret_actions);
+
+/* The one way in. Never fails on a report; operator events may be refused, which changes nothing.
+ */
+enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
+                            struct actions *ret_actions);
+
+const char *pace_name(enum pace pace);
+const char *alarm_name(enum alarm alarm);
+const char *refusal_name(enum refusal refusal);
+
+#endif

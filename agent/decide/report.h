@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report.h - what one member said, once. Engines make reports, agent/decide judges them.
+ *
+ * One pass: probe asks a member over its own connection; the engine translates the answer ("not in
+ * recovery", "primary") into a role, a term and an identity; run.c hands the report to
+ * cluster_handle(). A report is about the member that made it: a claim (W1).
+ */
+#ifndef HOMING_REPORT_H
+#define HOMING_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum role {
+    ROLE_NONE,
+    ROLE_WRITER,
+    ROLE_READER,
+    ROLE_COUNT
+};
+
+/* The engine's own fencing token, ordered within one identity: hi first, then lo.
+ * PostgreSQL: lo = timeline. All zero: none known. */
+struct term {
+    uint64_t hi;
+    uint64_t lo;
+};
+
+enum report_kind {
+    REPORT_ANSWER,  /* it answered: role and all facts are set */
+    REPORT_LATE,    /* a question has been unanswered for `interval` */
+    REPORT_TIMEOUT, /* unanswered for `timeout`: the connection was closed */
+    REPORT_BROKEN,  /* its connection broke */
+    REPORT_REFUSED, /* no connection to be had: refused, unreachable, "starting up", unknown host */
+    REPORT_DENIED,  /* authentication failed: it is not asked again before a reload */
+    REPORT_ODD,     /* it answered, but not as this engine does: not asked often */
+    REPORT_KIND_COUNT
+};
+
+/* Facts other than member, kind and asked_ms are set for REPORT_ANSWER only. */
+struct report {
+    uint32_t member; /* index in the cluster */
+    enum report_kind kind;
+    uint64_t asked_ms; /* when the question was sent, CLOCK_MONOTONIC */
+    enum role role;
+    bool authenticated;   /* the server proved who it is (TLS verify-full or its like) */
+    uint64_t identity;    /* what proves two members hold the same data set; 0: not known */
+    uint64_t incarnation; /* one running server; 0: not known */
+    struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */
+    uint64_t position;    /* written (writer) or replayed (reader), in bytes; 0: not known */
+};
+
+const char *role_name(enum role role);
+const char *report_kind_name(enum report_kind kind);
+
+/* < 0, 0, > 0 as a is older than, equal to, newer than b. */
+int term_compare(struct term a, struct term b);
+
+#endif
