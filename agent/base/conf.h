@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf.h - the configuration as homingd uses it: parsed, checked, defaults filled in.
+ *
+ * Called by main.c (start, --check-config) and run.c (reload: all or nothing). A configuration
+ * is immutable once loaded. Every error is one line "file:line:column: what, and what to do".
+ */
+#ifndef HOMING_CONF_H
+#define HOMING_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Ordered and numbered as enum view_mode, without VIEW_MODE_GONE. */
+enum conf_mode {
+    CONF_MODE_OFF = 1,
+    CONF_MODE_OBSERVE,
+    CONF_MODE_NAMES,
+    CONF_MODE_CONNECT,
+    CONF_MODE_SEVER,
+    CONF_MODE_COUNT
+};
+
+/* The highest mode that this version carries out, and its default. */
+#define CONF_MODE_HIGHEST CONF_MODE_NAMES
+
+enum conf_role {
+    CONF_ROLE_WRITER,
+    CONF_ROLE_READER,
+    CONF_ROLE_COUNT
+};
+
+enum conf_family {
+    CONF_FAMILY_AUTO = 0,
+    CONF_FAMILY_4 = 4,
+    CONF_FAMILY_6 = 6
+};
+
+/* A position in the configuration file, for errors found later (unknown host, unreadable file). */
+struct conf_at {
+    uint32_t line;
+    uint32_t column;
+};
+
+/* Keys that may stand in agent.defaults and in a cluster; innermost wins. */
+struct conf_timing {
+    uint32_t interval_ms;      /* 250 */
+    uint32_t fast_interval_ms; /* 50 */
+    uint32_t timeout_ms;       /* 1000 */
+    uint32_t max_stale_ms;     /* 30000; 5 s .. 10 min */
+    uint32_t hold_ms;          /* 2000 */
+    uint32_t keepalive_ms;     /* 0: off */
+    uint32_t sever_spread_ms;  /* 0 */
+    uint32_t max_switches;     /* 5 in 10 minutes; 0: no brake */
+    uint64_t max_lag;          /* 16 MiB, in bytes */
+    enum conf_mode mode;
+    enum conf_family family;
+};
+
+struct conf_member {
+    char *host; /* a name or an address literal */
+    uint16_t port;
+    bool failover; /* default true */
+    struct conf_at at;
+};
+
+struct conf_endpoint {
+    char **names; /* canonical; names[0] identifies the endpoint */
+    uint32_t name_count;
+    enum conf_role role;
+    enum conf_mode mode;
+    uint32_t hold_ms;
+    struct conf_at at;
+};
+
+struct conf_network {
+    uint8_t family; /* 4 or 6 */
+    uint8_t bits;
+    uint8_t bytes[16];
+};
+
+struct conf_cluster {
+    char *name;
+    const char *engine; /* "postgresql" */
+    struct conf_member *members;
+    uint32_t member_count;
+    char *connection;    /* libpq keywords and values, "" if none */
+    char *password_file; /* NULL if none */
+    struct conf_endpoint *endpoints;
+    uint32_t endpoint_count;
+    struct conf_network *allowed_networks;
+    uint32_t allowed_network_count;
+    struct conf_timing timing;
+    struct conf_at at;
+};
+
+struct conf {
+    char *file;
+    char *run_dir;   /* /run/homing */
+    char *state_dir; /* /var/lib/homing */
+    struct conf_cluster *clusters;
+    uint32_t cluster_count;
+};
+
+/* Reads and checks `file`; on any error writes one line per error to `errors` and returns -EINVAL
+ * (-errno if the file cannot be read), with *ret_conf untouched. A warning (no clusters) is a line
+ * too. */
+int conf_load(const char *file, FILE *errors, struct conf **ret_conf);
+void conf_free(struct conf *conf); /* NULL is allowed */
+
+/* The configuration in force, defaults included and secrets hidden, as YAML that conf_load() takes.
+ */
+void conf_dump(const struct conf *conf, FILE *out);
+
+/* The password from cluster's file, without its trailing newline: malloc'd, the caller wipes and
+ * frees it. NULL in *ret_password if none is configured. -EACCES: readable by others; else -errno.
+ */
+int conf_password(const struct conf_cluster *cluster, char **ret_password);
+
+/* Whether the address may be used for this cluster (allowed_networks; all, where none are given).
+ */
+bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes);
+
+const char *conf_mode_name(enum conf_mode mode);
+bool conf_mode_parse(const char *text, enum conf_mode *ret_mode);
+
+#endif

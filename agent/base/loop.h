@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * loop.h - the one event loop: timers, descriptors, signals, and the clock.
+ *
+ * loop.c puts it on libev (the only file that includes ev.h); tests/support/fake_loop.c puts it on
+ * a virtual clock, so that the real agent can be replayed. One thread. A callback may stop or free
+ * any watcher, its own included; nothing is called after its _free.
+ */
+#ifndef HOMING_LOOP_H
+#define HOMING_LOOP_H
+
+#include <stdint.h>
+
+struct loop;
+struct loop_timer;
+struct loop_io;
+struct loop_signal;
+
+enum {
+    LOOP_READ = 1,
+    LOOP_WRITE = 2
+};
+
+typedef void loop_timer_fn(void *arg);
+typedef void loop_io_fn(void *arg, int events);
+typedef void loop_signal_fn(void *arg, int signo);
+
+/* NULL: out of memory or descriptors (errno). */
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* CLOCK_MONOTONIC in ms, read now (not cached per turn): ages and deadlines. */
+uint64_t loop_now_ms(const struct loop *loop);
+
+/* One shot. Not started until loop_timer_set(); set again moves it. Slack is the loop's: it never
+ * fires early. */
+struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg);
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms);
+void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_free(struct loop_timer *timer); /* NULL is allowed */
+
+/* Level-triggered; events 0: pause. The descriptor stays the caller's, and must outlive the
+ * watcher. */
+struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn, void *arg);
+void loop_io_set(struct loop_io *io, int events);
+void loop_io_free(struct loop_io *io);
+
+struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn *fn, void *arg);
+void loop_signal_free(struct loop_signal *signal);
+
+#endif

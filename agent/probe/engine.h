@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine.h - how to ask one kind of database who is the writer.
+ *
+ * One pass: probe.c has an address for a member and calls open(); the engine connects without
+ * blocking, and from then on answers every ask() with exactly one engine_answer, in order, or one
+ * engine_failed, after which probe.c closes the session. probe.c owns schedule, time-outs
+ * and back-off; the engine owns the wire. An engine is a const struct of functions, and one
+ * <engine>.c (I/O) with one <engine>_reports.c (pure: rows in, report out).
+ */
+#ifndef HOMING_ENGINE_H
+#define HOMING_ENGINE_H
+
+#include "../base/conf.h"
+#include "../base/loop.h"
+#include "../decide/report.h"
+
+/* An address of a member. */
+struct address {
+    uint8_t family; /* 4 or 6 */
+    uint8_t bytes[16];
+    uint16_t port;
+    char text[48]; /* numeric */
+};
+
+enum question {
+    QUESTION_CHEAP, /* is your role still what you said? */
+    QUESTION_FULL,  /* role, term, identity, position */
+    QUESTION_COUNT
+};
+
+struct engine_session;
+
+/* Where a session's answers go. `text` is the server's own words, or the library's, one line. */
+struct engine_sink {
+    /* Connected and authenticated; asks may follow. */
+    void (*ready)(void *arg);
+    /* report: role, authenticated, identity, incarnation, term, position are set; the rest is
+     * probe's. note: NULL, or a remark for status ("the role's own settings make it read-only"). */
+    void (*answer)(void *arg, const struct report *report, const char *note);
+    /* The session is over; kind is REFUSED, DENIED, ODD or BROKEN. */
+    void (*failed)(void *arg, enum report_kind kind, const char *text);
+    void *arg;
+};
+
+struct engine {
+    const char *name;
+    uint16_t default_port;
+    /* Begins to connect to `address` of `member`. The sink may be called only from the loop,
+     * never from inside open(). NULL: out of memory. */
+    struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
+                                   const struct conf_member *member, const struct address *address,
+                                   const struct engine_sink *sink);
+    /* Only when ready, and one question at a time. */
+    void (*ask)(struct engine_session *session, enum question question);
+    /* Ends the session at once, without waiting for anything. No sink call comes after it. */
+    void (*close)(struct engine_session *session);
+};
+
+extern const struct engine engine_postgresql;
+
+/* NULL: no such engine. */
+const struct engine *engine_find(const char *name);
+
+#endif

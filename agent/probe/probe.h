@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * probe.h - asks the members of one cluster, in time, and hands on what they say.
+ *
+ * One pass: resolve.c (c-ares) keeps each member's addresses; probe.c keeps one session per
+ * member, asks it at the pace that decide chose, and calls report() with every answer, lateness and
+ * failure. It decides nothing. Errors back off with jitter up to 10 s, denied members are left
+ * alone; each question, connect included, is bounded by `timeout`.
+ */
+#ifndef HOMING_PROBE_H
+#define HOMING_PROBE_H
+
+#include "../decide/cluster.h"
+#include "engine.h"
+#include "resolve.h"
+
+struct probe;
+
+struct probe_sink {
+    void (*report)(void *arg, const struct report *report);
+    /* The addresses of a member, or the one its session is connected to, changed. */
+    void (*addresses)(void *arg, uint32_t member);
+    void *arg;
+};
+
+/* What is known of one member, for status and for the view. Texts live until the next call. */
+struct probe_member {
+    const struct address
+        *connected; /* the one the session is connected to; or the last one; or NULL */
+    const struct address *addresses; /* all resolved ones that are allowed */
+    uint32_t address_count;
+    const char *text;  /* the last error in the server's own words; "" if all is well */
+    const char *note;  /* "" or the engine's remark */
+    uint64_t retry_ms; /* when it is tried again; 0: it is connected or denied */
+};
+
+/* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. */
+struct probe *probe_new(struct loop *loop, struct resolver *resolver,
+                        const struct conf_cluster *cluster, const struct probe_sink *sink);
+void probe_free(struct probe *probe);
+
+void probe_set_pace(struct probe *probe, enum pace pace);
+
+/* Asks these members now with the full question (a mask); one that has a question
+ * outstanding is asked when that is answered. Not connected ones are tried at once. */
+void probe_ask(struct probe *probe, uint32_t members);
+
+void probe_member(const struct probe *probe, uint32_t member, struct probe_member *ret_member);
+
+#endif

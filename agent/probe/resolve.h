@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * resolve.h - member hosts to addresses, ahead of time, on the loop (c-ares).
+ *
+ * Honours TTLs (bounded to 1 s .. 5 min), keeps the last good addresses when a lookup fails, reads
+ * /etc/hosts, and takes address literals as they are. The agent never resolves through its own
+ * shim.
+ */
+#ifndef HOMING_RESOLVE_H
+#define HOMING_RESOLVE_H
+
+#include "../base/conf.h"
+#include "../base/loop.h"
+
+struct resolver;
+struct resolve_host;
+
+/* One set of addresses: network byte order, family 4 or 6. */
+struct resolve_address {
+    uint8_t family;
+    uint8_t bytes[16];
+};
+
+/* Called whenever the set changes, and after a failure with count 0 and error set if there never
+ * was a good one. */
+typedef void resolve_fn(void *arg, const struct resolve_address *addresses, uint32_t count,
+                        const char *error);
+
+/* NULL: out of memory, or c-ares cannot start (errno). */
+struct resolver *resolver_new(struct loop *loop);
+void resolver_free(struct resolver *resolver);
+
+/* Watches `host` from now on. The first call of `fn` comes from the loop, also for a literal. */
+struct resolve_host *resolve_host_new(struct resolver *resolver, const char *host,
+                                      enum conf_family family, resolve_fn *fn, void *arg);
+void resolve_host_free(struct resolve_host *host);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state.h - verdicts, terms and generations on disk, before they are published (W2).
+ *
+ * One file per cluster in state_dir, written to a temporary name, fsync'd and renamed. Corrupt
+ * files are renamed aside
+ * (*.corrupt), said so, and the cluster starts unknown. Members are saved as host:port, so that a
+ * changed configuration maps them. Two agents share the directory under a lock and merge by term.
+ */
+#ifndef HOMING_STATE_H
+#define HOMING_STATE_H
+
+#include "../base/conf.h"
+#include "../decide/writer.h"
+
+struct state_endpoint {
+    uint64_t id; /* hash of its first name */
+    uint64_t generation;
+    uint64_t answer; /* hash of the last published answer: the same answer keeps its generation */
+};
+
+struct state_cluster {
+    bool have_verdict;
+    struct verdict verdict; /* indices and masks for the configuration given to state_load() */
+    bool frozen;
+    bool have_mode; /* homingctl mode: overrides the configuration until `default` */
+    enum conf_mode mode;
+    struct state_endpoint *endpoints; /* malloc'd */
+    uint32_t endpoint_count;
+};
+
+struct state;
+
+/* Makes the directory if it is missing. -errno, with a line for the log in `ret_error`. */
+int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state);
+void state_close(struct state *state);
+
+/* 0 (have_verdict may be false: never saved); -EBADMSG: it was corrupt and is renamed aside;
+ * -errno. confirmed_ms is translated from boot clock and boot id to now's CLOCK_MONOTONIC, 0 after
+ * a reboot. */
+int state_load(struct state *state, const struct conf_cluster *cluster,
+               struct state_cluster *ret_saved);
+
+/* On disk when it returns 0. -ESTALE: another agent saved a newer term there; load and merge. */
+int state_save(struct state *state, const struct conf_cluster *cluster,
+               const struct state_cluster *saved);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view.h - publishes verdicts as shared memory: a sealed memfd that every attached process maps.
+ *
+ * Called by run.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no client can. A
+ * full table makes a new memfd and retires the old one (V4).
+ */
+#ifndef HOMING_VIEW_H
+#define HOMING_VIEW_H
+
+#include "../../proto/view_write.h"
+
+struct view;
+
+/* An empty view for so many names and clusters. NULL with errno. */
+struct view *view_new(uint32_t names, uint32_t clusters);
+/* Retires it (V4) and closes the descriptor. */
+void view_free(struct view *view);
+
+/* The descriptor to hand over; stays the view's. Its size and instance for the attach reply. */
+int view_fd(const struct view *view);
+uint64_t view_instance(const struct view *view);
+uint64_t view_bytes(const struct view *view);
+
+/* The writing end, for view_write_*(). */
+struct view_writer *view_writer(struct view *view);
+
+#endif
