@@ -65,25 +65,27 @@ enum view_role {
 /* One whole answer for one name. All times in milliseconds. */
 struct view_answer {
     view_word meta; /* mode | state << 8 | role << 16 | preferred family (4 or 6) << 24 | port << 32
-                       | flags << 48 */
-    view_word generation; /* counts changes of the answer; only grows, across restarts too */
-    view_word endpoint;   /* endpoint id: hash of the endpoint's first name */
-    view_word hold_ms;
-    view_word max_stale_ms;
-    view_word keepalive_ms; /* 0: not set */
-    view_word text4[2];     /* numeric IPv4 text, zero-padded; empty: the writer has none */
-    view_word text6[6];     /* numeric IPv6 text, at most 45 bytes, zero-padded */
+                       | reserved << 48 */
+    view_word generation;        /* counts changes of the answer; only grows, across restarts too */
+    view_word endpoint;          /* endpoint id: hash of the endpoint's first name */
+    view_word confirmed_ms;      /* CLOCK_MONOTONIC of the last confirmation (W9); 0: never. The one
+                                    word that also changes in the copy that readers read */
+    view_word hold_max_stale;    /* hold | max_stale << 32 */
+    view_word keepalive_cluster; /* keepalive, 0: not set | cluster index << 32 */
+    view_word text4[2];          /* numeric IPv4 text, zero-padded; empty: the writer has none */
+    view_word text6[6];          /* numeric IPv6 text, at most 45 bytes, zero-padded */
     view_word reserved[2];
 };
 
+/* 9 cache lines; one lookup touches the first (names of up to 32 bytes) and the two of a copy. */
 struct view_slot {
-    view_word hash;         /* 0: empty; stored last (release) when the key is complete */
-    view_word len_cluster;  /* name length | cluster index << 32 */
-    view_word confirmed_ms; /* CLOCK_MONOTONIC of the last confirmation (W9); 0: never */
+    view_word hash; /* 0: empty; stored last (release) when the key is complete */
+    view_word len;  /* of the name */
     view_word seq;
+    view_word reserved;
     view_word name[HOMING_NAME_WORDS];
+    view_word reserved2[4];
     struct view_answer copies[2];
-    view_word reserved[4];
 };
 
 /* One address of one member. */
@@ -103,6 +105,9 @@ struct view_cluster {
     view_word reserved[5];
     struct view_members copies[2];
 };
+
+_Static_assert(sizeof(struct view_members) == 289 * 8, "layout is the contract");
+_Static_assert(sizeof(struct view_cluster) == 584 * 8, "layout is the contract");
 
 /* The first page. The words up to `slots_offset` are constant from before the first hand-over. */
 struct view_header {
@@ -124,7 +129,7 @@ _Static_assert(sizeof(view_word) == 8, "views hold 64-bit words");
 _Static_assert(sizeof(struct view_answer) == 16 * 8, "layout is the contract");
 _Static_assert(sizeof(struct view_slot) == 72 * 8, "layout is the contract");
 _Static_assert(offsetof(struct view_slot, name) == 32, "layout is the contract");
-_Static_assert(offsetof(struct view_slot, copies) == 36 * 8, "layout is the contract");
+_Static_assert(offsetof(struct view_slot, copies) == 40 * 8, "a copy is two whole cache lines");
 _Static_assert(sizeof(struct view_member) == 9 * 8, "layout is the contract");
 _Static_assert(offsetof(struct view_header, heartbeat_ms) == 64, "beats on its own cache line");
 _Static_assert(sizeof(struct view_header) == 64 * 8, "layout is the contract");
