@@ -11,15 +11,9 @@
 #ifndef HOMING_CLUSTER_H
 #define HOMING_CLUSTER_H
 
+#include "pace.h"
 #include "topo.h"
 #include "writer.h"
-
-/* How probe asks. */
-enum pace {
-    PACE_STEADY, /* every interval_ms, the cheapest question; the full one once a second */
-    PACE_FAST,   /* all members, every fast_interval_ms */
-    PACE_COUNT
-};
 
 enum alarm {
     ALARM_AMBIGUOUS, /* I4: names the rival and the command that resolves it */
@@ -107,7 +101,6 @@ void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, con
 enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
                             struct actions *ret_actions);
 
-const char *pace_name(enum pace pace);
 const char *alarm_name(enum alarm alarm);
 const char *refusal_name(enum refusal refusal);
 

@@ -10,7 +10,7 @@
 #ifndef HOMING_PROBE_H
 #define HOMING_PROBE_H
 
-#include "../decide/cluster.h"
+#include "../decide/pace.h"
 #include "engine.h"
 #include "resolve.h"
 
