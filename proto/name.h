@@ -29,9 +29,10 @@ static inline uint32_t name_words(const struct name *name)
 }
 
 /* Makes the canonical form of the NUL-terminated `text`. Returns false, leaving *ret_name
- * undefined, for what can never be a managed name: empty, too long, an empty label, ':' '%' or '/'
- * or a byte outside ASCII's printable range. Reads `text` once and never beyond its NUL by an
- * access that could fault. No allocation, no system call. */
+ * undefined, for what is empty, too long or not ASCII. What else can never be managed (an empty
+ * label, ':' '%' '/', an address) is found by nobody: a view holds only names that name_valid()
+ * accepts. Reads beyond the NUL only within its aligned 8 bytes, which cannot fault. No allocation,
+ * no system call. */
 bool name_canonical(const char *text, struct name *ret_name);
 
 /* Whether `text` is a host name that a configuration may list: letters, digits, '-', '_' in

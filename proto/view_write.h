@@ -32,7 +32,7 @@ void view_write_init(struct view_writer *w, void *base, size_t size, uint32_t sl
 
 /* Publishes the answer for a name, adding its key if it is new. 0; -ENOSPC: half of the slots are
  * in use, or the chain would be longer than HOMING_VIEW_PROBES_MAX: make a larger view, retire this
- * one. */
+ * one. -EINVAL: a mode, state, role, family or cluster that is none (a bug of the caller). */
 int view_write_entry(struct view_writer *w, const struct name *name,
                      const struct view_entry *entry);
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * name.c - canonical names and their hash, eight bytes at a time.
+ *
+ * Compiled into the agent and into the shim, so: no libc, no writable data, and no loop that a
+ * compiler would turn into a call.
+ *
+ * 1. Only text_len() reads past a NUL, by aligned words that hold at least one byte of the text:
+ *    such a load stays in the text's page (and in its granule, where memory is tagged).
+ * 2. The hash is part of the contract (PROTOCOL.md has test vectors): words are little endian.
+ */
+#include "name.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "name.c takes the first byte of a word for its lowest: port it before building here"
+#endif
+
+#define EACH(byte) (0x0101010101010101ull * (byte))
+#define TOPS       EACH(0x80)
+
+/* Odd, with about half of their bits set, and unlike each other: the golden ratio's fraction, and
+ * a constant of the xxHash family. */
+#define HASH_STEP  0x9e3779b97f4a7c15ull
+#define HASH_FINAL 0xc2b2ae3d27d4eb4full
+
+typedef uint64_t __attribute__((may_alias)) text_word;
+struct text_word_anywhere {
+    text_word w;
+} __attribute__((packed, may_alias));
+
+/* Not 0 if any byte is 0; its lowest bit set is then in the first such byte. */
+static inline uint64_t word_zero(uint64_t w)
+{
+    return (w - EACH(1)) & ~w & TOPS;
+}
+
+/* A-Z to a-z. Only right for bytes below 0x80. */
+static inline uint64_t word_lower(uint64_t w)
+{
+    uint64_t upper = (w + EACH(0x80 - 'A')) & ~(w + EACH(0x80 - 'Z' - 1)) & TOPS;
+
+    return w | upper >> 2;
+}
+
+/* The length of the text, or anything above HOMING_NAME_MAX + 1 if it is longer than that. */
+__attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const char *text)
+{
+    const uint32_t skip = (uintptr_t)text & 7;
+    const text_word *from = (const text_word *)(text - skip);
+    uint64_t zero = word_zero(*from | ((1ull << skip * 8) - 1));
+
+    for (uint32_t at = 0; at <= HOMING_NAME_MAX + 8; at += 8, zero = word_zero(*++from))
+        if (zero)
+            return at + (uint32_t)__builtin_ctzll(zero) / 8 - skip;
+    return UINT32_MAX;
+}
+
+static inline uint64_t text_word_at(const char *text)
+{
+    return ((const struct text_word_anywhere *)text)->w;
+}
+
+/* The last word, zero-padded, of a text whose length is not a multiple of 8: the upper bytes of
+ * the last whole word in it, or what there is, byte by byte. */
+static inline uint64_t text_tail(const char *text, uint32_t len)
+{
+    uint64_t w = 0;
+
+    if (len >= 8)
+        return text_word_at(text + len - 8) >> (8 - len % 8) * 8;
+    while (len)
+        w = w << 8 | (uint8_t)text[--len];
+    return w;
+}
+
+/* One multiplication per word. Shifting down after it lets the high bits, the well mixed ones,
+ * take part in the next. */
+static inline uint64_t hash_step(uint64_t h, uint64_t w)
+{
+    h = (h ^ w) * HASH_STEP;
+    return h ^ h >> 32;
+}
+
+static inline uint64_t hash_end(uint64_t h)
+{
+    h *= HASH_FINAL;
+    h ^= h >> 29;
+    return h ? h : 1;
+}
+
+/* Only bytes beyond ASCII are refused, because word_lower() would change their neighbours; what
+ * else is no host name matches nothing, since a view holds only what name_valid() accepts. */
+bool name_canonical(const char *text, struct name *ret_name)
+{
+    uint32_t len = text_len(text), i;
+    uint64_t all = 0, h, w;
+
+    if (len && len <= HOMING_NAME_MAX + 1 && text[len - 1] == '.')
+        len--;
+    if (len == 0 || len > HOMING_NAME_MAX)
+        return false;
+    h = HASH_FINAL ^ len;
+    for (i = 0; i < len / 8; i++) {
+        all |= w = text_word_at(text + i * 8);
+        h = hash_step(h, ret_name->words[i] = word_lower(w));
+    }
+    if (len % 8) {
+        all |= w = text_tail(text, len);
+        h = hash_step(h, ret_name->words[i] = word_lower(w));
+    }
+    ret_name->len = len;
+    ret_name->hash = hash_end(h);
+    return !(all & TOPS);
+}
+
+static bool byte_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool byte_is_hex(char c)
+{
+    return byte_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+static bool byte_is_host(char c)
+{
+    return byte_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_';
+}
+
+/* Whether a label is a number as inet_aton() reads them: 010, 127, 0x7f. */
+static bool label_is_number(const char *label, uint32_t len)
+{
+    bool hex = len >= 2 && label[0] == '0' && (label[1] | 0x20) == 'x';
+
+    for (uint32_t i = hex ? 2 : 0; i < len; i++)
+        if (hex ? !byte_is_hex(label[i]) : !byte_is_digit(label[i]))
+            return false;
+    return true;
+}
+
+/* The length of the label that starts here; 0: not a label. */
+static uint32_t label_len(const char *label)
+{
+    uint32_t len = 0;
+
+    while (len < 64 && byte_is_host(label[len]))
+        len++;
+    return len > 63 || label[0] == '-' || (len && label[len - 1] == '-') ? 0 : len;
+}
+
+bool name_valid(const char *text)
+{
+    struct name name;
+
+    if (!name_canonical(text, &name))
+        return false;
+    for (;;) {
+        uint32_t len = label_len(text);
+
+        if (len == 0 || (text[len] != '.' && text[len] != '\0'))
+            return false;
+        /* What ends in a number is an address to every libc, and never looked up. */
+        if (text[len] == '\0' || text[len + 1] == '\0')
+            return !label_is_number(text, len);
+        text += len + 1;
+    }
+}

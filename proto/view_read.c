@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view_read.c - reading a view. Compiled into the agent and into the shim, so: no libc, no writable
+ * data, no loop that a compiler would turn into a call.
+ *
+ * 1. Shared words are read by atomic loads only, each once per attempt, into locals (V1).
+ * 2. Nothing is decided by a copied word before the sequence was found unchanged, except where the
+ *    next load of the same bounded loop goes (V2).
+ * 3. There are no fences, which thread sanitizers do not understand: each word of a copy is stored
+ *    with release and loaded with acquire, which costs nothing on x86-64.
+ */
+#include "view_read.h"
+
+#include <stdatomic.h>
+
+#define ANSWER_WORDS         (sizeof(struct view_answer) / sizeof(view_word))
+#define MEMBER_WORDS         (sizeof(struct view_member) / sizeof(view_word))
+#define MEMBERS_WORDS        (sizeof(struct view_members) / sizeof(view_word))
+#define WORD_OF(type, field) (offsetof(struct type, field) / sizeof(view_word))
+
+struct text_word {
+    uint64_t w;
+} __attribute__((packed, may_alias));
+
+static inline uint64_t word_load(const view_word *word)
+{
+    return atomic_load_explicit(word, memory_order_acquire);
+}
+
+/* Copies out `words` words of the copy that *seq names. In each attempt:
+ *  - *seq first: pairs with copy_publish()'s store of it, so that the copy it names is complete;
+ *  - each word: pairs with copy_publish()'s store of it. If one was already overwritten, which only
+ *    begins after *seq was moved on, that move is visible too ...
+ *  - ... to the second load of *seq, which then differs. It cannot pass the acquire loads before.
+ */
+static bool copy_out(const view_word *seq, const view_word *copies, size_t words, uint64_t *ret)
+{
+    for (int attempt = 0; attempt < HOMING_VIEW_RETRIES_MAX; attempt++) {
+        uint64_t before = word_load(seq);
+        const view_word *copy = copies + (before & 1) * words;
+
+        for (size_t i = 0; i < words; i++)
+            ret[i] = word_load(&copy[i]);
+        if (word_load(seq) == before)
+            return true;
+    }
+    return false;
+}
+
+/* Numeric text that was copied out: whether its last byte is its NUL ... */
+static inline bool text_ends(const uint64_t *words, size_t count)
+{
+    return words[count - 1] >> 56 == 0;
+}
+
+/* ... and words to bytes. */
+static inline void text_out(const uint64_t *words, size_t count, char *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        ((struct text_word *)(ret + i * 8))->w = words[i];
+}
+
+bool view_map_check(const void *base, size_t size, struct view_map *ret_map)
+{
+    const struct view_header *header = base;
+    uint64_t slots, slots_at, clusters, clusters_at;
+
+    if ((uintptr_t)base % sizeof(view_word) != 0 || size < sizeof(*header) ||
+        word_load(&header->magic) != VIEW_MAGIC ||
+        word_load(&header->version) >> 32 != VIEW_MAJOR || word_load(&header->size) != size)
+        return false;
+    slots = word_load(&header->slot_count);
+    slots_at = word_load(&header->slots_offset);
+    clusters = word_load(&header->cluster_count);
+    clusters_at = word_load(&header->clusters_offset);
+    if (slots == 0 || slots > UINT32_MAX || (slots & (slots - 1)) != 0 || clusters > UINT32_MAX)
+        return false;
+    if (slots_at % sizeof(view_word) != 0 || slots_at < sizeof(*header) || slots_at > size ||
+        slots > (size - slots_at) / sizeof(struct view_slot))
+        return false;
+    if (clusters_at % sizeof(view_word) != 0 || clusters_at < sizeof(*header) ||
+        clusters_at > size || clusters > (size - clusters_at) / sizeof(struct view_cluster))
+        return false;
+    ret_map->header = header;
+    ret_map->slots = (const struct view_slot *)((const char *)base + slots_at);
+    ret_map->clusters = (const struct view_cluster *)((const char *)base + clusters_at);
+    ret_map->instance = word_load(&header->instance);
+    ret_map->slot_mask = (uint32_t)(slots - 1);
+    ret_map->cluster_count = (uint32_t)clusters;
+    return true;
+}
+
+/* Whether the slot's key is `name`; its hash is known to be. A key never changes once its hash can
+ * be seen, and comparing it word by word uses nothing of it that could be out of bounds. */
+static inline bool slot_is(const struct view_slot *slot, const struct name *name)
+{
+    uint64_t differs = word_load(&slot->len) ^ name->len;
+
+    for (uint32_t i = 0; i < name_words(name); i++)
+        differs |= word_load(&slot->name[i]) ^ name->words[i];
+    return differs == 0;
+}
+
+static inline const struct view_slot *slot_find(const struct view_map *map, const struct name *name)
+{
+    for (uint32_t i = 0; i < HOMING_VIEW_PROBES_MAX; i++) {
+        const struct view_slot *slot = &map->slots[(name->hash + i) & map->slot_mask];
+        /* Pairs with slot_add()'s store: who sees the hash sees the key and the first copy. */
+        uint64_t hash = word_load(&slot->hash);
+
+        if (hash == 0)
+            return NULL;
+        if (hash == name->hash && slot_is(slot, name))
+            return slot;
+    }
+    return NULL;
+}
+
+/* Whether a copied answer has only values that a writer of this major stores. */
+static inline bool answer_valid(const struct view_map *map, const uint64_t *answer)
+{
+    uint64_t meta = answer[WORD_OF(view_answer, meta)];
+    unsigned family = meta >> 24 & 0xff;
+
+    return (meta & 0xff) < VIEW_MODE_COUNT && (meta >> 8 & 0xff) < VIEW_STATE_COUNT &&
+           (meta >> 16 & 0xff) < VIEW_ROLE_COUNT && (family == 4 || family == 6) &&
+           answer[WORD_OF(view_answer, keepalive_cluster)] >> 32 < map->cluster_count &&
+           text_ends(answer + WORD_OF(view_answer, text4), 2) &&
+           text_ends(answer + WORD_OF(view_answer, text6), 6);
+}
+
+static inline void answer_out(const uint64_t *answer, struct view_entry *ret)
+{
+    uint64_t meta = answer[WORD_OF(view_answer, meta)];
+    uint64_t ages = answer[WORD_OF(view_answer, hold_max_stale)];
+    uint64_t rest = answer[WORD_OF(view_answer, keepalive_cluster)];
+
+    ret->mode = meta & 0xff;
+    ret->state = meta >> 8 & 0xff;
+    ret->role = meta >> 16 & 0xff;
+    ret->family = meta >> 24 & 0xff;
+    ret->port = meta >> 32 & 0xffff;
+    ret->cluster = (uint32_t)(rest >> 32);
+    ret->generation = answer[WORD_OF(view_answer, generation)];
+    ret->endpoint = answer[WORD_OF(view_answer, endpoint)];
+    ret->confirmed_ms = answer[WORD_OF(view_answer, confirmed_ms)];
+    ret->hold_ms = (uint32_t)ages;
+    ret->max_stale_ms = (uint32_t)(ages >> 32);
+    ret->keepalive_ms = (uint32_t)rest;
+    text_out(answer + WORD_OF(view_answer, text4), 2, ret->text4);
+    text_out(answer + WORD_OF(view_answer, text6), 6, ret->text6);
+}
+
+enum view_found view_read(const struct view_map *map, const struct name *name,
+                          struct view_entry *ret_entry)
+{
+    const struct view_slot *slot = slot_find(map, name);
+    uint64_t answer[ANSWER_WORDS];
+
+    if (!slot)
+        return VIEW_ABSENT;
+    if (!copy_out(&slot->seq, (const view_word *)slot->copies, ANSWER_WORDS, answer))
+        return VIEW_TORN;
+    if ((answer[0] & 0xff) == VIEW_MODE_GONE)
+        return VIEW_ABSENT;
+    if (!answer_valid(map, answer))
+        return VIEW_TORN;
+    answer_out(answer, ret_entry);
+    return VIEW_FOUND;
+}
+
+static bool address_out(const uint64_t *member, struct view_address *ret)
+{
+    uint64_t meta = member[WORD_OF(view_member, meta)];
+    unsigned family = meta & 0xff;
+
+    if ((family != 4 && family != 6) || !text_ends(member + WORD_OF(view_member, text), 6))
+        return false;
+    ret->family = family;
+    ret->flags = meta >> 8 & 0xff;
+    ret->port = meta >> 16 & 0xffff;
+    ret->member = meta >> 32 & 0xffff;
+    ((struct text_word *)ret->bytes)->w = member[0];
+    ((struct text_word *)(ret->bytes + 8))->w = member[1];
+    text_out(member + WORD_OF(view_member, text), 6, ret->text);
+    return true;
+}
+
+uint32_t view_read_members(const struct view_map *map, uint32_t cluster, uint8_t flags,
+                           struct view_address *ret, uint32_t max)
+{
+    uint64_t members[MEMBERS_WORDS];
+    const struct view_cluster *from;
+    uint32_t found = 0;
+
+    if (cluster >= map->cluster_count)
+        return 0;
+    from = &map->clusters[cluster];
+    if (!copy_out(&from->seq, (const view_word *)from->copies, MEMBERS_WORDS, members) ||
+        members[0] > HOMING_VIEW_ADDRESSES_MAX)
+        return 0;
+    for (uint64_t i = 0; i < members[0] && found < max; i++) {
+        if (!address_out(members + 1 + i * MEMBER_WORDS, &ret[found]))
+            return 0;
+        if (ret[found].flags & flags)
+            found++;
+    }
+    return found;
+}
+
+/* Pairs with view_write_heartbeat(). The word stands alone: nothing else is concluded from it. */
+uint64_t view_heartbeat_ms(const struct view_map *map)
+{
+    return word_load(&map->header->heartbeat_ms);
+}
+
+/* Pairs with view_write_retired(), which an agent calls after its last change. */
+bool view_retired(const struct view_map *map)
+{
+    return word_load(&map->header->retired) != 0;
+}
+
+bool view_entry_stale(const struct view_entry *entry, uint64_t now_ms)
+{
+    uint64_t confirmed = entry->confirmed_ms;
+
+    if (entry->state == VIEW_STATE_UNKNOWN || entry->state == VIEW_STATE_STALE || confirmed == 0)
+        return true;
+    if (confirmed > now_ms)
+        return confirmed - now_ms > HOMING_HEARTBEAT_MS;
+    return now_ms - confirmed > entry->max_stale_ms;
+}
+
+const char *view_mode_name(enum view_mode mode)
+{
+    switch (mode) {
+    case VIEW_MODE_GONE:
+        return "gone";
+    case VIEW_MODE_OFF:
+        return "off";
+    case VIEW_MODE_OBSERVE:
+        return "observe";
+    case VIEW_MODE_NAMES:
+        return "names";
+    case VIEW_MODE_CONNECT:
+        return "connect";
+    case VIEW_MODE_SEVER:
+        return "sever";
+    case VIEW_MODE_COUNT:
+        break;
+    }
+    return "?";
+}
+
+const char *view_state_name(enum view_state state)
+{
+    switch (state) {
+    case VIEW_STATE_UNKNOWN:
+        return "unknown";
+    case VIEW_STATE_STEADY:
+        return "steady";
+    case VIEW_STATE_SUSPECT:
+        return "suspect";
+    case VIEW_STATE_NO_WRITER:
+        return "no_writer";
+    case VIEW_STATE_AMBIGUOUS:
+        return "ambiguous";
+    case VIEW_STATE_FROZEN:
+        return "frozen";
+    case VIEW_STATE_STALE:
+        return "stale";
+    case VIEW_STATE_COUNT:
+        break;
+    }
+    return "?";
+}
+
+const char *view_role_name(enum view_role role)
+{
+    switch (role) {
+    case VIEW_ROLE_WRITER:
+        return "writer";
+    case VIEW_ROLE_READER:
+        return "reader";
+    case VIEW_ROLE_COUNT:
+        break;
+    }
+    return "?";
+}
