@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# pg.sh - throw-away PostgreSQL servers on loopback addresses, for tests, demo and benchmarks.
+#
+# Source it and call the functions, or run it: `pg.sh init a` is `pg_init a`. All servers of one
+# root directory ($PG_ROOT) share a random 127.A.B.0/24 and one port, so that a name can move from
+# one to the other; several roots can live at once. Nothing outside the root is touched.
+#
+#     . tests/support/pg.sh
+#     pg_root_new; trap pg_destroy EXIT      # sets and exports PG_ROOT
+#     pg_init a                              # initdb, start: 127.A.B.1 and so on, by order of birth
+#     pg_clone b a                           # a streaming standby of a
+#     pg_kill a; pg_promote b; pg_rejoin a b # a comes back as standby of b
+#     psql "$(pg_conninfo b)"                # role postgres (superuser), trust; role homing: password
+#
+# Servers never run as root: as $PG_USER (default: postgres, else nobody) if the caller is root.
+
+set -u
+
+PG_BIN=${PG_BIN:-$(for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
+    [ -x "$d/initdb" ] && echo "$d"; done | sort -V | tail -1)}
+PG_USER=${PG_USER:-$(id -un postgres 2>/dev/null || echo nobody)}
+PG_PASSWORD=homing-test # of role homing
+
+pg_die() {
+    echo "pg.sh: $*" >&2
+    return 1
+}
+
+# Runs a command as the servers' user, with no PG* variable and no preload of the caller.
+pg_as() {
+    local -a who=()
+    [ "$(id -u)" = 0 ] && who=(setpriv "--reuid=$PG_USER" "--regid=$(id -g "$PG_USER")" --clear-groups)
+    (cd / && exec env -u LD_PRELOAD -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGPASSWORD \
+        -u PGOPTIONS -u PGDATA -u PGSERVICE LC_ALL=C HOME="$PG_ROOT" "${who[@]}" "$@")
+}
+
+# A new root directory under $1 (default: $TMPDIR or /tmp), printed by the command form.
+pg_root_new() {
+    [ -n "$PG_BIN" ] || { pg_die "no PostgreSQL server found: install postgresql"; return 1; }
+    PG_ROOT=$(mktemp -d "${1:-${TMPDIR:-/tmp}}/homing-pg.XXXXXX") || return 1
+    export PG_ROOT
+    # Loopback addresses are plentiful: two random octets and a random port do not meet another run's.
+    echo "127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))" >"$PG_ROOT/net"
+    echo "$((RANDOM % 20000 + 20000))" >"$PG_ROOT/port"
+    chmod 755 "$PG_ROOT"
+    [ "$(id -u)" = 0 ] && chown "$PG_USER" "$PG_ROOT"
+    [ "${BASH_SOURCE[0]}" != "$0" ] || echo "$PG_ROOT"
+}
+
+pg_port() { cat "$PG_ROOT/port"; }
+pg_address() { cat "$PG_ROOT/$1.address"; }
+pg_data() { echo "$PG_ROOT/$1"; }
+pg_log() { echo "$PG_ROOT/$1.log"; }
+pg_conninfo() { echo "host=$(pg_address "$1") port=$(pg_port) user=postgres dbname=postgres sslmode=disable connect_timeout=5"; }
+
+# The postmaster's pid: empty and 1 if it does not run.
+pg_pid() {
+    local pid
+    pid=$(head -1 "$PG_ROOT/$1/postmaster.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "$pid"
+}
+
+# pg_sql NAME SQL: prints the result, unaligned.
+pg_sql() {
+    pg_as "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 -d "$(pg_conninfo "$1")" -c "$2"
+}
+
+pg_address_new() {
+    local n
+    n=$(($(find "$PG_ROOT" -maxdepth 1 -name '*.address' | wc -l) + 1))
+    echo "$(cat "$PG_ROOT/net").$n" >"$PG_ROOT/$1.address"
+    : >"$(pg_log "$1")"
+    [ "$(id -u)" != 0 ] || chown "$PG_USER" "$(pg_log "$1")"
+}
+
+# Settings that belong to the place, not to the data: a clone or a rewound server gets its own.
+pg_settings() {
+    cat >"$PG_ROOT/$1/postgresql.auto.conf" <<CONF
+listen_addresses = '$(pg_address "$1")'
+port = $(pg_port)
+CONF
+    [ -z "${2:-}" ] || cat >>"$PG_ROOT/$1/postgresql.auto.conf" <<CONF
+primary_conninfo = '$(pg_conninfo "$2") application_name=$1'
+CONF
+    [ "$(id -u)" != 0 ] || chown "$PG_USER" "$PG_ROOT/$1/postgresql.auto.conf"
+}
+
+# pg_init NAME [SETTING...]: a new data set and its primary, started.
+pg_init() {
+    local name=$1
+    shift
+    pg_address_new "$name"
+    pg_as "$PG_BIN/initdb" -D "$PG_ROOT/$name" -U postgres -A trust -N -E UTF8 --locale=C \
+        >"$(pg_log "$name")" 2>&1 || { cat "$(pg_log "$name")" >&2; return 1; }
+    # Small and quick to start and stop: what a laptop running a demo can bear. No shared memory files
+    # outside the data directory, no socket files.
+    {
+        printf '%s\n' "unix_socket_directories = ''" 'shared_buffers = 16MB' 'max_connections = 60' \
+            'fsync = off' 'wal_level = replica' 'wal_log_hints = on' 'hot_standby = on' \
+            'wal_keep_size = 128MB' 'max_wal_size = 256MB' 'min_wal_size = 32MB' \
+            'dynamic_shared_memory_type = mmap' 'wal_receiver_timeout = 5s' \
+            'wal_retrieve_retry_interval = 200ms' 'logging_collector = off' "log_line_prefix = '%m [%p] '" \
+            'recovery_target_timeline = latest' "$@"
+    } >>"$PG_ROOT/$name/postgresql.conf"
+    cat >"$PG_ROOT/$name/pg_hba.conf" <<CONF
+host all         homing 127.0.0.0/8 scram-sha-256
+host all         all    127.0.0.0/8 trust
+host replication all    127.0.0.0/8 trust
+CONF
+    pg_settings "$name"
+    pg_start "$name" &&
+        pg_sql "$name" "CREATE ROLE homing LOGIN PASSWORD '$PG_PASSWORD'"
+}
+
+# pg_clone NAME FROM: a streaming standby of FROM, started and caught up.
+pg_clone() {
+    pg_address_new "$1"
+    pg_copy "$1" "$2" && pg_start "$1" && pg_wait_streaming "$1"
+}
+
+pg_copy() {
+    rm -rf "${PG_ROOT:?}/$1"
+    pg_as "$PG_BIN/pg_basebackup" -D "$PG_ROOT/$1" -d "$(pg_conninfo "$2")" -c fast -X stream -N -R \
+        >>"$(pg_log "$1")" 2>&1 || { tail -5 "$(pg_log "$1")" >&2; return 1; }
+    pg_settings "$1" "$2"
+}
+
+# Waits until it answers (a standby: read-only queries).
+pg_start() {
+    pg_as "$PG_BIN/pg_ctl" start -D "$PG_ROOT/$1" -l "$(pg_log "$1")" -w -t 60 >/dev/null 2>&1 </dev/null ||
+        { tail -5 "$(pg_log "$1")" >&2; return 1; }
+}
+
+pg_stop() { # NAME [fast|immediate|smart]
+    pg_thaw "$1" 2>/dev/null
+    pg_as "$PG_BIN/pg_ctl" stop -D "$PG_ROOT/$1" -m "${2:-fast}" -w -t 60 >/dev/null 2>&1
+}
+
+pg_restart() { pg_stop "$1" "${2:-fast}" && pg_start "$1"; }
+
+pg_family() { # the postmaster and its children
+    local pid
+    pid=$(pg_pid "$1") || return 1
+    echo "$pid"
+    cat "/proc/$pid/task/$pid/children" 2>/dev/null | tr ' ' '\n'
+}
+
+pg_signal() { # SIGNAL NAME
+    local pid
+    for pid in $(pg_family "$2"); do kill "-$1" "$pid" 2>/dev/null; done
+}
+
+# As a power failure of the process: no goodbye. The kernel closes the connections.
+pg_kill() {
+    local pid
+    pid=$(pg_pid "$1") || return 0
+    pg_signal KILL "$1"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    pg_ipc_remove "$1"
+}
+
+# A killed server leaves its (tiny) System V segment: its id is the last word of line 7.
+pg_ipc_remove() {
+    local id
+    id=$(sed -n 7p "$PG_ROOT/$1/postmaster.pid" 2>/dev/null | awk '{print $2}')
+    [ -z "$id" ] || ipcrm -m "$id" 2>/dev/null || true
+}
+
+# As a silently dead host: connections stand, nothing answers.
+pg_freeze() { pg_signal STOP "$1"; }
+pg_thaw() { pg_signal CONT "$1"; }
+
+# Returns as soon as the promotion is requested; pg_promote waits until it has happened.
+pg_promote_begin() {
+    pg_as "$PG_BIN/pg_ctl" promote -D "$PG_ROOT/$1" -W >/dev/null 2>&1
+}
+
+pg_promote() {
+    pg_promote_begin "$1" && pg_wait "$1" "SELECT NOT pg_is_in_recovery()"
+}
+
+# pg_rejoin NAME PRIMARY: NAME, however it ended, comes back as a standby of PRIMARY.
+pg_rejoin() {
+    pg_stop "$1" fast || pg_kill "$1"
+    if ! pg_as "$PG_BIN/pg_rewind" -D "$PG_ROOT/$1" --source-server="$(pg_conninfo "$2")" --no-sync \
+        >>"$(pg_log "$1")" 2>&1; then
+        pg_copy "$1" "$2" || return 1
+    fi
+    pg_settings "$1" "$2"
+    pg_as touch "$PG_ROOT/$1/standby.signal"
+    pg_start "$1" && pg_wait_streaming "$1"
+}
+
+# pg_wait NAME SQL: until it prints t; a minute at most.
+pg_wait() {
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        [ "$(pg_sql "$1" "$2" 2>/dev/null)" = t ] && return 0
+        sleep 0.05
+    done
+    pg_die "$1: gave up waiting for: $2"
+}
+
+pg_wait_streaming() {
+    pg_wait "$1" "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
+}
+
+# Stops every server of the root and removes it. Safe to call twice, and from a trap.
+pg_destroy() {
+    local address name
+    [ -n "${PG_ROOT:-}" ] && [ -f "$PG_ROOT/net" ] || return 0
+    for address in "$PG_ROOT"/*.address; do
+        [ -e "$address" ] || continue
+        name=$(basename "$address" .address)
+        pg_pid "$name" >/dev/null || { pg_ipc_remove "$name"; continue; }
+        pg_thaw "$name" 2>/dev/null
+        pg_as "$PG_BIN/pg_ctl" stop -D "$PG_ROOT/$name" -m immediate -w -t 10 >/dev/null 2>&1 || pg_kill "$name"
+    done
+    rm -rf "$PG_ROOT"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    command=${1:?usage: pg.sh COMMAND [NAME...]; commands: root_new init clone start stop restart kill freeze thaw promote rejoin sql pid address port conninfo destroy}
+    shift
+    case $command in
+    root_new | help) ;;
+    *) : "${PG_ROOT:?set PG_ROOT to what pg.sh root_new printed}" ;;
+    esac
+    "pg_$command" "$@"
+fi
