@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * log.c - as log.h says: one event, one line, one write(2).
+ *
+ * 1. A line is valid JSON (or safe text) whatever a server answered: control bytes are escaped,
+ *    what is not UTF-8 becomes U+FFFD.
+ * 2. A line is at most LOG_LINE_MAX bytes, which a pipe takes whole or not at all. What does not
+ *    fit is cut, field by field, and the line says "truncated".
+ * 3. Never waits: a descriptor that takes nothing loses the line. The process ignores SIGPIPE.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+
+/* PIPE_BUF. Larger: two processes' lines could mix in one pipe. */
+#define LOG_LINE_MAX 4096
+/* Kept free for what closes a line. */
+#define LOG_TAIL_MAX 64
+/* No string takes more than this of a line, so that one long message leaves room for the fields. */
+#define LOG_STRING_MAX 2048
+/* Different events that are counted apart; more share the last counter. */
+#define LOG_EVENTS_MAX 128
+#define LOG_WINDOW_NS  ((uint64_t)10 * 1000000000)
+
+struct log_line {
+    size_t len;
+    bool full;
+    char bytes[LOG_LINE_MAX];
+};
+
+struct log_rate {
+    uint32_t hash;
+    uint32_t count;
+    uint64_t suppressed;
+    uint64_t start_ns;
+};
+
+static struct {
+    bool json;
+    enum log_level least;
+    bool torn; /* the last line went out in part: begin the next with a newline */
+    struct log_rate rates[LOG_EVENTS_MAX];
+} log_state = {.least = LOG_INFO};
+
+static const char *const log_level_names[LOG_LEVEL_COUNT] = {"debug", "info", "warning", "error"};
+
+void log_init(bool json, enum log_level least)
+{
+    log_state.json = json;
+    log_state.least = least;
+}
+
+static void log_put(struct log_line *line, const char *bytes, size_t len)
+{
+    if (line->full || len > LOG_LINE_MAX - LOG_TAIL_MAX - line->len) {
+        line->full = true;
+        return;
+    }
+    memcpy(line->bytes + line->len, bytes, len);
+    line->len += len;
+}
+
+static void log_put_text(struct log_line *line, const char *text)
+{
+    log_put(line, text, strlen(text));
+}
+
+static void log_put_int(struct log_line *line, int64_t num)
+{
+    char text[24];
+    log_put(line, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)num));
+}
+
+/* Length of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629: no overlong forms, no
+ * surrogates). Reads no further than the first byte that is wrong, the NUL at the latest. */
+static size_t log_utf8_len(const unsigned char *text)
+{
+    unsigned char least = 0x80, most = 0xbf;
+    size_t len = text[0] < 0x80                      ? 1
+                 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+                 : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
+                 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
+                                                     : 0;
+    least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : least;
+    most = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : most;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] < least || text[i] > most)
+            return 0;
+        least = 0x80, most = 0xbf;
+    }
+    return len;
+}
+
+/* C0, DEL and C1: nothing that a terminal acts upon gets through. */
+static bool log_is_control(const unsigned char *text, size_t len)
+{
+    return (len == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
+           (len == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+}
+
+static void log_put_char(struct log_line *line, const unsigned char *text, size_t len)
+{
+    char escape[8];
+    if (len == 0)
+        log_put_text(line, "\xef\xbf\xbd");
+    else if (*text == '\n')
+        log_put_text(line, "\\n");
+    else if (*text == '\t')
+        log_put_text(line, "\\t");
+    else if (log_is_control(text, len))
+        log_put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", text[len - 1]));
+    else if (*text == '"' || *text == '\\')
+        log_put(line, (char[]){'\\', (char)*text}, 2);
+    else
+        log_put(line, (const char *)text, len);
+}
+
+/* The inside of a JSON string. */
+static void log_put_escaped(struct log_line *line, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t start = line->len;
+    while (*at != '\0' && !line->full) {
+        size_t len = log_utf8_len(at);
+        if (line->len - start > LOG_STRING_MAX) {
+            log_put_text(line, "...");
+            return;
+        }
+        log_put_char(line, at, len);
+        at += len != 0 ? len : 1;
+    }
+}
+
+static void log_put_string(struct log_line *line, const char *text)
+{
+    if (text == NULL) {
+        log_put_text(line, "null");
+        return;
+    }
+    log_put_text(line, "\"");
+    log_put_escaped(line, text);
+    log_put_text(line, "\"");
+}
+
+static bool log_is_word(const char *text)
+{
+    if (text == NULL || *text == '\0')
+        return false;
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text >= 0x7f || *text == '"' || *text == '\\' || *text == '=')
+            return false;
+    return true;
+}
+
+static void log_put_value(struct log_line *line, const struct log_field *field)
+{
+    if (field->type == LOG_TYPE_INT)
+        log_put_int(line, field->num);
+    else if (field->type == LOG_TYPE_BOOL)
+        log_put_text(line, field->num != 0 ? "true" : "false");
+    else if (!log_state.json && log_is_word(field->str))
+        log_put_text(line, field->str);
+    else
+        log_put_string(line, field->str);
+}
+
+static void log_put_field(struct log_line *line, const struct log_field *field)
+{
+    size_t start = line->len;
+    log_put_text(line, log_state.json ? "," : " ");
+    if (log_state.json)
+        log_put_string(line, field->key);
+    else
+        log_put_text(line, field->key);
+    log_put_text(line, log_state.json ? ":" : "=");
+    log_put_value(line, field);
+    if (line->full)
+        line->len = start;
+}
+
+static void log_put_time(struct log_line *line)
+{
+    struct timespec now;
+    struct tm parts;
+    char text[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    log_put(line, text, len);
+    snprintf(text, sizeof text, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    log_put_text(line, text);
+}
+
+static void log_put_head(struct log_line *line, enum log_level level, const char *event,
+                         const char *message)
+{
+    bool json = log_state.json;
+    log_put_text(line, json ? "{\"time\":\"" : "");
+    log_put_time(line);
+    log_put_text(line, json ? "\",\"level\":\"" : " ");
+    log_put_text(line, log_level_names[level]);
+    log_put_text(line, json ? "\",\"event\":\"" : " ");
+    log_put_escaped(line, event);
+    log_put_text(line, json ? "\",\"message\":\"" : ": ");
+    log_put_escaped(line, message);
+    log_put_text(line, json ? "\"" : "");
+}
+
+static void log_close_line(struct log_line *line)
+{
+    bool truncated = line->full;
+    line->len += (size_t)snprintf(line->bytes + line->len, LOG_TAIL_MAX, "%s%s\n",
+                                  !truncated       ? ""
+                                  : log_state.json ? ",\"truncated\":true"
+                                                   : " truncated=true",
+                                  log_state.json ? "}" : "");
+}
+
+static void log_write(const struct log_line *line)
+{
+    const char *bytes = line->bytes;
+    size_t len = line->len;
+    if (!log_state.torn)
+        bytes++,
+            len--; /* every line is built behind a newline that is sent only after a torn one */
+    ssize_t written;
+    do
+        written = write(STDERR_FILENO, bytes, len);
+    while (written < 0 && errno == EINTR);
+    if (written > 0)
+        log_state.torn = (size_t)written < len;
+}
+
+static uint32_t log_hash(const char *event)
+{
+    uint32_t hash = 2166136261u;
+    for (; *event != '\0'; event++)
+        hash = (hash ^ (unsigned char)*event) * 16777619u;
+    return hash | 1; /* 0 marks a free counter */
+}
+
+static struct log_rate *log_rate_of(const char *event)
+{
+    uint32_t hash = log_hash(event);
+    struct log_rate *rate = log_state.rates;
+    while (rate->hash != 0 && rate->hash != hash && rate < &log_state.rates[LOG_EVENTS_MAX - 1])
+        rate++;
+    if (rate->hash == 0)
+        rate->hash = hash;
+    return rate;
+}
+
+/* Whether this line goes out; *ret_suppressed: how many of its event did not since the last. */
+static bool log_rate_allows(const char *event, uint64_t *ret_suppressed)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    struct log_rate *rate = log_rate_of(event);
+    if (rate->count == 0 || now_ns - rate->start_ns >= LOG_WINDOW_NS) {
+        rate->start_ns = now_ns;
+        rate->count = 0;
+    }
+    if (rate->count >= LOG_BURST) {
+        rate->suppressed++;
+        return false;
+    }
+    rate->count++;
+    *ret_suppressed = rate->suppressed;
+    rate->suppressed = 0;
+    return true;
+}
+
+void log_fields(enum log_level level, const char *event, const char *message,
+                const struct log_field *fields, size_t count)
+{
+    int saved = errno;
+    uint64_t suppressed;
+    if (level >= log_state.least && log_rate_allows(event, &suppressed)) {
+        struct log_line line;
+        line.len = 1;
+        line.bytes[0] = '\n';
+        line.full = false;
+        log_put_head(&line, level, event, message);
+        for (size_t i = 0; i < count; i++)
+            log_put_field(&line, &fields[i]);
+        if (suppressed != 0)
+            log_put_field(&line, &LOG_INT("suppressed", suppressed));
+        log_close_line(&line);
+        log_write(&line);
+    }
+    errno = saved;
+}
