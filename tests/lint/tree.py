@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the source tree, one TAP line per rule: who includes whom, how long a file may be,
+what stands at its head, and that every numbered rule is found in the code, a test and the manual."""
+import os
+import re
+from pathlib import Path
+
+TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
+
+# Folder -> what it may include of ours (a folder's every header, or one header). The longest prefix
+# counts. Their own folder is allowed to all. A change here changes the architecture.
+MAY_INCLUDE = {
+    "proto": [],
+    "agent/base": [],
+    "agent/decide": ["proto"],
+    "agent/probe": ["agent/base", "agent/decide/report.h", "agent/decide/pace.h", "proto"],
+    "agent/publish": ["agent/base", "agent/decide/writer.h", "proto"],
+    "agent/ctl": ["agent/base", "proto"],
+    "agent": ["agent/base", "agent/decide", "agent/probe", "agent/publish", "proto"],
+    "shim": ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_format.h",
+             "proto/view_read.h"],
+}
+# Pure: no clock, no socket, no allocation can be had from these.
+DECIDE_SYSTEM = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
+# Client library -> the one file that includes it.
+LIBRARIES = {
+    r"ev(\+\+)?\.h": "agent/base/loop.c",
+    r"yaml\.h": "agent/base/",
+    r"cyaml/.*": "agent/base/",
+    r"ares.*\.h": "agent/probe/resolve.c",
+    r"(libpq|postgres).*\.h": "agent/probe/postgres.c",
+    r"msgpack.*": "proto/msg.c",
+    r"hiredis/.*": "agent/base/redisio.c",
+    r"microhttpd\.h": "agent/publish/http.c",
+    r"sodium.*\.h": "agent/publish/announce.c",
+}
+LINES = {".c": 600, ".h": 200}
+HEAD_LINES = 15
+RULES = re.compile(r"\b(?:W(?:10|[1-9])|V[1-4])\b")
+
+
+def files(*folders, ext=(".c", ".h")):
+    return sorted(p for f in folders for p in (TOP / f).rglob("*")
+                  if p.suffix in ext and p.is_file() and "corpus" not in p.parts)
+
+
+def name(path):
+    return str(path.relative_to(TOP))
+
+
+def folder(path):
+    """The longest key of MAY_INCLUDE above this file."""
+    return max((f for f in MAY_INCLUDE if name(path).startswith(f + "/")), key=len)
+
+
+def includes(path):
+    """(line, 'own' or 'system', header); own ones as paths from the top, or None if not found."""
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        m = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', text)
+        if not m:
+            continue
+        if m[1] == "<":
+            yield number, "system", m[2]
+        elif m[2] != "config.h":
+            near = [c for c in ((path.parent / m[2]).resolve(), (TOP / m[2]).resolve())
+                    if c.is_file()]
+            yield number, "own", str(near[0].relative_to(TOP.resolve())) if near else None
+
+
+def allowed(user, header):
+    return header.startswith(user + "/") and folder(TOP / header) == user or any(
+        header == a or header.startswith(a + "/") for a in MAY_INCLUDE[user])
+
+
+def own_includes_follow_the_data():
+    for p in files(*MAY_INCLUDE):
+        for line, kind, header in includes(p):
+            if kind == "own" and header is None:
+                yield f"{name(p)}:{line}: no such file"
+            elif kind == "own" and not allowed(folder(p), header):
+                yield f"{name(p)}:{line}: {folder(p)} may not include {header}"
+
+
+def decide_includes_nothing_that_has_an_effect():
+    for p in files("agent/decide"):
+        for line, kind, header in includes(p):
+            if kind == "system" and header not in DECIDE_SYSTEM:
+                yield f"{name(p)}:{line}: <{header}>"
+
+
+def each_client_library_is_included_by_one_file():
+    users = {}
+    for p in files("agent", "proto", "shim"):
+        for line, kind, header in includes(p):
+            for pattern, owner in LIBRARIES.items():
+                if kind == "system" and re.fullmatch(pattern, header):
+                    users.setdefault(pattern, set()).add(name(p))
+                    if not name(p).startswith(owner) or p.suffix != ".c":
+                        yield f"{name(p)}:{line}: <{header}> belongs to {owner}"
+    for pattern, who in users.items():
+        if len(who) > 1:
+            yield f"{pattern} is included by {', '.join(sorted(who))}"
+
+
+def config_h_comes_first():
+    for p in files("agent", "proto", ext=(".c",)):
+        m = re.search(r"#\s*include\s*(\S+)", p.read_text())
+        if m and m[1] != '"config.h"':
+            yield f"{name(p)}: the first include is {m[1]}"
+    for p in files("shim"):
+        if '"config.h"' in p.read_text():
+            yield f"{name(p)}: the shim is the same for every system and includes no config.h"
+
+
+def no_file_includes_a_c_file():
+    for p in files("agent", "proto", "shim", "tests"):
+        for line, _, header in includes(p):
+            if header and header.endswith(".c"):
+                yield f"{name(p)}:{line}: {header}"
+
+
+def files_and_headers_stay_short():
+    for p in files("agent", "proto", "shim", "tests"):
+        count = len(p.read_text().splitlines())
+        if count > LINES[p.suffix]:
+            yield f"{name(p)}: {count} lines, {LINES[p.suffix]} at most"
+
+
+def every_file_says_its_license_and_what_it_is():
+    scripts = files("shim", "tests", ext=(".sh", ".py", ".map"))
+    for p in [*files("agent", "proto", "shim", "tests"), *scripts]:
+        text = p.read_text()
+        if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(text.splitlines()[:3]):
+            yield f"{name(p)}: no SPDX line at its head"
+        if p.suffix not in (".c", ".h"):
+            continue
+        head = text.split("*/")[0].splitlines() if text.startswith("/*") else []
+        if not 2 < len(head) <= HEAD_LINES:
+            yield f"{name(p)}: a head comment of {len(head)} lines, expected 3 to {HEAD_LINES}"
+
+
+def rules_named(paths):
+    return {rule for p in paths for rule in RULES.findall(p.read_text(errors="replace"))}
+
+
+def every_rule_is_in_code_tests_and_manual():
+    manual = [*files("packaging/man", ext=tuple(f".{n}" for n in range(1, 9))),
+              *files("proto", ext=(".md",))]
+    places = {
+        "the code": rules_named(files("agent", "proto", "shim")),
+        "a test": rules_named(p for p in files("tests", ext=(".c", ".h", ".py", ".sh"))
+                              if p.name != Path(__file__).name),
+        "the manual": rules_named(manual),
+    }
+    for rule in sorted(set.union(*places.values())):
+        for place, rules in places.items():
+            if rule not in rules:
+                yield f"{rule} is not named in {place}"
+
+
+UNFINISHED = [every_rule_is_in_code_tests_and_manual]
+
+
+def main():
+    checks = [own_includes_follow_the_data, decide_includes_nothing_that_has_an_effect,
+              each_client_library_is_included_by_one_file, config_h_comes_first,
+              no_file_includes_a_c_file, files_and_headers_stay_short,
+              every_file_says_its_license_and_what_it_is, every_rule_is_in_code_tests_and_manual]
+    print(f"1..{len(checks)}")
+    for number, check in enumerate(checks, 1):
+        faults = list(check())
+        todo = " # TODO tests and manual are being written" if check in UNFINISHED else ""
+        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}{todo}")
+        for fault in faults:
+            print(f"# {fault}")
+    if not files("agent", "proto"):
+        print("Bail out! no source below " + str(TOP))
+
+
+main()
