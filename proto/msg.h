@@ -19,8 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Deepest nesting of a message; ours have 6. Bounds recursion on both ends. */
-#define MSG_DEPTH_MAX 16
+#include "msg_measure.h"
 
 /* Why a request was refused; the name is what `code` of the error map holds. */
 enum msg_error {
@@ -57,7 +56,7 @@ void msg_writer_done(struct msg_writer *w);
 void msg_writer_reset(struct msg_writer *w);
 
 /* 0: data[0..len) is a whole message (or several). -ENOMEM; -EMSGSIZE: longer than max; -EINVAL:
- * a map or array lacks values, or a string is not one (a bug of the caller). */
+ * a map or array lacks values, or a message began inside another (a bug of the caller). */
 int msg_writer_finish(const struct msg_writer *w);
 
 /* A message is its head followed by as many values as the comment says; params and results are
@@ -71,7 +70,8 @@ void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, cons
 
 void msg_put_map(struct msg_writer *w, uint32_t pairs);      /* + 2 × pairs values */
 void msg_put_array(struct msg_writer *w, uint32_t elements); /* + elements values */
-void msg_put_str(struct msg_writer *w, const char *text);    /* NULL: nil */
+/* A string; bytes that are not UTF-8 become '?'. NULL: nil. */
+void msg_put_str(struct msg_writer *w, const char *text);
 void msg_put_str_len(struct msg_writer *w, const char *text, size_t len);
 void msg_put_bin(struct msg_writer *w, const void *data, size_t len);
 void msg_put_uint(struct msg_writer *w, uint64_t value);
@@ -120,11 +120,9 @@ struct msg_parser {
     size_t len;
     size_t size;
     size_t max;
-    size_t skip;                     /* bytes still to come of the value being measured */
-    uint64_t missing[MSG_DEPTH_MAX]; /* values still to come, per level */
-    uint32_t depth;
+    struct msg_measure measure;
     enum msg_fed state;
-    void *zone;
+    void *zone; /* what the last message was unpacked into */
 };
 
 /* Allocates nothing yet. max: HOMING_REQUEST_MAX or HOMING_REPLY_MAX. */
@@ -152,14 +150,18 @@ enum msg_type {
 };
 
 enum msg_type msg_type(const struct msg_value *value);
+const char *msg_type_name(enum msg_type type);
 
 /* The text, NUL-terminated; NULL if it is no string, or one with a NUL in it. */
 const char *msg_str(const struct msg_value *value);
+/* The same with its length, and with whatever is in it. NULL: no string. */
+const char *msg_str_len(const struct msg_value *value, size_t *ret_len);
 const void *msg_bin(const struct msg_value *value, size_t *ret_len); /* NULL: not binary */
 
 /* False, *ret untouched: another type, or out of range. */
 bool msg_uint(const struct msg_value *value, uint64_t *ret);
 bool msg_int(const struct msg_value *value, int64_t *ret);
+bool msg_float(const struct msg_value *value, double *ret);
 bool msg_bool(const struct msg_value *value, bool *ret);
 
 /* 0 and NULL for what is no array or map, or beyond its end. */
