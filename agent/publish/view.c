@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view.c - the memfd behind the view; what is in it is proto/view_write.c's. Called by run.c.
+ *
+ * 1. Nobody but this mapping can write: it is made before F_SEAL_FUTURE_WRITE, which refuses every
+ *    later one, through any descriptor, to any uid.
+ * 2. The size never changes and every page exists before the descriptor is given away, so that a
+ *    reader can neither fault nor be charged for memory.
+ */
+#include "config.h"
+
+#include "agent/publish/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Of <linux/memfd.h>, which older kernels' headers lack. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define VIEW_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+struct view {
+    int fd;
+    void *base;
+    size_t bytes;
+    uint64_t instance;
+    struct view_writer writer;
+};
+
+/* Kernels from 6.3 can be told to refuse memfds that may be executed; older ones do not know the
+ * flag. */
+static int view_memfd(void)
+{
+    int fd = memfd_create("homing-view", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("homing-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd;
+}
+
+/* fallocate() says ENOSPC where writing to a page that cannot be had would be SIGBUS. */
+static bool view_map(struct view *view)
+{
+    if (ftruncate(view->fd, (off_t)view->bytes) || fallocate(view->fd, 0, 0, (off_t)view->bytes))
+        return false;
+    void *base = mmap(NULL, view->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, view->fd, 0);
+    if (base == MAP_FAILED)
+        return false;
+    view->base = base;
+    return true;
+}
+
+static bool view_fill(struct view *view, uint32_t names, uint32_t clusters)
+{
+    uint32_t slots = view_slots_for(names);
+
+    view->bytes = view_size(slots, clusters);
+    view->fd = view_memfd();
+    if (view->fd < 0 || !view_map(view) ||
+        getrandom(&view->instance, sizeof(view->instance), 0) != sizeof(view->instance))
+        return false;
+    view->instance |= 1; /* 0 means "none" */
+    view_write_init(&view->writer, view->base, view->bytes, slots, clusters, view->instance);
+    return fcntl(view->fd, F_ADD_SEALS, VIEW_SEALS) == 0;
+}
+
+struct view *view_new(uint32_t names, uint32_t clusters)
+{
+    struct view *view = calloc(1, sizeof(*view));
+    if (!view)
+        return NULL;
+    view->fd = -1;
+    if (view_fill(view, names, clusters))
+        return view;
+
+    int error = errno;
+    if (view->base)
+        munmap(view->base, view->bytes);
+    if (view->fd >= 0)
+        close(view->fd);
+    free(view);
+    errno = error;
+    return NULL;
+}
+
+void view_free(struct view *view)
+{
+    if (!view)
+        return;
+    view_write_retired(&view->writer);
+    munmap(view->base, view->bytes);
+    close(view->fd);
+    free(view);
+}
+
+int view_fd(const struct view *view)
+{
+    return view->fd;
+}
+
+uint64_t view_instance(const struct view *view)
+{
+    return view->instance;
+}
+
+uint64_t view_bytes(const struct view *view)
+{
+    return view->bytes;
+}
+
+struct view_writer *view_writer(struct view *view)
+{
+    return &view->writer;
+}
