@@ -42,7 +42,8 @@ AC_DEFUN([HOMING_LIB], [
 AC_DEFUN([HOMING_WERROR], [
     AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [warnings are errors])],
         [], [enable_werror=no])
-    AS_IF([test "$enable_werror" = yes], [HOMING_CFLAGS="$HOMING_CFLAGS -Werror"])
+    AS_IF([test "$enable_werror" = yes], [WERROR_CFLAGS=-Werror])
+    AC_SUBST([WERROR_CFLAGS])
 ])
 
 # Sanitizers apply to everything but the shim, which has to load into any process.
