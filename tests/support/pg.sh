@@ -18,7 +18,7 @@
 set -u
 
 PG_BIN=${PG_BIN:-$(for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
-    [ -x "$d/initdb" ] && echo "$d"; done | sort -V | tail -1)}
+    [ ! -x "$d/initdb" ] || echo "$d"; done | sort -V | tail -1)}
 PG_USER=${PG_USER:-$(id -un postgres 2>/dev/null || echo nobody)}
 PG_PASSWORD=homing-test # of role homing
 
