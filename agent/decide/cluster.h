@@ -11,6 +11,7 @@
 #ifndef HOMING_CLUSTER_H
 #define HOMING_CLUSTER_H
 
+#include "brake.h"
 #include "pace.h"
 #include "topo.h"
 #include "writer.h"
@@ -22,18 +23,6 @@ enum alarm {
     ALARM_BRAKED, /* W10 */
     ALARM_DENIED, /* a member refuses our credentials */
     ALARM_COUNT
-};
-
-/* Configuration of one cluster as far as deciding needs it. Times in ms. */
-struct cluster_conf {
-    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
-    uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
-    uint32_t interval_ms;
-    uint32_t fast_interval_ms;
-    uint32_t timeout_ms;
-    uint32_t max_stale_ms;
-    uint32_t max_switches; /* in 10 minutes; 0: no brake */
-    uint64_t max_lag;      /* bytes of WAL */
 };
 
 enum event_kind {
@@ -54,7 +43,9 @@ struct event {
 /* What an event brought about. */
 struct actions {
     bool publish;     /* the verdict changed: persist it, then publish it (W2) */
-    bool confirmed;   /* confirmed_ms grew: refresh the view; nothing to persist */
+    bool persist;     /* write it to disk: with `publish`, and now and then so that the time of
+                       * confirmation there is worth something to the next agent */
+    bool confirmed;   /* confirmed_ms grew: refresh the view */
     enum pace pace;   /* from now on */
     uint32_t ask;     /* mask: ask these at once, with the full question */
     uint64_t wake_ms; /* call with EVENT_TICK then, at the latest; 0: no need */
@@ -72,23 +63,28 @@ enum refusal {
     REFUSAL_COUNT
 };
 
-/* Storage is the caller's; the fields are
- * private to agent/decide, except that `explain` reads conf, verdict and topo. */
+/* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
+ * conf, verdict and topo, and run.c first_round_done. */
 struct cluster {
     struct cluster_conf conf;
     struct verdict verdict;
     struct topo topo;        /* what each member last said */
+    struct brake brake;      /* W10 */
+    uint64_t now_ms;         /* the latest time seen: time never goes back here (W2) */
     uint64_t asked_again_ms; /* W3: the incumbent was asked once more at this time; 0: no */
+    uint64_t last_call_ms;   /* W3: its time was over here; it moves one turn of the loop later, so
+                              * that an answer that waited while we were stalled is heard first */
     uint64_t fast_until_ms;
-    uint64_t switch_ms[16]; /* W10: times of the last switches, a ring */
-    uint32_t switch_next;
+    uint64_t persisted_ms;
+    uint64_t wake_ms;
+    enum pace pace;
     uint32_t alarms;       /* mask of raised ones */
     bool first_round_done; /* every member answered or timed out once (W3a) */
 };
 
 /* Starts with nothing known, or with a verdict from disk (copied; its masks and writer refer to
- * this configuration's members; published as suspect at once if confirmed within max_stale, else
- * held for W2 but not published as the writer: stale). `saved` may be NULL. */
+ * this configuration's members; confirmed_ms is 0 unless it is of this boot; published as suspect
+ * at once if confirmed within max_stale, else held for W2 but stale). `saved` may be NULL. */
 void cluster_init(struct cluster *c, const struct cluster_conf *conf, const struct verdict *saved,
                   uint64_t now_ms, struct actions *ret_actions);
 

@@ -10,7 +10,9 @@
 /* How probe asks. */
 enum pace {
     PACE_STEADY, /* every interval_ms, the cheapest question; the full one once a second */
-    PACE_FAST,   /* all members, every fast_interval_ms */
+    PACE_FAST,   /* all members, every fast_interval_ms. Lasts as long as there is no undisputed
+                  * writer, which may be days: probe itself backs off the members that cannot be
+                  * reached or answer oddly; answering ones cost an empty query each */
     PACE_COUNT
 };
 

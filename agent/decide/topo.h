@@ -15,11 +15,13 @@
 struct member_view {
     struct report last;    /* the last REPORT_ANSWER */
     enum report_kind kind; /* of the last report of any kind */
-    bool heard;            /* any report at all */
+    bool heard;            /* any report but LATE, which says nothing about a slow connect */
     bool answered;         /* `last` is set */
     bool standing;         /* the connection of `last` stands */
     bool late;             /* a question is unanswered for `interval` */
-    uint8_t good_answers;  /* in a row, up to 3: a reader returns after 3 */
+    bool behind;           /* W3a: its claim was seen behind the held position; stays so while it
+                            * claims on that term, however far it writes on */
+    uint8_t good_answers;  /* as a reader, in a row, up to READER_GOOD_ANSWERS */
     uint64_t answered_ms;  /* when `last` came in */
     uint64_t changed_ms;   /* when `kind` last changed: for status */
 };
@@ -28,5 +30,32 @@ struct topo {
     uint32_t members;
     struct member_view at[HOMING_MEMBERS_MAX];
 };
+
+/* Good answers after which a reader serves again: one could be luck, ten would idle it for long. */
+#define READER_GOOD_ANSWERS 3
+
+void topo_init(struct topo *t, uint32_t members);
+
+/* A member of which nothing is known. */
+void topo_init_member(struct member_view *m);
+
+/* Takes down what a report says. false: it was about nobody, of no known kind, or an answer to an
+ * older question than one already answered (a replay, W2), and changed nothing. */
+bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms);
+
+/* W1: its connection stands and its last answer is younger than `timeout`. */
+bool topo_live(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms);
+
+/* W1: live, and that answer claims the writer role. */
+bool topo_claims(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms);
+
+/* Whether two members are one running server, by what they last said. */
+bool topo_same_server(const struct topo *t, uint32_t a, uint32_t b);
+
+/* Mask of the members that are the same server as this one, itself included. */
+uint32_t topo_aliases(const struct topo *t, uint32_t member);
+
+/* Whether every member has been heard: W3a's first start waits for that. */
+bool topo_all_heard(const struct topo *t);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * writer_decide() looks at what each member last said and at the verdict in force, and returns the
  * next verdict. Pure: no clock (now is a parameter), no allocation, no history other than its
- * input. Rules W1-W6 and W9 live here; cluster.h feeds it and turns a changed verdict into actions.
+ * input. Rules W1-W6 and W9 live here and in claims.h; cluster.h feeds it and turns a changed
+ * verdict into actions.
  */
 #ifndef HOMING_WRITER_H
 #define HOMING_WRITER_H
@@ -18,8 +19,9 @@ enum cluster_state {
     CLUSTER_SUSPECT,   /* it does not */
     CLUSTER_NO_WRITER, /* it is known to be demoted, and no successor claims */
     CLUSTER_AMBIGUOUS, /* W3, W4: an operator or an arbiter must decide; the incumbent stays */
-    CLUSTER_FROZEN,    /* pinned by the operator */
-    CLUSTER_STALE,     /* W9: not confirmed for max_stale */
+    CLUSTER_FROZEN,    /* pinned by the operator, and confirmed */
+    CLUSTER_STALE,     /* W9: there is a writer, but not confirmed for max_stale; stronger than all
+                        * of the above, verdict.frozen and .rival say what else is the case */
     CLUSTER_STATE_COUNT
 };
 
@@ -37,34 +39,93 @@ enum reason {
     REASON_OLDER_TERM,       /* W3a: the sole claim is older */
     REASON_BEHIND,           /* W3a: the sole claim is equal but behind what was last seen */
     REASON_OTHER_IDENTITY,   /* W4 */
+    REASON_NO_FAILOVER,      /* the claimant has failover: false: only accept adopts it */
     REASON_WRITER_REMOVED,   /* a reload removed the published writer */
     REASON_ACCEPTED,         /* homingctl accept */
     REASON_FROZEN,           /* homingctl freeze */
-    REASON_UNCONFIRMED,      /* W9 */
-    REASON_RESTORED,         /* from disk, not confirmed yet */
+    REASON_UNCONFIRMED, /* W9: silence all round; a stale verdict with a better reason keeps it */
+    REASON_RESTORED,    /* from disk, not confirmed yet */
     REASON_COUNT
 };
 
 /* Member index of "nobody". */
 #define MEMBER_NONE UINT32_MAX
 
-/* What is published. Masks have bit 1 << member. */
+/* What is published. Masks have bit 1 << member.
+ *
+ * In `steady` the reason stays the one for which the writer was adopted until the state changes.
+ * A reload that removes the writer leaves MEMBER_NONE in `ambiguous`: nothing is handed out, but
+ * identity, term and position are still held, and a claim has to be good against them (W2, W3a). */
 struct verdict {
     enum cluster_state state;
     enum reason reason;
-    uint32_t writer;       /* MEMBER_NONE while unknown */
-    uint32_t rival;        /* whom `reason` is about besides the writer, or MEMBER_NONE */
+    uint32_t writer;       /* MEMBER_NONE while unknown, or removed by a reload */
+    uint32_t rival;        /* whose claim awaits a decision, or MEMBER_NONE; the writer itself, if
+                            * its own claim is not good against what is held (W4, W3a) */
     uint32_t demoted;      /* W6: members known to have been demoted; never the writer's bit */
-    uint32_t readers;      /* members that serve reader endpoints now */
+    uint32_t readers;      /* members that serve reader endpoints now; none: the writer does */
     bool authenticated;    /* the claim it rests on came over an authenticated connection */
     bool braked;           /* W10: too many switches; names and connects follow, no severing */
+    bool frozen;           /* by the operator; survives restarts, and `stale` */
     uint64_t identity;     /* of the data set */
+    uint64_t discarded;    /* W4: the identity that accept left behind; its claims rank as old */
     struct term term;      /* held term: never goes back within one identity (W2) */
-    uint64_t position;     /* newest position seen on `term` */
+    uint64_t position;     /* newest position that the writer claimed on `term` */
     uint64_t confirmed_ms; /* W9; 0: never */
     uint64_t since_ms;     /* since when `writer` is the writer */
     uint64_t switches;     /* number of switches so far */
 };
+
+/* Configuration of one cluster as far as deciding needs it. Times in ms. */
+struct cluster_conf {
+    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
+    uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
+    uint32_t interval_ms;
+    uint32_t fast_interval_ms;
+    uint32_t timeout_ms; /* > interval_ms, or no claim would be live between two answers */
+    uint32_t max_stale_ms;
+    uint32_t max_switches; /* in 10 minutes, at most BRAKE_SWITCHES_MAX; 0: no brake */
+    uint64_t max_lag;      /* bytes of WAL */
+};
+
+struct topo;
+
+struct writer_input {
+    const struct cluster_conf *conf;
+    const struct topo *topo;
+    const struct verdict *held;
+    bool first_round_done;   /* W3a: every member was heard once */
+    uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; now, if only now */
+    uint64_t last_call_ms;   /* W3: when its patience was first seen to be over; 0: not yet */
+    uint64_t now_ms;
+};
+
+struct writer_output {
+    struct verdict verdict;
+    bool contested;       /* W3: a good claim, and an incumbent that has not stopped claiming */
+    uint64_t deadline_ms; /* if contested: when the incumbent's silence counts as stopping */
+};
+
+/* W3: how long the incumbent may take to answer when it is asked once more. Longer: a silent
+ * writer is left later than 250 ms; shorter: one slow answer moves production. */
+#define WRITER_PATIENCE_MS 150
+
+/* A verdict that knows nothing. */
+void verdict_init(struct verdict *v);
+
+/* Whether it holds a data set and a term, against which claims are judged: not at a first start. */
+bool verdict_holds(const struct verdict *v);
+
+/* Whether anybody who reads the published verdict would see a difference: everything but position
+ * and time of confirmation, which change with each answer. */
+bool verdict_differs(const struct verdict *a, const struct verdict *b);
+
+/* Makes a member's last claim the verdict in force; state and readers are left to writer_decide.
+ * W2: only REASON_ACCEPTED may take an older term or another identity. */
+void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, enum reason reason,
+                  uint64_t now_ms);
+
+void writer_decide(const struct writer_input *in, struct writer_output *ret_output);
 
 const char *cluster_state_name(enum cluster_state state);
 const char *reason_name(enum reason reason);

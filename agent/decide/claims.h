@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * claims.h - which live claims there are besides the incumbent's, and how good each is (W3a, W4).
+ *
+ * Used by writer.c. Aliases are folded into one claim: one server is never its own rival.
+ */
+#ifndef HOMING_CLAIMS_H
+#define HOMING_CLAIMS_H
+
+#include "topo.h"
+#include "writer.h"
+
+/* A claim measured against what is held, worst first. */
+enum rank {
+    RANK_OLDER,   /* an older term, or an identity that was discarded by accept */
+    RANK_FOREIGN, /* another identity: not comparable */
+    RANK_BEHIND,  /* the held term, but behind what was seen on it */
+    RANK_EQUAL,   /* the held term */
+    RANK_NEWER,
+    RANK_COUNT
+};
+
+struct claims {
+    uint32_t mask;      /* live claims of servers other than a claiming incumbent's, one bit each */
+    uint32_t count;     /* of `mask` */
+    uint32_t newest;    /* the best ranked of them, newest term first; MEMBER_NONE: none */
+    uint32_t candidate; /* the one that W3a finds good, MEMBER_NONE: none, or two alike */
+    bool unsettling;    /* W9: one is newer or foreign: the incumbent's silence means more */
+};
+
+const char *rank_name(enum rank rank);
+
+enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32_t member);
+
+void claims_collect(const struct writer_input *in, const struct verdict *held,
+                    struct claims *ret_claims);
+
+/* Leaves one claim out, as if it had not come in yet. */
+void claims_collect_without(const struct writer_input *in, const struct verdict *held,
+                            uint32_t member, struct claims *ret_claims);
+
+/* W3a: marks the claims that are behind what was seen on the held term. */
+void claims_mark_behind(struct topo *topo, const struct verdict *held);
+
+#endif

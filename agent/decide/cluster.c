@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cluster.c - events in, actions out. Called by run.c, for one cluster at a time.
+ *
+ * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
+ * difference. What time alone brings is an event like any other, asked for through wake_ms.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "claims.h"
+#include "cluster.h"
+#include "readers.h"
+
+/* DESIGN: stay fast after a change; what follows a failover (rejoining, a second failover) comes
+ * within seconds of it. */
+#define FAST_AFTER_CHANGE_MS 30000
+
+const char *pace_name(enum pace pace)
+{
+    static const char *const names[PACE_COUNT] = {"steady", "fast"};
+    return (unsigned)pace < PACE_COUNT ? names[pace] : "?";
+}
+
+const char *alarm_name(enum alarm alarm)
+{
+    static const char *const names[ALARM_COUNT] = {"ambiguous", "no_writer", "stale", "braked",
+                                                   "denied"};
+    return (unsigned)alarm < ALARM_COUNT ? names[alarm] : "?";
+}
+
+const char *refusal_name(enum refusal refusal)
+{
+    static const char *const names[REFUSAL_COUNT] = {"none", "no_such_member", "not_claiming",
+                                                     "not_frozen", "no_writer_known"};
+    return (unsigned)refusal < REFUSAL_COUNT ? names[refusal] : "?";
+}
+
+static uint32_t all_members(const struct cluster_conf *conf)
+{
+    return UINT32_MAX >> (32 - conf->members);
+}
+
+static uint32_t alarms_of(const struct cluster *c)
+{
+    const struct verdict *v = &c->verdict;
+    uint32_t mask = 0;
+
+    if (v->rival != MEMBER_NONE || v->state == CLUSTER_AMBIGUOUS)
+        mask |= 1u << ALARM_AMBIGUOUS;
+    if (v->reason == REASON_INCUMBENT_READER)
+        mask |= 1u << ALARM_NO_WRITER;
+    if (v->state == CLUSTER_STALE)
+        mask |= 1u << ALARM_STALE;
+    if (v->braked)
+        mask |= 1u << ALARM_BRAKED;
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        if (c->topo.at[m].heard && c->topo.at[m].kind == REPORT_DENIED)
+            mask |= 1u << ALARM_DENIED;
+    return mask;
+}
+
+static void alarms_update(struct cluster *c, struct actions *acts)
+{
+    uint32_t now = alarms_of(c);
+
+    acts->raised = now & ~c->alarms;
+    acts->cleared = c->alarms & ~now;
+    c->alarms = now;
+}
+
+static void pace_update(struct cluster *c, const struct verdict *before, struct actions *acts)
+{
+    enum cluster_state state = c->verdict.state;
+    enum pace pace = PACE_FAST;
+
+    if (c->verdict.writer != before->writer || state != before->state)
+        c->fast_until_ms = c->now_ms + FAST_AFTER_CHANGE_MS;
+    if ((state == CLUSTER_STEADY || state == CLUSTER_FROZEN) && c->now_ms >= c->fast_until_ms)
+        pace = PACE_STEADY;
+    /* Fast begins now, not when the next steady question would be due. */
+    if (pace == PACE_FAST && c->pace == PACE_STEADY)
+        acts->ask |= all_members(&c->conf);
+    c->pace = pace;
+    acts->pace = pace;
+}
+
+/* W3: asks the incumbent once more when a contest begins; notes when its time is over. */
+static void contest_update(struct cluster *c, const struct writer_output *out, struct actions *acts)
+{
+    if (!out->contested) {
+        c->asked_again_ms = 0;
+        c->last_call_ms = 0;
+        return;
+    }
+    if (c->asked_again_ms == 0) {
+        c->asked_again_ms = c->now_ms;
+        acts->ask |= UINT32_C(1) << c->verdict.writer;
+    }
+    if (c->now_ms < out->deadline_ms)
+        c->last_call_ms = 0;
+    else if (c->last_call_ms == 0)
+        c->last_call_ms = c->now_ms;
+}
+
+static void brake_update(struct cluster *c, uint64_t switches_before)
+{
+    if (c->verdict.switches != switches_before)
+        brake_note(&c->brake, c->now_ms);
+    c->verdict.braked = brake_holds(&c->brake, c->verdict.braked, c->conf.max_switches, c->now_ms);
+}
+
+static void wake_at(uint64_t *wake_ms, uint64_t now_ms, uint64_t at_ms)
+{
+    if (at_ms > now_ms && (*wake_ms == 0 || at_ms < *wake_ms))
+        *wake_ms = at_ms;
+}
+
+/* The earliest thing that time alone brings. What is past was dealt with in this very pass. */
+static uint64_t wake_next(const struct cluster *c, const struct writer_output *out)
+{
+    uint64_t wake_ms = 0, now_ms = c->now_ms;
+
+    if (c->verdict.writer != MEMBER_NONE)
+        wake_at(&wake_ms, now_ms, c->verdict.confirmed_ms + c->conf.max_stale_ms);
+    if (c->verdict.braked)
+        wake_at(&wake_ms, now_ms, brake_until(&c->brake));
+    if (out->contested)
+        wake_at(&wake_ms, now_ms, c->last_call_ms != 0 ? now_ms + 1 : out->deadline_ms);
+    wake_at(&wake_ms, now_ms, c->fast_until_ms);
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        if (c->topo.at[m].standing)
+            wake_at(&wake_ms, now_ms, c->topo.at[m].answered_ms + c->conf.timeout_ms);
+    return wake_ms;
+}
+
+/* Often enough that the time of confirmation on disk is worth something after a kill -9, seldom
+ * enough that a hundred clusters do not keep the disk busy. */
+static void persist_update(struct cluster *c, struct actions *acts)
+{
+    acts->persist = acts->publish ||
+                    (acts->confirmed && c->now_ms - c->persisted_ms >= c->conf.max_stale_ms / 4);
+    if (acts->persist)
+        c->persisted_ms = c->now_ms;
+}
+
+/* `before` is the verdict before the event; c->verdict may already hold an operator's word. */
+static void cluster_pass(struct cluster *c, const struct verdict *before, struct actions *acts)
+{
+    struct writer_output out;
+
+    claims_mark_behind(&c->topo, &c->verdict);
+    c->first_round_done = topo_all_heard(&c->topo);
+    struct writer_input in = {
+        .conf = &c->conf,
+        .topo = &c->topo,
+        .held = &c->verdict,
+        .first_round_done = c->first_round_done,
+        .asked_again_ms = c->asked_again_ms != 0 ? c->asked_again_ms : c->now_ms,
+        .last_call_ms = c->last_call_ms,
+        .now_ms = c->now_ms,
+    };
+    writer_decide(&in, &out);
+    c->verdict = out.verdict;
+    contest_update(c, &out, acts);
+    brake_update(c, before->switches);
+    acts->publish = acts->publish || verdict_differs(before, &c->verdict);
+    acts->confirmed = c->verdict.confirmed_ms > before->confirmed_ms;
+    persist_update(c, acts);
+    alarms_update(c, acts);
+    pace_update(c, before, acts);
+    c->wake_ms = wake_next(c, &out);
+    acts->wake_ms = c->wake_ms;
+}
+
+/* W2: time never goes back here, and is never 0, which means "never". */
+static void clock_advance(struct cluster *c, uint64_t now_ms)
+{
+    if (now_ms > c->now_ms)
+        c->now_ms = now_ms;
+}
+
+/* What the last agent knew of the writer beyond its verdict. */
+static void restore_topo(struct topo *topo, const struct verdict *saved)
+{
+    if (saved->writer != MEMBER_NONE && saved->reason == REASON_INCUMBENT_READER) {
+        topo->at[saved->writer].answered = true;
+        topo->at[saved->writer].last.role = ROLE_READER;
+    }
+    if (saved->rival != MEMBER_NONE && saved->reason == REASON_BEHIND)
+        topo->at[saved->rival].behind = true;
+}
+
+static uint32_t member_within(uint32_t member, uint32_t members)
+{
+    return member < members ? member : MEMBER_NONE;
+}
+
+/* Makes a verdict from disk safe to use, whatever the disk says. */
+static void restore_verdict(struct cluster *c, const struct verdict *saved)
+{
+    struct verdict *v = &c->verdict;
+
+    *v = *saved;
+    v->writer = member_within(v->writer, c->conf.members);
+    v->rival = member_within(v->rival, c->conf.members);
+    v->demoted &= all_members(&c->conf);
+    if (v->writer == MEMBER_NONE)
+        v->frozen = false;
+    else
+        v->demoted &= ~(UINT32_C(1) << v->writer);
+    if (v->confirmed_ms > c->now_ms)
+        v->confirmed_ms = 0;
+    if (v->since_ms > c->now_ms)
+        v->since_ms = c->now_ms;
+    restore_topo(&c->topo, v);
+}
+
+void cluster_init(struct cluster *c, const struct cluster_conf *conf, const struct verdict *saved,
+                  uint64_t now_ms, struct actions *ret_actions)
+{
+    struct actions acts = {.publish = true};
+
+    memset(c, 0, sizeof *c);
+    c->conf = *conf;
+    c->now_ms = 1;
+    clock_advance(c, now_ms);
+    topo_init(&c->topo, conf->members);
+    verdict_init(&c->verdict);
+    if (saved != NULL)
+        restore_verdict(c, saved);
+    brake_init(&c->brake, c->verdict.braked, c->now_ms);
+    struct verdict before = c->verdict;
+    cluster_pass(c, &before, &acts);
+    *ret_actions = acts;
+}
+
+static uint32_t map_member(const uint32_t *map, const struct cluster_conf *before,
+                           const struct cluster_conf *after, uint32_t member)
+{
+    return member < before->members ? member_within(map[member], after->members) : MEMBER_NONE;
+}
+
+static void map_verdict(struct verdict *v, const uint32_t *map, const struct cluster_conf *before,
+                        const struct cluster_conf *after)
+{
+    uint32_t demoted = v->demoted;
+
+    v->writer = map_member(map, before, after, v->writer);
+    v->rival = map_member(map, before, after, v->rival);
+    if (v->writer == MEMBER_NONE)
+        v->frozen = false;
+    v->demoted = 0;
+    for (uint32_t m = 0; m < before->members; m++) {
+        uint32_t to = map_member(map, before, after, m);
+        if ((demoted >> m & 1) != 0 && to != MEMBER_NONE)
+            v->demoted |= UINT32_C(1) << to;
+    }
+}
+
+static void map_topo(struct topo *topo, const uint32_t *map, const struct cluster_conf *before,
+                     const struct cluster_conf *after)
+{
+    struct topo old = *topo;
+
+    topo_init(topo, after->members);
+    for (uint32_t m = 0; m < before->members; m++) {
+        uint32_t to = map_member(map, before, after, m);
+        if (to == MEMBER_NONE)
+            continue;
+        topo->at[to] = old.at[m];
+        topo->at[to].last.member = to;
+    }
+}
+
+void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, const uint32_t *map,
+                         uint64_t now_ms, struct actions *ret_actions)
+{
+    struct actions acts = {.publish = true};
+
+    clock_advance(c, now_ms);
+    map_verdict(&c->verdict, map, &c->conf, conf);
+    map_topo(&c->topo, map, &c->conf, conf);
+    c->conf = *conf;
+    c->asked_again_ms = 0;
+    c->last_call_ms = 0;
+    struct verdict before = c->verdict;
+    cluster_pass(c, &before, &acts);
+    *ret_actions = acts;
+}
+
+static enum refusal cluster_accept(struct cluster *c, uint32_t member)
+{
+    if (member >= c->topo.members)
+        return REFUSAL_NO_SUCH_MEMBER;
+    if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms))
+        return REFUSAL_NOT_CLAIMING;
+    c->topo.at[member].behind = false;
+    writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
+    /* What was asked of the writer before says nothing about this one. */
+    c->asked_again_ms = 0;
+    c->last_call_ms = 0;
+    return REFUSAL_NONE;
+}
+
+static enum refusal cluster_freeze(struct cluster *c)
+{
+    if (c->verdict.writer == MEMBER_NONE)
+        return REFUSAL_NO_WRITER_KNOWN;
+    c->verdict.frozen = true;
+    return REFUSAL_NONE;
+}
+
+static enum refusal cluster_unfreeze(struct cluster *c)
+{
+    if (!c->verdict.frozen && !c->verdict.braked)
+        return REFUSAL_NOT_FROZEN;
+    c->verdict.frozen = false;
+    c->verdict.braked = false;
+    brake_init(&c->brake, false, c->now_ms);
+    return REFUSAL_NONE;
+}
+
+static void cluster_report(struct cluster *c, const struct report *report)
+{
+    uint32_t answered = MEMBER_NONE;
+
+    if (topo_note(&c->topo, report, c->now_ms) && report->kind == REPORT_ANSWER)
+        answered = report->member;
+    readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
+}
+
+static enum refusal cluster_take(struct cluster *c, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_REPORT:
+        cluster_report(c, &event->report);
+        return REFUSAL_NONE;
+    case EVENT_ACCEPT:
+        return cluster_accept(c, event->member);
+    case EVENT_FREEZE:
+        return cluster_freeze(c);
+    case EVENT_UNFREEZE:
+        return cluster_unfreeze(c);
+    default: /* a tick: only time has passed */
+        readers_note(&c->topo, &c->conf, &c->verdict, MEMBER_NONE, c->now_ms);
+        return REFUSAL_NONE;
+    }
+}
+
+enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
+                            struct actions *ret_actions)
+{
+    struct actions acts = {.pace = c->pace, .wake_ms = c->wake_ms};
+    struct verdict before = c->verdict;
+
+    clock_advance(c, now_ms);
+    enum refusal refusal = cluster_take(c, event);
+    if (refusal == REFUSAL_NONE)
+        cluster_pass(c, &before, &acts);
+    *ret_actions = acts;
+    return refusal;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * readers.c - who serves reader endpoints.
+ */
+#include "config.h"
+
+#include "readers.h"
+
+/* A reader of this data set, at most max_lag behind the writer. Not known is far behind. */
+static bool reader_good(const struct report *last, const struct cluster_conf *conf,
+                        const struct verdict *held)
+{
+    return last->role == ROLE_READER && last->identity == held->identity &&
+           (held->position <= last->position || held->position - last->position <= conf->max_lag);
+}
+
+static void reader_count(struct member_view *m, bool good)
+{
+    if (!good)
+        m->good_answers = 0;
+    else if (m->good_answers < READER_GOOD_ANSWERS)
+        m->good_answers++;
+}
+
+void readers_note(struct topo *topo, const struct cluster_conf *conf, const struct verdict *held,
+                  uint32_t answered, uint64_t now_ms)
+{
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (topo->at[m].heard && !topo_live(topo, m, conf->timeout_ms, now_ms))
+            topo->at[m].good_answers = 0;
+    if (answered != MEMBER_NONE && verdict_holds(held))
+        reader_count(&topo->at[answered], reader_good(&topo->at[answered].last, conf, held));
+}
+
+uint32_t readers_mask(const struct writer_input *in, const struct verdict *held)
+{
+    uint32_t mask = 0;
+
+    for (uint32_t m = 0; m < in->topo->members; m++)
+        if (m != held->writer && in->topo->at[m].good_answers == READER_GOOD_ANSWERS &&
+            in->topo->at[m].last.identity == held->identity &&
+            topo_live(in->topo, m, in->conf->timeout_ms, in->now_ms))
+            mask |= UINT32_C(1) << m;
+    return mask;
+}

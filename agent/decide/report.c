@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report.c - the words of a report, and the order of terms.
+ */
+#include "config.h"
+
+#include "report.h"
+
+const char *role_name(enum role role)
+{
+    static const char *const names[ROLE_COUNT] = {"none", "writer", "reader"};
+    return (unsigned)role < ROLE_COUNT ? names[role] : "?";
+}
+
+const char *report_kind_name(enum report_kind kind)
+{
+    static const char *const names[REPORT_KIND_COUNT] = {"answer",  "late",   "timeout", "broken",
+                                                         "refused", "denied", "odd"};
+    return (unsigned)kind < REPORT_KIND_COUNT ? names[kind] : "?";
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int term_compare(struct term a, struct term b)
+{
+    int order = compare(a.hi, b.hi);
+    return order != 0 ? order : compare(a.lo, b.lo);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * verdict.c - the words of a verdict, and when two differ.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "topo.h"
+#include "writer.h"
+
+const char *cluster_state_name(enum cluster_state state)
+{
+    static const char *const names[CLUSTER_STATE_COUNT] = {
+        "unknown", "steady", "suspect", "no_writer", "ambiguous", "frozen", "stale"};
+    return (unsigned)state < CLUSTER_STATE_COUNT ? names[state] : "?";
+}
+
+struct reason_words {
+    const char *name, *text;
+};
+
+static const struct reason_words reasons[REASON_COUNT] = {
+    [REASON_NONE] = {"none", "nobody has claimed to be the writer yet"},
+    [REASON_FIRST_CLAIM] = {"first_claim", "W3a: the only claim when every member had been heard"},
+    [REASON_NEWER_TERM] = {"newer_term", "W3: a newer term, and the writer before does not claim"},
+    [REASON_DEMOTION_UNDONE] = {"demotion_undone",
+                                "W3a: the only claim, on the held term and not behind"},
+    [REASON_INCUMBENT_CLAIMS] = {"incumbent_claims", "W1: the writer itself says so"},
+    [REASON_INCUMBENT_SILENT] = {"incumbent_silent",
+                                 "W5: the writer is silent, which is no evidence against it"},
+    [REASON_INCUMBENT_READER] = {"incumbent_reader",
+                                 "W6: the writer was demoted, and nobody claims to follow it"},
+    [REASON_TWO_CLAIMS] = {"two_claims", "W3: two members claim to be the writer"},
+    [REASON_CLAIMS_AT_START] = {"claims_at_start",
+                                "W3a: several members claim, and no term is held to judge them"},
+    [REASON_OLDER_TERM] = {"older_term", "W3a: the only claim is on an older term"},
+    [REASON_BEHIND] = {"behind", "W3a: the only claim lacks what was last seen on its term"},
+    [REASON_OTHER_IDENTITY] = {"other_identity", "W4: a claim for another data set"},
+    [REASON_NO_FAILOVER] = {"no_failover", "W3: the claimant is configured with failover: false"},
+    [REASON_WRITER_REMOVED] = {"writer_removed",
+                               "W3: the writer was removed from the configuration"},
+    [REASON_ACCEPTED] = {"accepted", "W4: accepted by the operator"},
+    [REASON_FROZEN] = {"frozen", "W10: pinned by the operator"},
+    [REASON_UNCONFIRMED] = {"unconfirmed", "W9: nobody has confirmed the writer for max_stale"},
+    [REASON_RESTORED] = {"restored", "W2: known from before the agent's start, not heard yet"},
+};
+
+const char *reason_name(enum reason reason)
+{
+    return (unsigned)reason < REASON_COUNT ? reasons[reason].name : "?";
+}
+
+const char *reason_text(enum reason reason)
+{
+    return (unsigned)reason < REASON_COUNT ? reasons[reason].text : "?";
+}
+
+void verdict_init(struct verdict *v)
+{
+    memset(v, 0, sizeof *v);
+    v->writer = MEMBER_NONE;
+    v->rival = MEMBER_NONE;
+}
+
+bool verdict_holds(const struct verdict *v)
+{
+    return v->writer != MEMBER_NONE || v->identity != 0 ||
+           term_compare(v->term, (struct term){0, 0}) != 0;
+}
+
+static bool answer_differs(const struct verdict *a, const struct verdict *b)
+{
+    return a->state != b->state || a->writer != b->writer || a->demoted != b->demoted ||
+           a->readers != b->readers || a->since_ms != b->since_ms || a->switches != b->switches;
+}
+
+static bool evidence_differs(const struct verdict *a, const struct verdict *b)
+{
+    return a->reason != b->reason || a->rival != b->rival || a->identity != b->identity ||
+           a->discarded != b->discarded || term_compare(a->term, b->term) != 0 ||
+           a->authenticated != b->authenticated;
+}
+
+bool verdict_differs(const struct verdict *a, const struct verdict *b)
+{
+    return answer_differs(a, b) || evidence_differs(a, b) || a->braked != b->braked ||
+           a->frozen != b->frozen;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * writer.c - THE decision. Called by cluster.c after each event.
+ *
+ * One pass: the incumbent's own good claim is absorbed; the other live claims are ranked; if one
+ * of them is good (W3a) and the incumbent has stopped claiming (W3), it is adopted; then the state
+ * is read off what the writer and the others now say, and the operator's freeze and age (W9) are
+ * laid over it.
+ */
+#include "config.h"
+
+#include "claims.h"
+#include "readers.h"
+#include "topo.h"
+#include "writer.h"
+
+/* W3: whether the incumbent may still claim, for all we know. */
+enum stance {
+    STANCE_CLAIMS,
+    STANCE_UNHEARD, /* since the agent's start or a reload: asked, but nothing came back yet */
+    STANCE_STOPPED, /* reader, broken, late, or claiming another data set */
+};
+
+static enum stance incumbent_stance(const struct writer_input *in, const struct verdict *v)
+{
+    const struct member_view *m = &in->topo->at[v->writer];
+
+    if (!m->heard && !m->answered)
+        return STANCE_UNHEARD;
+    if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity)
+        return STANCE_STOPPED;
+    return STANCE_CLAIMS;
+}
+
+/* W3: it answered a question that was sent after the rival's claim had come in. */
+static bool incumbent_reaffirmed(const struct writer_input *in, const struct verdict *v)
+{
+    const struct member_view *m = &in->topo->at[v->writer];
+    return m->answered && m->last.asked_ms >= in->asked_again_ms;
+}
+
+/* When its silence will have lasted too long. A first answer may need a whole connection; a next
+ * one the next question first, which probe sends at its fast pace while claims are contested. */
+static uint64_t incumbent_deadline(const struct writer_input *in, const struct verdict *v,
+                                   enum stance stance)
+{
+    if (stance == STANCE_UNHEARD)
+        return in->asked_again_ms + in->conf->timeout_ms + WRITER_PATIENCE_MS;
+    if (incumbent_reaffirmed(in, v))
+        return in->topo->at[v->writer].answered_ms + in->conf->fast_interval_ms +
+               WRITER_PATIENCE_MS;
+    return in->asked_again_ms + WRITER_PATIENCE_MS;
+}
+
+static bool incumbent_claims(const struct writer_input *in, const struct verdict *v)
+{
+    return topo_claims(in->topo, v->writer, in->conf->timeout_ms, in->now_ms);
+}
+
+static bool incumbent_demoted(const struct writer_input *in, const struct verdict *v)
+{
+    const struct member_view *m = &in->topo->at[v->writer];
+    return m->answered && m->last.role == ROLE_READER;
+}
+
+/* The writer's own claim, if good, keeps term and position up to date, its term included: a writer
+ * behind a virtual address may be promoted under us. */
+static void writer_absorb(const struct writer_input *in, struct verdict *v)
+{
+    const struct report *last = &in->topo->at[v->writer].last;
+    enum rank rank = claim_rank(in->topo, v, v->writer);
+
+    if (!incumbent_claims(in, v) || rank < RANK_EQUAL)
+        return;
+    if (rank == RANK_NEWER || v->reason == REASON_INCUMBENT_READER) {
+        v->state = CLUSTER_STEADY;
+        v->reason = rank == RANK_NEWER ? REASON_NEWER_TERM : REASON_DEMOTION_UNDONE;
+    }
+    if (rank == RANK_NEWER || last->position > v->position)
+        v->position = last->position;
+    v->term = last->term;
+    v->authenticated = last->authenticated;
+}
+
+/* The newest answer of a member of this data set other than the writer. */
+static uint64_t others_answered_ms(const struct writer_input *in, const struct verdict *v)
+{
+    uint64_t newest = 0;
+
+    for (uint32_t m = 0; m < in->topo->members; m++) {
+        const struct member_view *other = &in->topo->at[m];
+        if (m != v->writer && other->answered && other->last.identity == v->identity &&
+            other->answered_ms > newest)
+            newest = other->answered_ms;
+    }
+    return newest;
+}
+
+/* W9. Found silent, not merely unheard; a demoted or strange writer is not silent. */
+static void writer_confirm(const struct writer_input *in, const struct claims *claims,
+                           struct verdict *v)
+{
+    const struct member_view *m = &in->topo->at[v->writer];
+    uint64_t confirmed_ms = 0;
+
+    if (incumbent_claims(in, v)) {
+        if (claim_rank(in->topo, v, v->writer) == RANK_EQUAL)
+            confirmed_ms = m->answered_ms;
+    } else if (m->heard && !incumbent_demoted(in, v) && !claims->unsettling) {
+        confirmed_ms = others_answered_ms(in, v);
+    }
+    if (confirmed_ms > v->confirmed_ms)
+        v->confirmed_ms = confirmed_ms;
+}
+
+static void demote(struct verdict *v, const struct topo *topo)
+{
+    v->demoted |= topo_aliases(topo, v->writer);
+    v->switches++;
+}
+
+void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, enum reason reason,
+                  uint64_t now_ms)
+{
+    const struct member_view *m = &topo->at[member];
+
+    if (v->writer != member) {
+        if (v->writer != MEMBER_NONE)
+            demote(v, topo);
+        v->since_ms = now_ms;
+    }
+    v->demoted &= ~topo_aliases(topo, member);
+    if (m->last.identity != v->identity)
+        v->discarded = v->identity;
+    v->writer = member;
+    v->state = CLUSTER_STEADY;
+    v->reason = reason;
+    v->identity = m->last.identity;
+    v->term = m->last.term;
+    v->position = m->last.position;
+    v->authenticated = m->last.authenticated;
+    v->confirmed_ms = m->answered_ms;
+}
+
+static enum reason adoption_reason(const struct writer_input *in, const struct verdict *v,
+                                   uint32_t member)
+{
+    return claim_rank(in->topo, v, member) == RANK_NEWER ? REASON_NEWER_TERM
+                                                         : REASON_DEMOTION_UNDONE;
+}
+
+/* W3a without an incumbent: only a sole claim, once everybody has been heard; against a held term
+ * (the writer was removed by a reload) it has to be good as well. */
+static void decide_first(const struct writer_input *in, const struct claims *claims,
+                         struct verdict *v)
+{
+    bool held = verdict_holds(v);
+    uint32_t sole = claims->count == 1 ? claims->newest : MEMBER_NONE;
+    bool eligible = sole != MEMBER_NONE && (in->conf->no_failover >> sole & 1) == 0;
+
+    if (in->first_round_done && eligible && (!held || claims->candidate == sole)) {
+        writer_adopt(v, in->topo, sole, held ? adoption_reason(in, v, sole) : REASON_FIRST_CLAIM,
+                     in->now_ms);
+        return;
+    }
+    v->state = held ? CLUSTER_AMBIGUOUS : CLUSTER_UNKNOWN;
+    v->rival = MEMBER_NONE;
+    v->reason = held ? REASON_WRITER_REMOVED : REASON_NONE;
+    if (claims->count > 1 || (sole != MEMBER_NONE && (!eligible || held)))
+        v->rival = claims->newest;
+    if (!held && v->rival != MEMBER_NONE)
+        v->reason = sole == MEMBER_NONE ? REASON_CLAIMS_AT_START : REASON_NO_FAILOVER;
+}
+
+/* W3. Returns the claim that has to wait until the incumbent was asked once more, or MEMBER_NONE:
+ * until then the cluster is not called ambiguous, since a demoted writer is not asked every
+ * millisecond. */
+static uint32_t decide_next(const struct writer_input *in, const struct claims *claims,
+                            struct writer_output *out)
+{
+    struct verdict *v = &out->verdict;
+    enum stance stance = incumbent_stance(in, v);
+
+    if (v->frozen || claims->candidate == MEMBER_NONE)
+        return MEMBER_NONE;
+    uint64_t deadline_ms = incumbent_deadline(in, v, stance);
+    bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;
+
+    if (stance == STANCE_STOPPED || over) {
+        writer_adopt(v, in->topo, claims->candidate, adoption_reason(in, v, claims->candidate),
+                     in->now_ms);
+        return MEMBER_NONE;
+    }
+    out->contested = true;
+    out->deadline_ms = deadline_ms;
+    return incumbent_reaffirmed(in, v) ? MEMBER_NONE : claims->candidate;
+}
+
+static void set_state(struct verdict *v, enum cluster_state state, enum reason reason,
+                      uint32_t rival)
+{
+    v->state = state;
+    v->reason = reason;
+    v->rival = rival;
+}
+
+/* Why a claim that is there was not adopted, while the incumbent does not claim. */
+static enum reason refused_reason(const struct writer_input *in, const struct verdict *v,
+                                  uint32_t member)
+{
+    static const enum reason reasons[RANK_EQUAL] = {
+        [RANK_OLDER] = REASON_OLDER_TERM,
+        [RANK_FOREIGN] = REASON_OTHER_IDENTITY,
+        [RANK_BEHIND] = REASON_BEHIND,
+    };
+    enum rank rank = claim_rank(in->topo, v, member);
+
+    if (rank < RANK_EQUAL)
+        return reasons[rank];
+    return in->conf->no_failover >> member & 1 ? REASON_NO_FAILOVER : REASON_TWO_CLAIMS;
+}
+
+/* The state while the writer's own claim is live. An older claim besides it is fenced: that is
+ * what a demoted writer that has not noticed looks like (W6). */
+static void judge_claiming(const struct writer_input *in, const struct claims *claims,
+                           struct verdict *v)
+{
+    uint32_t rival = claims->newest;
+
+    if (claim_rank(in->topo, v, v->writer) != RANK_EQUAL)
+        set_state(v, CLUSTER_AMBIGUOUS, refused_reason(in, v, v->writer), v->writer);
+    else if (rival != MEMBER_NONE && claim_rank(in->topo, v, rival) == RANK_FOREIGN)
+        set_state(v, CLUSTER_AMBIGUOUS, REASON_OTHER_IDENTITY, rival);
+    else if (rival != MEMBER_NONE && claim_rank(in->topo, v, rival) > RANK_FOREIGN)
+        set_state(v, CLUSTER_AMBIGUOUS, REASON_TWO_CLAIMS, rival);
+    else if (in->topo->at[v->writer].late)
+        set_state(v, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT, MEMBER_NONE);
+    else
+        set_state(v, CLUSTER_STEADY,
+                  v->state == CLUSTER_STEADY ? v->reason : REASON_INCUMBENT_CLAIMS, MEMBER_NONE);
+}
+
+/* The state while it is not (W5, W6). */
+static void judge_silent(const struct writer_input *in, const struct claims *claims,
+                         struct verdict *v)
+{
+    if (incumbent_stance(in, v) == STANCE_UNHEARD)
+        set_state(v, CLUSTER_SUSPECT, REASON_RESTORED, MEMBER_NONE);
+    else if (claims->newest != MEMBER_NONE)
+        set_state(v, CLUSTER_AMBIGUOUS, refused_reason(in, v, claims->newest), claims->newest);
+    else if (incumbent_demoted(in, v))
+        set_state(v, CLUSTER_NO_WRITER, REASON_INCUMBENT_READER, MEMBER_NONE);
+    else
+        set_state(v, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT, MEMBER_NONE);
+}
+
+/* Freeze pins the writer, not its age: unconfirmed it is stale like any other (W9). */
+static void judge_overlays(const struct writer_input *in, struct verdict *v)
+{
+    if (v->frozen) {
+        v->state = CLUSTER_FROZEN;
+        v->reason = REASON_FROZEN;
+    }
+    if (v->confirmed_ms == 0 || in->now_ms - v->confirmed_ms >= in->conf->max_stale_ms) {
+        v->state = CLUSTER_STALE;
+        if (v->reason == REASON_INCUMBENT_SILENT)
+            v->reason = REASON_UNCONFIRMED;
+    }
+}
+
+static void judge(const struct writer_input *in, uint32_t waiting, struct verdict *v)
+{
+    struct claims claims;
+
+    claims_collect_without(in, v, waiting, &claims);
+    if (incumbent_claims(in, v))
+        judge_claiming(in, &claims, v);
+    else
+        judge_silent(in, &claims, v);
+    judge_overlays(in, v);
+    /* A virtual address that moved on to the writer is not the demoted member any more. */
+    v->demoted &= ~topo_aliases(in->topo, v->writer);
+}
+
+void writer_decide(const struct writer_input *in, struct writer_output *ret_output)
+{
+    struct writer_output out = {.verdict = *in->held};
+    struct verdict *v = &out.verdict;
+    struct claims claims;
+    uint32_t waiting = MEMBER_NONE;
+
+    if (v->writer == MEMBER_NONE) {
+        claims_collect(in, v, &claims);
+        decide_first(in, &claims, v);
+    } else {
+        writer_absorb(in, v);
+        claims_collect(in, v, &claims);
+        writer_confirm(in, &claims, v);
+        waiting = decide_next(in, &claims, &out);
+    }
+    if (v->writer != MEMBER_NONE)
+        judge(in, waiting, v);
+    v->readers = readers_mask(in, v);
+    *ret_output = out;
+}
