@@ -360,6 +360,8 @@ static enum msg_fed parser_unpack(struct msg_parser *p, struct msg *ret_msg)
     p->zone = unpacked.zone;
     if (r != MSGPACK_UNPACK_SUCCESS)
         return r == MSGPACK_UNPACK_NOMEM_ERROR ? MSG_FED_NO_MEMORY : MSG_FED_BAD;
+    if (!p->zone) /* needed by arrays, not by a lone number, which is no message */
+        return MSG_FED_BAD;
     root = msgpack_zone_malloc(p->zone, sizeof(*root));
     if (!root)
         return MSG_FED_NO_MEMORY;
