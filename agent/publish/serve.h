@@ -4,7 +4,8 @@
  * slow or hostile.
  *
  * Bounded requests, a deadline of 1 s per client, quotas per uid and in total; accept pauses on
- * EMFILE with a reserve descriptor. It knows no method: run.c answers through serve_fn. Contract:
+ * EMFILE with a reserve descriptor. run.c answers, through serve_fn; the one method that is known
+ * here is admin's `watch`, after which a client gets notifications and may idle. Contract:
  * proto/PROTOCOL.md.
  */
 #ifndef HOMING_SERVE_H
@@ -12,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include "../../proto/limits.h"
 #include "../../proto/msg.h"
 #include "../base/loop.h"
 
@@ -30,7 +32,7 @@ struct serve_peer {
 struct serve;
 
 /* Answers one request: writes a whole reply into `reply`. *ret_fd: a descriptor to pass along
- * (stays the callee's), or -1. */
+ * (stays the callee's), or -1. It may call serve_notify(), but not serve_close(). */
 typedef void serve_fn(void *arg, enum serve_socket socket, const struct serve_peer *peer,
                       uint64_t id, const char *method, const struct msg_value *params,
                       struct msg_writer *reply, int *ret_fd);
@@ -40,7 +42,8 @@ typedef void serve_fn(void *arg, enum serve_socket socket, const struct serve_pe
 int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn, void *arg,
                char *error, size_t error_size, struct serve **ret_serve);
 
-/* Renames them into place: from now on clients come. */
+/* Renames them into place: from now on clients come. -EADDRINUSE: another agent was faster, and
+ * this one is no takeover. */
 int serve_publish(struct serve *serve);
 
 /* Sends a notification to every admin client that asked to watch. */

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sockpath.c - see sockpath.h.
+ *
+ * 1. A path in place always names a socket that accepts: rename() replaces it in one step, after
+ *    bind, mode and listen.
+ * 2. Whether a path is somebody's is asked by connecting, never concluded from a pid file.
+ */
+#include "config.h"
+
+#include "agent/publish/sockpath.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /* Longer than any holder needs the lock; a stopped agent must not stop the next one. */
+    LOCK_TRIES = 100,
+    LOCK_PAUSE_MS = 10,
+    /* Programs that start together on a node all attach at once; the kernel cuts it to somaxconn */
+    BACKLOG = 1024,
+    /* A temporary name that is older and refuses connections was left by a killed agent. */
+    TEMP_AGE_S = 60,
+    TEMP_TRIES = 8
+};
+
+static int fail(struct sockpath_error error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail(struct sockpath_error error, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error.text, error.size, format, args);
+    va_end(args);
+    return code;
+}
+
+static int join(const char *dir, const char *name, struct sockpath_error error,
+                char ret_path[SOCKPATH_MAX])
+{
+    int n = snprintf(ret_path, SOCKPATH_MAX, "%s/%s", dir, name);
+    if (n >= 0 && (size_t)n < SOCKPATH_MAX)
+        return 0;
+    return fail(error, -ENAMETOOLONG,
+                "%s/%s: too long for a socket, which may have %zu bytes: choose a shorter run_dir",
+                dir, name, SOCKPATH_MAX - 1);
+}
+
+/* ---- directory and lock ---- */
+
+/* Whoever owns the directory, or may write to it, can put a socket of his own in our place, and
+ * would have every program on the node. */
+static int check_dir(const char *dir, struct sockpath_error error)
+{
+    struct stat st;
+
+    if (stat(dir, &st))
+        return fail(error, -errno, "%s: %s", dir, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return fail(error, -ENOTDIR, "%s is not a directory", dir);
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return fail(error, -EPERM, "%s belongs to uid %u, who could replace the sockets: chown it",
+                    dir, st.st_uid);
+    if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+        return fail(error, -EPERM, "%s is writable by everybody: chmod o-w it", dir);
+    return 0;
+}
+
+int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error)
+{
+    if (mkdir(dir, mode) == 0 && chmod(dir, mode) == 0) /* whatever the umask */
+        return 0;
+    if (errno != EEXIST)
+        return fail(error, -errno, "cannot make the directory %s: %s", dir, strerror(errno));
+    return check_dir(dir, error);
+}
+
+static int lock_wait(int fd)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+    }
+    return -EBUSY;
+}
+
+int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/lock", dir);
+
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return fail(error, -errno, "%s: %s", path, strerror(errno));
+    int r = lock_wait(fd);
+    if (r) {
+        close(fd);
+        return fail(error, r, "%s: another agent holds the lock: %s", path, strerror(-r));
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* ---- who is there ---- */
+
+static int socket_new(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static struct sockaddr_un address(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    memcpy(at.sun_path, path, strlen(path) + 1);
+    return at;
+}
+
+/* 0: somebody listens, *ret_owner says who (pid 0: in another pid namespace, or too busy to tell).
+ * -ECONNREFUSED: nobody. */
+static int ask_owner(const char *path, struct ucred *ret_owner)
+{
+    struct sockaddr_un at = address(path);
+    struct ucred owner = {.uid = (uid_t)-1};
+    socklen_t len = sizeof(owner);
+    int fd = socket_new();
+
+    if (fd < 0)
+        return fd;
+    int r = connect(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+    if (r == 0)
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &len);
+    close(fd);
+    if (r == 0 || r == -EAGAIN) { /* EAGAIN: its backlog is full */
+        *ret_owner = owner;
+        return 0;
+    }
+    return r;
+}
+
+int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error)
+{
+    char path[SOCKPATH_MAX];
+    struct stat st;
+    struct ucred owner;
+
+    int r = join(dir, name, error, path);
+    if (r)
+        return r;
+    if (lstat(path, &st))
+        return errno == ENOENT ? 0 : fail(error, -errno, "%s: %s", path, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return fail(error, -EEXIST, "%s is not a socket: move it away", path);
+    if (takeover)
+        return 0;
+    r = ask_owner(path, &owner);
+    if (r == -ECONNREFUSED || r == -ENOENT)
+        return 0;
+    if (r)
+        return fail(error, r, "%s: cannot see whether an agent is alive there: %s", path,
+                    strerror(-r));
+    return fail(error, -EADDRINUSE,
+                "%s: an agent is running there (pid %d, uid %d): stop it, or start with --takeover",
+                path, (int)owner.pid, (int)owner.uid);
+}
+
+/* ---- our own ---- */
+
+/* "agent.sock" → ".agent.": what every temporary name for it begins with. */
+static void temp_prefix(const char *name, char ret_prefix[32])
+{
+    snprintf(ret_prefix, 32, ".%.*s.", (int)strcspn(name, "."), name);
+}
+
+static void remove_if_left(const char *dir, const char *name)
+{
+    char path[SOCKPATH_MAX];
+    struct stat st;
+    struct ucred owner;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+        return;
+    if (lstat(path, &st) || !S_ISSOCK(st.st_mode) || time(NULL) - st.st_ctime < TEMP_AGE_S)
+        return;
+    if (ask_owner(path, &owner) == -ECONNREFUSED)
+        unlink(path);
+}
+
+/* Agents killed between bind and rename leave a name each; a crash loop must not fill the
+ * directory. */
+static void remove_left_over(const char *dir, const char *prefix)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+            remove_if_left(dir, e->d_name);
+    if (d)
+        closedir(d);
+}
+
+/* Random, not the pid: agents of two containers that share the directory can both be pid 1. */
+static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
+                     struct sockpath_error error)
+{
+    for (int i = 0; i < TEMP_TRIES; i++) {
+        uint32_t r32 = 0;
+        char name[64];
+        char path[SOCKPATH_MAX];
+        if (getrandom(&r32, sizeof(r32), 0) != sizeof(r32))
+            break;
+        snprintf(name, sizeof(name), "%s%06x", prefix, r32 & 0xffffff);
+        int r = join(dir, name, error, path);
+        if (r)
+            return r;
+        struct sockaddr_un at = address(path);
+        if (bind(sock->fd, (struct sockaddr *)&at, sizeof(at)) == 0) {
+            memcpy(sock->temp, path, sizeof(path)); /* ours to unlink from now on */
+            return 0;
+        }
+        if (errno != EADDRINUSE)
+            break;
+    }
+    int r = -errno;
+    return fail(error, r, "cannot make a socket in %s: %s", dir, strerror(-r));
+}
+
+static int listen_temp(struct sockpath *sock, mode_t mode, struct sockpath_error error)
+{
+    struct stat st;
+
+    if (chmod(sock->temp, mode) || listen(sock->fd, BACKLOG) || lstat(sock->temp, &st))
+        return fail(error, -errno, "%s: %s", sock->temp, strerror(errno));
+    sock->dev = st.st_dev;
+    sock->ino = st.st_ino;
+    return 0;
+}
+
+int sockpath_open(const char *dir, const char *name, mode_t mode, struct sockpath_error error,
+                  struct sockpath *ret_sock)
+{
+    struct sockpath sock = {.fd = socket_new()};
+    char prefix[32];
+
+    if (sock.fd < 0)
+        return fail(error, sock.fd, "cannot make a socket: %s", strerror(-sock.fd));
+    temp_prefix(name, prefix);
+    remove_left_over(dir, prefix);
+    int r = join(dir, name, error, sock.path);
+    if (r == 0)
+        r = bind_temp(&sock, dir, prefix, error);
+    if (r == 0)
+        r = listen_temp(&sock, mode, error);
+    if (r) {
+        sockpath_close(&sock);
+        return r;
+    }
+    *ret_sock = sock;
+    return 0;
+}
+
+int sockpath_publish(struct sockpath *sock)
+{
+    if (rename(sock->temp, sock->path))
+        return -errno;
+    sock->temp[0] = '\0';
+    return 0;
+}
+
+void sockpath_close(struct sockpath *sock)
+{
+    const char *path = sock->temp[0] ? sock->temp : sock->path;
+    struct stat st;
+
+    if (sock->ino && lstat(path, &st) == 0 && st.st_dev == sock->dev && st.st_ino == sock->ino)
+        unlink(path);
+    else if (sock->temp[0])
+        unlink(sock->temp);
+    close(sock->fd);
+    sock->fd = -1;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sockpath.h - a Unix socket's name in the file system: bound aside, renamed into place, removed
+ * only while it is still ours.
+ *
+ * One pass, by serve.c: sockpath_make_dir() for both directories; sockpath_lock(), so that of two
+ * agents that start together one sees the other; sockpath_check() for a live owner;
+ * sockpath_open() under a temporary name; unlock. Later lock, sockpath_publish(), unlock.
+ */
+#ifndef HOMING_SOCKPATH_H
+#define HOMING_SOCKPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#define SOCKPATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* Where a message for people goes; written on failure only. */
+struct sockpath_error {
+    char *text;
+    size_t size;
+};
+
+struct sockpath {
+    int fd; /* listening, non-blocking */
+    char path[SOCKPATH_MAX];
+    char temp[SOCKPATH_MAX]; /* "" when it is in place */
+    dev_t dev;
+    ino_t ino;
+};
+
+/* Makes the directory (not its parents) with this mode. One that exists is left as it is, but
+ * refused if somebody else could replace what is in it. */
+int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error);
+
+/* The lock on names in `dir`, by a file that only our uid can open. Waits a second at most. *ret_fd
+ * is closed to unlock. */
+int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd);
+
+/* 0: dir/name is free, or a socket that nobody listens on. -EADDRINUSE: a live process, named in
+ * the error, unless `takeover`. -EEXIST: not a socket. -ENAMETOOLONG. */
+int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error);
+
+/* Listens under a temporary name in `dir`, with this mode. Removes temporary names there that
+ * killed agents left. */
+int sockpath_open(const char *dir, const char *name, mode_t mode, struct sockpath_error error,
+                  struct sockpath *ret_sock);
+
+/* Renames it into place, over whatever socket is there. */
+int sockpath_publish(struct sockpath *sock);
+
+/* Unlinks the name if it is still this socket's, and closes it. */
+void sockpath_close(struct sockpath *sock);
+
+#endif

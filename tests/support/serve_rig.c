@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * serve_rig.c - see serve_rig.h.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/serve_rig.h"
+
+enum {
+    RIG_PATIENCE_MS = 30000
+};
+
+/* ---- the server ---- */
+
+static void rig_put_big(const struct msg_value *params, struct msg_writer *reply)
+{
+    uint64_t n = 0;
+
+    (void)msg_uint(msg_array_at(params, 0), &n);
+    void *data = calloc(1, n + 1);
+    assert_non_null(data);
+    msg_put_bin(reply, data, n);
+    free(data);
+}
+
+static void rig_notify(struct rig *rig, const struct msg_value *params)
+{
+    struct msg_writer w;
+
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    msg_put_notification(&w, "changed");
+    msg_put_array(&w, 1);
+    rig_put_big(params, &w);
+    if (msg_writer_finish(&w) == 0)
+        serve_notify(rig->serve, &w);
+    msg_writer_done(&w);
+}
+
+static void rig_put_peer(const struct serve_peer *peer, struct msg_writer *reply)
+{
+    msg_put_map(reply, 3);
+    msg_put_key_int(reply, "pid", peer->pid);
+    msg_put_key_uint(reply, "uid", peer->uid);
+    msg_put_key_uint(reply, "gid", peer->gid);
+}
+
+static void rig_answer(void *arg, enum serve_socket socket, const struct serve_peer *peer,
+                       uint64_t id, const char *method, const struct msg_value *params,
+                       struct msg_writer *reply, int *ret_fd)
+{
+    struct rig *rig = arg;
+
+    (void)socket;
+    rig->calls++;
+    if (strcmp(method, "nothing") == 0)
+        return;
+    if (strcmp(method, "notify") == 0)
+        rig_notify(rig, params);
+    msg_put_reply(reply, (uint32_t)id);
+    if (strcmp(method, "ping") == 0)
+        msg_put_str(reply, "pong");
+    else if (strcmp(method, "whoami") == 0)
+        rig_put_peer(peer, reply);
+    else if (strcmp(method, "big") == 0)
+        rig_put_big(params, reply);
+    else
+        msg_put_bool(reply, true);
+    if (strcmp(method, "fd") == 0)
+        *ret_fd = STDIN_FILENO;
+}
+
+void rig_init(struct rig *rig)
+{
+    memset(rig, 0, sizeof(*rig));
+    strcpy(rig->base, "/tmp/homing-test-XXXXXX");
+    assert_non_null(mkdtemp(rig->base));
+    snprintf(rig->run_dir, sizeof(rig->run_dir), "%s/run", rig->base);
+    rig->loop = loop_new();
+    assert_non_null(rig->loop);
+}
+
+int rig_open(struct rig *rig, bool takeover, struct serve **ret_serve)
+{
+    memset(rig->error, 0, sizeof(rig->error));
+    return serve_open(rig->loop, rig->run_dir, takeover, rig_answer, rig, rig->error,
+                      sizeof(rig->error), ret_serve);
+}
+
+void rig_start(struct rig *rig)
+{
+    if (rig_open(rig, false, &rig->serve))
+        fail_msg("%s", rig->error);
+    assert_int_equal(serve_publish(rig->serve), 0);
+}
+
+static void rig_remove(const char *dir)
+{
+    char path[512];
+    const struct dirent *e;
+    DIR *d = opendir(dir);
+
+    while (d && (e = readdir(d))) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        if (unlink(path) && (errno == EISDIR || errno == EPERM))
+            rig_remove(path);
+    }
+    if (d)
+        closedir(d);
+    rmdir(dir);
+}
+
+void rig_done(struct rig *rig)
+{
+    serve_close(rig->serve);
+    loop_free(rig->loop);
+    rig_remove(rig->base);
+}
+
+/* ---- clients ---- */
+
+const char *rig_dir(const struct rig *rig, enum serve_socket socket)
+{
+    static char dirs[SERVE_SOCKET_COUNT][128];
+
+    snprintf(dirs[socket], sizeof(dirs[socket]), "%s%s", rig->run_dir,
+             socket == SERVE_ADMIN ? "-admin" : "");
+    return dirs[socket];
+}
+
+const char *rig_path(const struct rig *rig, enum serve_socket socket)
+{
+    static char paths[SERVE_SOCKET_COUNT][256];
+
+    snprintf(paths[socket], sizeof(paths[socket]), "%s/%s.sock", rig_dir(rig, socket),
+             socket == SERVE_ADMIN ? "admin" : "agent");
+    return paths[socket];
+}
+
+int rig_connect(const struct rig *rig, enum serve_socket socket_)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig_path(rig, socket_));
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    int r = -errno;
+    close(fd);
+    return r;
+}
+
+void rig_send(int fd, const void *data, size_t len)
+{
+    assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
+}
+
+void rig_request(int fd, uint32_t id, const char *method, uint32_t n)
+{
+    struct msg_writer w;
+
+    msg_writer_init(&w, HOMING_REQUEST_MAX);
+    msg_put_request(&w, id, method);
+    msg_put_array(&w, 1);
+    msg_put_uint(&w, n);
+    assert_int_equal(msg_writer_finish(&w), 0);
+    rig_send(fd, w.data, w.len);
+    msg_writer_done(&w);
+}
+
+static void rig_readable(void *arg, int events)
+{
+    (void)events;
+    loop_stop(arg);
+}
+
+static void rig_impatient(void *arg)
+{
+    (void)arg;
+    fail_msg("nothing came for %d ms", RIG_PATIENCE_MS);
+}
+
+void rig_await(struct rig *rig, int fd)
+{
+    struct loop_io *io = loop_io_new(rig->loop, fd, rig_readable, rig->loop);
+    struct loop_timer *timer = loop_timer_new(rig->loop, rig_impatient, NULL);
+
+    assert_true(io && timer);
+    loop_io_set(io, LOOP_READ);
+    loop_timer_set(timer, RIG_PATIENCE_MS);
+    loop_run(rig->loop);
+    loop_io_free(io);
+    loop_timer_free(timer);
+}
+
+/* One byte or more, and a descriptor if one comes along. 0 at the end. */
+static ssize_t rig_read(int fd, void *data, size_t len, int *ret_fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = data, .iov_len = len};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.space,
+                       .msg_controllen = sizeof(control.space)};
+    ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+    return n < 0 && errno != EAGAIN ? 0 : n;
+}
+
+static void rig_print(const struct msg *msg, char *ret_text, size_t size)
+{
+    FILE *out = fmemopen(ret_text, size - 1, "w");
+
+    assert_non_null(out);
+    setvbuf(out, NULL, _IONBF, 0);
+    if (msg->kind == MSG_NOTIFICATION) {
+        fprintf(out, "!%s", msg->method);
+    } else {
+        fprintf(out, "%u ", msg->id);
+        if (msg_type(msg->result) == MSG_TYPE_BIN) {
+            size_t len = 0;
+            (void)msg_bin(msg->result, &len);
+            fprintf(out, "%zu bytes", len);
+        } else {
+            msg_print_json(out, msg->error ? msg->error : msg->result);
+        }
+    }
+    fclose(out);
+}
+
+/* One byte at a time, so that what belongs to the next message stays in the socket. */
+const char *rig_receive(struct rig *rig, int fd, int *ret_fd)
+{
+    static char text[512];
+    struct msg_parser parser;
+    struct msg msg;
+    size_t used;
+    int got = -1;
+    enum msg_fed fed = MSG_FED_MORE;
+
+    memset(text, 0, sizeof(text));
+    msg_parser_init(&parser, HOMING_REPLY_MAX);
+    while (fed == MSG_FED_MORE) {
+        uint8_t byte;
+        rig_await(rig, fd);
+        ssize_t n = 1;
+        while (fed == MSG_FED_MORE && (n = rig_read(fd, &byte, 1, &got)) == 1)
+            fed = msg_parser_feed(&parser, &byte, 1, &used, &msg);
+        if (n == 0)
+            break;
+    }
+    if (fed == MSG_FED_MESSAGE)
+        rig_print(&msg, text, sizeof(text));
+    msg_parser_done(&parser);
+    if (ret_fd)
+        *ret_fd = got;
+    else if (got >= 0)
+        close(got);
+    return text;
+}
+
+const char *rig_ask(struct rig *rig, int fd, uint32_t id, const char *method)
+{
+    rig_request(fd, id, method, 0);
+    return rig_receive(rig, fd, NULL);
+}
+
+bool rig_ends(struct rig *rig, int fd)
+{
+    uint8_t byte;
+    int got = -1;
+
+    rig_await(rig, fd);
+    return rig_read(fd, &byte, 1, &got) == 0;
+}
+
+int rig_count_fds(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}

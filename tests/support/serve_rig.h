@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * serve_rig.h - a server on real sockets in a directory of its own, the real loop, and clients in
+ * the same process, for tests of agent/publish/serve.
+ *
+ * It answers: "ping" [] → "pong"; "whoami" [] → {pid, uid, gid}; "fd" [] → true, with a
+ * descriptor; "big" [n] → binary of n bytes; "nothing" [] → no reply at all (a bug it must
+ * survive); "watch" [] → true; "notify" [n] → true, after a notification with n bytes to all
+ * watchers.
+ */
+#ifndef HOMING_SERVE_RIG_H
+#define HOMING_SERVE_RIG_H
+
+#include "agent/publish/serve.h"
+
+struct rig {
+    struct loop *loop;
+    struct serve *serve;
+    char base[64];    /* a fresh directory, gone with rig_done() */
+    char run_dir[80]; /* in it */
+    char error[512];
+    uint32_t calls; /* of serve_fn */
+};
+
+void rig_init(struct rig *rig); /* fails the test on error */
+void rig_done(struct rig *rig);
+
+/* serve_open() and serve_publish(), as a test that wants a server. */
+void rig_start(struct rig *rig);
+/* serve_open() alone; for second servers. */
+int rig_open(struct rig *rig, bool takeover, struct serve **ret_serve);
+
+/* "<run_dir>/agent.sock" or "<run_dir>-admin/admin.sock"; static storage, by turns. */
+const char *rig_path(const struct rig *rig, enum serve_socket socket);
+const char *rig_dir(const struct rig *rig, enum serve_socket socket);
+
+/* A connected, non-blocking client; or -errno. */
+int rig_connect(const struct rig *rig, enum serve_socket socket);
+void rig_send(int fd, const void *data, size_t len); /* all of it, or the test fails */
+void rig_request(int fd, uint32_t id, const char *method, uint32_t n);
+
+/* Runs the loop until there is something to read at fd; 30 s without fail the test. */
+void rig_await(struct rig *rig, int fd);
+/* Runs the loop and reads one whole message as JSON; "" if the connection ended. Static storage.
+ * *ret_fd, if not NULL: a descriptor that came along, or -1. */
+const char *rig_receive(struct rig *rig, int fd, int *ret_fd);
+/* Both at once. */
+const char *rig_ask(struct rig *rig, int fd, uint32_t id, const char *method);
+/* Whether the server closes the connection without saying more. */
+bool rig_ends(struct rig *rig, int fd);
+
+/* Descriptors that this process has open. */
+int rig_count_fds(void);
+
+#endif

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sockets, from the side of clients: good ones, slow ones, hostile ones.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/serve_rig.h"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_done(*state);
+    return 0;
+}
+
+static int connect_to(const struct rig *rig, enum serve_socket socket)
+{
+    int fd = rig_connect(rig, socket);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* ---- good clients ---- */
+
+static void both_sockets_answer(void **state)
+{
+    for (int s = 0; s < SERVE_SOCKET_COUNT; s++) {
+        int fd = connect_to(*state, s);
+        assert_string_equal(rig_ask(*state, fd, 7, "ping"), "7 \"pong\"");
+        assert_string_equal(rig_ask(*state, fd, 8, "ping"), "8 \"pong\"");
+        close(fd);
+    }
+}
+
+static void a_client_is_known_by_its_credentials(void **state)
+{
+    int fd = connect_to(*state, SERVE_AGENT);
+    char want[128];
+
+    snprintf(want, sizeof(want), "1 {\"pid\":%d,\"uid\":%u,\"gid\":%u}", (int)getpid(), geteuid(),
+             getegid());
+    assert_string_equal(rig_ask(*state, fd, 1, "whoami"), want);
+    close(fd);
+}
+
+static void a_descriptor_comes_with_the_reply(void **state)
+{
+    int fd = connect_to(*state, SERVE_AGENT);
+    struct stat sent, received;
+    int got;
+
+    rig_request(fd, 1, "fd", 0);
+    assert_string_equal(rig_receive(*state, fd, &got), "1 true");
+    assert_true(got >= 0);
+    assert_int_equal(fstat(STDIN_FILENO, &sent), 0);
+    assert_int_equal(fstat(got, &received), 0);
+    assert_int_equal(sent.st_ino, received.st_ino);
+    close(got);
+    close(fd);
+}
+
+static void requests_sent_at_once_are_answered_in_their_order(void **state)
+{
+    int fd = connect_to(*state, SERVE_AGENT);
+
+    for (uint32_t i = 0; i < 200; i++)
+        rig_request(fd, i, "ping", 0);
+    for (uint32_t i = 0; i < 200; i++) {
+        char want[32];
+        snprintf(want, sizeof(want), "%u \"pong\"", i);
+        assert_string_equal(rig_receive(*state, fd, NULL), want);
+    }
+    close(fd);
+}
+
+static void a_client_that_only_closed_its_sending_half_gets_its_replies(void **state)
+{
+    int fd = connect_to(*state, SERVE_ADMIN);
+
+    rig_request(fd, 1, "big", 2000000);
+    rig_request(fd, 2, "ping", 0);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_string_equal(rig_receive(*state, fd, NULL), "1 2000000 bytes");
+    assert_string_equal(rig_receive(*state, fd, NULL), "2 \"pong\"");
+    assert_true(rig_ends(*state, fd));
+    close(fd);
+}
+
+static void a_request_in_single_bytes_is_a_request(void **state)
+{
+    static const uint8_t ping[] = {0x94, 0, 3, 0xa4, 'p', 'i', 'n', 'g', 0x90};
+    int fd = connect_to(*state, SERVE_AGENT);
+    int other = connect_to(*state, SERVE_AGENT);
+
+    for (size_t i = 0; i < sizeof(ping); i++) {
+        rig_send(fd, ping + i, 1);
+        assert_string_equal(rig_ask(*state, other, 1, "ping"), "1 \"pong\""); /* some turns pass */
+    }
+    assert_string_equal(rig_receive(*state, fd, NULL), "3 \"pong\"");
+    close(fd);
+    close(other);
+}
+
+static void a_handler_that_writes_nothing_makes_an_error_reply(void **state)
+{
+    int fd = connect_to(*state, SERVE_AGENT);
+
+    assert_non_null(strstr(rig_ask(*state, fd, 9, "nothing"), "\"internal\""));
+    close(fd);
+}
+
+static void a_reply_longer_than_the_limit_is_an_error_reply(void **state)
+{
+    int fd = connect_to(*state, SERVE_ADMIN);
+
+    rig_request(fd, 9, "big", HOMING_REPLY_MAX);
+    assert_non_null(strstr(rig_receive(*state, fd, NULL), "\"internal\""));
+    close(fd);
+}
+
+/* ---- bad clients ---- */
+
+static void assert_dropped(struct rig *rig, const void *data, size_t len)
+{
+    int fd = connect_to(rig, SERVE_AGENT);
+
+    rig_send(fd, data, len);
+    assert_true(rig_ends(rig, fd));
+    close(fd);
+}
+
+static void garbage_is_dropped_at_once(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t oversized[HOMING_REQUEST_MAX + 1] = {0x94, 0, 1, 0xda, 0x0f, 0xff};
+
+    assert_dropped(rig, "GET / HTTP/1.0\r\n\r\n", 18);
+    assert_dropped(rig, "\xc1", 1);
+    assert_dropped(rig, "\x94\x01\x01\xc0\xc0", 5); /* a reply */
+    assert_dropped(rig, oversized, sizeof(oversized));
+    assert_dropped(rig, "\x94\x00\x01\xdb\xff\xff\xff\xff", 8); /* announces 4 GiB */
+    assert_int_equal(rig->calls, 0);
+}
+
+static void slow_clients_are_dropped_at_their_deadline(void **state)
+{
+    struct rig *rig = *state;
+    int idle = connect_to(rig, SERVE_AGENT);
+    int half = connect_to(rig, SERVE_AGENT);
+    int deaf = connect_to(rig, SERVE_ADMIN);
+
+    rig_send(half, "\x94\x00", 2);
+    rig_request(deaf, 1, "big", 8000000);
+    assert_true(rig_ends(rig, idle));
+    assert_true(rig_ends(rig, half));
+    close(idle);
+    idle = connect_to(rig, SERVE_AGENT);
+    assert_true(rig_ends(rig, idle)); /* one deadline more: the deaf one's began a little later */
+
+    /* The deaf one finds a part of its reply, and then the end. */
+    char part[65536];
+    size_t got = 0;
+    ssize_t n;
+    while ((n = recv(deaf, part, sizeof(part), MSG_DONTWAIT)) > 0 || (n < 0 && errno == EAGAIN)) {
+        got += n > 0 ? (size_t)n : 0;
+        if (n < 0)
+            rig_await(rig, deaf);
+    }
+    assert_true(got < 8000000);
+    close(idle);
+    close(half);
+    close(deaf);
+}
+
+static void a_good_client_is_answered_among_hostile_ones(void **state)
+{
+    struct rig *rig = *state;
+    int bad[48];
+
+    for (int i = 0; i < 48; i++) {
+        bad[i] = connect_to(rig, SERVE_AGENT);
+        if (i % 3 == 0)
+            rig_send(bad[i], "\x94\x00", 2);
+        for (uint32_t k = 0; i % 3 == 1 && k < 100; k++)
+            rig_request(bad[i], k, "ping", 0);
+        if (i % 3 == 2)
+            rig_request(bad[i], 1, "big", 1000000);
+    }
+    int good = connect_to(rig, SERVE_AGENT);
+    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
+    close(good);
+    for (int i = 0; i < 48; i++)
+        close(bad[i]);
+}
+
+static void who_asks_for_descriptors_and_receives_none_is_dropped(void **state)
+{
+    struct rig *rig = *state;
+    int fd = connect_to(rig, SERVE_AGENT);
+    int other = connect_to(rig, SERVE_AGENT);
+
+    for (uint32_t i = 0; i < 20; i++)
+        rig_request(fd, i, "fd", 0);
+    assert_string_equal(rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
+    assert_string_equal(rig_ask(rig, other, 2, "ping"), "2 \"pong\"");
+    assert_string_equal(rig_receive(rig, fd, NULL), "0 true");
+    assert_true(rig_ends(rig, fd));
+
+    /* Who receives each before asking for the next is not. */
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_not_equal(strlen(rig_ask(rig, other, i, "fd")), 0);
+    close(fd);
+    close(other);
+}
+
+static void descriptors_sent_to_us_are_not_kept(void **state)
+{
+    struct rig *rig = *state;
+    int fd = connect_to(rig, SERVE_AGENT);
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec iov = {.iov_base = "\x94", .iov_len = 1};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    assert_string_equal(rig_ask(rig, fd, 1, "ping"), "1 \"pong\"");
+    int before = rig_count_fds();
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
+    assert_true(n == 1 || (n < 0 && errno == EPERM)); /* EPERM from Linux 6.16 */
+    if (n < 0)
+        rig_send(fd, "\x94", 1);
+    rig_send(fd, "\x00\x05\xa4ping\x90", 8);
+    assert_string_equal(rig_receive(rig, fd, NULL), "5 \"pong\"");
+    assert_int_equal(rig_count_fds(), before);
+    close(fd);
+}
+
+/* ---- quotas ---- */
+
+static void a_uid_has_no_more_than_its_share_of_agent_sock(void **state)
+{
+    struct rig *rig = *state;
+    int fds[HOMING_CLIENTS_PER_UID_MAX];
+
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++) {
+        fds[i] = connect_to(rig, SERVE_AGENT);
+        assert_string_equal(rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
+    }
+    int extra = connect_to(rig, SERVE_AGENT);
+    assert_non_null(strstr(rig_receive(rig, extra, NULL), "\"busy\""));
+    assert_true(rig_ends(rig, extra));
+
+    close(extra);
+    close(fds[0]);
+    assert_string_equal(rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
+    extra = connect_to(rig, SERVE_AGENT);
+    assert_string_equal(rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
+    close(extra);
+    for (int i = 1; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        close(fds[i]);
+}
+
+static void our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock(void **state)
+{
+    struct rig *rig = *state;
+    int agent[HOMING_CLIENTS_PER_UID_MAX], admin[HOMING_CLIENTS_PER_UID_MAX + 5];
+
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        agent[i] = connect_to(rig, SERVE_AGENT);
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++) {
+        admin[i] = connect_to(rig, SERVE_ADMIN);
+        assert_string_equal(rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
+    }
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        close(agent[i]);
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++)
+        close(admin[i]);
+}
+
+static void a_few_uids_cannot_keep_another_out(void **state)
+{
+    enum {
+        HOSTILE = HOMING_CLIENTS_MAX / HOMING_CLIENTS_PER_UID_MAX
+    };
+    struct rig *rig = *state;
+    int fds[HOMING_CLIENTS_MAX], n = 0;
+
+    if (geteuid() != 0) {
+        print_message("needs root, to come as several uids\n");
+        skip();
+    }
+    assert_int_equal(chmod(rig->base, 0755), 0);
+    for (uid_t u = 0; u < HOSTILE; u++) {
+        assert_int_equal(seteuid(50000 + u), 0);
+        for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+            fds[n++] = connect_to(rig, SERVE_AGENT);
+        assert_int_equal(seteuid(0), 0);
+    }
+    int good = connect_to(rig, SERVE_AGENT);
+    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
+    assert_true(rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
+    close(good);
+    while (n > 0)
+        close(fds[--n]);
+}
+
+/* Sockets made beforehand, because the limit is the whole process's. */
+static void connect_made(const struct rig *rig, int fd)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig_path(rig, SERVE_AGENT));
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+}
+
+static void without_descriptors_clients_are_turned_away_and_later_served(void **state)
+{
+    struct rig *rig = *state;
+    int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    int first = socket(AF_UNIX, flags, 0), second = socket(AF_UNIX, flags, 0);
+    int free_fd = dup(STDIN_FILENO);
+    struct rlimit limit, none;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)free_fd, .rlim_max = limit.rlim_max};
+    close(free_fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    connect_made(rig, first);
+    bool turned_away = rig_ends(rig, first);
+    connect_made(rig, second); /* waits: accepting is paused */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(turned_away);
+    assert_string_equal(rig_ask(rig, second, 2, "ping"), "2 \"pong\"");
+    close(first);
+    close(second);
+}
+
+/* ---- watchers ---- */
+
+static void watchers_and_only_they_get_notifications(void **state)
+{
+    struct rig *rig = *state;
+    int watcher = connect_to(rig, SERVE_ADMIN);
+    int other = connect_to(rig, SERVE_ADMIN);
+    int agent = connect_to(rig, SERVE_AGENT);
+
+    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    assert_string_equal(rig_ask(rig, agent, 1, "watch"), "1 true"); /* means nothing there */
+    assert_string_equal(rig_ask(rig, other, 2, "notify"), "2 true");
+    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
+    assert_string_equal(rig_ask(rig, agent, 3, "ping"), "3 \"pong\"");
+    assert_string_equal(rig_ask(rig, other, 3, "ping"), "3 \"pong\"");
+
+    /* Its own request can notify it. */
+    rig_request(watcher, 4, "notify", 0);
+    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
+    assert_string_equal(rig_receive(rig, watcher, NULL), "4 true");
+    close(watcher);
+    close(other);
+    close(agent);
+}
+
+static void only_a_watcher_may_idle(void **state)
+{
+    struct rig *rig = *state;
+    int watcher = connect_to(rig, SERVE_ADMIN);
+
+    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    for (int i = 0; i < 2; i++) { /* two deadlines pass */
+        int idle = connect_to(rig, SERVE_ADMIN);
+        assert_true(rig_ends(rig, idle));
+        close(idle);
+    }
+    int other = connect_to(rig, SERVE_ADMIN);
+    assert_string_equal(rig_ask(rig, other, 2, "notify"), "2 true");
+    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
+
+    /* But not in the middle of a request. */
+    rig_send(watcher, "\x94", 1);
+    assert_true(rig_ends(rig, watcher));
+    close(watcher);
+    close(other);
+}
+
+static void a_watcher_that_does_not_read_is_dropped_and_others_are_not(void **state)
+{
+    struct rig *rig = *state;
+    int deaf = connect_to(rig, SERVE_ADMIN);
+    int watcher = connect_to(rig, SERVE_ADMIN);
+    int other = connect_to(rig, SERVE_ADMIN);
+
+    assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
+    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    for (uint32_t i = 0; i < 20; i++) {
+        rig_request(other, i, "notify", 100000);
+        assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
+        assert_int_not_equal(strlen(rig_receive(rig, other, NULL)), 0);
+    }
+    int got = 0;
+    while (strlen(rig_receive(rig, deaf, NULL)) > 0)
+        got++;
+    assert_true(got < 20);
+    close(deaf);
+    close(watcher);
+    close(other);
+}
+
+static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
+{
+    struct rig *rig = *state;
+    int deaf = connect_to(rig, SERVE_ADMIN);
+    int other = connect_to(rig, SERVE_ADMIN);
+
+    assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
+    for (uint32_t i = 0; i < 1000; i++) { /* more than the kernel keeps, less than we do */
+        rig_request(other, i, "notify", 10);
+        assert_int_not_equal(strlen(rig_receive(rig, other, NULL)), 0);
+    }
+    close(other);
+    other = connect_to(rig, SERVE_ADMIN);
+    assert_true(rig_ends(rig, other));
+    int got = 0;
+    while (strlen(rig_receive(rig, deaf, NULL)) > 0)
+        got++;
+    assert_true(got > 0 && got < 1000);
+    close(deaf);
+    close(other);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(both_sockets_answer),
+        TEST(a_client_is_known_by_its_credentials),
+        TEST(a_descriptor_comes_with_the_reply),
+        TEST(requests_sent_at_once_are_answered_in_their_order),
+        TEST(a_client_that_only_closed_its_sending_half_gets_its_replies),
+        TEST(a_request_in_single_bytes_is_a_request),
+        TEST(a_handler_that_writes_nothing_makes_an_error_reply),
+        TEST(a_reply_longer_than_the_limit_is_an_error_reply),
+        TEST(garbage_is_dropped_at_once),
+        TEST(slow_clients_are_dropped_at_their_deadline),
+        TEST(a_good_client_is_answered_among_hostile_ones),
+        TEST(who_asks_for_descriptors_and_receives_none_is_dropped),
+        TEST(descriptors_sent_to_us_are_not_kept),
+        TEST(a_uid_has_no_more_than_its_share_of_agent_sock),
+        TEST(our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
+        TEST(a_few_uids_cannot_keep_another_out),
+        TEST(without_descriptors_clients_are_turned_away_and_later_served),
+        TEST(watchers_and_only_they_get_notifications),
+        TEST(only_a_watcher_may_idle),
+        TEST(a_watcher_that_does_not_read_is_dropped_and_others_are_not),
+        TEST(a_watcher_that_is_late_for_a_notification_is_dropped),
+    };
+    return cmocka_run_group_tests_name("serve", tests, NULL, NULL);
+}
