@@ -13,7 +13,7 @@ count=0
 
 exports='getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r'
 # Everything else is found through these at run time, or not at all.
-imports='__errno_location dl_iterate_phdr dlsym'
+imports='__errno_location clock_gettime dl_iterate_phdr dlsym getauxval getenv strndup syscall'
 
 verdict() { # name, what was found, what is right
     count=$((count + 1))

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent.h - one exchange with the agent: connect, ask, receive the view, map it.
+ */
+#ifndef HOMING_AGENT_H
+#define HOMING_AGENT_H
+
+#include <stddef.h>
+
+#include "proto/view_read.h"
+
+/* A mapped view that was checked (V2). */
+struct agent_view {
+    struct view_map map;
+    void *base;
+    size_t size;
+};
+
+/* Asks the agent for its view: HOMING_ATTACH_DEADLINE_MS at most. 0; or a negative errno, with
+ * *ret_view untouched and nothing left open or mapped. May change errno. */
+int agent_ask(struct agent_view *ret_view);
+
+/* Unmaps a view that no lookup has seen. */
+void agent_view_done(const struct agent_view *view);
+
+#endif

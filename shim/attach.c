@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attach.c - when to ask the agent for a view, and what to do with what it sends.
+ *
+ * The exchange itself is in agent.c. An attempt is claimed by moving `next_ms`, not by a lock: a
+ * claim ends by itself, so that a fork or a killed thread in the middle of one leaves nothing to
+ * repair.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "shim/agent.h"
+#include "shim/attach.h"
+#include "shim/libc.h"
+#include "shim/process.h"
+
+static struct {
+    _Atomic(const struct attached *) head;
+    _Atomic(const struct attached *) retired; /* whose retirement was noticed */
+    _Atomic uint64_t next_ms;                 /* no attempt before; 0: at once */
+    _Atomic uint32_t failures;                /* in a row */
+    _Atomic uint32_t used;                    /* of pool; also counts refused ones */
+    struct attached pool[ATTACH_MAX];
+} attach;
+
+/* V3: late after three beats; also if from the future, as in a time namespace. The coarse clock
+ * lags behind the agent's by less than a beat. */
+static bool attach_beats(const struct attached *head, uint64_t now_ms)
+{
+    return now_ms - view_heartbeat_ms(&head->map) + HOMING_HEARTBEAT_MS <=
+           HOMING_HEARTBEAT_LATE_MS + HOMING_HEARTBEAT_MS;
+}
+
+/* V4: the processes of a node do not come to a new agent all at once. */
+static void attach_note_retired(const struct attached *head, uint64_t now_ms)
+{
+    if (atomic_exchange(&attach.retired, head) != head)
+        atomic_store(&attach.next_ms, now_ms + process_random() % 1000);
+}
+
+/* Whether this caller is the one to try now. As long as nothing was ever had or failed, everybody
+ * is: of many threads whose first lookups coincide none may miss the view. */
+static bool attach_claim(const struct attached *head, uint64_t now_ms)
+{
+    uint64_t next = atomic_load(&attach.next_ms);
+
+    if (!head && atomic_load(&attach.failures) == 0)
+        return true;
+    return now_ms >= next &&
+           atomic_compare_exchange_strong(&attach.next_ms, &next, now_ms + HOMING_ATTACH_PAUSE_MS);
+}
+
+static void attach_failed(uint64_t now_ms)
+{
+    uint32_t failures = atomic_fetch_add(&attach.failures, 1) + 1;
+
+    atomic_store(&attach.next_ms,
+                 now_ms + (failures >= HOMING_ATTACH_FAILURES_FAST ? HOMING_ATTACH_PAUSE_SLOW_MS
+                                                                   : HOMING_ATTACH_PAUSE_MS));
+}
+
+/* Gives the memory of a view that nobody looks at any more back, and keeps its addresses readable:
+ * a thread that was suspended while reading finds an empty table. */
+static void attach_blank(const struct attached *old)
+{
+    syscall(SYS_mmap, old->base, old->size, PROT_READ,
+            MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+}
+
+/* Makes `view` the newest. False: it is not news, or there is no room. */
+static bool attach_publish(const struct agent_view *view)
+{
+    const struct attached *head = atomic_load(&attach.head);
+    struct attached *mine = NULL;
+
+    do {
+        if (head && head->map.instance == view->map.instance)
+            return false;
+        if (!mine) {
+            uint32_t index = atomic_load(&attach.used);
+
+            if (index >= ATTACH_MAX || (index = atomic_fetch_add(&attach.used, 1)) >= ATTACH_MAX)
+                return false;
+            mine = &attach.pool[index];
+        }
+        *mine = (struct attached){view->map, head, view->base, view->size};
+    } while (!atomic_compare_exchange_strong(&attach.head, &head, mine));
+    return true;
+}
+
+static void attach_blank_beyond(const struct attached *head)
+{
+    for (unsigned depth = 0; head && depth < ATTACH_DEPTH; depth++)
+        head = head->older;
+    if (head)
+        attach_blank(head);
+}
+
+static void attach_attempt(uint64_t now_ms)
+{
+    struct agent_view view;
+
+    if (agent_ask(&view) < 0) {
+        attach_failed(now_ms);
+        return;
+    }
+    if (!attach_publish(&view)) {
+        agent_view_done(&view);
+        attach_failed(now_ms);
+        return;
+    }
+    atomic_store(&attach.failures, 0);
+    atomic_store(&attach.next_ms, 0);
+    attach_blank_beyond(atomic_load(&attach.head));
+}
+
+static const struct attached *attach_renew(const struct attached *head, uint64_t now_ms)
+{
+    int saved = libc_errno();
+
+    if (head && view_retired(&head->map) && attach_beats(head, now_ms))
+        attach_note_retired(head, now_ms);
+    if (attach_claim(head, now_ms))
+        attach_attempt(now_ms);
+    libc_errno_restore(saved);
+    return atomic_load(&attach.head);
+}
+
+const struct attached *attach_current(uint64_t now_ms)
+{
+    /* Pairs with the exchange in attach_publish(): what it points to is complete. */
+    const struct attached *head = atomic_load_explicit(&attach.head, memory_order_acquire);
+
+    if (head && attach_beats(head, now_ms) && !view_retired(&head->map)) {
+        if (atomic_load_explicit(&attach.failures, memory_order_relaxed))
+            atomic_store_explicit(&attach.failures, 0, memory_order_relaxed);
+        return head;
+    }
+    return attach_renew(head, now_ms);
+}
+
+const struct attached *attach_older(const struct attached *attached, unsigned depth)
+{
+    return depth + 1 < ATTACH_DEPTH ? attached->older : NULL;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * consult.c - the way of one name through the views of this process.
+ */
+#include <sys/socket.h>
+
+#include "shim/attach.h"
+#include "shim/consult.h"
+#include "shim/process.h"
+
+/* V4: a name whose new agent has no verdict yet keeps the newest older one that is not stale, under
+ * the new agent's mode: the kill switch holds at once. */
+static bool consult_older(const struct attached *from, const struct name *name, uint64_t now_ms,
+                          struct consulted *out)
+{
+    struct view_entry entry;
+
+    for (unsigned depth = 0; (from = attach_older(from, depth)); depth++) {
+        if (view_read(&from->map, name, &entry) != VIEW_FOUND ||
+            entry.state == VIEW_STATE_UNKNOWN || view_entry_stale(&entry, now_ms))
+            continue;
+        entry.mode = out->entry.mode;
+        out->entry = entry;
+        out->map = &from->map;
+        return true;
+    }
+    return false;
+}
+
+static bool consult_find(const struct name *name, uint64_t now_ms, struct consulted *out)
+{
+    const struct attached *head = attach_current(now_ms);
+
+    if (!head)
+        return false;
+    out->map = &head->map;
+    if (view_read(&head->map, name, &out->entry) != VIEW_FOUND)
+        return false;
+    if (out->entry.state == VIEW_STATE_UNKNOWN)
+        return consult_older(head, name, now_ms, out);
+    return true;
+}
+
+/* Apart from consult(), which has no need of so much stack for a writer endpoint. */
+__attribute__((noinline)) static enum lookup_action
+consult_reader(const struct lookup_question *question, struct consulted *out)
+{
+    struct lookup_question with_turn = *question;
+    struct view_address readers[HOMING_VIEW_ADDRESSES_MAX];
+    uint32_t count = view_read_members(out->map, out->entry.cluster, VIEW_MEMBER_READER, readers,
+                                       HOMING_VIEW_ADDRESSES_MAX);
+    enum lookup_action action;
+
+    with_turn.turn = count > 1 ? process_turn() : 0;
+    action = lookup_decide(&out->entry, &with_turn, readers, count, &out->text);
+    if (action == LOOKUP_PASS)
+        return action;
+    for (size_t i = 0; i < sizeof(out->reader_text); i++)
+        if (!(out->reader_text[i] = out->text[i]))
+            break;
+    out->text = out->reader_text;
+    return action;
+}
+
+enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret)
+{
+    struct lookup_question question = {.family = family, .mapped = mapped};
+    struct name name;
+
+    if (!node || lookup_is_literal(node) || process_disabled())
+        return LOOKUP_PASS;
+    if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
+        return LOOKUP_PASS;
+    if (!name_canonical(node, &name))
+        return LOOKUP_PASS;
+    question.now_ms = process_now_ms();
+    if (!consult_find(&name, question.now_ms, ret))
+        return LOOKUP_PASS;
+    if (ret->entry.role == VIEW_ROLE_READER && ret->entry.mode >= VIEW_MODE_NAMES)
+        return consult_reader(&question, ret);
+    return lookup_decide(&ret->entry, &question, NULL, 0, &ret->text);
+}
+
+void consult_demoted(const struct consulted *consulted, struct consult_demoted *ret)
+{
+    ret->count = 0;
+    if (consulted->entry.role == VIEW_ROLE_WRITER)
+        ret->count = view_read_members(consulted->map, consulted->entry.cluster,
+                                       VIEW_MEMBER_DEMOTED, ret->at, HOMING_VIEW_ADDRESSES_MAX);
+}
+
+size_t consult_name_len(const char *node)
+{
+    size_t len = 0;
+
+    while (node[len])
+        len++;
+    return len > 0 && node[len - 1] == '.' ? len - 1 : len;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * consult.h - asks the view about a name: what every interposer does first.
+ *
+ * One pass through it: what cannot be a managed name goes straight on; then the clock is read,
+ * once, the newest view looked into, and lookup.h decides. No system call but for an attempt to
+ * attach that is due (attach.h).
+ */
+#ifndef HOMING_CONSULT_H
+#define HOMING_CONSULT_H
+
+#include <stdbool.h>
+
+#include "shim/lookup.h"
+
+/* text: numeric, unless the action is LOOKUP_PASS. The rest is for consult_is_demoted(). */
+struct consulted {
+    const char *text;
+    const struct view_map *map;
+    struct view_entry entry;
+    char reader_text[48];
+};
+
+/* `node` may be NULL. Families other than AF_UNSPEC, AF_INET and AF_INET6 pass. errno is kept. */
+enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret);
+
+/* The demoted members' addresses of an answer that is to be verified (W9). */
+struct consult_demoted {
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    uint32_t count;
+};
+
+/* None for a reader endpoint, for which a demoted member is as good as any. */
+void consult_demoted(const struct consulted *consulted, struct consult_demoted *ret);
+
+/* Length of the name as libc would give it back: as asked, without a trailing dot. */
+size_t consult_name_len(const char *node);
+
+#endif

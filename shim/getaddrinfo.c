@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * getaddrinfo.c - takes over getaddrinfo().
+ *
+ * A managed name is answered by the real getaddrinfo(), asked for the numeric address: services,
+ * socket types and flags are checked and filled in by who does so anyway, and freeaddrinfo(), which
+ * is not taken over, gets lists of its own making only.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <netinet/in.h>
+
+#include "shim/consult.h"
+#include "shim/intern.h"
+#include "shim/libc.h"
+#include "shim/next.h"
+
+/* What glibc assumes, and reports in the result, where there are no hints. */
+#define GETADDRINFO_FLAGS (AI_V4MAPPED | AI_ADDRCONFIG)
+
+struct getaddrinfo_call {
+    next_getaddrinfo *real;
+    const char *node, *service;
+    const struct addrinfo *hints;
+};
+
+static int getaddrinfo_pass(const struct getaddrinfo_call *call, struct addrinfo **ret)
+{
+    return call->real(call->node, call->service, call->hints, ret);
+}
+
+static void getaddrinfo_free(struct addrinfo *list)
+{
+    next_freeaddrinfo *real = (next_freeaddrinfo *)next_get(NEXT_FREEADDRINFO);
+
+    if (real)
+        real(list);
+}
+
+/* Puts the name asked for in the place of the numeric text. Asked for no canonical name, musl gives
+ * one nevertheless, in memory that is the list's; glibc then gives none, and frees what it finds.
+ * So who has one here gets a string that nobody frees, and who has none gets one that free() can.
+ */
+static bool getaddrinfo_restore_name(struct addrinfo *list, const char *node, bool wanted)
+{
+    size_t len = consult_name_len(node);
+
+    if (!list->ai_canonname) {
+        if (wanted && strndup)
+            list->ai_canonname = strndup(node, len);
+        return !wanted || list->ai_canonname;
+    }
+    for (char *kept = intern(node, len); kept && list; list = list->ai_next)
+        list->ai_canonname = kept;
+    return true;
+}
+
+/* The list as it would be if the name had been resolved. False: no memory for the name. */
+static bool getaddrinfo_dress(struct addrinfo *list, int given, int asked, const char *node)
+{
+    for (struct addrinfo *info = list; info; info = info->ai_next)
+        if (info->ai_flags == asked) /* glibc repeats them, musl leaves 0 */
+            info->ai_flags = given;
+    return getaddrinfo_restore_name(list, node, given & AI_CANONNAME);
+}
+
+/* AI_ADDRCONFIG would ask the kernel for the interfaces: ten system calls, for an address that the
+ * agent is connected to. */
+static int getaddrinfo_answer(const struct getaddrinfo_call *call, const char *text,
+                              struct addrinfo **ret)
+{
+    struct addrinfo hints = {.ai_flags = GETADDRINFO_FLAGS};
+    struct addrinfo *list;
+    int given, error;
+
+    if (call->hints)
+        hints = *call->hints;
+    given = hints.ai_flags;
+    hints.ai_flags = (given | AI_NUMERICHOST) & ~(AI_ADDRCONFIG | AI_CANONNAME);
+    error = call->real(text, call->service, &hints, &list);
+    if (error)
+        return error;
+    if (!getaddrinfo_dress(list, given, hints.ai_flags, call->node)) {
+        getaddrinfo_free(list);
+        return EAI_MEMORY;
+    }
+    *ret = list;
+    return 0;
+}
+
+static const uint8_t *getaddrinfo_bytes(const struct addrinfo *info)
+{
+    if (info->ai_family == AF_INET6)
+        return (const uint8_t *)&((const struct sockaddr_in6 *)info->ai_addr)->sin6_addr;
+    return (const uint8_t *)&((const struct sockaddr_in *)info->ai_addr)->sin_addr;
+}
+
+static bool getaddrinfo_names_demoted(const struct addrinfo *list,
+                                      const struct consulted *consulted)
+{
+    struct consult_demoted demoted;
+
+    consult_demoted(consulted, &demoted);
+    for (; list; list = list->ai_next)
+        if (lookup_is_demoted(list->ai_family, getaddrinfo_bytes(list), demoted.at, demoted.count))
+            return true;
+    return false;
+}
+
+/* W9: the real resolver's answer, unless it is none or known to be wrong and the last view has one.
+ */
+static int getaddrinfo_verify(const struct getaddrinfo_call *call,
+                              const struct consulted *consulted, struct addrinfo **ret)
+{
+    struct addrinfo *list = NULL, *last;
+    int error = getaddrinfo_pass(call, &list);
+    int saved = libc_errno();
+
+    if (error == 0 && !getaddrinfo_names_demoted(list, consulted)) {
+        *ret = list;
+    } else if (getaddrinfo_answer(call, consulted->text, &last) == 0) {
+        if (error == 0)
+            getaddrinfo_free(list);
+        error = 0;
+        *ret = last;
+    } else if (error == 0) {
+        *ret = list;
+    }
+    libc_errno_restore(saved);
+    return error;
+}
+
+/* A text that libc takes for no address can only come from a broken view: as if there were none. */
+static int getaddrinfo_managed(const struct getaddrinfo_call *call, enum lookup_action action,
+                               const struct consulted *consulted, struct addrinfo **ret)
+{
+    int saved, error;
+
+    if (action == LOOKUP_NONAME)
+        return EAI_NONAME;
+    if (action == LOOKUP_VERIFY)
+        return getaddrinfo_verify(call, consulted, ret);
+    saved = libc_errno();
+    error = getaddrinfo_answer(call, consulted->text, ret);
+    if (!error)
+        libc_errno_restore(saved);
+    return error == EAI_NONAME ? getaddrinfo_pass(call, ret) : error;
+}
+
+__attribute__((visibility("default"))) int getaddrinfo(const char *restrict node,
+                                                       const char *restrict service,
+                                                       const struct addrinfo *restrict hints,
+                                                       struct addrinfo **restrict ret)
+{
+    struct getaddrinfo_call call = {(next_getaddrinfo *)next_get(NEXT_GETADDRINFO), node, service,
+                                    hints};
+    int family = hints ? hints->ai_family : AF_UNSPEC;
+    int flags = hints ? hints->ai_flags : GETADDRINFO_FLAGS;
+    struct consulted consulted;
+    enum lookup_action action;
+
+    if (!call.real)
+        return EAI_FAIL;
+    if (flags & AI_NUMERICHOST)
+        return getaddrinfo_pass(&call, ret);
+    action = consult(node, family, flags & AI_V4MAPPED, &consulted);
+    if (action == LOOKUP_PASS)
+        return getaddrinfo_pass(&call, ret);
+    return getaddrinfo_managed(&call, action, &consulted, ret);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gethostbyname.c - takes over gethostbyname(), gethostbyname2() and their reentrant forms.
+ *
+ * As in getaddrinfo.c the real function is asked for the numeric text, and the name is put back
+ * into its answer: into the end of the caller's buffer, which the real function is not told of, or
+ * for the forms without a buffer into one that the next call overwrites as it does the rest. Asked
+ * for the text of the other family, libc says in its own way that there is no such address.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "shim/consult.h"
+#include "shim/libc.h"
+#include "shim/next.h"
+
+#define GETHOSTBYNAME_EXPORT __attribute__((visibility("default")))
+
+/* `to` has room for len + 1. musl lists the name among the aliases too. */
+static void gethostbyname_rename(struct hostent *host, const char *node, size_t len, char *to)
+{
+    const char *was = host->h_name;
+
+    for (size_t i = 0; i < len; i++)
+        to[i] = node[i];
+    to[len] = '\0';
+    for (char **alias = host->h_aliases; alias && *alias; alias++)
+        if (*alias == was)
+            *alias = to;
+    host->h_name = to;
+}
+
+static bool gethostbyname_names_demoted(const struct hostent *host,
+                                        const struct consulted *consulted)
+{
+    struct consult_demoted demoted;
+
+    consult_demoted(consulted, &demoted);
+    for (char **address = host->h_addr_list; *address; address++)
+        if (lookup_is_demoted(host->h_addrtype, (const uint8_t *)*address, demoted.at,
+                              demoted.count))
+            return true;
+    return false;
+}
+
+/* The forms without a buffer. gethostbyname() differs from gethostbyname2() for AF_INET only where
+ * an old resolver option says so: each is passed on to its own. */
+struct gethostbyname_call {
+    enum next_id id;
+    int family;
+    const char *node;
+};
+
+static struct hostent *gethostbyname_real(const struct gethostbyname_call *call, const char *node)
+{
+    void *real = next_get(call->id);
+
+    if (!real)
+        return NULL;
+    if (call->id == NEXT_GETHOSTBYNAME)
+        return ((next_gethostbyname *)real)(node);
+    return ((next_gethostbyname2 *)real)(node, call->family);
+}
+
+static struct hostent *gethostbyname_answer(const struct gethostbyname_call *call, const char *text)
+{
+    static char name[HOMING_NAME_MAX + 1];
+    struct hostent *host = gethostbyname_real(call, text);
+
+    if (host)
+        gethostbyname_rename(host, call->node, consult_name_len(call->node), name);
+    return host;
+}
+
+/* W9. The answer of the last view overwrites the real one: what of it is needed was looked at. */
+static struct hostent *gethostbyname_verify(const struct gethostbyname_call *call,
+                                            const struct consulted *consulted)
+{
+    struct hostent *host = gethostbyname_real(call, call->node);
+
+    if (host && !gethostbyname_names_demoted(host, consulted))
+        return host;
+    return gethostbyname_answer(call, consulted->text);
+}
+
+static struct hostent *gethostbyname_managed(const struct gethostbyname_call *call)
+{
+    struct consulted consulted;
+    enum lookup_action action = consult(call->node, call->family, false, &consulted);
+    int saved = libc_errno();
+    struct hostent *host;
+
+    if (action == LOOKUP_PASS)
+        return gethostbyname_real(call, call->node);
+    if (action == LOOKUP_VERIFY)
+        host = gethostbyname_verify(call, &consulted);
+    else
+        host = gethostbyname_answer(call, consulted.text);
+    if (host)
+        libc_errno_restore(saved);
+    return host;
+}
+
+GETHOSTBYNAME_EXPORT struct hostent *gethostbyname(const char *node)
+{
+    return gethostbyname_managed(&(struct gethostbyname_call){NEXT_GETHOSTBYNAME, AF_INET, node});
+}
+
+GETHOSTBYNAME_EXPORT struct hostent *gethostbyname2(const char *node, int family)
+{
+    if (family != AF_INET && family != AF_INET6)
+        return gethostbyname_real(&(struct gethostbyname_call){NEXT_GETHOSTBYNAME2, family, node},
+                                  node);
+    return gethostbyname_managed(&(struct gethostbyname_call){NEXT_GETHOSTBYNAME2, family, node});
+}
+
+/* The forms with one. */
+struct gethostbyname_r_call {
+    enum next_id id;
+    int family;
+    const char *node;
+    struct hostent *host;
+    char *buffer;
+    size_t size;
+    struct hostent **ret;
+    int *ret_h_errno;
+};
+
+static int gethostbyname_r_real(const struct gethostbyname_r_call *call, const char *node,
+                                size_t size)
+{
+    void *real = next_get(call->id);
+
+    if (!real) {
+        *call->ret = NULL;
+        *call->ret_h_errno = NO_RECOVERY;
+        return ENOSYS;
+    }
+    if (call->id == NEXT_GETHOSTBYNAME_R)
+        return ((next_gethostbyname_r *)real)(node, call->host, call->buffer, size, call->ret,
+                                              call->ret_h_errno);
+    return ((next_gethostbyname2_r *)real)(node, call->family, call->host, call->buffer, size,
+                                           call->ret, call->ret_h_errno);
+}
+
+/* Too small a buffer is for the real function to refuse: ERANGE in its own way. */
+static int gethostbyname_r_answer(const struct gethostbyname_r_call *call, const char *text)
+{
+    size_t len = consult_name_len(call->node);
+    size_t size = call->size > len + 1 ? call->size - (len + 1) : 0;
+    int error = gethostbyname_r_real(call, text, size);
+
+    if (error == 0 && *call->ret)
+        gethostbyname_rename(*call->ret, call->node, len, call->buffer + size);
+    return error;
+}
+
+/* W9. ERANGE is the caller's to answer with a larger buffer. */
+static int gethostbyname_r_verify(const struct gethostbyname_r_call *call,
+                                  const struct consulted *consulted)
+{
+    int error = gethostbyname_r_real(call, call->node, call->size);
+
+    if (error == ERANGE)
+        return error;
+    if (error == 0 && *call->ret && !gethostbyname_names_demoted(*call->ret, consulted))
+        return error;
+    return gethostbyname_r_answer(call, consulted->text);
+}
+
+static int gethostbyname_r_managed(const struct gethostbyname_r_call *call)
+{
+    struct consulted consulted;
+    enum lookup_action action = consult(call->node, call->family, false, &consulted);
+    int saved = libc_errno();
+    int error;
+
+    if (action == LOOKUP_PASS)
+        return gethostbyname_r_real(call, call->node, call->size);
+    if (action == LOOKUP_VERIFY)
+        error = gethostbyname_r_verify(call, &consulted);
+    else
+        error = gethostbyname_r_answer(call, consulted.text);
+    if (error == 0 && *call->ret)
+        libc_errno_restore(saved);
+    return error;
+}
+
+GETHOSTBYNAME_EXPORT int gethostbyname_r(const char *restrict node, struct hostent *restrict host,
+                                         char *restrict buffer, size_t size,
+                                         struct hostent **restrict ret, int *restrict ret_h_errno)
+{
+    return gethostbyname_r_managed(&(struct gethostbyname_r_call){
+        NEXT_GETHOSTBYNAME_R, AF_INET, node, host, buffer, size, ret, ret_h_errno});
+}
+
+GETHOSTBYNAME_EXPORT int gethostbyname2_r(const char *restrict node, int family,
+                                          struct hostent *restrict host, char *restrict buffer,
+                                          size_t size, struct hostent **restrict ret,
+                                          int *restrict ret_h_errno)
+{
+    struct gethostbyname_r_call call = {
+        NEXT_GETHOSTBYNAME2_R, family, node, host, buffer, size, ret, ret_h_errno};
+
+    if (family != AF_INET && family != AF_INET6)
+        return gethostbyname_r_real(&call, node, size);
+    return gethostbyname_r_managed(&call);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libc.h - everything the shim takes from whatever libc it finds itself beside.
+ *
+ * All of it is weak: an image with a dynamic loader and no libc must load the shim too, so each
+ * may be NULL. Code that uses one either checks it, or says why somebody who reached that code has
+ * it. The lint test holds the undefined symbols of libhoming.so against this list; functions only,
+ * because data would be copied into programs. System calls go through syscall(): it is no
+ * cancellation point, and no other preload stands in its way.
+ */
+#ifndef HOMING_LIBC_H
+#define HOMING_LIBC_H
+
+#include <errno.h>
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define LIBC_WEAK __attribute__((weak))
+
+LIBC_WEAK extern __typeof__(clock_gettime) clock_gettime;
+LIBC_WEAK extern void *dlsym(void *restrict handle, const char *restrict name);
+LIBC_WEAK extern __typeof__(dl_iterate_phdr) dl_iterate_phdr;
+LIBC_WEAK extern unsigned long getauxval(unsigned long type);
+LIBC_WEAK extern char *getenv(const char *name);
+LIBC_WEAK extern char *strndup(const char *text, size_t max);
+LIBC_WEAK extern long syscall(long number, ...);
+LIBC_WEAK extern __typeof__(__errno_location) __errno_location;
+
+/* errno, for code that brackets its effects. Both do nothing where there is no libc. */
+static inline int libc_errno(void)
+{
+    return __errno_location ? errno : 0;
+}
+
+static inline void libc_errno_restore(int saved)
+{
+    if (__errno_location)
+        errno = saved;
+}
+
+#endif

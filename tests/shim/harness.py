@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shim's tests share: the fake agent, the unmodified program, TAP.
+
+A test is a function of a module, its name a sentence; it takes the libc whose program to run. main() runs all
+of them for every libc there is and prints TAP. A fact that does not hold raises AssertionError with what was
+found. Nothing sleeps for a fixed time that decides a verdict: eventually() waits for a condition.
+"""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+BUILD = Path(os.environ.get("HOMING_BUILDDIR", "."))
+SRC = Path(os.environ.get("HOMING_SRCDIR", "."))
+LIBRARY = BUILD / "shim/libhoming.so"
+LIBCS = [libc for libc in ("glibc", "musl") if (BUILD / f"tests/shim/probe-{libc}").exists()]
+
+AF_UNSPEC, AF_INET, AF_INET6 = 0, socket.AF_INET, socket.AF_INET6
+AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED, AI_ALL, AI_ADDRCONFIG, AI_NUMERICSERV = (
+    1, 2, 4, 8, 16, 32, 1024)
+EAI_NONAME = -2
+LIMIT = 20  # seconds that a condition may take to become true on a slow machine
+
+
+class Skip(Exception):
+    pass
+
+
+def same(found, expected):
+    assert found == expected, f"found    {found!r}\nexpected {expected!r}"
+
+
+def eventually(condition, what):
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {LIMIT} s: {what}")
+
+
+class Lines:
+    """A process that answers each line with one."""
+
+    def __init__(self, argv, env=None, **more):
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env,
+                                        text=True, bufsize=1, **more)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        return self.process.stdout.readline().rstrip("\n")
+
+    def close(self):
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+        try:
+            return self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Agent(Lines):
+    """tests/support/fake_agent at its own socket, in a folder of its own."""
+
+    def __init__(self, path=None):
+        self.folder = None if path else tempfile.mkdtemp(prefix="homing-shim-")
+        self.path = path or self.folder + "/agent.sock"
+        super().__init__([BUILD / "tests/support/fake_agent", self.path])
+        same(self.process.stdout.readline(), "ready\n")
+
+    def do(self, line):
+        same(self.ask(line), "ok")
+
+    def entry(self, name, text4="-", text6="-", mode="names", state="steady", role="writer", family=4,
+              max_stale=60000, age=0):
+        self.do(f"entry {name} {mode} {state} {role} {family} {text4} {text6} {max_stale} {age}")
+
+    def attached(self):
+        return int(self.ask("attached"))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        super().close()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def environment(agent=None, preload=LIBRARY, **more):
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    if preload:
+        env["LD_PRELOAD"] = str(preload)
+    if agent:
+        env["HOMING_SOCKET"] = getattr(agent, "path", agent)
+    return {**env, **more}
+
+
+class Probe(Lines):
+    """tests/shim/probe, which knows nothing of homing. preload=None: without the shim."""
+
+    def __init__(self, libc, agent=None, preload=LIBRARY, argv=None, env=None, **more):
+        argv = argv or [BUILD / f"tests/shim/probe-{libc}"]
+        super().__init__(argv, environment(agent, preload, **(env or {})), **more)
+
+    def ask(self, *words):
+        return super().ask("\t".join(str(word) for word in words))
+
+    def gai(self, node, service="-", family=AF_UNSPEC, socktype=socket.SOCK_STREAM, protocol=0, flags=0,
+            how=()):
+        return self.ask(*how, "gai", node, service, family, socktype, protocol, flags)
+
+    def address(self, node, **more):
+        """The one address of a getaddrinfo() that succeeds, or what it said."""
+        said = self.gai(node, **more)
+        fields = said.partition("[")[2].split(" ")
+        return fields[5] if said.startswith("rc=0 ") else said
+
+
+def text_of(test):
+    return test.__name__.replace("_", " ")
+
+
+def run(number, test, libc):
+    name = f"{text_of(test)} ({libc})" if libc else text_of(test)
+    try:
+        test(libc) if libc else test()
+        print(f"ok {number} - {name}", flush=True)
+    except Skip as why:
+        print(f"ok {number} - {name} # SKIP {why}", flush=True)
+    except Exception as error:  # a test that breaks has failed
+        print(f"not ok {number} - {name}", flush=True)
+        report = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
+        print("".join(f"# {line}\n" for line in report.splitlines()), end="")
+
+
+def main(tests, once=()):
+    """tests: once per libc; once: without one."""
+    only = sys.argv[1:]
+    plan = [(test, libc) for test in tests for libc in LIBCS] + [(test, None) for test in once]
+    plan = [(test, libc) for test, libc in plan if not only or test.__name__ in only]
+    print(f"1..{len(plan)}")
+    for number, (test, libc) in enumerate(plan, 1):
+        run(number, test, libc)

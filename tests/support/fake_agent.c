@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_agent.c - serves a view over a Unix socket, properly or not.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/attach.h"
+#include "tests/support/fake_agent.h"
+
+#define FAKE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+static const char *const fake_manner_names[FAKE_MANNER_COUNT] = {
+    "proper", "silent",   "absent", "hangs-up", "garbage", "half",  "longer", "no-fd",    "two-fds",
+    "pipe",   "unsealed", "short",  "empty",    "size",    "major", "magic",  "instance",
+};
+
+const char *fake_manner_name(enum fake_manner manner)
+{
+    return manner < FAKE_MANNER_COUNT ? fake_manner_names[manner] : "?";
+}
+
+uint64_t fake_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A memfd of `size` bytes with the first `size` of `content`, sealed with `seals`. */
+static int fake_memfd(const void *content, size_t size, int seals)
+{
+    int fd = memfd_create("fake-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+        (size && pwrite(fd, content, size, 0) != (ssize_t)size) ||
+        fcntl(fd, F_ADD_SEALS, seals) < 0)
+        abort();
+    return fd;
+}
+
+int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters)
+{
+    size_t size = view_size(slots, clusters);
+    int fd = memfd_create("fake-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *base;
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        return -errno;
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED || fcntl(fd, F_ADD_SEALS, FAKE_SEALS) < 0)
+        return -errno;
+    agent->instance = agent->instance * 6364136223846793005u + (uint64_t)getpid() + fake_now_ms();
+    view_write_init(&agent->writer, base, size, slots, clusters, agent->instance);
+    view_write_heartbeat(&agent->writer, fake_now_ms());
+    if (agent->size)
+        close(agent->view_fd);
+    agent->view_fd = fd;
+    agent->size = size;
+    return 0;
+}
+
+int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    unlink(path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, backlog) < 0)
+        return -errno;
+    agent->listen_fd = fd;
+    return 0;
+}
+
+static void fake_send(int client, const uint8_t *bytes, size_t len, const int *fds, size_t fd_count)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct iovec data = {.iov_base = (void *)bytes, .iov_len = len};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+
+    if (fd_count) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
+    }
+    (void)!sendmsg(client, &message, MSG_NOSIGNAL);
+}
+
+/* A copy of the view with one header word changed. */
+static int fake_changed(const struct fake_agent *agent, size_t word, uint64_t value)
+{
+    uint64_t *copy = malloc(agent->size);
+    int fd;
+
+    if (!copy)
+        abort();
+    memcpy(copy, agent->writer.header, agent->size);
+    copy[word] = value;
+    fd = fake_memfd(copy, agent->size, FAKE_SEALS);
+    free(copy);
+    return fd;
+}
+
+/* The descriptor for a misbehaviour that is about the view itself; -1: not one of those. */
+static int fake_view_fd(const struct fake_agent *agent)
+{
+    const void *view = agent->writer.header;
+    int ends[2];
+
+    switch (agent->manner) {
+    case FAKE_UNSEALED:
+        return fake_memfd(view, agent->size, F_SEAL_GROW);
+    case FAKE_SHORT:
+        return fake_memfd(view, agent->size / 2, FAKE_SEALS);
+    case FAKE_EMPTY:
+        return fake_memfd(view, 0, FAKE_SEALS);
+    case FAKE_MAJOR:
+        return fake_changed(agent, offsetof(struct view_header, version) / 8,
+                            (uint64_t)(VIEW_MAJOR + 1) << 32);
+    case FAKE_MAGIC:
+        return fake_changed(agent, offsetof(struct view_header, magic) / 8, 42);
+    case FAKE_PIPE:
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            abort();
+        close(ends[1]);
+        return ends[0];
+    default:
+        return -1;
+    }
+}
+
+static void fake_answer(struct fake_agent *agent, int client)
+{
+    struct attach_reply reply = {VIEW_MAJOR, VIEW_MINOR, agent->size, agent->instance};
+    uint8_t bytes[ATTACH_REPLY_SIZE + 1] = {0};
+    int own = fake_view_fd(agent), fds[2] = {own < 0 ? agent->view_fd : own, -1};
+    size_t len = ATTACH_REPLY_SIZE, fd_count = 1;
+
+    reply.size += agent->manner == FAKE_SIZE ? 4096 : 0;
+    reply.instance += agent->manner == FAKE_INSTANCE;
+    attach_reply_encode(&reply, bytes);
+    if (agent->manner == FAKE_GARBAGE)
+        memset(bytes, 'x', sizeof(bytes));
+    if (agent->manner == FAKE_HALF)
+        len /= 2;
+    if (agent->manner == FAKE_LONGER)
+        len++;
+    if (agent->manner == FAKE_NO_FD)
+        fd_count = 0;
+    if (agent->manner == FAKE_TWO_FDS)
+        fds[fd_count++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    fake_send(client, bytes, len, fds, fd_count);
+    if (own >= 0)
+        close(own);
+    if (fds[1] >= 0)
+        close(fds[1]);
+    agent->attached += agent->manner == FAKE_PROPER;
+}
+
+void fake_agent_serve(struct fake_agent *agent)
+{
+    uint8_t request[ATTACH_REQUEST_SIZE];
+    int client = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (client < 0 || agent->manner == FAKE_SILENT) /* kept open, and forgotten */
+        return;
+    if (agent->manner != FAKE_HANGS_UP &&
+        recv(client, request, sizeof(request), MSG_WAITALL) == sizeof(request) &&
+        memcmp(request, attach_request, sizeof(request)) == 0)
+        fake_answer(agent, client);
+    close(client);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_agent.h - an agent without opinions, for tests and benchmarks of the shim: serves a view
+ * that its caller fills in, and misbehaves on request.
+ */
+#ifndef HOMING_FAKE_AGENT_H
+#define HOMING_FAKE_AGENT_H
+
+#include "proto/view_write.h"
+
+/* What it does with a request to attach. */
+enum fake_manner {
+    FAKE_PROPER,
+    FAKE_SILENT,   /* accepts, never answers */
+    FAKE_ABSENT,   /* never accepts */
+    FAKE_HANGS_UP, /* closes at once */
+    FAKE_GARBAGE,  /* 59 other bytes, with the descriptor */
+    FAKE_HALF,     /* half of the reply, with the descriptor */
+    FAKE_LONGER,   /* the reply and a byte more */
+    FAKE_NO_FD,    /* the reply without a descriptor */
+    FAKE_TWO_FDS,  /* the view and /dev/null */
+    FAKE_PIPE,     /* a pipe's end for a view */
+    FAKE_UNSEALED, /* a memfd that can be shrunk */
+    FAKE_SHORT,    /* a sealed memfd of half the size */
+    FAKE_EMPTY,    /* a sealed memfd of no size */
+    FAKE_SIZE,     /* says another size than the memfd has */
+    FAKE_MAJOR,    /* a view of a layout to come */
+    FAKE_MAGIC,    /* no view */
+    FAKE_INSTANCE, /* says another instance than the view */
+    FAKE_MANNER_COUNT
+};
+
+const char *fake_manner_name(enum fake_manner manner);
+
+struct fake_agent {
+    struct view_writer writer;
+    uint64_t instance;
+    size_t size;
+    int view_fd;
+    int listen_fd;
+    enum fake_manner manner;
+    uint64_t attached; /* requests answered properly */
+};
+
+/* Makes a new view; the one before stays with who has it. 0 or negative errno. */
+int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters);
+
+/* Listens at `path`, replacing what is there; `backlog` as for listen(). 0 or negative errno. */
+int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog);
+
+/* Answers one waiting client. To be called when listen_fd is readable. */
+void fake_agent_serve(struct fake_agent *agent);
+
+uint64_t fake_now_ms(void);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_agent_main.c - the fake agent as a process: one command per line, one line in reply.
+ *
+ * usage: fake_agent SOCKET, then on standard input:
+ *   view [SLOTS]                            a new, empty view, handed out from now on
+ *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS     "-": no text
+ *   members FLAGS=ADDRESS...                of cluster 0; FLAGS of the letters w, r and d
+ *   gone NAME | retire | manner NAME | listen BACKLOG | scribble SEED | scribble-header SEED
+ *   beat MS                                 0: now and from now on; else stands MS in the past
+ *   attached                                how many were handed a view
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/fake_agent.h"
+
+#define WORDS_MAX 40
+
+static struct fake_agent agent;
+static const char *socket_path;
+static bool beats = true;
+
+static int enum_find(const char *word, int count, const char *(*name_of)(int))
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name_of(i), word) == 0)
+            return i;
+    fprintf(stderr, "fake_agent: what is %s?\n", word);
+    exit(2);
+}
+
+static const char *mode_name(int i)
+{
+    return view_mode_name((enum view_mode)i);
+}
+
+static const char *state_name(int i)
+{
+    return view_state_name((enum view_state)i);
+}
+
+static const char *role_name(int i)
+{
+    return view_role_name((enum view_role)i);
+}
+
+static const char *manner_name(int i)
+{
+    return fake_manner_name((enum fake_manner)i);
+}
+
+static bool name_parse(const char *text, struct name *ret_name)
+{
+    if (name_canonical(text, ret_name))
+        return true;
+    fprintf(stderr, "fake_agent: no name: %s\n", text);
+    return false;
+}
+
+static bool do_entry(char **words, int count)
+{
+    struct view_entry entry = {.port = 5432, .generation = 1};
+    struct name name;
+
+    if (count != 10 || !name_parse(words[1], &name))
+        return false;
+    entry.mode = (enum view_mode)enum_find(words[2], VIEW_MODE_COUNT, mode_name);
+    entry.state = (enum view_state)enum_find(words[3], VIEW_STATE_COUNT, state_name);
+    entry.role = (enum view_role)enum_find(words[4], VIEW_ROLE_COUNT, role_name);
+    entry.family = (uint8_t)atoi(words[5]);
+    entry.endpoint = name.hash;
+    if (strcmp(words[6], "-") != 0)
+        snprintf(entry.text4, sizeof(entry.text4), "%s", words[6]);
+    if (strcmp(words[7], "-") != 0)
+        snprintf(entry.text6, sizeof(entry.text6), "%s", words[7]);
+    entry.max_stale_ms = (uint32_t)atoi(words[8]);
+    entry.confirmed_ms = fake_now_ms() - (uint64_t)atoi(words[9]);
+    return view_write_entry(&agent.writer, &name, &entry) == 0;
+}
+
+static bool address_parse(const char *word, struct view_address *ret)
+{
+    const char *text = strchr(word, '=');
+
+    if (!text)
+        return false;
+    for (; word < text; word++)
+        ret->flags |= *word == 'w'   ? VIEW_MEMBER_WRITER
+                      : *word == 'r' ? VIEW_MEMBER_READER
+                                     : VIEW_MEMBER_DEMOTED;
+    snprintf(ret->text, sizeof(ret->text), "%s", text + 1);
+    ret->family = strchr(ret->text, ':') ? 6 : 4;
+    return inet_pton(ret->family == 4 ? AF_INET : AF_INET6, ret->text, ret->bytes) == 1;
+}
+
+static bool do_members(char **words, int count)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX] = {0};
+
+    for (int i = 1; i < count && i <= HOMING_VIEW_ADDRESSES_MAX; i++)
+        if (!address_parse(words[i], &at[i - 1]))
+            return false;
+    view_write_members(&agent.writer, 0, at, (uint32_t)count - 1);
+    return true;
+}
+
+/* Random bytes over everything between `from` and `to`: what a hostile agent may do at any time. */
+static bool do_scribble(size_t from, size_t to, unsigned seed)
+{
+    unsigned char *base = (unsigned char *)agent.writer.header;
+
+    srandom(seed);
+    for (size_t i = from; i < to; i++)
+        if (random() % 8 == 0)
+            base[i] = random() % 4 ? (unsigned char)random() : (unsigned char)(random() % 8);
+    return true;
+}
+
+static bool do_beat(int age_ms)
+{
+    beats = age_ms == 0;
+    view_write_heartbeat(&agent.writer, fake_now_ms() - (uint64_t)(int64_t)age_ms);
+    return true;
+}
+
+static bool do_gone(const char *text)
+{
+    struct name name;
+
+    if (!name_parse(text, &name))
+        return false;
+    view_write_gone(&agent.writer, &name);
+    return true;
+}
+
+static bool do_listen(int backlog)
+{
+    close(agent.listen_fd);
+    return fake_agent_listen(&agent, socket_path, backlog) == 0;
+}
+
+static bool command(char **words, int count)
+{
+    const char *verb = words[0];
+    int number = count > 1 ? atoi(words[1]) : 0;
+
+    if (strcmp(verb, "view") == 0)
+        return fake_agent_view(&agent, number ? (uint32_t)number : HOMING_VIEW_SLOTS_MIN, 1) == 0;
+    if (strcmp(verb, "entry") == 0)
+        return do_entry(words, count);
+    if (strcmp(verb, "members") == 0)
+        return do_members(words, count);
+    if (strcmp(verb, "beat") == 0)
+        return do_beat(number);
+    if (strcmp(verb, "listen") == 0)
+        return do_listen(number);
+    if (strcmp(verb, "scribble") == 0)
+        return do_scribble(sizeof(struct view_header), agent.size, (unsigned)number);
+    if (strcmp(verb, "scribble-header") == 0)
+        return do_scribble(8, sizeof(struct view_header), (unsigned)number);
+    if (strcmp(verb, "retire") == 0) {
+        view_write_retired(&agent.writer);
+        return true;
+    }
+    if (count != 2)
+        return false;
+    if (strcmp(verb, "gone") == 0)
+        return do_gone(words[1]);
+    if (strcmp(verb, "manner") != 0)
+        return false;
+    agent.manner = (enum fake_manner)enum_find(words[1], FAKE_MANNER_COUNT, manner_name);
+    return true;
+}
+
+static void command_line(char *line)
+{
+    char *words[WORDS_MAX + 1], *word = strtok(line, " \n");
+    int count = 0;
+
+    for (; word && count < WORDS_MAX; word = strtok(NULL, " \n"))
+        words[count++] = word;
+    if (count && strcmp(words[0], "attached") == 0)
+        printf("%llu\n", (unsigned long long)agent.attached);
+    else
+        puts(count && command(words, count) ? "ok" : "error");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    char line[4096];
+    int error;
+
+    socket_path = argc == 2 ? argv[1] : "";
+    error = fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN, 1);
+    if (error == 0)
+        error = fake_agent_listen(&agent, socket_path, 128);
+    if (error < 0) {
+        fprintf(stderr, "fake_agent: %s: %s\n", socket_path, strerror(-error));
+        return 1;
+    }
+    setvbuf(stdin, NULL, _IONBF, 0);
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        struct pollfd ready[2] = {{.fd = 0, .events = POLLIN},
+                                  {.fd = agent.listen_fd, .events = POLLIN}};
+
+        if (agent.manner == FAKE_ABSENT)
+            ready[1].fd = -1;
+        poll(ready, 2, 50);
+        if (beats)
+            view_write_heartbeat(&agent.writer, fake_now_ms());
+        if (ready[1].revents)
+            fake_agent_serve(&agent);
+        if (ready[0].revents && !fgets(line, sizeof(line), stdin))
+            return 0;
+        if (ready[0].revents)
+            command_line(line);
+    }
+}
