@@ -252,26 +252,40 @@ static void rig_print(const struct msg *msg, char *ret_text, size_t size)
     fclose(out);
 }
 
-/* One byte at a time, so that what belongs to the next message stays in the socket. */
+/* Feeds what is there to the parser, and takes from the socket only what belongs to the message. 0
+ * at the end. */
+static ssize_t rig_feed(int fd, struct msg_parser *parser, struct msg *msg, enum msg_fed *fed,
+                        int *ret_fd)
+{
+    uint8_t bytes[65536];
+    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    size_t used = 0, taken = 0;
+
+    if (n <= 0)
+        return n < 0 && errno == EAGAIN ? -1 : 0;
+    *fed = msg_parser_feed(parser, bytes, (size_t)n, &used, msg);
+    while (taken < used) {
+        ssize_t t = rig_read(fd, bytes, used - taken, ret_fd);
+        assert_true(t > 0);
+        taken += (size_t)t;
+    }
+    return n;
+}
+
 const char *rig_receive(struct rig *rig, int fd, int *ret_fd)
 {
     static char text[512];
     struct msg_parser parser;
     struct msg msg;
-    size_t used;
     int got = -1;
     enum msg_fed fed = MSG_FED_MORE;
+    ssize_t n = 1;
 
     memset(text, 0, sizeof(text));
     msg_parser_init(&parser, HOMING_REPLY_MAX);
-    while (fed == MSG_FED_MORE) {
-        uint8_t byte;
+    while (fed == MSG_FED_MORE && n != 0) {
         rig_await(rig, fd);
-        ssize_t n = 1;
-        while (fed == MSG_FED_MORE && (n = rig_read(fd, &byte, 1, &got)) == 1)
-            fed = msg_parser_feed(&parser, &byte, 1, &used, &msg);
-        if (n == 0)
-            break;
+        n = rig_feed(fd, &parser, &msg, &fed, &got);
     }
     if (fed == MSG_FED_MESSAGE)
         rig_print(&msg, text, sizeof(text));
