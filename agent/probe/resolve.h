@@ -28,10 +28,13 @@ typedef void resolve_fn(void *arg, const struct resolve_address *addresses, uint
 
 /* NULL: out of memory, or c-ares cannot start (errno). */
 struct resolver *resolver_new(struct loop *loop);
+/* As resolver_new(), with other files than /etc/resolv.conf and /etc/hosts: for tests. */
+struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, const char *hosts);
+/* Ends all watching: hosts that are left are freed with it. Not from inside a resolve_fn. */
 void resolver_free(struct resolver *resolver);
 
-/* Watches `host` from now on. The first call of `fn` comes from the loop, also for a literal. */
-struct resolve_host *resolve_host_new(struct resolver *resolver, const char *host,
+/* Watches `name` from now on. The first call of `fn` comes from the loop, also for a literal. */
+struct resolve_host *resolve_host_new(struct resolver *resolver, const char *name,
                                       enum conf_family family, resolve_fn *fn, void *arg);
 void resolve_host_free(struct resolve_host *host);
 

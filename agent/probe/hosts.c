@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hosts.c - address sets and the hosts file. Called by resolve.c only.
+ */
+#include "config.h"
+
+#include "hosts.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Zero beyond an IPv4 address's four bytes, so that comparing whole entries is right. */
+static int address_compare(const struct resolve_address *a, const struct resolve_address *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+void address_set_add(struct address_set *set, uint8_t family, const void *bytes)
+{
+    struct resolve_address new = {.family = family};
+    memcpy(new.bytes, bytes, family == 4 ? 4 : 16);
+    uint32_t i = 0;
+    while (i < set->count && address_compare(&set->at[i], &new) < 0)
+        i++;
+    if (i == HOMING_ADDRESSES_MAX)
+        return;
+    if (i < set->count && address_compare(&set->at[i], &new) == 0)
+        return;
+    if (set->count < HOMING_ADDRESSES_MAX)
+        set->count++;
+    memmove(&set->at[i + 1], &set->at[i], (set->count - 1 - i) * sizeof(new));
+    set->at[i] = new;
+}
+
+bool address_set_equal(const struct address_set *a, const struct address_set *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (address_compare(&a->at[i], &b->at[i]) != 0)
+            return false;
+    return true;
+}
+
+bool address_set_add_text(struct address_set *set, const char *text, enum conf_family family)
+{
+    uint8_t bytes[16];
+    uint8_t is = 4;
+    if (inet_pton(AF_INET, text, bytes) != 1) {
+        is = 6;
+        if (inet_pton(AF_INET6, text, bytes) != 1)
+            return false;
+    }
+    if (family == CONF_FAMILY_AUTO || (int)family == is)
+        address_set_add(set, is, bytes);
+    return true;
+}
+
+/* One line: an address and its names. */
+static void hosts_line(char *line, const char *host, enum conf_family family,
+                       struct address_set *set)
+{
+    static const char BLANK[] = " \t\r\n";
+    char *save = NULL;
+    line[strcspn(line, "#")] = '\0';
+    const char *address = strtok_r(line, BLANK, &save);
+    if (address == NULL)
+        return;
+    for (const char *name; (name = strtok_r(NULL, BLANK, &save)) != NULL;) {
+        if (strcasecmp(name, host) == 0) {
+            address_set_add_text(set, address, family);
+            return;
+        }
+    }
+}
+
+void hosts_read(const char *path, const char *host, enum conf_family family,
+                struct address_set *set)
+{
+    char line[1024];
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    while (fgets(line, sizeof(line), file) != NULL)
+        hosts_line(line, host, family, set);
+    fclose(file);
+}

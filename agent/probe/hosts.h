@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hosts.h - address sets, and what a hosts file says of a name. No sockets, no allocation.
+ *
+ * resolve.c asks the hosts file first, as every resolver on the node does, and knows thereby which
+ * answers have a TTL and which change only when the file does.
+ */
+#ifndef HOMING_HOSTS_H
+#define HOMING_HOSTS_H
+
+#include <stdbool.h>
+
+#include "proto/limits.h"
+#include "resolve.h"
+
+/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
+struct address_set {
+    uint32_t count;
+    struct resolve_address at[HOMING_ADDRESSES_MAX];
+};
+
+/* Keeps the smallest HOMING_ADDRESSES_MAX, whatever the order of adding: a name with more addresses
+ * than that, answered in rotation, must not look like a change each time. */
+void address_set_add(struct address_set *set, uint8_t family, const void *bytes);
+bool address_set_equal(const struct address_set *a, const struct address_set *b);
+
+/* Adds `text` if it is an address literal of the wanted family; false if it is not a literal. */
+bool address_set_add_text(struct address_set *set, const char *text, enum conf_family family);
+
+/* Adds all addresses of `host` in the hosts file at `path`; nothing if there is no such file. */
+void hosts_read(const char *path, const char *host, enum conf_family family,
+                struct address_set *set);
+
+#endif
