@@ -29,6 +29,17 @@ enum question {
     QUESTION_COUNT
 };
 
+/* What makes a failure better or worse, for the back-off. */
+enum engine_hint {
+    HINT_NONE,
+    HINT_STARTING, /* it is there and will be ready soon: keep asking */
+    HINT_CROWDED,  /* it has no room: asking again makes it worse */
+    HINT_COUNT
+};
+
+/* Bytes of a failure's text or a note, with its final NUL; longer ones are cut. */
+#define ENGINE_TEXT_MAX 200
+
 struct engine_session;
 
 /* Where a session's answers go. `text` is the server's own words, or the library's, one line. */
@@ -39,15 +50,15 @@ struct engine_sink {
      * probe's. note: NULL, or a remark for status ("the role's own settings make it read-only"). */
     void (*answer)(void *arg, const struct report *report, const char *note);
     /* The session is over; kind is REFUSED, DENIED, ODD or BROKEN. */
-    void (*failed)(void *arg, enum report_kind kind, const char *text);
+    void (*failed)(void *arg, enum report_kind kind, enum engine_hint hint, const char *text);
     void *arg;
 };
 
 struct engine {
     const char *name;
     uint16_t default_port;
-    /* Begins to connect to `address` of `member`. The sink may be called only from the loop,
-     * never from inside open(). NULL: out of memory. */
+    /* Begins to connect to `address` of `member`. The sink is called only from the loop, never
+     * from inside open(), ask() or close(). NULL: out of memory. */
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
                                    const struct conf_member *member, const struct address *address,
                                    const struct engine_sink *sink);
