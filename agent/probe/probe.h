@@ -34,7 +34,8 @@ struct probe_member {
     uint64_t retry_ms; /* when it is tried again; 0: it is connected or denied */
 };
 
-/* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. */
+/* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. From
+ * inside a sink call all functions but probe_free() may be called. */
 struct probe *probe_new(struct loop *loop, struct resolver *resolver,
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);

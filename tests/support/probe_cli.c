@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * probe_cli.c - the probe of one cluster, by itself: prints what it reports, obeys standard input.
+ *
+ * usage: probe_cli [-a] [-n CLUSTERS] [-r RESOLV_CONF] CONNECTION PASSWORD_FILE|- HOST:PORT...
+ *
+ *   MS report MEMBER KIND [ROLE term= identity= incarnation= position= authenticated=]
+ * [text=][note=] MS addresses MEMBER CONNECTED|- ADDRESS...
+ *
+ * Only reports that differ in more than their position are printed; -a: all. -n asks the same
+ * members as many clusters (for measuring), and prints the first one's. MS is CLOCK_MONOTONIC.
+ * Commands: fast, steady, ask MASK, quit; the end of the input is quit.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/probe/probe.h"
+
+enum {
+    LINE_MAX_BYTES = 1024,
+    MEMBERS_MAX = 32,
+};
+
+struct cli {
+    struct loop *loop;
+    struct conf_cluster cluster;
+    struct conf_member members[MEMBERS_MAX];
+    struct probe **probes;
+    int count;
+    bool all;
+    char last[MEMBERS_MAX][LINE_MAX_BYTES];
+};
+
+static const char *kind_name(enum report_kind kind)
+{
+    static const char *const NAMES[REPORT_KIND_COUNT] = {"answer",  "late",   "timeout", "broken",
+                                                         "refused", "denied", "odd"};
+    return NAMES[kind];
+}
+
+static void describe(const struct cli *cli, const struct report *r, char *line, bool position)
+{
+    struct probe_member member;
+    int n = snprintf(line, LINE_MAX_BYTES, "report %u %s", r->member, kind_name(r->kind));
+    probe_member(cli->probes[0], r->member, &member);
+    if (r->kind == REPORT_ANSWER)
+        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n),
+                      " %s term=%" PRIu64 " identity=%" PRIu64 " incarnation=%" PRIu64
+                      " authenticated=%d",
+                      r->role == ROLE_WRITER ? "writer" : "reader", r->term.lo, r->identity,
+                      r->incarnation, r->authenticated);
+    if (r->kind == REPORT_ANSWER && position)
+        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " position=%" PRIu64, r->position);
+    if (member.text[0] != '\0')
+        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " text=%s", member.text);
+    if (member.note[0] != '\0')
+        snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " note=%s", member.note);
+}
+
+static void on_report(void *arg, const struct report *report)
+{
+    struct cli *cli = arg;
+    char line[LINE_MAX_BYTES];
+    describe(cli, report, line, false);
+    if (!cli->all && strcmp(line, cli->last[report->member]) == 0)
+        return;
+    strcpy(cli->last[report->member], line);
+    describe(cli, report, line, true);
+    printf("%" PRIu64 " %s\n", loop_now_ms(cli->loop), line);
+}
+
+static void on_addresses(void *arg, uint32_t index)
+{
+    struct cli *cli = arg;
+    struct probe_member member;
+    probe_member(cli->probes[0], index, &member);
+    printf("%" PRIu64 " addresses %u %s", loop_now_ms(cli->loop), index,
+           member.connected != NULL ? member.connected->text : "-");
+    for (uint32_t i = 0; i < member.address_count; i++)
+        printf(" %s", member.addresses[i].text);
+    printf("\n");
+}
+
+static void ignore_report(void *arg, const struct report *report)
+{
+    (void)arg;
+    (void)report;
+}
+
+static void ignore_addresses(void *arg, uint32_t member)
+{
+    (void)arg;
+    (void)member;
+}
+
+static void obey(struct cli *cli, const char *command)
+{
+    for (int i = 0; i < cli->count; i++) {
+        if (strncmp(command, "fast", 4) == 0)
+            probe_set_pace(cli->probes[i], PACE_FAST);
+        else if (strncmp(command, "steady", 6) == 0)
+            probe_set_pace(cli->probes[i], PACE_STEADY);
+        else if (strncmp(command, "ask ", 4) == 0)
+            probe_ask(cli->probes[i], (uint32_t)strtoul(command + 4, NULL, 0));
+    }
+}
+
+static void on_input(void *arg, int events)
+{
+    (void)events;
+    struct cli *cli = arg;
+    char input[256];
+    ssize_t n = read(STDIN_FILENO, input, sizeof(input) - 1);
+    input[n > 0 ? n : 0] = '\0';
+    if (n <= 0 || strstr(input, "quit") != NULL)
+        loop_stop(cli->loop);
+    char *save = NULL;
+    for (char *line = strtok_r(input, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        obey(cli, line);
+}
+
+static void add_member(struct cli *cli, char *text)
+{
+    char *colon = strrchr(text, ':');
+    if (colon == NULL || cli->cluster.member_count == MEMBERS_MAX)
+        exit(2);
+    *colon = '\0';
+    cli->members[cli->cluster.member_count++] =
+        (struct conf_member){.host = text, .port = (uint16_t)atoi(colon + 1), .failover = true};
+}
+
+static void start(struct cli *cli, struct resolver *resolver)
+{
+    const struct probe_sink loud = {on_report, on_addresses, cli};
+    const struct probe_sink mute = {ignore_report, ignore_addresses, NULL};
+    cli->probes = calloc((size_t)cli->count, sizeof(cli->probes[0]));
+    struct conf_cluster *clusters = calloc((size_t)cli->count, sizeof(*clusters));
+    for (int i = 0; i < cli->count; i++) {
+        clusters[i] = cli->cluster;
+        clusters[i].name = malloc(32);
+        snprintf(clusters[i].name, 32, "cluster%d", i);
+        cli->probes[i] = probe_new(cli->loop, resolver, &clusters[i], i == 0 ? &loud : &mute);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct cli cli = {.count = 1};
+    const char *resolv_conf = "/etc/resolv.conf";
+    for (int c; (c = getopt(argc, argv, "an:r:")) != -1;) {
+        if (c == 'a')
+            cli.all = true;
+        else if (c == 'n')
+            cli.count = atoi(optarg);
+        else if (c == 'r')
+            resolv_conf = optarg;
+        else
+            return 2;
+    }
+    if (argc - optind < 3)
+        return 2;
+    cli.cluster = (struct conf_cluster){
+        .engine = "postgresql",
+        .connection = argv[optind],
+        .password_file = strcmp(argv[optind + 1], "-") == 0 ? NULL : argv[optind + 1],
+        .members = cli.members,
+        .timing = {.interval_ms = 250, .fast_interval_ms = 50, .timeout_ms = 1000},
+    };
+    for (int i = optind + 2; i < argc; i++)
+        add_member(&cli, argv[i]);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    cli.loop = loop_new();
+    struct resolver *resolver = resolver_new_from(cli.loop, resolv_conf, "/etc/hosts");
+    start(&cli, resolver);
+    struct loop_io *input = loop_io_new(cli.loop, STDIN_FILENO, on_input, &cli);
+    loop_io_set(input, LOOP_READ);
+    loop_run(cli.loop);
+    for (int i = 0; i < cli.count; i++)
+        probe_free(cli.probes[i]);
+    resolver_free(resolver);
+    loop_io_free(input);
+    loop_free(cli.loop);
+    return 0;
+}
