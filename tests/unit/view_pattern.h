@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view_pattern.h - answers and addresses in which every field follows from one number, so that a
+ * reader can tell a whole copy from one made of two. For the tests of proto/view_*.c.
+ */
+#ifndef TESTS_VIEW_PATTERN_H
+#define TESTS_VIEW_PATTERN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/view_write.h"
+
+#define PATTERN_CLUSTERS 4
+
+static inline struct view_entry pattern_entry(uint64_t n)
+{
+    struct view_entry e = {
+        .mode = (enum view_mode)(VIEW_MODE_OFF + n % 5),
+        .state = (enum view_state)(n % VIEW_STATE_COUNT),
+        .role = (enum view_role)(n % VIEW_ROLE_COUNT),
+        .family = n % 2 ? 4 : 6,
+        .port = (uint16_t)n,
+        .cluster = (uint32_t)(n % PATTERN_CLUSTERS),
+        .generation = n,
+        .endpoint = n * 0x9e3779b97f4a7c15ull,
+        .confirmed_ms = n + 1000,
+        .hold_ms = (uint32_t)n,
+        .max_stale_ms = ~(uint32_t)n,
+        .keepalive_ms = (uint32_t)n ^ 0x5555,
+    };
+
+    snprintf(e.text4, sizeof(e.text4), "10.%u.%u.%u", (unsigned)(n >> 16 & 255),
+             (unsigned)(n >> 8 & 255), (unsigned)(n & 255));
+    snprintf(e.text6, sizeof(e.text6), "fd00::%x:%x", (unsigned)(n >> 16 & 0xffff),
+             (unsigned)(n & 0xffff));
+    return e;
+}
+
+static inline bool pattern_entry_equal(const struct view_entry *a, const struct view_entry *b)
+{
+    return a->mode == b->mode && a->state == b->state && a->role == b->role &&
+           a->family == b->family && a->port == b->port && a->cluster == b->cluster &&
+           a->generation == b->generation && a->endpoint == b->endpoint &&
+           a->confirmed_ms == b->confirmed_ms && a->hold_ms == b->hold_ms &&
+           a->max_stale_ms == b->max_stale_ms && a->keepalive_ms == b->keepalive_ms &&
+           strcmp(a->text4, b->text4) == 0 && strcmp(a->text6, b->text6) == 0;
+}
+
+static inline bool pattern_entry_whole(const struct view_entry *e)
+{
+    struct view_entry expected = pattern_entry(e->generation);
+
+    return pattern_entry_equal(e, &expected);
+}
+
+/* n % 8 + 1 addresses that all tell n. */
+static inline uint32_t pattern_members(uint64_t n, struct view_address at[8])
+{
+    uint32_t count = (uint32_t)(n % 8 + 1);
+
+    memset(at, 0, 8 * sizeof(*at));
+    for (uint32_t i = 0; i < count; i++) {
+        at[i].family = 6;
+        at[i].flags = VIEW_MEMBER_DEMOTED;
+        at[i].port = (uint16_t)n;
+        at[i].member = (uint16_t)i;
+        memcpy(at[i].bytes, &n, sizeof(n));
+        memcpy(at[i].bytes + 8, &n, sizeof(n));
+        snprintf(at[i].text, sizeof(at[i].text), "fd00::%x", (unsigned)(n & 0xffff));
+    }
+    return count;
+}
+
+static inline bool pattern_members_whole(const struct view_address *at, uint32_t count)
+{
+    struct view_address expected[8];
+    uint64_t n;
+
+    if (count == 0 || count > 8)
+        return false;
+    memcpy(&n, at[0].bytes, sizeof(n));
+    if (pattern_members(n, expected) != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (at[i].port != expected[i].port || at[i].member != i || at[i].family != 6 ||
+            memcmp(at[i].bytes, expected[i].bytes, 16) != 0 ||
+            strcmp(at[i].text, expected[i].text) != 0)
+            return false;
+    return true;
+}
+
+#endif
