@@ -12,7 +12,8 @@ trap 'rm -rf "$work"' EXIT
 count=0
 
 exports='getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r'
-# Everything else is found through these at run time, or not at all.
+# Every libc has these, or the shim does without: finding the real functions, errno, system calls, the
+# environment and AT_SECURE, the clock of the heartbeat, and a name that freeaddrinfo() will free.
 imports='__errno_location clock_gettime dl_iterate_phdr dlsym getauxval getenv strndup syscall'
 
 verdict() { # name, what was found, what is right
