@@ -22,18 +22,28 @@ def sources():
                     yield "agent/decide/" + Path(file["file"]).name, file["lines"]
 
 
+def missed(lines):
+    """(line number, what no test did there)"""
+    for line in lines:
+        taken = [b["count"] > 0 for b in line["branches"]]
+        if not line["count"]:
+            yield line["line_number"], "never run"
+        elif not all(taken):
+            never = [str(i) for i, t in enumerate(taken, 1) if not t]
+            yield line["line_number"], f"branch {', '.join(never)} of {len(taken)} never taken"
+
+
 def main():
     found = list(sources())
     print(f"1..{len(found)}")
     if not found:
         print("Bail out! no counts: configure with --enable-coverage and run the tests")
     for number, (source, lines) in enumerate(found, 1):
-        branches = [(line["line_number"], b["count"]) for line in lines for b in line["branches"]]
-        missed = sorted({n for n, count in branches if not count} |
-                        {line["line_number"] for line in lines if not line["count"]})
-        print(f"{'not ok' if missed else 'ok'} {number} - all {len(branches)} branches of {source} are taken")
-        for n in missed:
-            print(f"# {source}:{n}: not taken, or not both ways")
+        faults = list(missed(lines))
+        count = sum(len(line["branches"]) for line in lines)
+        print(f"{'not ok' if faults else 'ok'} {number} - all {count} branches of {source} are taken")
+        for line, fault in faults:
+            print(f"# {source}:{line}: {fault}")
 
 
 main()
