@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * view_read_write.c - tests of proto/view_read.c and proto/view_write.c, one thread at a time. What happens
- * between threads and to a writer that is killed: view_torn.c.
+ * view_read_write.c - tests of proto/view_read.c and view_write.c, one thread at a time. What
+ * happens between threads and to a writer that is killed: view_torn.c.
  */
 #include "config.h"
 
@@ -413,6 +413,7 @@ static void a_later_minor_version_is_read(void **state)
     assert_true(view_map_check(view.base, view.size, &map));
 }
 
+/* What V3 and V4 are decided by. */
 static void heartbeat_retirement_and_instance_are_seen(void **state)
 {
     (void)state;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fuzz target: any bytes as a view (V2). The first eight say what is put right, so that the rest
+ * is reached, and whether another thread changes words of the view while it is read.
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/view_read.h"
+
+enum {
+    CONTROL = 8,
+    HAS_HEADER = 1, /* magic, version and size are right */
+    HAS_KEY = 2,    /* "orders-db" is a key where it belongs */
+    MUTATES = 4
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the other thread may change; it does while the mutex is its own. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static view_word *mutable;
+static size_t mutable_words;
+static uint64_t mutator_seed;
+
+static uint64_t mutator_next(void)
+{
+    mutator_seed = mutator_seed * 6364136223846793005ull + 1442695040888963407ull;
+    return mutator_seed >> 16;
+}
+
+static void *mutator_main(void *arg)
+{
+    for (;;) {
+        pthread_mutex_lock(&mutex);
+        for (int i = 0; mutable && i < 64; i++) {
+            view_word *word = &mutable[mutator_next() % mutable_words];
+
+            atomic_store_explicit(word, mutator_next() << (mutator_next() & 56),
+                                  memory_order_release);
+        }
+        pthread_mutex_unlock(&mutex);
+    }
+    return arg;
+}
+
+static void mutator_start(void *base, size_t size, uint64_t seed)
+{
+    static bool runs;
+    pthread_t thread;
+
+    pthread_mutex_lock(&mutex);
+    mutable = base;
+    mutable_words = size / sizeof(view_word);
+    mutator_seed = seed;
+    pthread_mutex_unlock(&mutex);
+    if (!runs && (pthread_create(&thread, NULL, mutator_main, NULL) != 0 || pthread_detach(thread)))
+        abort();
+    runs = true;
+}
+
+static void mutator_stop(void)
+{
+    pthread_mutex_lock(&mutex);
+    mutable = NULL;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void put_header(void *base, size_t size)
+{
+    const uint64_t header[3] = {VIEW_MAGIC, (uint64_t)VIEW_MAJOR << 32, size};
+
+    if (size >= sizeof(header))
+        memcpy(base, header, sizeof(header));
+}
+
+static void put_key(const struct view_map *map, const struct name *name)
+{
+    struct view_slot *slot = (struct view_slot *)&map->slots[name->hash & map->slot_mask];
+
+    slot->hash = name->hash;
+    slot->len = name->len;
+    for (uint32_t i = 0; i < name_words(name); i++)
+        slot->name[i] = name->words[i];
+}
+
+static void check_entry(const struct view_map *map, const struct view_entry *entry)
+{
+    if (entry->mode == VIEW_MODE_GONE || entry->mode >= VIEW_MODE_COUNT ||
+        entry->state >= VIEW_STATE_COUNT || entry->role >= VIEW_ROLE_COUNT ||
+        (entry->family != 4 && entry->family != 6) || entry->cluster >= map->cluster_count ||
+        strnlen(entry->text4, sizeof(entry->text4)) == sizeof(entry->text4) ||
+        strnlen(entry->text6, sizeof(entry->text6)) == sizeof(entry->text6))
+        abort();
+    view_entry_stale(entry, 100000);
+}
+
+static void check_members(const struct view_map *map, uint32_t cluster)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    uint32_t count = view_read_members(map, cluster, 0xff, at, HOMING_VIEW_ADDRESSES_MAX);
+
+    if (count > HOMING_VIEW_ADDRESSES_MAX)
+        abort();
+    for (uint32_t i = 0; i < count; i++)
+        if ((at[i].family != 4 && at[i].family != 6) || at[i].flags == 0 ||
+            strnlen(at[i].text, sizeof(at[i].text)) == sizeof(at[i].text))
+            abort();
+}
+
+static void read_all(const struct view_map *map, const struct name *name)
+{
+    struct view_entry entry;
+
+    if (view_read(map, name, &entry) == VIEW_FOUND) {
+        check_entry(map, &entry);
+        check_members(map, entry.cluster);
+    }
+    check_members(map, 0);
+    view_heartbeat_ms(map);
+    view_retired(map);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct name name, other;
+    struct view_map map;
+    void *base;
+
+    if (size < CONTROL || !name_canonical("orders-db", &name) || !name_canonical("b", &other))
+        return 0;
+    base = malloc(size - CONTROL + 1);
+    memcpy(base, data + CONTROL, size - CONTROL);
+    if (data[0] & HAS_HEADER)
+        put_header(base, size - CONTROL);
+    if (view_map_check(base, size - CONTROL, &map)) {
+        if (data[0] & HAS_KEY)
+            put_key(&map, &name);
+        if (data[0] & MUTATES)
+            mutator_start(base, size - CONTROL, data[1]);
+        for (int i = 0; i < (data[0] & MUTATES ? 50 : 1); i++) {
+            read_all(&map, &name);
+            read_all(&map, &other);
+        }
+        if (data[0] & MUTATES)
+            mutator_stop();
+    }
+    free(base);
+    return 0;
+}
