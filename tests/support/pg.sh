@@ -60,9 +60,23 @@ pg_pid() {
     pid=$(head -1 "$PG_ROOT/$1/postmaster.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "$pid"
 }
 
-# pg_sql NAME SQL: prints the result, unaligned.
-pg_sql() {
-    pg_as "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 -d "$(pg_conninfo "$1")" -c "$2"
+# pg_psql NAME ARGUMENT...: psql as superuser, unaligned.
+pg_psql() {
+    local name=$1
+    shift
+    pg_as "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 -d "$(pg_conninfo "$name")" "$@"
+}
+
+# pg_sql NAME SQL: prints the result.
+pg_sql() { pg_psql "$1" -c "$2"; }
+
+# pg_own FILE...: files of the root become the servers' user's own, and private.
+pg_own() {
+    local file
+    for file in "$@"; do
+        chmod 600 "$PG_ROOT/$file"
+        [ "$(id -u)" != 0 ] || chown "$PG_USER" "$PG_ROOT/$file"
+    done
 }
 
 pg_address_new() {
@@ -129,6 +143,11 @@ pg_copy() {
 pg_start() {
     pg_as "$PG_BIN/pg_ctl" start -D "$PG_ROOT/$1" -l "$(pg_log "$1")" -w -t 60 >/dev/null 2>&1 </dev/null ||
         { tail -5 "$(pg_log "$1")" >&2; return 1; }
+}
+
+# Starts a standby that lets nobody in ("starting up") until it is stopped and started as usual.
+pg_start_hidden() {
+    pg_as "$PG_BIN/pg_ctl" start -D "$PG_ROOT/$1" -l "$(pg_log "$1")" -W -o '-c hot_standby=off' >/dev/null 2>&1 </dev/null
 }
 
 pg_stop() { # NAME [fast|immediate|smart]
@@ -220,7 +239,7 @@ pg_destroy() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-    command=${1:?usage: pg.sh COMMAND [NAME...]; commands: root_new init clone start stop restart kill freeze thaw promote rejoin sql pid address port conninfo destroy}
+    command=${1:?usage: pg.sh COMMAND [NAME...]; commands: root_new init clone start stop restart kill freeze thaw promote rejoin sql psql own pid address port conninfo destroy}
     shift
     case $command in
     root_new | help) ;;

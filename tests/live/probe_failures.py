@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the probe reports of servers that do not answer as they should, each in its own words."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from pg import Probe, Servers, field, run  # noqa: E402
+
+USER = "user=homing sslmode=disable"
+PG = Servers()
+
+
+class Listener:
+    """A TCP server on a loopback address of its own that treats every client alike."""
+
+    def __init__(self, treat):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.at = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.clients, self.treat = [], treat
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                client = self.socket.accept()[0]
+                self.clients.append(client)
+                self.treat(client)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for client in self.clients:
+            client.close()
+
+
+def password(text="homing-test"):
+    return PG.file("pw", text + "\n")
+
+
+def good_beside(probe):
+    """Member 1 is a healthy server: what member 0 does must not touch it."""
+    probe.wait(r"report 1 answer writer term=1 ")
+
+
+def a_wrong_password_is_denied_once_and_the_member_left_alone():
+    before = PG.sql("a", "SELECT count(*) FROM pg_stat_activity")
+    wrong = "user=homing sslmode=disable password=nonsense"
+    with Probe(wrong, [PG.at("a")], options=["-a"]) as probe:
+        probe.wait(r'report 0 denied text=password authentication failed for user "homing"$')
+        probe.say("ask 1")
+        assert probe.during(1.5) == [], probe.lines.seen
+    assert before == PG.sql("a", "SELECT count(*) FROM pg_stat_activity")
+
+
+def a_missing_password_is_denied():
+    with Probe(USER, [PG.at("a")]) as probe:
+        probe.wait("report 0 denied text=fe_sendauth: no password supplied")
+
+
+def an_unknown_role_is_denied():
+    with Probe("user=nobody_here sslmode=disable", [PG.at("a")]) as probe:
+        probe.wait('report 0 denied text=role "nobody_here" does not exist')
+
+
+def an_unknown_database_is_odd():
+    with Probe(USER + " dbname=nowhere", [PG.at("a"), PG.at("a")], password()) as probe:
+        probe.wait('report 0 odd text=database "nowhere" does not exist')
+
+
+def an_unknown_host_is_refused():
+    with Probe(USER, ["no-such-host.invalid:5432", PG.at("a")], password()) as probe:
+        probe.wait("report 0 refused text=cannot resolve no-such-host.invalid: ")
+        good_beside(probe)
+
+
+def a_closed_port_is_refused():
+    with Probe(USER, ["127.0.0.1:1", PG.at("a")], password()) as probe:
+        probe.wait("report 0 refused text=Connection refused$")
+        good_beside(probe)
+
+
+def a_silent_listener_times_out():
+    with Listener(lambda client: None) as silent:
+        with Probe(USER, [silent.at, PG.at("a")], password()) as probe:
+            good_beside(probe)
+            probe.wait("report 0 timeout text=no connection within 1000 ms$")
+
+
+def a_listener_that_hangs_up_is_refused():
+    with Listener(lambda client: client.close()) as rude:
+        with Probe(USER, [rude.at, PG.at("a")], password()) as probe:
+            probe.wait("report 0 refused text=(server closed|could not|Connection reset)")
+            good_beside(probe)
+
+
+def garbage_is_odd_and_is_not_asked_often():
+    def speak(client):
+        client.recv(4096)
+        client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    for mode in ("disable", "prefer"):
+        with Listener(speak) as http:
+            with Probe(f"user=homing sslmode={mode}", [http.at, PG.at("a")], password()) as probe:
+                probe.wait("report 0 odd text=.*received.* H")
+                good_beside(probe)
+                probe.during(2)
+                assert len(http.clients) <= 3, len(http.clients)
+
+
+def tls_that_the_server_lacks_is_odd():
+    with Probe("user=homing sslmode=require", [PG.at("a")], password()) as probe:
+        probe.wait("report 0 odd text=server does not support SSL, but SSL was required$")
+
+
+def a_bad_connection_keyword_is_odd():
+    with Probe("user=homing sslmode=maybe", [PG.at("a")], password()) as probe:
+        probe.wait('report 0 odd text=invalid sslmode value: "maybe"')
+
+
+def a_password_file_that_is_gone_is_odd():
+    with Probe(USER, [PG.at("a")], "/nonexistent/pw") as probe:
+        probe.wait("report 0 odd text=password_file: No such file or directory")
+
+
+def a_full_server_is_refused_and_not_asked_often():
+    room = PG.sql("full", "SHOW max_connections")
+    conninfo = PG("conninfo", "full").stdout.strip().replace("user=postgres", "user=homing")
+    env = dict(os.environ, PGPASSWORD="homing-test")
+    guests = [subprocess.Popen(["psql", "-XAtq", conninfo], env=env, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+              for _ in range(int(room) - 3)]  # 3 are kept for superusers
+    try:
+        for guest in guests:
+            guest.stdin.write("SELECT 1;\n")
+            guest.stdin.flush()
+            guest.stdout.readline()
+        with Probe(USER, [PG.at("full")], password(), ["-a"]) as probe:
+            probe.wait("report 0 refused text=(remaining connection slots|sorry, too many clients)")
+            more = [line for line in probe.during(2) if "refused" in line]
+            assert len(more) <= 3, more
+            guests.pop().communicate()
+            probe.wait("report 0 answer writer")
+    finally:
+        for guest in guests:
+            guest.communicate()
+
+
+def a_server_that_is_starting_up_is_refused_in_its_words_and_then_answers():
+    # Recovery waits for WAL that never comes, and readers are not let in.
+    PG("stop", "b")
+    PG("start_hidden", "b")
+    with Probe(USER, [PG.at("b"), PG.at("a")], password()) as probe:
+        probe.wait("report 0 refused text=the database system is (starting up|not accepting connections)")
+        good_beside(probe)
+        PG("stop", "b")
+        PG("start", "b")
+        probe.wait("report 0 answer reader")
+
+
+def an_identity_that_may_not_be_read_is_zero_and_said_so():
+    PG.sql("a", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    try:
+        with Probe(USER, [PG.at("a")], password()) as probe:
+            line = probe.wait("report 0 answer writer term=1 identity=0 ")
+            assert "note=homing's role may not execute pg_control_system()" in line, line
+            assert field(line, "incarnation") != "0", line
+            assert "text=" not in line, line
+    finally:
+        PG.sql("a", "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
+
+
+def the_same_server_twice_is_one_incarnation():
+    with Probe(USER, [PG.at("a"), PG.at("a")], password()) as probe:
+        said = [probe.wait(f"report {i} answer writer") for i in (0, 1)]
+        assert len({field(line, "incarnation") for line in said}) == 1, said
+        assert len({field(line, "identity") for line in said}) == 1, said
+
+
+def another_data_set_has_another_identity():
+    with Probe(USER, [PG.at("a"), PG.at("full")], password()) as probe:
+        said = [probe.wait(f"report {i} answer writer") for i in (0, 1)]
+        assert len({field(line, "identity") for line in said}) == 2, said
+
+
+def the_environment_of_libpq_is_ignored():
+    env = {"PGHOST": "127.0.0.1", "PGUSER": "nobody_here", "PGOPTIONS": "-c nonsense=1",
+           "PGPASSWORD": "nonsense", "PGSSLMODE": "require", "PGSERVICE": "nonsense"}
+    with Probe("user=homing", [PG.at("a")], password(), env=env) as probe:
+        probe.wait("report 0 answer writer")
+
+
+if __name__ == "__main__":
+    with PG:
+        PG("init", "a")
+        PG("clone", "b", "a")
+        PG("init", "full", "max_connections = 12", "max_wal_senders = 0", "wal_level = minimal")
+        run([f for n, f in list(globals().items())
+             if callable(f) and f.__module__ == "__main__"
+             and n not in ("Listener", "password", "good_beside")])
