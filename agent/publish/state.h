@@ -2,10 +2,10 @@
  *
  * state.h - verdicts, terms and generations on disk, before they are published (W2).
  *
- * One file per cluster in state_dir, written to a temporary name, fsync'd and renamed. Corrupt
- * files are renamed aside
- * (*.corrupt), said so, and the cluster starts unknown. Members are saved as host:port, so that a
- * changed configuration maps them. Two agents share the directory under a lock and merge by term.
+ * One file per cluster in state_dir, as text, written to a temporary name, fsync'd and renamed.
+ * Corrupt files are renamed aside (*.corrupt), said so, and the cluster starts unknown. Members are
+ * saved as host:port, so that a changed configuration maps them; one that is gone is MEMBER_NONE.
+ * Two agents share the directory under a lock and merge by term.
  */
 #ifndef HOMING_STATE_H
 #define HOMING_STATE_H
@@ -22,8 +22,8 @@ struct state_endpoint {
 struct state_cluster {
     bool have_verdict;
     struct verdict verdict; /* indices and masks for the configuration given to state_load() */
-    bool frozen;
-    bool have_mode; /* homingctl mode: overrides the configuration until `default` */
+    bool frozen;            /* = verdict.frozen, which is what is saved */
+    bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
     enum conf_mode mode;
     struct state_endpoint *endpoints; /* malloc'd */
     uint32_t endpoint_count;
@@ -31,7 +31,8 @@ struct state_cluster {
 
 struct state;
 
-/* Makes the directory if it is missing. -errno, with a line for the log in `ret_error`. */
+/* Makes the directory (not its parents) if it is missing; it has to be readable, and is found not
+ * to be writable by state_save(). -errno, with a line for the log in `ret_error`. */
 int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state);
 void state_close(struct state *state);
 
@@ -41,7 +42,9 @@ void state_close(struct state *state);
 int state_load(struct state *state, const struct conf_cluster *cluster,
                struct state_cluster *ret_saved);
 
-/* On disk when it returns 0. -ESTALE: another agent saved a newer term there; load and merge. */
+/* On disk when it returns 0, as before when not; takes as long as the disk does. -ESTALE: since we
+ * last loaded or saved, another agent saved a newer term, another identity, a higher generation or
+ * an operator's order there: load and merge. -EBUSY: another agent holds the lock for 100 ms. */
 int state_save(struct state *state, const struct conf_cluster *cluster,
                const struct state_cluster *saved);
 

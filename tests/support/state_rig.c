@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state_rig.c - see state_rig.h.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/state_rig.h"
+
+static struct conf_member members[] = {
+    {.host = "10.77.0.2", .port = 5432},
+    {.host = "db-b.internal", .port = 5432},
+    {.host = "fd00::3", .port = 5433},
+};
+
+const struct conf_cluster rig_cluster = {.name = "orders", .members = members, .member_count = 3};
+
+struct state_cluster rig_saved(void)
+{
+    static struct state_endpoint endpoints[] = {{11, 7, UINT64_MAX}, {12, 9, 14}};
+
+    return (struct state_cluster){
+        .have_verdict = true,
+        .verdict = {.state = CLUSTER_STEADY,
+                    .reason = REASON_NEWER_TERM,
+                    .writer = 1,
+                    .rival = 2,
+                    .demoted = 0x5,
+                    .readers = 0x4,
+                    .authenticated = true,
+                    .braked = true,
+                    .frozen = true,
+                    .identity = UINT64_C(7301234567890123456),
+                    .discarded = 5,
+                    .term = {.hi = 2, .lo = 3},
+                    .position = 4,
+                    .switches = 6},
+        .frozen = true,
+        .have_mode = true,
+        .mode = CONF_MODE_OBSERVE,
+        .endpoints = endpoints,
+        .endpoint_count = 2,
+    };
+}
+
+void rig_assert_same(const struct state_cluster *got, const struct state_cluster *want)
+{
+    const struct verdict *g = &got->verdict, *w = &want->verdict;
+
+    assert_int_equal(got->have_verdict, want->have_verdict);
+    assert_int_equal(g->state, w->state);
+    assert_int_equal(g->reason, w->reason);
+    assert_int_equal(g->writer, w->writer);
+    assert_int_equal(g->rival, w->rival);
+    assert_int_equal(g->demoted, w->demoted);
+    assert_int_equal(g->readers, w->readers);
+    assert_int_equal(g->authenticated, w->authenticated);
+    assert_int_equal(g->braked, w->braked);
+    assert_int_equal(g->frozen, w->frozen);
+    assert_int_equal(g->identity, w->identity);
+    assert_int_equal(g->discarded, w->discarded);
+    assert_int_equal(g->term.hi, w->term.hi);
+    assert_int_equal(g->term.lo, w->term.lo);
+    assert_int_equal(g->position, w->position);
+    assert_int_equal(g->confirmed_ms, w->confirmed_ms);
+    assert_int_equal(g->since_ms, w->since_ms);
+    assert_int_equal(g->switches, w->switches);
+    assert_int_equal(got->frozen, want->frozen);
+    assert_int_equal(got->have_mode, want->have_mode);
+    assert_int_equal(got->mode, want->mode);
+    assert_int_equal(got->endpoint_count, want->endpoint_count);
+    assert_memory_equal(got->endpoints, want->endpoints,
+                        want->endpoint_count * sizeof(*want->endpoints));
+}
