@@ -39,6 +39,7 @@ static bool copy_out(const view_word *seq, const view_word *copies, size_t words
         uint64_t before = word_load(seq);
         const view_word *copy = copies + (before & 1) * words;
 
+#pragma GCC unroll 4
         for (size_t i = 0; i < words; i++)
             ret[i] = word_load(&copy[i]);
         if (word_load(seq) == before)
