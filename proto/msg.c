@@ -131,6 +131,13 @@ void msg_put_request(struct msg_writer *w, uint32_t id, const char *method)
     msg_put_str(w, method);
 }
 
+void msg_put_whole(struct msg_writer *w, const void *message, size_t len)
+{
+    if (w->missing && !w->error)
+        w->error = -EINVAL;
+    writer_append(w, message, len);
+}
+
 void msg_put_reply(struct msg_writer *w, uint32_t id)
 {
     put_head(w, MSG_REPLY, 4);

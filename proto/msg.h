@@ -68,6 +68,9 @@ void msg_put_notification(struct msg_writer *w, const char *method);         /* 
 void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* A message that was encoded elsewhere (attach.h). */
+void msg_put_whole(struct msg_writer *w, const void *message, size_t len);
+
 void msg_put_map(struct msg_writer *w, uint32_t pairs);      /* + 2 × pairs values */
 void msg_put_array(struct msg_writer *w, uint32_t elements); /* + elements values */
 /* A string; bytes that are not UTF-8 become '?'. NULL: nil. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * explain.h - what each layer does with a name now, and what would change the verdict: the table of
+ * states as sentences. Pure; called by run_explain.c.
+ */
+#ifndef HOMING_EXPLAIN_H
+#define HOMING_EXPLAIN_H
+
+#include "agent/decide/writer.h"
+#include "proto/view_read.h"
+
+enum layer {
+    LAYER_LOOKUP,
+    LAYER_CONNECT,
+    LAYER_SEVER,
+    LAYER_COUNT
+};
+
+const char *layer_name(enum layer layer);
+
+/* What the layer does with a name in this mode and state. */
+const char *explain_layer(enum layer layer, enum view_mode mode, enum view_state state);
+
+/* What would change the verdict, by the reason it has. */
+const char *explain_change(enum reason reason);
+
+#endif

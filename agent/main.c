@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c - homingd: arguments, environment, configuration, start.
+ *
+ * 1. The agent never runs under its own shim: it would resolve through what it feeds.
+ * 2. PG* variables are cleared: libpq would let them override what the configuration says.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <link.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/run.h"
+
+#define DEFAULT_CONFIG "/etc/homing/homing.yaml"
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2
+};
+
+enum task {
+    TASK_RUN,
+    TASK_CHECK,
+    TASK_DUMP
+};
+
+struct arguments {
+    enum task task;
+    const char *config;
+    bool takeover;
+    bool json;
+};
+
+static const char help[] =
+    "Usage: homingd [--config FILE] [--takeover] [--log-format json|text]\n"
+    "       homingd --check-config FILE | --dump-config FILE | --version | --help\n"
+    "\n"
+    "Knows the current writer of every configured database cluster, and publishes it to\n"
+    "the programs on this node that run with libhoming.so.\n"
+    "\n"
+    "  --config FILE        configuration (default " DEFAULT_CONFIG ")\n"
+    "  --takeover           replace a running agent without a gap, as in a rollout\n"
+    "  --log-format FORMAT  json, or text (the default on a terminal)\n"
+    "  --check-config FILE  check the configuration and exit: 0 good, 2 not\n"
+    "  --dump-config FILE   print it with all defaults, secrets hidden\n"
+    "\n"
+    "SIGHUP reads the configuration again; SIGTERM ends. See homingd(8), homingctl(1).\n";
+
+/* ---- arguments ---- */
+
+static int usage(const char *format, const char *what)
+{
+    fputs("homingd: ", stderr);
+    fprintf(stderr, format, what); /* NOLINT: the formats are those below */
+    fputs("\nTry 'homingd --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
+static bool parse_format(const char *text, bool *ret_json)
+{
+    if (strcmp(text, "json") != 0 && strcmp(text, "text") != 0)
+        return false;
+    *ret_json = text[0] == 'j';
+    return true;
+}
+
+/* -1: go on with *ret; else exit with this. */
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", required_argument, NULL, 'k'},
+        {"dump-config", required_argument, NULL, 'd'},
+        {"takeover", no_argument, NULL, 't'},
+        {"log-format", required_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    *ret = (struct arguments){.config = DEFAULT_CONFIG, .json = !isatty(STDERR_FILENO)};
+    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 'k':
+        case 'd':
+            ret->config = optarg;
+            ret->task = c == 'k' ? TASK_CHECK : TASK_DUMP;
+            break;
+        case 't':
+            ret->takeover = true;
+            break;
+        case 'l':
+            if (!parse_format(optarg, &ret->json))
+                return usage("--log-format is json or text, not '%s'", optarg);
+            break;
+        case 'V':
+            puts("homingd " PACKAGE_VERSION);
+            return EXIT_OK;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default: /* getopt has named the option */
+            fputs("Try 'homingd --help'.\n", stderr);
+            return EXIT_USAGE;
+        }
+    }
+    return optind == argc ? -1 : usage("unexpected argument '%s'", argv[optind]);
+}
+
+/* ---- the configuration alone ---- */
+
+static int check_config(const struct arguments *arguments)
+{
+    struct conf *conf;
+    uint32_t members = 0, endpoints = 0;
+    const char *file = arguments->config;
+
+    if (conf_load(file, stderr, &conf) < 0)
+        return EXIT_USAGE;
+    for (uint32_t i = 0; i < conf->cluster_count; i++) {
+        members += conf->clusters[i].member_count;
+        endpoints += conf->clusters[i].endpoint_count;
+    }
+    if (arguments->task == TASK_DUMP)
+        conf_dump(conf, stdout);
+    else
+        printf("%s: ok, %u cluster%s, %u member%s, %u endpoint%s\n", file, conf->cluster_count,
+               conf->cluster_count == 1 ? "" : "s", members, members == 1 ? "" : "s", endpoints,
+               endpoints == 1 ? "" : "s");
+    conf_free(conf);
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/* ---- the process ---- */
+
+static int is_shim(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    return info->dlpi_name && strstr(info->dlpi_name, "libhoming.so") != NULL;
+}
+
+/* Removes every libhoming.so from LD_PRELOAD. */
+static void strip_preload(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    char *copy = preload ? strdup(preload) : NULL, *rest = copy, *part;
+    char kept[4096] = "";
+    size_t len = 0;
+
+    while ((part = strsep(&rest, ": ")) != NULL)
+        if (part[0] && !strstr(part, "libhoming.so") && len < sizeof(kept))
+            len += (size_t)snprintf(kept + len, sizeof(kept) - len, "%s%s", len ? ":" : "", part);
+    if (len && len < sizeof(kept))
+        setenv("LD_PRELOAD", kept, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    free(copy);
+}
+
+/* Invariant 1. Where /etc/ld.so.preload names the shim it cannot be kept out, only switched off. */
+static void leave_shim(char **argv)
+{
+    const char *disabled = getenv("HOMING_DISABLE");
+
+    if (!dl_iterate_phdr(is_shim, NULL) || (disabled && strcmp(disabled, "1") == 0))
+        return;
+    strip_preload();
+    setenv("HOMING_DISABLE", "1", 1);
+    execv("/proc/self/exe", argv);
+    fprintf(stderr, "homingd: runs under its own libhoming.so and cannot start without it: %s\n",
+            strerror(errno));
+    exit(EXIT_FAILED);
+}
+
+/* Invariant 2. */
+static void clear_environment(void)
+{
+    for (char **at = environ; at && *at;) {
+        char name[128];
+        size_t len = strcspn(*at, "=");
+        if (strncmp(*at, "PG", 2) != 0 || len >= sizeof(name)) {
+            at++;
+            continue;
+        }
+        snprintf(name, sizeof(name), "%.*s", (int)len, *at);
+        if (unsetenv(name) != 0)
+            at++;
+    }
+}
+
+static void prepare_process(void)
+{
+    struct rlimit files, none = {0, 0};
+
+    clear_environment();
+    umask(022);
+    signal(SIGPIPE, SIG_IGN);
+    setrlimit(RLIMIT_CORE, &none); /* passwords are in memory while members connect */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct run *running = NULL;
+    struct conf *conf = NULL;
+    struct loop *loop;
+    char error[512];
+
+    if (conf_load(arguments->config, stderr, &conf) < 0)
+        return EXIT_USAGE;
+    loop = loop_new();
+    if (!loop) {
+        fprintf(stderr, "homingd: no event loop: %s\n", strerror(errno));
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
+    if (run_new(loop, conf, arguments->takeover, error, sizeof(error), &running) < 0) {
+        log_event(LOG_ERROR, "start_failed", error);
+        loop_free(loop);
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
+    loop_run(loop);
+    run_free(running);
+    loop_free(loop);
+    return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    int code = parse(argc, argv, &arguments);
+
+    if (code >= 0)
+        return code;
+    if (arguments.task != TASK_RUN)
+        return check_config(&arguments);
+    leave_shim(argv);
+    prepare_process();
+    log_init(arguments.json, LOG_INFO);
+    return run(&arguments);
+}
