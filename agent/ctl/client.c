@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * client.c - see client.h.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/ctl/client.h"
+#include "proto/limits.h"
+
+/* The agent drops clients after a second; a loaded node may take that long to begin. */
+#define ANSWER_SECONDS 5
+
+/* The directory of `path`, absolute where it is only implied. */
+static int directory_of(const char *path, char *ret, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    int len;
+
+    if (!slash)
+        return getcwd(ret, size) ? 0 : -errno;
+    len = slash == path ? 1 : (int)(slash - path);
+    return snprintf(ret, size, "%.*s", len, path) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+int client_path(const char *agent_path, enum client_socket socket, char *ret_path, size_t size)
+{
+    char directory[PATH_MAX];
+    int rv = directory_of(agent_path, directory, sizeof(directory));
+    int len;
+
+    if (rv < 0)
+        return rv;
+    if (socket == CLIENT_AGENT)
+        len = snprintf(ret_path, size, "%s", agent_path);
+    else
+        len = snprintf(ret_path, size, "%s-admin/admin.sock", directory);
+    return len < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+    int fd, rv = 0;
+
+    if (strlen(path) >= sizeof(addr.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(addr.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+        connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+        rv = -errno;
+    if (rv == 0)
+        return fd;
+    close(fd);
+    return rv;
+}
+
+static int send_all(int fd, const uint8_t *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int receive(int fd, struct client_reply *reply)
+{
+    uint8_t bytes[16384];
+
+    for (;;) {
+        size_t used;
+        ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        if (n == 0)
+            return -ECONNRESET;
+        switch (msg_parser_feed(&reply->parser, bytes, (size_t)n, &used, &reply->msg)) {
+        case MSG_FED_MORE:
+            break;
+        case MSG_FED_MESSAGE:
+            return reply->msg.kind == MSG_REPLY ? 0 : -EPROTO;
+        default:
+            return -EPROTO;
+        }
+    }
+}
+
+static int send_request(int fd, const char *method, const char *const *params, uint32_t count)
+{
+    struct msg_writer w;
+    int rv;
+
+    msg_writer_init(&w, HOMING_REQUEST_MAX);
+    msg_put_request(&w, 1, method);
+    msg_put_array(&w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_str(&w, params[i]);
+    rv = msg_writer_finish(&w);
+    if (rv == 0)
+        rv = send_all(fd, w.data, w.len);
+    msg_writer_done(&w);
+    return rv;
+}
+
+int client_call(const char *path, const char *method, const char *const *params, uint32_t count,
+                struct client_reply *ret_reply)
+{
+    int fd = connect_to(path), rv;
+
+    if (fd < 0)
+        return fd;
+    msg_parser_init(&ret_reply->parser, HOMING_REPLY_MAX);
+    rv = send_request(fd, method, params, count);
+    if (rv == 0)
+        rv = receive(fd, ret_reply);
+    close(fd);
+    if (rv < 0)
+        msg_parser_done(&ret_reply->parser);
+    return rv;
+}
+
+void client_reply_done(struct client_reply *reply)
+{
+    msg_parser_done(&reply->parser);
+}
+
+void client_explain(const char *path, int error)
+{
+    fprintf(stderr, "homingctl: no agent at %s: %s\n", path, strerror(error));
+    switch (error) {
+    case ENOENT:
+        fputs("Is homingd running, and is this its path? (HOMING_SOCKET or --socket name its "
+              "agent.sock)\n",
+              stderr);
+        break;
+    case ECONNREFUSED:
+        fputs("The socket is there, but nobody listens: homingd has died, or was killed.\n",
+              stderr);
+        break;
+    case EACCES:
+    case EPERM:
+        fputs("This user may not use it: root, homingd's user and its group may.\n", stderr);
+        break;
+    case ETIMEDOUT:
+    case ECONNRESET:
+        fputs("It is there, but does not answer: is homingd stopped or overloaded? See its log.\n",
+              stderr);
+        break;
+    case EPROTO:
+        fputs("What answers there is not homingd, or another version of it.\n", stderr);
+        break;
+    default:
+        break;
+    }
+}

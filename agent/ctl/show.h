@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * show.h - the agent's answers as text for people. Called by commands.c with a method's result;
+ * the keys are those of proto/PROTOCOL.md. Every string may come from a server: none reaches the
+ * terminal unclean (text.h).
+ */
+#ifndef HOMING_SHOW_H
+#define HOMING_SHOW_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "proto/msg.h"
+
+/* `colour`: the output is a terminal. */
+struct show {
+    FILE *out;
+    bool colour;
+};
+
+/* Returns whether all is well: no alarm, and every cluster steady or frozen. `only`: NULL, or the
+ * one cluster to show; *ret_found: whether there was one. */
+bool show_status(const struct show *show, const struct msg_value *status, const char *only,
+                 bool *ret_found);
+
+/* One cluster, as in status. Returns whether it is well. */
+bool show_cluster(const struct show *show, const struct msg_value *cluster);
+
+/* Returns whether the name, or the cluster, has a confirmed answer. */
+bool show_explain(const struct show *show, const struct msg_value *explain);
+
+void show_history(const struct show *show, const struct msg_value *history);
+
+/* The addresses, one per line. Returns whether there is an answer from the view; why not, on
+ * stderr. */
+bool show_resolve(const struct show *show, const struct msg_value *result);
+
+/* printf's %s for a string of a map, clean; `otherwise` if it is not there. */
+void show_str(const struct show *show, const struct msg_value *map, const char *key,
+              const char *otherwise);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * show_explain.c - `homingctl explain`, `history` and `resolve`.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/ctl/show.h"
+#include "agent/ctl/text.h"
+
+static void line(const struct show *show, const char *label, const struct msg_value *map,
+                 const char *key)
+{
+    if (!msg_get_str(map, key))
+        return;
+    fprintf(show->out, "  %-13s", label);
+    show_str(show, map, key, "");
+    fputc('\n', show->out);
+}
+
+static bool is_answer(const struct msg_value *cluster)
+{
+    static const char *const without[] = {"unknown", "stale"};
+    const char *state = msg_get_str(cluster, "state");
+
+    for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+        if (!state || strcmp(state, without[i]) == 0)
+            return false;
+    return true;
+}
+
+static void show_answer(const struct show *show, const struct msg_value *name)
+{
+    const char *text4 = msg_get_str(name, "text4"), *text6 = msg_get_str(name, "text6");
+
+    fputs("  answer       ", show->out);
+    show_str(show, name, text4 ? "text4" : "text6", "none");
+    if (text4 && text6) {
+        fputs(", ", show->out);
+        show_str(show, name, "text6", "");
+    }
+    fprintf(show->out, ", generation %llu\n",
+            (unsigned long long)msg_get_uint(name, "generation", 0));
+}
+
+static void show_name(const struct show *show, const struct msg_value *name,
+                      const struct msg_value *cluster)
+{
+    const struct msg_value *layers = msg_get(name, "layers");
+
+    show_str(show, name, "name", "?");
+    fputs(" is the ", show->out);
+    show_str(show, name, "role", "?");
+    fputs(" of cluster ", show->out);
+    show_str(show, cluster, "cluster", "?");
+    fputs(" (mode ", show->out);
+    show_str(show, name, "mode", "?");
+    fputs(")\n", show->out);
+    show_answer(show, name);
+    line(show, "lookups", layers, "lookup");
+    line(show, "connects", layers, "connect");
+    line(show, "severing", layers, "sever");
+}
+
+bool show_explain(const struct show *show, const struct msg_value *explain)
+{
+    const struct msg_value *cluster = msg_get(explain, "cluster");
+    const struct msg_value *name = msg_get(explain, "name");
+
+    if (msg_type(name) == MSG_TYPE_MAP)
+        show_name(show, name, cluster);
+    line(show, "why", cluster, "reason_text");
+    fputs("  would change if ", show->out);
+    show_str(show, explain, "change", "?");
+    fputs("\n\n", show->out);
+    show_cluster(show, cluster);
+    return is_answer(cluster);
+}
+
+void show_history(const struct show *show, const struct msg_value *history)
+{
+    for (uint32_t i = 0; i < msg_array_len(history); i++) {
+        const struct msg_value *entry = msg_array_at(history, i);
+        char age[TEXT_SHORT];
+
+        text_age(msg_get_uint(entry, "ago_ms", 0), age);
+        fprintf(show->out, "%12s ago  ", age);
+        show_str(show, entry, "cluster", "?");
+        fputs("  ", show->out);
+        show_str(show, entry, "event", "?");
+        fputs("  ", show->out);
+        show_str(show, entry, "text", "");
+        fputc('\n', show->out);
+    }
+    if (msg_array_len(history) == 0)
+        fputs("nothing has changed since the agent started\n", show->out);
+}
+
+static void show_no_answer(const struct msg_value *result)
+{
+    const struct show err = {.out = stderr};
+
+    fputs("homingctl: no answer for ", stderr);
+    show_str(&err, result, "name", "?");
+    fputs(": cluster ", stderr);
+    show_str(&err, result, "cluster", "?");
+    fputs(" is ", stderr);
+    show_str(&err, result, "state", "?");
+    fputs("; programs ask the real resolver\n", stderr);
+}
+
+static void note_mode(const struct msg_value *result)
+{
+    const char *mode = msg_get_str(result, "mode");
+
+    if (mode && (strcmp(mode, "observe") == 0 || strcmp(mode, "off") == 0))
+        fprintf(stderr, "homingctl: mode %s: programs still ask the real resolver\n",
+                mode[1] == 'f' ? "off" : "observe");
+}
+
+bool show_resolve(const struct show *show, const struct msg_value *result)
+{
+    const struct msg_value *addresses = msg_get(result, "addresses");
+    uint32_t count = msg_array_len(addresses);
+
+    if (count == 0 || msg_get_bool(result, "stale", true) || !is_answer(result)) {
+        show_no_answer(result);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        msg_print_text(show->out, msg_array_at(addresses, i));
+        fputc('\n', show->out);
+    }
+    note_mode(result);
+    return true;
+}

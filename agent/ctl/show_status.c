@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * show_status.c - `homingctl status`: what somebody needs at three in the morning, worst first in
+ * each cluster, within 100 columns.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/ctl/show.h"
+#include "agent/ctl/text.h"
+
+#define CLEAN_SIZE 1024
+/* Longer member names push their own line, not the table. */
+#define MEMBER_WIDTH_MAX 40
+
+#define RED  "\033[1;31m"
+#define BOLD "\033[1m"
+#define NONE "\033[0m"
+
+static const char *paint(const struct show *show, const char *colour)
+{
+    return show->colour ? colour : "";
+}
+
+void show_str(const struct show *show, const struct msg_value *map, const char *key,
+              const char *otherwise)
+{
+    const char *text = msg_get_str(map, key);
+    char clean[CLEAN_SIZE];
+
+    text_clean(text ? text : otherwise, clean, sizeof(clean));
+    fputs(clean, show->out);
+}
+
+static bool is(const struct msg_value *map, const char *key, const char *text)
+{
+    const char *value = msg_get_str(map, key);
+
+    return value && strcmp(value, text) == 0;
+}
+
+static bool is_good(const struct msg_value *cluster)
+{
+    return (is(cluster, "state", "steady") || is(cluster, "state", "frozen")) &&
+           msg_array_len(msg_get(cluster, "alarms")) == 0;
+}
+
+/* ---- alarms ---- */
+
+static void show_alarms(const struct show *show, const struct msg_value *alarms)
+{
+    for (uint32_t i = 0; i < msg_array_len(alarms); i++) {
+        const struct msg_value *alarm = msg_array_at(alarms, i);
+        fprintf(show->out, "  %sALARM%s ", paint(show, RED), paint(show, NONE));
+        show_str(show, alarm, "alarm", "?");
+        fputs(": ", show->out);
+        show_str(show, alarm, "text", "");
+        if (msg_get_str(alarm, "command")) {
+            fprintf(show->out, "\n        to resolve: %s", paint(show, BOLD));
+            show_str(show, alarm, "command", "");
+            fputs(paint(show, NONE), show->out);
+        }
+        fputc('\n', show->out);
+    }
+}
+
+/* ---- members ---- */
+
+static int member_width(const struct msg_value *members)
+{
+    int width = 6;
+
+    for (uint32_t i = 0; i < msg_array_len(members); i++) {
+        const char *text = msg_get_str(msg_array_at(members, i), "member");
+        char clean[CLEAN_SIZE];
+        int own = (int)text_clean(text ? text : "?", clean, sizeof(clean));
+        if (own > width && own <= MEMBER_WIDTH_MAX)
+            width = own;
+    }
+    return width;
+}
+
+static void show_age(const struct show *show, const struct msg_value *map, const char *key,
+                     int width)
+{
+    uint64_t ms;
+    char text[TEXT_SHORT] = "never";
+
+    if (msg_uint(msg_get(map, key), &ms))
+        text_age(ms, text);
+    fprintf(show->out, "%-*s", width, text);
+}
+
+static void show_lag(const struct show *show, const struct msg_value *member, int width)
+{
+    uint64_t lag;
+    char text[TEXT_SHORT] = "-";
+
+    if (msg_uint(msg_get(member, "lag"), &lag))
+        text_size(lag, text);
+    fprintf(show->out, "%-*s", width, text);
+}
+
+static void show_padded(const struct show *show, const char *text, int width)
+{
+    char clean[CLEAN_SIZE];
+    int own = (int)text_clean(text, clean, sizeof(clean));
+
+    fprintf(show->out, "%s%*s", clean, own < width ? width - own : 0, "");
+}
+
+/* What it is to homing now, as opposed to what it says it is. */
+static void show_remarks(const struct show *show, const struct msg_value *cluster,
+                         const struct msg_value *member)
+{
+    const char *alias = msg_get_str(member, "alias_of");
+    const char *report = msg_get_str(member, "report");
+    const char *sep = "";
+    bool writer = msg_get_bool(member, "writer", false);
+    bool claims = is(member, "role", "writer");
+
+#define REMARK(condition, text)                                                                    \
+    if (condition) {                                                                               \
+        fprintf(show->out, "%s%s", sep, text);                                                     \
+        sep = ", ";                                                                                \
+    }
+    REMARK(writer, "published writer");
+    REMARK(!writer && is(member, "member",
+                         msg_get_str(cluster, "rival") ? msg_get_str(cluster, "rival") : ""),
+           "rival");
+    REMARK(msg_get_bool(member, "demoted", false), "demoted");
+    REMARK(claims && !msg_get_bool(member, "authenticated", false), "claim not authenticated");
+    REMARK(!msg_get_bool(member, "failover", true), "failover: false");
+    if (alias) {
+        fprintf(show->out, "%ssame server as ", sep);
+        show_str(show, member, "alias_of", "");
+        sep = ", ";
+    }
+    REMARK(report && strcmp(report, "answer") != 0, report);
+    REMARK(!report, "not heard yet");
+#undef REMARK
+}
+
+static void show_words(const struct show *show, const struct msg_value *member, const char *key)
+{
+    if (!msg_get_str(member, key))
+        return;
+    fputs("      ", show->out);
+    show_str(show, member, key, "");
+    fputc('\n', show->out);
+}
+
+static void show_member(const struct show *show, const struct msg_value *cluster,
+                        const struct msg_value *member, int width)
+{
+    const char *name = msg_get_str(member, "member");
+    const char *role = msg_get_str(member, "role");
+    const char *term = msg_get_str(member, "term");
+
+    fputs("  ", show->out);
+    show_padded(show, name ? name : "?", width + 2);
+    show_padded(show, role ? role : "-", 8);
+    show_padded(show, term ? term : "-", 6);
+    show_lag(show, member, 11);
+    show_age(show, member, "answered_ms", 13);
+    show_remarks(show, cluster, member);
+    fputc('\n', show->out);
+    show_words(show, member, "error");
+    show_words(show, member, "note");
+}
+
+static void show_members(const struct show *show, const struct msg_value *cluster)
+{
+    const struct msg_value *members = msg_get(cluster, "members");
+    int width = member_width(members);
+
+    fprintf(show->out, "  %-*s%-8s%-6s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM", "LAG",
+            "ANSWERED AGO");
+    for (uint32_t i = 0; i < msg_array_len(members); i++)
+        show_member(show, cluster, msg_array_at(members, i), width);
+}
+
+/* ---- endpoints ---- */
+
+static void show_endpoint(const struct show *show, const struct msg_value *endpoint)
+{
+    const struct msg_value *names = msg_get(endpoint, "names");
+    char clean[CLEAN_SIZE];
+
+    fputs("  ", show->out);
+    for (uint32_t i = 0; i < msg_array_len(names); i++) {
+        const char *name = msg_str(msg_array_at(names, i));
+        text_clean(name ? name : "?", clean, sizeof(clean));
+        fprintf(show->out, "%s%s", i ? ", " : "", clean);
+    }
+    fputs(" → ", show->out);
+    show_str(show, endpoint, "role", "?");
+    fputs(" (mode ", show->out);
+    show_str(show, endpoint, "mode", "?");
+    fprintf(show->out, ", generation %llu)\n",
+            (unsigned long long)msg_get_uint(endpoint, "generation", 0));
+}
+
+/* ---- clusters ---- */
+
+static void show_head(const struct show *show, const struct msg_value *cluster)
+{
+    bool good = is_good(cluster);
+
+    fputs(paint(show, BOLD), show->out);
+    show_str(show, cluster, "cluster", "?");
+    fprintf(show->out, "%s: %s", paint(show, NONE), good ? "" : paint(show, RED));
+    show_str(show, cluster, "state", "?");
+    fprintf(show->out, "%s, writer ", good ? "" : paint(show, NONE));
+    show_str(show, cluster, "writer", "unknown");
+    if (msg_get_str(cluster, "writer")) {
+        fputs(" for ", show->out);
+        show_age(show, cluster, "since_ms", 0);
+        fputs(", term ", show->out);
+        show_str(show, cluster, "term", "none");
+        fputs(", confirmed ", show->out);
+        show_age(show, cluster, "confirmed_ms", 0);
+        fputs(" ago", show->out);
+    }
+    if (msg_get_bool(cluster, "braked", false))
+        fputs(", braked (W10)", show->out);
+    if (msg_get_str(cluster, "mode")) {
+        fputs(", mode by order: ", show->out);
+        show_str(show, cluster, "mode", "");
+    }
+    fputc('\n', show->out);
+}
+
+bool show_cluster(const struct show *show, const struct msg_value *cluster)
+{
+    const struct msg_value *endpoints = msg_get(cluster, "endpoints");
+
+    show_head(show, cluster);
+    if (!is(cluster, "state", "steady")) {
+        fputs("  ", show->out);
+        show_str(show, cluster, "reason_text", "");
+        fputc('\n', show->out);
+    }
+    show_alarms(show, msg_get(cluster, "alarms"));
+    show_members(show, cluster);
+    for (uint32_t i = 0; i < msg_array_len(endpoints); i++)
+        show_endpoint(show, msg_array_at(endpoints, i));
+    return is_good(cluster);
+}
+
+static uint32_t count_bad(const struct msg_value *clusters)
+{
+    uint32_t bad = 0;
+
+    for (uint32_t i = 0; i < msg_array_len(clusters); i++)
+        bad += !is_good(msg_array_at(clusters, i));
+    return bad;
+}
+
+static void show_agent(const struct show *show, const struct msg_value *status, uint32_t count,
+                       uint32_t bad)
+{
+    fputs("homingd ", show->out);
+    show_str(show, status, "version", "?");
+    fprintf(show->out, ", pid %llu, up ", (unsigned long long)msg_get_uint(status, "pid", 0));
+    show_age(show, status, "up_ms", 0);
+    fprintf(show->out, ": %u cluster%s, ", count, count == 1 ? "" : "s");
+    if (bad)
+        fprintf(show->out, "%s%u not well%s\n", paint(show, RED), bad, paint(show, NONE));
+    else
+        fputs("all well\n", show->out);
+    show_alarms(show, msg_get(status, "alarms"));
+}
+
+bool show_status(const struct show *show, const struct msg_value *status, const char *only,
+                 bool *ret_found)
+{
+    const struct msg_value *clusters = msg_get(status, "clusters");
+    uint32_t count = msg_array_len(clusters), bad = count_bad(clusters);
+    bool good = msg_array_len(msg_get(status, "alarms")) == 0 && (only || bad == 0);
+
+    *ret_found = !only;
+    if (!only)
+        show_agent(show, status, count, bad);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct msg_value *cluster = msg_array_at(clusters, i);
+        if (only && !is(cluster, "cluster", only))
+            continue;
+        *ret_found = true;
+        if (!only)
+            fputc('\n', show->out);
+        good = show_cluster(show, cluster) && good;
+    }
+    return good;
+}

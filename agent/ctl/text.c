@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * text.c - see text.h.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/ctl/text.h"
+#include "proto/utf8.h"
+
+void text_age(uint64_t ms, char ret[TEXT_SHORT])
+{
+    uint64_t s = ms / 1000, min = s / 60, h = min / 60, d = h / 24;
+
+    if (s < 10)
+        snprintf(ret, TEXT_SHORT, "%u.%u s", (unsigned)s, (unsigned)(ms % 1000 / 100));
+    else if (s < 120)
+        snprintf(ret, TEXT_SHORT, "%u s", (unsigned)s);
+    else if (min < 120)
+        snprintf(ret, TEXT_SHORT, "%u min", (unsigned)min);
+    else if (h < 48)
+        snprintf(ret, TEXT_SHORT, "%u h %u min", (unsigned)h, (unsigned)(min % 60));
+    else
+        snprintf(ret, TEXT_SHORT, "%u d %u h", (unsigned)(d % 100000), (unsigned)(h % 24));
+}
+
+void text_size(uint64_t bytes, char ret[TEXT_SHORT])
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+
+    if (bytes < 1024) {
+        snprintf(ret, TEXT_SHORT, "%u B", (unsigned)bytes);
+        return;
+    }
+    for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        value /= 1024;
+    snprintf(ret, TEXT_SHORT, "%.1f %s", value, units[unit]);
+}
+
+size_t text_clean(const char *text, char *ret, size_t size)
+{
+    size_t left = strlen(text), len = 0, width = 0;
+
+    while (left > 0) {
+        uint32_t code;
+        size_t bytes = utf8_next(text, left, &code);
+        bool shown = bytes > 0 && !utf8_is_control(code);
+        size_t need = shown ? bytes : 1;
+
+        if (len + need >= size)
+            break;
+        memcpy(ret + len, shown ? text : "?", need);
+        len += need;
+        width++;
+        bytes += bytes == 0;
+        text += bytes;
+        left -= bytes;
+    }
+    if (size > 0)
+        ret[len] = '\0';
+    return width;
+}
