@@ -58,6 +58,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_OLDER_TERM] = "the incumbent claims again, or the operator accepts the older claim",
     [REASON_BEHIND] = "the incumbent claims again, or the operator accepts the claim",
     [REASON_OTHER_IDENTITY] = "the other server goes away, or the operator accepts it",
+    [REASON_NO_FAILOVER] = "another member claims, or the operator accepts this one",
     [REASON_WRITER_REMOVED] = "the operator accepts a member, or the writer is configured again",
     [REASON_ACCEPTED] = "the writer stops claiming and another member claims a newer term",
     [REASON_FROZEN] = "the operator unfreezes the cluster; nothing else",

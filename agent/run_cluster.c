@@ -30,7 +30,7 @@ static void carry_out(struct run_cluster *rc, const struct actions *actions,
         run_publish(rc);
         run_events_verdict(rc, before, cause, now_ms);
     } else if (actions->confirmed) {
-        run_publish_confirmed(rc);
+        run_publish_confirmed(rc, actions->persist);
     }
     run_events_alarms(rc, actions->raised, actions->cleared);
     set_wake(rc, actions->wake_ms, now_ms);
@@ -127,7 +127,7 @@ struct run_cluster *run_cluster_new(struct run *run, struct run_conf *held,
     rc->held = run_conf_ref(held);
     rc->conf = conf;
     rc->pace = PACE_FAST; /* as a probe starts */
-    rc->mind.verdict.writer = rc->mind.verdict.rival = MEMBER_NONE;
+    verdict_init(&rc->mind.verdict);
     rc->wake = loop_timer_new(run->loop, on_wake, rc);
     if (rc->wake && make_endpoints(rc))
         rc->probe = probe_new(
@@ -186,6 +186,7 @@ static void adopt_saved(struct run_cluster *rc, struct actions *ret_actions)
                   LOG_STR("cluster", rc->conf->name), LOG_STR("error", strerror(-rv)));
     }
     take_saved(rc, &saved);
+    saved.verdict.frozen = saved.frozen;
     cluster_init(&rc->mind, &conf, saved.have_verdict ? &saved.verdict : NULL,
                  loop_now_ms(rc->run->loop), ret_actions);
     free(saved.endpoints);

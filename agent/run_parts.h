@@ -121,8 +121,8 @@ struct run_cluster *run_cluster_find(const struct run *run, const char *name);
 /* Persists what changed, then publishes (W2). */
 void run_publish(struct run_cluster *rc);
 
-/* Only the time of confirmation grew: at most once a second into the view, now and then to disk. */
-void run_publish_confirmed(struct run_cluster *rc);
+/* Only the time of confirmation grew: into the view at most once a second, and to disk if due. */
+void run_publish_confirmed(struct run_cluster *rc, bool persist);
 
 /* Writes the cluster into `view` as it stands; -ENOSPC: the view is full. */
 int run_publish_into(struct run_cluster *rc, struct view *view);

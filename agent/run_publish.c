@@ -111,16 +111,25 @@ static uint64_t generations(const struct run_cluster *rc)
     return sum;
 }
 
-/* Whether something must be on disk that is not. `state` counts only as far as it is an order. */
+/* Whether the writer answers is not worth a write to disk: after a restart it is `suspect` until it
+ * does, and being silent must not wait for the disk. */
+static struct verdict calm(const struct verdict *verdict)
+{
+    struct verdict calm = *verdict;
+
+    if (calm.state == CLUSTER_STEADY || calm.state == CLUSTER_SUSPECT) {
+        calm.state = CLUSTER_STEADY;
+        calm.reason = REASON_NONE;
+    }
+    return calm;
+}
+
 static bool is_due(const struct run_cluster *rc)
 {
-    const struct verdict *is = &rc->mind.verdict, *was = &rc->saved.verdict;
+    struct verdict is = calm(&rc->mind.verdict), was = calm(&rc->saved.verdict);
 
     return !rc->saved.at_ms || rc->saved.mode != rc->mode ||
-           rc->saved.generations != generations(rc) || is->writer != was->writer ||
-           is->demoted != was->demoted || is->identity != was->identity ||
-           term_compare(is->term, was->term) != 0 ||
-           (is->state == CLUSTER_FROZEN) != (was->state == CLUSTER_FROZEN);
+           rc->saved.generations != generations(rc) || verdict_differs(&is, &was);
 }
 
 static int save(struct run_cluster *rc)
@@ -128,7 +137,7 @@ static int save(struct run_cluster *rc)
     struct state_cluster out = {
         .have_verdict = true,
         .verdict = rc->mind.verdict,
-        .frozen = rc->mind.verdict.state == CLUSTER_FROZEN,
+        .frozen = rc->mind.verdict.frozen,
         .have_mode = rc->mode != 0,
         .mode = rc->mode,
         .endpoint_count = rc->conf->endpoint_count,
@@ -194,21 +203,24 @@ void run_publish(struct run_cluster *rc)
     publish(rc, false);
 }
 
-void run_publish_confirmed(struct run_cluster *rc)
+static void refresh(struct run_cluster *rc)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    uint64_t confirmed_ms = rc->mind.verdict.confirmed_ms;
     struct name name;
 
-    if (verdict->confirmed_ms < rc->refreshed_ms + REFRESH_MS)
-        return;
-    rc->refreshed_ms = verdict->confirmed_ms;
+    rc->refreshed_ms = confirmed_ms;
     for (uint32_t i = 0; i < rc->conf->endpoint_count; i++)
         for (uint32_t n = 0; n < rc->conf->endpoints[i].name_count; n++)
             if (name_canonical(rc->conf->endpoints[i].names[n], &name))
-                view_write_confirmed(view_writer(rc->run->view), &name, verdict->confirmed_ms);
-    /* An agent that is killed must find, when it is back, when that was: to the quarter. */
-    if (verdict->confirmed_ms >= rc->saved.at_ms + rc->conf->timing.max_stale_ms / 4)
+                view_write_confirmed(view_writer(rc->run->view), &name, confirmed_ms);
+}
+
+void run_publish_confirmed(struct run_cluster *rc, bool persist)
+{
+    if (persist)
         publish(rc, true);
+    else if (rc->mind.verdict.confirmed_ms >= rc->refreshed_ms + REFRESH_MS)
+        refresh(rc);
 }
 
 static uint32_t count_names(struct run_cluster **clusters, uint32_t count)

@@ -13,7 +13,7 @@
 #include "agent/run_parts.h"
 
 #define PUT_MEMBER_KEYS   20
-#define PUT_CLUSTER_KEYS  20
+#define PUT_CLUSTER_KEYS  21
 #define PUT_ENDPOINT_KEYS 6
 
 /* nil: it never happened. */
@@ -54,14 +54,9 @@ static void put_member_name(struct msg_writer *w, const char *key, const struct 
 /* Another, earlier member that is the same running server; MEMBER_NONE. */
 static uint32_t alias_of(const struct run_cluster *rc, uint32_t member)
 {
-    const struct member_view *at = rc->mind.topo.at, *me = &at[member];
+    uint32_t aliases = topo_aliases(&rc->mind.topo, member) & ((1u << member) - 1);
 
-    for (uint32_t i = 0; i < member; i++)
-        if (me->answered && at[i].answered && me->last.incarnation && me->last.identity &&
-            me->last.incarnation == at[i].last.incarnation &&
-            me->last.identity == at[i].last.identity)
-            return i;
-    return MEMBER_NONE;
+    return aliases ? (uint32_t)__builtin_ctz(aliases) : MEMBER_NONE;
 }
 
 /* How far behind the writer a reader is; nil if either position is not known. */
@@ -197,6 +192,7 @@ static void put_verdict(struct msg_writer *w, const struct run_cluster *rc, uint
     put_term(w, "term", verdict->term);
     put_identity(w, verdict->identity);
     msg_put_key_bool(w, "authenticated", verdict->authenticated);
+    msg_put_key_bool(w, "frozen", verdict->frozen);
     msg_put_key_bool(w, "braked", verdict->braked);
     msg_put_key_uint(w, "switches", verdict->switches);
 }

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/ctl/client.h"
+#include "agent/ctl/rpc.h"
 #include "agent/ctl/exec.h"
 
 #define SHIM "libhoming.so"
@@ -102,7 +102,7 @@ int exec_run(char **argv, const char *socket)
     if (!find_library(library) || !prepend_preload(library))
         fputs("homingctl: " SHIM " is not where it belongs: running without homing\n", stderr);
     else
-        warn_without_agent(path && path[0] ? path : CLIENT_SOCKET_DEFAULT);
+        warn_without_agent(path && path[0] ? path : RPC_SOCKET_DEFAULT);
     execvp(argv[0], argv);
     fprintf(stderr, "homingctl: %s: %s\n", argv[0], strerror(errno));
     return errno == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT_RUN;

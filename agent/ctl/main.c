@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/ctl/client.h"
+#include "agent/ctl/rpc.h"
 #include "agent/ctl/exec.h"
 #include "agent/ctl/show.h"
 
@@ -37,7 +37,7 @@ typedef int result_fn(const struct show *show, const struct msg_value *result, c
 struct command {
     const char *name;
     const char *method;
-    enum client_socket socket;
+    enum rpc_socket socket;
     int least, most; /* arguments */
     result_fn *result;
     const char *usage; /* of its arguments */
@@ -115,28 +115,28 @@ static int on_version(const struct show *show, const struct msg_value *result, c
 /* ---- commands ---- */
 
 static const struct command commands[] = {
-    {"status", "status", CLIENT_ADMIN, 0, 1, on_status, "[CLUSTER]",
+    {"status", "status", RPC_ADMIN, 0, 1, on_status, "[CLUSTER]",
      "Clusters, their members and alarms. Exits 1 unless all is well."},
-    {"resolve", "resolve", CLIENT_AGENT, 1, 1, on_resolve, "NAME",
+    {"resolve", "resolve", RPC_AGENT, 1, 1, on_resolve, "NAME",
      "The address that programs get for a name. Exits 1 without an answer from the view."},
-    {"explain", "explain", CLIENT_ADMIN, 1, 1, on_explain, "NAME|CLUSTER",
+    {"explain", "explain", RPC_ADMIN, 1, 1, on_explain, "NAME|CLUSTER",
      "Why this writer: rule, evidence, what each layer does, what would change it."},
-    {"history", "history", CLIENT_ADMIN, 0, 1, on_history, "[CLUSTER]",
+    {"history", "history", RPC_ADMIN, 0, 1, on_history, "[CLUSTER]",
      "The last switches, changes of state, alarms and orders since the agent's start."},
-    {"accept", "accept", CLIENT_ADMIN, 2, 2, on_order, "CLUSTER MEMBER",
+    {"accept", "accept", RPC_ADMIN, 2, 2, on_order, "CLUSTER MEMBER",
      "Ends `ambiguous`: this member's present claim is the right one."},
-    {"mode", "mode", CLIENT_ADMIN, 2, 2, on_order, "CLUSTER off|observe|names|default",
+    {"mode", "mode", RPC_ADMIN, 2, 2, on_order, "CLUSTER off|observe|names|default",
      "Overrides the configuration's mode until `default`, across restarts too."},
-    {"freeze", "freeze", CLIENT_ADMIN, 1, 1, on_order, "CLUSTER",
+    {"freeze", "freeze", RPC_ADMIN, 1, 1, on_order, "CLUSTER",
      "Pins the present writer, whatever happens."},
-    {"unfreeze", "unfreeze", CLIENT_ADMIN, 1, 1, on_order, "CLUSTER",
+    {"unfreeze", "unfreeze", RPC_ADMIN, 1, 1, on_order, "CLUSTER",
      "Ends freeze, and the brake after too many switches."},
-    {"reload", "reload", CLIENT_ADMIN, 0, 0, on_reload, "",
+    {"reload", "reload", RPC_ADMIN, 0, 0, on_reload, "",
      "Reads the configuration again: all or nothing."},
-    {"version", "version", CLIENT_ADMIN, 0, 0, on_version, "", "Versions of both programs."},
-    {"run", NULL, CLIENT_AGENT, 1, INT_MAX, NULL, "-- CMD [ARG…]",
+    {"version", "version", RPC_ADMIN, 0, 0, on_version, "", "Versions of both programs."},
+    {"run", NULL, RPC_AGENT, 1, INT_MAX, NULL, "-- CMD [ARG…]",
      "Starts a program under libhoming.so, with or without an agent."},
-    {"help", NULL, CLIENT_AGENT, 0, 1, NULL, "[COMMAND]", "This, or a command's usage."},
+    {"help", NULL, RPC_AGENT, 0, 1, NULL, "[COMMAND]", "This, or a command's usage."},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -164,8 +164,7 @@ static void help_all(FILE *out)
     fputs("\n"
           "  -o json        the agent's whole answer, for programs\n"
           "  --socket PATH  the agent's agent.sock (or HOMING_SOCKET; default\n"
-          "                 " CLIENT_SOCKET_DEFAULT
-          "); admin.sock is in \"<its directory>-admin\"\n"
+          "                 " RPC_SOCKET_DEFAULT "); admin.sock is in \"<its directory>-admin\"\n"
           "\n"
           "Exit codes: 0 ok, 1 degraded or no answer, 2 usage, 3 agent unreachable.\n",
           out);
@@ -289,22 +288,22 @@ static int ask(const struct options *options, const struct command *command, cha
 {
     const char *given = options->socket ? options->socket : getenv("HOMING_SOCKET");
     char path[PATH_MAX];
-    struct client_reply reply;
+    struct rpc_reply reply;
     int code, rv;
 
-    rv = client_path(given && given[0] ? given : CLIENT_SOCKET_DEFAULT, command->socket, path,
-                     sizeof(path));
+    rv = rpc_path(given && given[0] ? given : RPC_SOCKET_DEFAULT, command->socket, path,
+                  sizeof(path));
     if (rv == 0)
-        rv = client_call(path, command->method, (const char *const *)args, (uint32_t)count, &reply);
+        rv = rpc_call(path, command->method, (const char *const *)args, (uint32_t)count, &reply);
     if (rv < 0) {
-        client_explain(path, -rv);
+        rpc_explain(path, -rv);
         return EXIT_UNREACHABLE;
     }
     if (reply.msg.error)
         code = print_error(options, reply.msg.error);
     else
         code = print_result(options, command, reply.msg.result, args);
-    client_reply_done(&reply);
+    rpc_reply_done(&reply);
     return code;
 }
 

@@ -223,6 +223,8 @@ static void show_head(const struct show *show, const struct msg_value *cluster)
         show_age(show, cluster, "confirmed_ms", 0);
         fputs(" ago", show->out);
     }
+    if (msg_get_bool(cluster, "frozen", false) && !is(cluster, "state", "frozen"))
+        fputs(", frozen", show->out);
     if (msg_get_bool(cluster, "braked", false))
         fputs(", braked (W10)", show->out);
     if (msg_get_str(cluster, "mode")) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * client.c - see client.h.
+ * rpc.c - see rpc.h.
  */
 #include "config.h"
 
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/ctl/client.h"
+#include "agent/ctl/rpc.h"
 #include "proto/limits.h"
 
 /* The agent drops clients after a second; a loaded node may take that long to begin. */
@@ -31,7 +31,7 @@ static int directory_of(const char *path, char *ret, size_t size)
     return snprintf(ret, size, "%.*s", len, path) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-int client_path(const char *agent_path, enum client_socket socket, char *ret_path, size_t size)
+int rpc_path(const char *agent_path, enum rpc_socket socket, char *ret_path, size_t size)
 {
     char directory[PATH_MAX];
     int rv = directory_of(agent_path, directory, sizeof(directory));
@@ -39,7 +39,7 @@ int client_path(const char *agent_path, enum client_socket socket, char *ret_pat
 
     if (rv < 0)
         return rv;
-    if (socket == CLIENT_AGENT)
+    if (socket == RPC_AGENT)
         len = snprintf(ret_path, size, "%s", agent_path);
     else
         len = snprintf(ret_path, size, "%s-admin/admin.sock", directory);
@@ -82,7 +82,7 @@ static int send_all(int fd, const uint8_t *data, size_t len)
     return 0;
 }
 
-static int receive(int fd, struct client_reply *reply)
+static int receive(int fd, struct rpc_reply *reply)
 {
     uint8_t bytes[16384];
 
@@ -123,8 +123,8 @@ static int send_request(int fd, const char *method, const char *const *params, u
     return rv;
 }
 
-int client_call(const char *path, const char *method, const char *const *params, uint32_t count,
-                struct client_reply *ret_reply)
+int rpc_call(const char *path, const char *method, const char *const *params, uint32_t count,
+             struct rpc_reply *ret_reply)
 {
     int fd = connect_to(path), rv;
 
@@ -140,12 +140,12 @@ int client_call(const char *path, const char *method, const char *const *params,
     return rv;
 }
 
-void client_reply_done(struct client_reply *reply)
+void rpc_reply_done(struct rpc_reply *reply)
 {
     msg_parser_done(&reply->parser);
 }
 
-void client_explain(const char *path, int error)
+void rpc_explain(const char *path, int error)
 {
     fprintf(stderr, "homingctl: no agent at %s: %s\n", path, strerror(error));
     switch (error) {
