@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of bad member at once, beside a good one: each says what is wrong in status, in the
+server's own words, and disturbs nobody."""
+import os
+import socket
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from homing import Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
+
+pg = Servers()
+pg.init("a")
+A = pg.member("a")
+
+unbound = socket.socket()
+unbound.bind(("127.0.0.1", 0))
+REFUSED = "127.0.0.1:%d" % unbound.getsockname()[1]
+
+silent = socket.socket()
+silent.bind(("127.0.0.1", 0))
+silent.listen(64)
+SILENT = "127.0.0.1:%d" % silent.getsockname()[1]
+
+garbage = socket.socket()
+garbage.bind(("127.0.0.1", 0))
+garbage.listen(64)
+GARBAGE = "127.0.0.1:%d" % garbage.getsockname()[1]
+
+
+def talk_garbage():
+    while True:
+        client, _ = garbage.accept()
+        try:
+            client.sendall(b"SSH-2.0-\x1b[31mnot a database\x07\r\n")
+            client.close()
+        except OSError:
+            pass
+
+
+threading.Thread(target=talk_garbage, daemon=True).start()
+
+secrets = directory()
+WRONG = os.path.join(secrets, "wrong.pw")
+with open(WRONG, "w") as out:
+    out.write("not the password\n")
+os.chmod(WRONG, 0o600)
+
+CLUSTER = """
+  - name: %s
+    engine: postgresql
+    members: [%s]
+    connection: "%s"
+    endpoints: [{names: [%s-db], role: writer}]
+"""
+PLAIN = "user=postgres dbname=postgres sslmode=disable"
+
+
+def cluster(name, members, connection=PLAIN, more=""):
+    return CLUSTER % (name, ", ".join(members), connection, name) + more
+
+
+agent = Agent(
+    cluster("good", [A])
+    + cluster("mixed", [REFUSED, A, SILENT, GARBAGE, "no-such-host.invalid"])
+    + cluster("password", [A], "user=homing dbname=postgres sslmode=disable",
+              "    password_file: %s\n" % WRONG)
+    + cluster("tls", [A], "user=postgres dbname=postgres sslmode=require")
+    + cluster("nobase", [A], "user=postgres dbname=no_such_base sslmode=disable"))
+
+
+def error(name, member):
+    return agent.member(name, member)["error"] or ""
+
+
+@test
+def the_good_cluster_is_steady():
+    agent.start()
+    agent.wait_writer("good", A)
+    equal(agent.resolve("good-db"), [pg.address("a")])
+
+
+@test
+def the_one_good_member_among_bad_ones_is_the_writer():
+    agent.wait_writer("mixed", A)
+    equal(agent.resolve("mixed-db"), [pg.address("a")])
+
+
+@test
+def each_bad_member_says_what_is_wrong():
+    eventually(lambda: "refused" in error("mixed", REFUSED), "connection refused")
+    eventually(lambda: error("mixed", SILENT), "the silent one")
+    eventually(lambda: error("mixed", GARBAGE), "the one that is no PostgreSQL")
+    eventually(lambda: error("mixed", "no-such-host.invalid:5432"), "the unknown host")
+
+
+@test
+def a_wrong_password_is_an_alarm_with_the_servers_words():
+    eventually(lambda: "password authentication failed" in error("password", A), "its words")
+    alarms = {a["alarm"]: a for a in agent.cluster("password")["alarms"]}
+    assert A in alarms["denied"]["text"], alarms
+    equal(alarms["denied"]["command"], "homingctl reload")
+
+
+@test
+def a_right_password_is_tried_at_a_reload():
+    with open(WRONG, "w") as out:
+        out.write("homing-test\n")
+    agent.ok("reload")
+    agent.wait_writer("password", A)
+
+
+@test
+def a_tls_mismatch_and_a_missing_database_have_the_servers_words_too():
+    eventually(lambda: "SSL" in error("tls", A), "no SSL")
+    eventually(lambda: "no_such_base" in error("nobase", A), "no such database")
+    equal(agent.resolve("tls-db"), None)
+
+
+@test
+def what_a_server_says_cannot_reach_the_terminal_as_control_characters():
+    text = agent.ctl("status").stdout
+    assert not [c for c in text if ord(c) < 32 and c != "\n" or ord(c) == 127], text
+
+
+@test
+def a_server_listed_twice_is_one_server():
+    first, second = pg.address("a"), pg.address("a")[:-1] + "9"
+    pg.sql("a", "ALTER SYSTEM SET listen_addresses = '%s, %s'" % (first, second))
+    pg.restart("a")
+    twin = "%s:%s" % (second, pg.port())
+    agent.write(cluster("good", [A]) + cluster("twice", [A, twin]))
+    agent.ok("reload")
+    agent.wait_writer("twice", A)
+    eventually(lambda: agent.member("twice", twin)["alias_of"] == A, "the twin is known as one")
+    equal(agent.cluster("twice")["alarms"], [])
+
+
+main()

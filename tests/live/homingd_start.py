@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, ending and replacing an agent; what it says to bad arguments. Needs no server."""
+import os
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from homing import BUILD, Agent, directory, equal, eventually, main, test  # noqa: E402
+
+HOMINGD = os.path.join(BUILD, "homingd")
+SHIM = os.path.join(BUILD, "shim/libhoming.so")
+
+# A member that refuses at once: a port that is bound, but not listened on.
+holder = socket.socket()
+holder.bind(("127.0.0.1", 0))
+MEMBER = "127.0.0.1:%d" % holder.getsockname()[1]
+CLUSTER = """
+  - name: orders
+    engine: postgresql
+    members: [%s]
+    endpoints: [{names: [orders-db], role: writer}]
+""" % MEMBER
+
+agent = Agent(CLUSTER)
+
+
+def homingd(*args):
+    return subprocess.run([HOMINGD, *args], capture_output=True, text=True, timeout=30)
+
+
+@test
+def arguments_that_it_does_not_know_end_with_2_and_a_hint():
+    for args in (["--colour"], ["extra"], ["--log-format", "xml"]):
+        done = homingd(*args)
+        equal(done.returncode, 2)
+        assert "--help" in done.stderr, done.stderr
+    equal(homingd("--version").returncode, 0)
+    assert "--takeover" in homingd("--help").stdout
+
+
+@test
+def a_configuration_can_be_checked_and_dumped_without_starting():
+    done = homingd("--check-config", agent.config)
+    equal((done.returncode, done.stderr), (0, ""))
+    assert done.stdout.startswith(agent.config + ": ok, 1 cluster"), done.stdout
+    dump = homingd("--dump-config", agent.config)
+    equal(dump.returncode, 0)
+    again = os.path.join(agent.base, "dump.yaml")
+    with open(again, "w") as out:
+        out.write(dump.stdout)
+    equal(homingd("--dump-config", again).stdout, dump.stdout)
+    equal(homingd("--check-config", agent.base + "/missing").returncode, 2)
+
+
+@test
+def a_second_agent_on_the_path_ends_and_names_the_first():
+    agent.start()
+    second = Agent(CLUSTER, base=agent.base)
+    second.spawn()
+    equal(second.process.wait(30), 1)
+    assert str(agent.process.pid) in second.text(), second.text()
+    assert agent.answers()
+
+
+@test
+def a_takeover_leaves_no_moment_without_an_agent():
+    second = Agent(CLUSTER, base=agent.base).spawn("--takeover")
+    while agent.status()["pid"] != second.process.pid:
+        pass
+    equal(agent.stop(), 0)
+    equal(second.status()["pid"], second.process.pid)
+    equal(second.stop(), 0)
+    assert not os.path.exists(agent.socket)
+
+
+@test
+def a_stale_socket_file_is_replaced():
+    agent.start()
+    agent.kill()
+    assert os.path.exists(agent.socket)
+    agent.start()
+    equal(agent.stop(), 0)
+
+
+@test
+def no_clusters_is_a_working_agent():
+    empty = Agent("  []\n").start()
+    equal(empty.status()["clusters"], [])
+    equal(empty.ctl("status").returncode, 0)
+    equal(empty.stop(), 0)
+
+
+@test
+def an_unusable_state_directory_is_an_alarm_and_no_end():
+    sick = Agent(CLUSTER)
+    with open(os.path.join(sick.base, "state"), "w"):
+        pass
+    sick.start()
+    equal([a["alarm"] for a in sick.status()["alarms"]], ["state_unsaved"])
+    equal(sick.ctl("status").returncode, 1)
+    done = sick.ctl("mode", "orders", "off")
+    equal(done.returncode, 1)
+    assert "could not be saved" in done.stderr, done.stderr
+    equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.stop(), 0)
+
+
+@test
+def corrupt_state_is_put_aside_and_said():
+    sick = Agent(CLUSTER)
+    sick.start()
+    equal(sick.stop(), 0)
+    state = os.path.join(sick.base, "state")
+    for name in os.listdir(state):
+        if os.path.isfile(os.path.join(state, name)) and "orders" in name:
+            with open(os.path.join(state, name), "wb") as out:
+                out.write(b"\x00garbage")
+    sick.start()
+    equal(len(sick.log("state_unreadable")), 1)
+    assert any(name.endswith(".corrupt") for name in os.listdir(state)), os.listdir(state)
+    equal(sick.stop(), 0)
+
+
+@test
+def it_does_not_run_under_its_own_shim():
+    env = dict(os.environ, LD_PRELOAD=SHIM)
+    other = Agent(CLUSTER).start(env=env)
+    with open("/proc/%d/maps" % other.process.pid) as maps:
+        assert "libhoming.so" not in maps.read()
+    equal(other.stop(), 0)
+
+
+@test
+def without_an_agent_ctl_says_what_to_look_at_and_ends_with_3():
+    nowhere = os.path.join(directory(), "agent.sock")
+    done = subprocess.run([os.path.join(BUILD, "homingctl"), "--socket", nowhere, "status"],
+                          capture_output=True, text=True)
+    equal(done.returncode, 3)
+    assert "-admin/admin.sock" in done.stderr and "homingd running" in done.stderr, done.stderr
+
+
+@test
+def run_starts_a_program_under_the_shim_with_or_without_an_agent():
+    ctl = os.path.join(BUILD, "homingctl")
+    done = subprocess.run([ctl, "--socket", "/nonexistent/agent.sock", "run", "--", "sh", "-c",
+                           "echo $LD_PRELOAD $HOMING_SOCKET; exit 7"], capture_output=True, text=True)
+    equal(done.returncode, 7)
+    equal(done.stdout.split(), [os.path.realpath(SHIM), "/nonexistent/agent.sock"])
+    equal(len(done.stderr.splitlines()), 1)
+    equal(subprocess.run([ctl, "run"], capture_output=True).returncode, 2)
+    equal(subprocess.run([ctl, "run", "--", "/nonexistent/x"], capture_output=True).returncode, 127)
+    equal(subprocess.run([ctl, "run", "--", "/etc/passwd"], capture_output=True).returncode, 126)
+
+
+@test
+def nobody_but_root_and_its_own_user_may_give_orders():
+    if os.getuid() != 0:
+        return
+    guarded = Agent(CLUSTER).start()
+    os.chmod(guarded.base + "/run-admin", 0o755)
+    os.chmod(guarded.base + "/run-admin/admin.sock", 0o666)
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                 os.path.join(BUILD, "homingctl"), "--socket", guarded.socket]
+    looked = subprocess.run(as_nobody + ["status"], capture_output=True, text=True)
+    assert "orders" in looked.stdout, looked.stderr
+    for order in (["mode", "orders", "off"], ["freeze", "orders"], ["reload"],
+                  ["accept", "orders", MEMBER]):
+        done = subprocess.run(as_nobody + order, capture_output=True, text=True)
+        equal(done.returncode, 1)
+        assert "root" in done.stderr, done.stderr
+    eventually(lambda: guarded.cluster("orders")["mode"] is None, "nothing was changed")
+
+
+main()

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""homingd, homingctl and PostgreSQL servers for live tests, and a small TAP runner.
+
+    from homing import Agent, Servers, test, main
+
+    @test
+    def the_endpoint_follows_a_promotion(): ...
+
+    main()      # runs every @test in order; each may go on where the one before ended
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
+PG_SH = os.path.join(SRC, "tests/support/pg.sh")
+PATIENCE = 30  # seconds until a test gives up waiting; no figure is asserted
+
+cleanups = []
+tests = []
+
+
+def eventually(check, what):
+    """Waits until check() is true, and returns what it returned."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %d s: %s" % (PATIENCE, what))
+        time.sleep(0.02)
+
+
+def equal(got, want):
+    assert got == want, "got %r, want %r" % (got, want)
+
+
+class Servers:
+    """PostgreSQL servers of one root directory: servers.init("a"), servers.promote("b")."""
+
+    def __init__(self):
+        done = subprocess.run(["bash", PG_SH, "root_new"], capture_output=True, text=True)
+        if done.returncode != 0:
+            if os.environ.get("CI"):
+                raise RuntimeError(done.stderr)
+            print("1..0 # SKIP " + done.stderr.strip())
+            sys.exit(0)
+        self.root = done.stdout.strip()
+        cleanups.append(lambda: self("destroy"))
+
+    def __call__(self, verb, *args):
+        env = dict(os.environ, PG_ROOT=self.root)
+        done = subprocess.run(["bash", PG_SH, verb, *args], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, "pg.sh %s %s: %s" % (verb, " ".join(args), done.stderr)
+        return done.stdout.strip()
+
+    def __getattr__(self, verb):
+        return lambda *args: self(verb, *args)
+
+    def member(self, name):
+        return "%s:%s" % (self.address(name), self.port())
+
+
+def directory():
+    path = tempfile.mkdtemp(prefix="homing-test.")
+    os.chmod(path, 0o755)
+    cleanups.append(lambda: shutil.rmtree(path, ignore_errors=True))
+    return path
+
+
+class Agent:
+    """A homingd of its own directory; `clusters` is the YAML below `clusters:`."""
+
+    def __init__(self, clusters, base=None, agent=""):
+        self.base = base or directory()
+        self.config = os.path.join(self.base, "homing.yaml")
+        self.socket = os.path.join(self.base, "run/agent.sock")
+        self.log_path = os.path.join(self.base, "homingd.%d.log" % len(os.listdir(self.base)))
+        self.agent = agent
+        self.process = None
+        self.write(clusters)
+
+    def write(self, clusters):
+        with open(self.config, "w") as out:
+            out.write("agent:\n  run_dir: %s/run\n  state_dir: %s/state\n%sclusters:\n%s"
+                      % (self.base, self.base, self.agent, clusters))
+
+    def spawn(self, *args, env=None):
+        log = open(self.log_path, "a")
+        self.process = subprocess.Popen([os.path.join(BUILD, "homingd"), "--config", self.config,
+                                         "--log-format", "json", *args], stderr=log, stdout=log,
+                                        stdin=subprocess.DEVNULL, env=env)
+        log.close()
+        cleanups.append(self.kill)
+        return self
+
+    def start(self, *args, env=None):
+        """Returns when this very agent answers."""
+        self.spawn(*args, env=env)
+        eventually(self.answers, "an answer of the agent; log:\n" + self.log_path)
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("homingd ended with %d:\n%s" % (self.process.returncode, self.text()))
+        status = self.status()
+        return status and status["pid"] == self.process.pid
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+
+    def text(self):
+        with open(self.log_path) as log:
+            return log.read()
+
+    def log(self, event):
+        lines = [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def ctl(self, *args):
+        return subprocess.run([os.path.join(BUILD, "homingctl"), "--socket", self.socket, *args],
+                              capture_output=True, text=True)
+
+    def ok(self, *args):
+        done = self.ctl(*args)
+        assert done.returncode == 0, "homingctl %s: exit %d\n%s%s" % (
+            " ".join(args), done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def json(self, *args):
+        done = self.ctl("-o", "json", *args)
+        return json.loads(done.stdout) if done.stdout else None
+
+    def status(self):
+        return self.json("status")
+
+    def cluster(self, name):
+        return next(c for c in self.status()["clusters"] if c["cluster"] == name)
+
+    def member(self, cluster, member):
+        return next(m for m in self.cluster(cluster)["members"] if m["member"] == member)
+
+    def resolve(self, name):
+        """The addresses, or None."""
+        done = self.ctl("resolve", name)
+        return done.stdout.split() if done.returncode == 0 else None
+
+    def wait_state(self, cluster, state):
+        return eventually(lambda: self.cluster(cluster)["state"] == state,
+                          "%s is %s" % (cluster, state))
+
+    def wait_writer(self, cluster, member, state="steady"):
+        def there():
+            now = self.cluster(cluster)
+            return now["writer"] == member and now["state"] == state
+        return eventually(there, "%s: %s is the %s writer" % (cluster, member, state))
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def run_one(number, function):
+    name = re.sub("_", " ", function.__name__)
+    try:
+        function()
+        print("ok %d - %s" % (number, name), flush=True)
+        return True
+    except Exception:
+        print("not ok %d - %s" % (number, name))
+        for line in traceback.format_exc().splitlines():
+            print("# " + line)
+        sys.stdout.flush()
+        return False
+
+
+def main():
+    good = True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        print("1..%d" % len(tests), flush=True)
+        for number, function in enumerate(tests, 1):
+            good = run_one(number, function) and good
+    finally:
+        for cleanup in reversed(cleanups):
+            cleanup()
+    sys.exit(not good)
