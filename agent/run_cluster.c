@@ -170,48 +170,68 @@ static void take_saved(struct run_cluster *rc, const struct state_cluster *saved
     rc->mode = saved->have_mode ? saved->mode : 0;
 }
 
-/* What is on disk becomes what is known: at the start, and when another agent on this node, in a
- * rollout, has seen a newer term (W2). */
-static void adopt_saved(struct run_cluster *rc, struct actions *ret_actions)
+/* What cannot be read counts as nothing saved. Free ret_saved->endpoints. */
+static void load(struct run_cluster *rc, struct state_cluster *ret_saved)
 {
-    struct state_cluster saved = {0};
-    struct cluster_conf conf = mind_conf(rc->conf);
-    int rv = rc->run->state ? state_load(rc->run->state, rc->conf, &saved) : 0;
+    int rv;
 
-    if (rv < 0) {
-        memset(&saved, 0, sizeof(saved));
-        log_event(LOG_ERROR, "state_unreadable",
-                  rv == -EBADMSG ? "saved state is corrupt and was renamed aside: starting unknown"
-                                 : "saved state cannot be read: starting unknown",
-                  LOG_STR("cluster", rc->conf->name), LOG_STR("error", strerror(-rv)));
-    }
-    take_saved(rc, &saved);
-    saved.verdict.frozen = saved.frozen;
-    cluster_init(&rc->mind, &conf, saved.have_verdict ? &saved.verdict : NULL,
+    memset(ret_saved, 0, sizeof(*ret_saved));
+    rv = rc->run->state ? state_load(rc->run->state, rc->conf, ret_saved) : 0;
+    if (rv == 0)
+        return;
+    memset(ret_saved, 0, sizeof(*ret_saved));
+    log_event(LOG_ERROR, "state_unreadable",
+              rv == -EBADMSG ? "saved state is corrupt and was renamed aside: starting unknown"
+                             : "saved state cannot be read: starting unknown",
+              LOG_STR("cluster", rc->conf->name), LOG_STR("error", strerror(-rv)));
+}
+
+static void begin(struct run_cluster *rc, const struct state_cluster *saved,
+                  struct actions *ret_actions)
+{
+    struct cluster_conf conf = mind_conf(rc->conf);
+
+    cluster_init(&rc->mind, &conf, saved->have_verdict ? &saved->verdict : NULL,
                  loop_now_ms(rc->run->loop), ret_actions);
-    free(saved.endpoints);
 }
 
 void run_cluster_start(struct run_cluster *rc)
 {
-    struct verdict before = rc->mind.verdict;
-    struct actions actions = {0};
+    struct state_cluster saved;
+    struct actions actions;
 
-    adopt_saved(rc, &actions);
+    load(rc, &saved);
+    take_saved(rc, &saved);
+    begin(rc, &saved, &actions);
+    free(saved.endpoints);
+    run_events_restored(rc);
     actions.publish = true; /* in any case: the names exist from now on */
-    carry_out(rc, &actions, &before, NULL, loop_now_ms(rc->run->loop));
+    carry_out(rc, &actions, &rc->mind.verdict, NULL, loop_now_ms(rc->run->loop));
 }
 
-void run_cluster_adopt(struct run_cluster *rc)
+/* W2: what another agent on this node saved, in a rollout, wins if it is newer, or another data
+ * set, which only an operator can have made it. */
+static bool is_newer(const struct state_cluster *saved, const struct verdict *own)
 {
-    struct actions actions = {0};
-    uint64_t now_ms = loop_now_ms(rc->run->loop);
+    return saved->have_verdict && (saved->verdict.identity != own->identity ||
+                                   term_compare(saved->verdict.term, own->term) > 0);
+}
 
-    log_event(LOG_WARNING, "state_merged",
-              "another agent saved a newer term for this cluster: taken over from it",
+void run_cluster_merge(struct run_cluster *rc)
+{
+    struct state_cluster saved;
+    struct actions actions = {.wake_ms = loop_now_ms(rc->run->loop) + 1};
+
+    load(rc, &saved);
+    take_saved(rc, &saved);
+    if (is_newer(&saved, &rc->mind.verdict))
+        begin(rc, &saved, &actions);
+    else if (saved.have_verdict && rc->mind.verdict.writer != MEMBER_NONE)
+        rc->mind.verdict.frozen = saved.verdict.frozen;
+    free(saved.endpoints);
+    log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
               LOG_STR("cluster", rc->conf->name));
-    adopt_saved(rc, &actions);
-    set_wake(rc, actions.wake_ms, now_ms);
+    set_wake(rc, actions.wake_ms, loop_now_ms(rc->run->loop));
     probe_ask(rc->probe, UINT32_MAX);
 }
 

@@ -101,6 +101,23 @@ void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
         say_state(rc, before);
 }
 
+void run_events_restored(struct run_cluster *rc)
+{
+    const struct verdict *verdict = &rc->mind.verdict;
+    char writer[MEMBER_TEXT_SIZE], term[48], text[512];
+
+    if (verdict->writer == MEMBER_NONE)
+        return;
+    run_text_member_at(rc, verdict->writer, writer);
+    run_text_term(verdict->term, term, sizeof(term));
+    snprintf(text, sizeof(text), "writer %s, term %s, %s, from before the start", writer, term,
+             cluster_state_name(verdict->state));
+    log_event(LOG_INFO, "verdict_restored", text, LOG_STR("cluster", rc->conf->name),
+              LOG_STR("writer", writer), LOG_STR("term", term),
+              LOG_STR("state", cluster_state_name(verdict->state)));
+    remember(rc, "verdict_restored", text);
+}
+
 static void say_alarm(struct run_cluster *rc, enum alarm alarm, bool raised)
 {
     char text[512] = "", command[MEMBER_TEXT_SIZE + 300] = "", line[900];

@@ -107,9 +107,8 @@ void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old);
 /* The operator's word: EVENT_ACCEPT, EVENT_FREEZE, EVENT_UNFREEZE. */
 enum refusal run_cluster_order(struct run_cluster *rc, const struct event *event);
 
-/* Another agent saved a newer term: take over what it saved, and ask everybody. Publishes nothing.
- */
-void run_cluster_adopt(struct run_cluster *rc);
+/* Another agent saved something newer: takes it over, and asks everybody. Publishes nothing. */
+void run_cluster_merge(struct run_cluster *rc);
 
 /* Whether every member had its say, or the writer did. */
 bool run_cluster_ready(const struct run_cluster *rc);
@@ -152,9 +151,11 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
 
 /* ---- run_events.c: log lines and history ---- */
 
-/* Says what became of `before`; `cause` may be NULL. persisted_ms: when it was on disk. */
+/* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
                         const struct report *cause, uint64_t began_ms);
+/* Says with what the agent began. */
+void run_events_restored(struct run_cluster *rc);
 void run_events_alarms(struct run_cluster *rc, uint32_t raised, uint32_t cleared);
 /* Audit: who ordered what. */
 void run_events_order(struct run_cluster *rc, const struct serve_peer *peer, const char *order);

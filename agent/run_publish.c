@@ -187,9 +187,8 @@ static void publish(struct run_cluster *rc, bool force_save)
 
     picture_take(rc, &picture);
     picture_count(rc, &picture);
-    if (run_save(rc, force_save) ==
-        -ESTALE) { /* once: what is adopted is not older than the file */
-        run_cluster_adopt(rc);
+    if (run_save(rc, force_save) == -ESTALE) { /* once: then nothing in the file is newer */
+        run_cluster_merge(rc);
         picture_take(rc, &picture);
         picture_count(rc, &picture);
         run_save(rc, true);

@@ -78,15 +78,14 @@ static void text_ambiguous(const struct run_cluster *rc, char *text, size_t text
 
     run_text_member_at(rc, rc->mind.verdict.writer, writer);
     if (rival == MEMBER_NONE) {
-        snprintf(text, text_size, "%s; writer stays: %s", reason_text(rc->mind.verdict.reason),
+        snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
                  writer);
         snprintf(command, command_size, "homingctl accept %s MEMBER", rc->conf->name);
         return;
     }
     run_text_member_at(rc, rival, member);
     run_text_term(rc->mind.topo.at[rival].last.term, term, sizeof(term));
-    snprintf(text, text_size, "%s; %s claims with term %s, writer stays: %s",
-             reason_text(rc->mind.verdict.reason), member, term, writer);
+    snprintf(text, text_size, "%s claims with term %s; the writer stays %s", member, term, writer);
     snprintf(command, command_size, "homingctl accept %s %s", rc->conf->name, member);
 }
 

@@ -94,7 +94,7 @@ int exec_run(char **argv, const char *socket)
     char library[PATH_MAX];
 
     if (!argv[0]) {
-        fputs("homingctl: run: which command? homingctl run -- CMD [ARG…]\n", stderr);
+        fputs("homingctl: run: which command? homingctl run -- CMD [ARG...]\n", stderr);
         return 2;
     }
     if (socket)

@@ -134,7 +134,7 @@ static const struct command commands[] = {
     {"reload", "reload", RPC_ADMIN, 0, 0, on_reload, "",
      "Reads the configuration again: all or nothing."},
     {"version", "version", RPC_ADMIN, 0, 0, on_version, "", "Versions of both programs."},
-    {"run", NULL, RPC_AGENT, 1, INT_MAX, NULL, "-- CMD [ARG…]",
+    {"run", NULL, RPC_AGENT, 1, INT_MAX, NULL, "-- CMD [ARG...]",
      "Starts a program under libhoming.so, with or without an agent."},
     {"help", NULL, RPC_AGENT, 0, 1, NULL, "[COMMAND]", "This, or a command's usage."},
 };
@@ -157,9 +157,9 @@ static void help_command(FILE *out, const struct command *command)
 
 static void help_all(FILE *out)
 {
-    fputs("Usage: homingctl [-o json] [--socket PATH] COMMAND [ARG…]\n\n", out);
+    fputs("Usage: homingctl [-o json] [--socket PATH] COMMAND [ARG...]\n\n", out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  %-8s %-34s\n           %s\n", commands[i].name, commands[i].usage,
+        fprintf(out, "  %s %s\n           %s\n", commands[i].name, commands[i].usage,
                 commands[i].text);
     fputs("\n"
           "  -o json        the agent's whole answer, for programs\n"

@@ -12,10 +12,10 @@
 
 #include "proto/msg.h"
 
-/* `colour`: the output is a terminal. */
 struct show {
     FILE *out;
-    bool colour;
+    bool colour;    /* the output is a terminal */
+    bool positions; /* of the members, beside their lag: evidence, for explain */
 };
 
 /* Returns whether all is well: no alarm, and every cluster steady or frozen. `only`: NULL, or the

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "agent/ctl/show.h"
 #include "agent/ctl/text.h"
@@ -67,25 +68,39 @@ bool show_explain(const struct show *show, const struct msg_value *explain)
 {
     const struct msg_value *cluster = msg_get(explain, "cluster");
     const struct msg_value *name = msg_get(explain, "name");
+    struct show evidence = *show;
 
     if (msg_type(name) == MSG_TYPE_MAP)
         show_name(show, name, cluster);
     line(show, "why", cluster, "reason_text");
     fputs("  would change if ", show->out);
     show_str(show, explain, "change", "?");
-    fputs("\n\n", show->out);
-    show_cluster(show, cluster);
+    fputc('\n', show->out);
+    line(show, "data set", cluster, "identity");
+    fputc('\n', show->out);
+    evidence.positions = true;
+    show_cluster(&evidence, cluster);
     return is_answer(cluster);
+}
+
+/* Ages come from the agent's monotonic clock; people compare with logs. */
+static void show_time(const struct show *show, uint64_t ago_ms)
+{
+    time_t at = time(NULL) - (time_t)(ago_ms / 1000);
+    struct tm tm;
+    char text[32];
+
+    if (localtime_r(&at, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+        fputs(text, show->out);
 }
 
 void show_history(const struct show *show, const struct msg_value *history)
 {
     for (uint32_t i = 0; i < msg_array_len(history); i++) {
         const struct msg_value *entry = msg_array_at(history, i);
-        char age[TEXT_SHORT];
 
-        text_age(msg_get_uint(entry, "ago_ms", 0), age);
-        fprintf(show->out, "%12s ago  ", age);
+        show_time(show, msg_get_uint(entry, "ago_ms", 0));
+        fputs("  ", show->out);
         show_str(show, entry, "cluster", "?");
         fputs("  ", show->out);
         show_str(show, entry, "event", "?");

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "agent/ctl/show.h"
@@ -110,13 +111,28 @@ static void show_padded(const struct show *show, const char *text, int width)
     fprintf(show->out, "%s%*s", clean, own < width ? width - own : 0, "");
 }
 
+/* Bytes of a log as PostgreSQL writes them; others have no such custom. */
+static void show_position(const struct show *show, const struct msg_value *cluster,
+                          const struct msg_value *member, int width)
+{
+    uint64_t position = msg_get_uint(member, "position", 0);
+    const char *engine = msg_get_str(cluster, "engine");
+    char text[40] = "-";
+
+    if (position && engine && strstr(engine, "postgresql"))
+        snprintf(text, sizeof(text), "%X/%X", (unsigned)(position >> 32), (unsigned)position);
+    else if (position)
+        snprintf(text, sizeof(text), "%" PRIu64, position);
+    fprintf(show->out, "%-*s", width, text);
+}
+
 /* What it is to homing now, as opposed to what it says it is. */
 static void show_remarks(const struct show *show, const struct msg_value *cluster,
                          const struct msg_value *member)
 {
     const char *alias = msg_get_str(member, "alias_of");
     const char *report = msg_get_str(member, "report");
-    const char *sep = "";
+    const char *sep = "  ";
     bool writer = msg_get_bool(member, "writer", false);
     bool claims = is(member, "role", "writer");
 
@@ -162,8 +178,10 @@ static void show_member(const struct show *show, const struct msg_value *cluster
     show_padded(show, name ? name : "?", width + 2);
     show_padded(show, role ? role : "-", 8);
     show_padded(show, term ? term : "-", 6);
+    if (show->positions)
+        show_position(show, cluster, member, 13);
     show_lag(show, member, 11);
-    show_age(show, member, "answered_ms", 13);
+    show_age(show, member, "answered_ms", 12);
     show_remarks(show, cluster, member);
     fputc('\n', show->out);
     show_words(show, member, "error");
@@ -175,8 +193,8 @@ static void show_members(const struct show *show, const struct msg_value *cluste
     const struct msg_value *members = msg_get(cluster, "members");
     int width = member_width(members);
 
-    fprintf(show->out, "  %-*s%-8s%-6s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM", "LAG",
-            "ANSWERED AGO");
+    fprintf(show->out, "  %-*s%-8s%-6s%-*s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM",
+            show->positions ? 13 : 0, show->positions ? "POSITION" : "", "LAG", "ANSWERED AGO");
     for (uint32_t i = 0; i < msg_array_len(members); i++)
         show_member(show, cluster, msg_array_at(members, i), width);
 }
