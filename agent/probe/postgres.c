@@ -422,7 +422,8 @@ static bool session_begin(struct engine_session *s, const struct conf_cluster *c
     int r = conf_password(cluster, &password);
     if (r < 0)
         session_early(s, "password_file",
-                      r == -EACCES ? "not readable, or readable by others" : strerror(-r));
+                      r == -EACCES || r == -EPERM ? "not readable, or readable by others"
+                                                  : strerror(-r));
     else
         started = session_start(s, options, member, address, password);
     if (password != NULL)

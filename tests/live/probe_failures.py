@@ -133,6 +133,13 @@ def a_password_file_that_is_gone_is_odd():
         probe.wait("report 0 odd text=password_file: No such file or directory")
 
 
+def a_password_file_that_others_can_read_is_odd():
+    path = password()
+    os.chmod(path, 0o644)
+    with Probe(USER, [PG.at("a")], path) as probe:
+        probe.wait("report 0 odd text=password_file: not readable, or readable by others")
+
+
 def a_full_server_is_refused_and_not_asked_often():
     room = PG.sql("full", "SHOW max_connections")
     conninfo = PG("conninfo", "full").stdout.strip().replace("user=postgres", "user=homing")

@@ -43,9 +43,10 @@ class Servers:
         return self("sql", name, text).stdout.strip()
 
     def file(self, name, text):
-        """A file of ours in the root."""
+        """A file of ours in the root, private."""
         path = Path(self.root) / name
         path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
         return str(path)
 
 

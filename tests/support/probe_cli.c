@@ -36,24 +36,16 @@ struct cli {
     char last[MEMBERS_MAX][LINE_MAX_BYTES];
 };
 
-static const char *kind_name(enum report_kind kind)
-{
-    static const char *const NAMES[REPORT_KIND_COUNT] = {"answer",  "late",   "timeout", "broken",
-                                                         "refused", "denied", "odd"};
-    return NAMES[kind];
-}
-
 static void describe(const struct cli *cli, const struct report *r, char *line, bool position)
 {
     struct probe_member member;
-    int n = snprintf(line, LINE_MAX_BYTES, "report %u %s", r->member, kind_name(r->kind));
+    int n = snprintf(line, LINE_MAX_BYTES, "report %u %s", r->member, report_kind_name(r->kind));
     probe_member(cli->probes[0], r->member, &member);
     if (r->kind == REPORT_ANSWER)
-        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n),
-                      " %s term=%" PRIu64 " identity=%" PRIu64 " incarnation=%" PRIu64
-                      " authenticated=%d",
-                      r->role == ROLE_WRITER ? "writer" : "reader", r->term.lo, r->identity,
-                      r->incarnation, r->authenticated);
+        n += snprintf(
+            line + n, (size_t)(LINE_MAX_BYTES - n),
+            " %s term=%" PRIu64 " identity=%" PRIu64 " incarnation=%" PRIu64 " authenticated=%d",
+            role_name(r->role), r->term.lo, r->identity, r->incarnation, r->authenticated);
     if (r->kind == REPORT_ANSWER && position)
         n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " position=%" PRIu64, r->position);
     if (member.text[0] != '\0')
