@@ -30,13 +30,11 @@ enum {
 
 static void rig_put_big(const struct msg_value *params, struct msg_writer *reply)
 {
+    static const uint8_t zeros[HOMING_REPLY_MAX];
     uint64_t n = 0;
 
     (void)msg_uint(msg_array_at(params, 0), &n);
-    void *data = calloc(1, n + 1);
-    assert_non_null(data);
-    msg_put_bin(reply, data, n);
-    free(data);
+    msg_put_bin(reply, zeros, n < sizeof(zeros) ? n : sizeof(zeros));
 }
 
 static void rig_notify(struct rig *rig, const struct msg_value *params)
@@ -138,7 +136,7 @@ void rig_done(struct rig *rig)
 
 const char *rig_dir(const struct rig *rig, enum serve_socket socket)
 {
-    static char dirs[SERVE_SOCKET_COUNT][128];
+    static char dirs[SERVE_SOCKET_COUNT][192];
 
     snprintf(dirs[socket], sizeof(dirs[socket]), "%s%s", rig->run_dir,
              socket == SERVE_ADMIN ? "-admin" : "");

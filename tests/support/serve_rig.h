@@ -16,8 +16,8 @@
 struct rig {
     struct loop *loop;
     struct serve *serve;
-    char base[64];    /* a fresh directory, gone with rig_done() */
-    char run_dir[80]; /* in it */
+    char base[64];     /* a fresh directory, gone with rig_done() */
+    char run_dir[160]; /* in it */
     char error[512];
     uint32_t calls; /* of serve_fn */
 };
