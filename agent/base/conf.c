@@ -166,23 +166,28 @@ static int conf_parse(const char *bytes, size_t len, struct conf_errors *errors,
     return r;
 }
 
+static void conf_explain(const char *file, int r, FILE *out)
+{
+    if (r == -ENOMEM)
+        fprintf(out, "%s: cannot be loaded: out of memory\n", file);
+    else if (r == -EFBIG)
+        fprintf(out, "%s: larger than 32 MB; this cannot be a configuration of homing's\n", file);
+    else
+        fprintf(out, "%s: cannot be read: %s; check the path and its permissions\n", file,
+                strerror(-r));
+}
+
 int conf_load(const char *file, FILE *out, struct conf **ret_conf)
 {
     struct conf_errors errors = {.file = file};
     char *bytes = NULL;
     size_t len = 0;
     int r = conf_read_file(file, &bytes, &len);
-    if (r == -EFBIG)
-        fprintf(out, "%s: larger than 32 MB; this cannot be a configuration of homing's\n", file);
-    else if (r != 0)
-        fprintf(out, "%s: cannot be read: %s; check the path and its permissions\n", file,
-                strerror(-r));
-    if (r != 0)
-        return r;
-    r = conf_parse(bytes, len, &errors, ret_conf);
+    if (r == 0)
+        r = conf_parse(bytes, len, &errors, ret_conf);
     free(bytes);
     conf_errors_print(&errors, out);
-    if (r == -ENOMEM)
-        fprintf(out, "%s: cannot be loaded: out of memory\n", file);
+    if (r == -ENOMEM || (r != 0 && errors.failures == 0))
+        conf_explain(file, r, out);
     return r;
 }

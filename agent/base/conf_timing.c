@@ -210,8 +210,9 @@ void conf_timing_apply(char *const *keys, const struct conf_node *node, struct c
             continue;
         given = given || (i >= CONF_KEY_INTERVAL && i <= CONF_KEY_MAX_STALE);
         struct conf_at at = conf_position_at(node, key->name);
+        uint32_t before = errors->failures;
         conf_timing_set(key, keys[i], at, errors, timing);
-        if (key->idle && !(*idle & 1u << i))
+        if (key->idle && !(*idle & 1u << i) && errors->failures == before)
             conf_errors_warn(errors, at, "%s has no effect in this version", key->name);
         *idle |= key->idle ? 1u << i : 0;
     }

@@ -21,29 +21,7 @@
 #include <unistd.h>
 
 #include "agent/base/loop.h"
-
-void *__real_malloc(size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-/* Fails the allocation after so many; negative: none. */
-static int fail_after = -1;
-
-static bool fails_now(void)
-{
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(old, size);
-}
+#include "tests/support/fail.h"
 
 struct fixture {
     struct loop *loop;
@@ -238,7 +216,7 @@ static void without_descriptors_new_says_so_and_does_not_abort(void **state)
 static bool live_with_failure_of(int n)
 {
     struct fixture f = {0};
-    fail_after = n;
+    fail_allocation(n);
     f.loop = loop_new();
     if (f.loop != NULL) {
         f.timer[0] = loop_timer_new(f.loop, stop_loop, &f);
@@ -250,8 +228,7 @@ static bool live_with_failure_of(int n)
             assert_int_equal(f.calls, 1);
         }
     }
-    bool failed = fail_after < 0;
-    fail_after = -1;
+    bool failed = fail_happened();
     loop_timer_free(f.timer[0]);
     loop_io_free(f.io);
     loop_signal_free(f.signal);
