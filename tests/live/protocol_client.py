@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""proto/PROTOCOL.md is true: clients that know nothing else resolve, attach, and read the view."""
+import fcntl
+import mmap
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../support"), HERE]
+sys.dont_write_bytecode = True
+import client  # noqa: E402
+from homing import SRC, Agent, Servers, equal, eventually, main, test  # noqa: E402
+
+pg = Servers()
+pg.init("a")
+pg.clone("b", "a")
+A, B = pg.member("a"), pg.member("b")
+PAGE = open(os.path.join(SRC, "proto/PROTOCOL.md")).read()
+MASK = (1 << 64) - 1
+
+agent = Agent("""
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    endpoints:
+      - {names: [orders-db, orders-db.internal], role: writer}
+      - {names: [orders-ro.internal], role: reader}
+""" % (A, B))
+admin = os.path.join(agent.base, "run-admin/admin.sock")
+
+
+def canonical(name):
+    return name.lower().encode().removesuffix(b".")
+
+
+def name_hash(name):
+    name = canonical(name)
+    h = 0xc2b2ae3d27d4eb4f ^ len(name)
+    for at in range(0, len(name), 8):
+        h = (h ^ int.from_bytes(name[at:at + 8], "little")) * 0x9e3779b97f4a7c15 & MASK
+        h ^= h >> 32
+    h = h * 0xc2b2ae3d27d4eb4f & MASK
+    return h ^ h >> 29 or 1
+
+
+def attach():
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(1)
+        s.connect(agent.socket)
+        s.sendall(bytes.fromhex("94 00 01 a6 61 74 74 61 63 68 91 01"))
+        reply, (fd,), _, _ = socket.recv_fds(s, 100, 1)
+    return reply, fd
+
+
+class View:
+    """Section 5. Python has no atomic loads: good enough for a test that reads what stands still."""
+
+    def __init__(self):
+        self.reply, fd = attach()
+        self.seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+        self.file_size = os.fstat(fd).st_size
+        (self.size,) = struct.unpack_from(">Q", self.reply, 33)
+        (self.instance,) = struct.unpack_from(">Q", self.reply, 51)
+        self.map = mmap.mmap(fd, self.size, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+        os.close(fd)
+
+    def word(self, at):
+        return struct.unpack_from("=Q", self.map, at)[0]
+
+    def copy(self, seq_at, copies_at, size):
+        while True:
+            seq = self.word(seq_at)
+            copy = self.map[copies_at + seq % 2 * size:][:size]
+            if self.word(seq_at) == seq:
+                return copy
+
+    def read(self, name):
+        wanted, name = name_hash(name), canonical(name)
+        for i in range(32):
+            slot = self.word(48) + 576 * ((wanted + i) % self.word(32))
+            if self.word(slot) == 0:
+                return None
+            key = self.map[slot + 32:][:len(name)]
+            if (self.word(slot), self.word(slot + 8), key) == (wanted, len(name), name):
+                return Answer(self.copy(slot + 16, slot + 320, 128))
+        return None
+
+    def addresses(self, cluster):
+        at = self.word(56) + 4672 * cluster
+        copy = self.copy(at, at + 48, 2312)
+        for i in range(struct.unpack_from("=Q", copy)[0]):
+            raw, meta, text = struct.unpack_from("=16sQ48s", copy, 8 + 72 * i)
+            yield raw, meta & 255, meta >> 8 & 255, meta >> 16 & 65535, text.rstrip(b"\0").decode()
+
+
+class Answer:
+    def __init__(self, copy):
+        meta, self.generation, self.endpoint, self.confirmed_ms, ages, rest, text4, text6 = \
+            struct.unpack_from("=6Q16s48s", copy)
+        self.mode, self.state, self.role, self.family = struct.pack("<I", meta & 0xffffffff)
+        self.port, self.cluster = meta >> 32 & 65535, rest >> 32
+        self.hold_ms, self.max_stale_ms = ages & 0xffffffff, ages >> 32
+        self.text4, self.text6 = text4.rstrip(b"\0").decode(), text6.rstrip(b"\0").decode()
+
+
+def documented(section):
+    """The keys in the first column of the tables of one section."""
+    part = re.split(r"^##+ ", PAGE, flags=re.M)
+    rows = re.findall(r"^\| (`.*?) \|", next(p for p in part if p.startswith(section)), flags=re.M)
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+@test
+def the_hashes_of_the_page_are_what_its_formula_says():
+    vectors = re.findall(r"^\| `(\S+)` \| (\d+) \| `([0-9a-f]{16})` \|", PAGE, flags=re.M)
+    assert len(vectors) >= 7, vectors
+    for name, length, value in vectors:
+        equal((len(canonical(name)), "%016x" % name_hash(name)), (int(length), value))
+
+
+@test
+def a_client_of_thirty_lines_resolves():
+    agent.start()
+    agent.wait_writer("orders", A)
+    env = dict(os.environ, HOMING_SOCKET=agent.socket)
+    done = subprocess.run([sys.executable, os.path.join(HERE, "client.py"), "ORDERS-db.internal."],
+                          env=env, capture_output=True, text=True)
+    equal(done.returncode, 0)
+    assert repr(pg.address("a")) in done.stdout, done.stdout
+    error, answer = client.call(agent.socket, "resolve", "orders-db.internal")
+    equal(error, None)
+    equal((answer["addresses"], answer["port"]), ([pg.address("a")], int(pg.port())))
+    equal((answer["state"], answer["stale"]), ("steady", False))
+
+
+@test
+def an_unmanaged_name_is_not_found():
+    error, answer = client.call(agent.socket, "resolve", "unheard-of.example")
+    equal((error["code"], answer), ("not_found", None))
+
+
+@test
+def the_keys_of_resolve_and_status_are_those_of_the_page():
+    equal(set(client.call(agent.socket, "resolve", "orders-db")[1]), documented("`resolve`"))
+    status = client.call(admin, "status")[1]
+    (cluster,) = status["clusters"]
+    equal(set(status) | set(cluster) | set(cluster["members"][0]), documented("`status`"))
+
+
+@test
+def the_other_methods_reply_with_the_keys_of_the_page():
+    """All of them stand in the text of section 7, as "key" or as `key`."""
+    part = PAGE[PAGE.index("## 7"):PAGE.index("## 8")]
+    named = set(re.findall(r'["`](\w+)["`]', part))
+    agent.ok("freeze", "orders")
+    for method, *params in (("version",), ("explain", "orders-db"), ("explain", "orders"), ("history",),
+                            ("history", "orders"), ("mode", "orders", "off"), ("mode", "orders", "default"),
+                            ("unfreeze", "orders"), ("reload",)):
+        error, answer = client.call(admin, method, *params)
+        equal(error, None)
+        for entry in answer if isinstance(answer, list) else [answer]:
+            assert entry and set(entry) <= named, (method, set(entry) - named)
+    error, _ = client.call(admin, "unfreeze", "orders")
+    equal(error["code"], "conflict")
+    explained = client.call(admin, "explain", "orders-db")[1]["name"]
+    assert set(explained) | set(explained["layers"]) <= named, explained
+    agent.wait_writer("orders", A)
+
+
+@test
+def the_reply_to_attach_has_its_values_at_fixed_places():
+    view = View()
+    equal(len(view.reply), 59)
+    equal(view.file_size, view.size)
+    equal(view.seals & fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_SHRINK)
+    equal(struct.unpack_from(">I", view.reply, 12)[0], 1)
+    equal([view.word(at) for at in (0, 16, 24)], [0x0077656976676d68, view.size, view.instance])
+    equal(view.word(8) >> 32, 1)
+
+
+@test
+def the_view_says_what_resolve_says():
+    view = View()
+    for name in ("orders-db", "Orders-DB.internal.", "orders-ro.internal"):
+        answer, said = view.read(name), client.call(agent.socket, "resolve", name)[1]
+        equal((answer.text4, answer.port), (pg.address("a"), said["port"]))
+        equal(answer.generation, said["generation"])
+        equal(("writer", "reader")[answer.role], said["role"])
+        equal((None, "off", "observe", "names")[answer.mode], said["mode"])
+        equal((answer.state, answer.family, answer.hold_ms, answer.max_stale_ms), (1, 4, 2000, 30000))
+        assert answer.endpoint == name_hash(said["endpoint"])
+        assert 0 < answer.confirmed_ms <= time.monotonic_ns() // 1000000
+    equal(view.read("unheard-of.example"), None)
+
+
+@test
+def the_view_follows_a_promotion_and_names_the_demoted():
+    view = View()
+    before = view.read("orders-db").generation
+    beat = view.word(64)
+    pg.kill("a")
+    pg.promote("b")
+    eventually(lambda: view.read("orders-db").text4 == pg.address("b"), "the view names b")
+    equal(view.read("orders-db").generation, before + 1)
+    eventually(lambda: view.word(64) > beat, "the heart beats")
+    flags = {text: flags for _, _, flags, _, text in view.addresses(view.read("orders-db").cluster)}
+    equal((flags[pg.address("a")] & 7, flags[pg.address("b")] & 5), (4, 1))
+    first = next(view.addresses(0))
+    equal(first[0], socket.inet_aton(pg.address("b")).ljust(16, b"\0"))
+    equal((first[1], first[3], first[4]), (4, int(pg.port()), pg.address("b")))
+
+
+@test
+def a_stopped_agent_says_that_its_view_is_retired():
+    view = View()
+    equal(view.word(72), 0)
+    equal(agent.stop(), 0)
+    assert view.word(72) != 0
+
+
+main()
