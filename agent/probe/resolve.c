@@ -62,6 +62,7 @@ struct resolver {
     struct resolve_host *hosts;
     const char *resolv_conf;
     const char *hosts_file;
+    uint16_t port; /* of DNS servers */
     struct stamp resolv_conf_stamp;
     uint32_t random;
 };
@@ -176,13 +177,15 @@ static int resolver_channel(struct resolver *resolver, ares_channel *ret_channel
     struct ares_options options = {
         .timeout = SERVER_TIMEOUT_MS,
         .tries = SERVER_TRIES,
+        .udp_port = resolver->port,
+        .tcp_port = resolver->port,
         .lookups = (char *)"b",
         .sock_state_cb = socket_state,
         .sock_state_cb_data = resolver,
         .resolvconf_path = (char *)resolver->resolv_conf,
     };
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
-               ARES_OPT_RESOLVCONF;
+               ARES_OPT_RESOLVCONF | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
 #ifdef ARES_OPT_QUERY_CACHE
     /* Newer c-ares keeps answers of its own; ours are kept in the hosts, once. */
     options.qcache_max_ttl = 0;
@@ -207,15 +210,17 @@ static void resolver_refresh_channel(struct resolver *resolver)
 
 struct resolver *resolver_new(struct loop *loop)
 {
-    return resolver_new_from(loop, "/etc/resolv.conf", "/etc/hosts");
+    return resolver_new_from(loop, "/etc/resolv.conf", "/etc/hosts", 53);
 }
 
-struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, const char *hosts)
+struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, const char *hosts,
+                                   uint16_t port)
 {
     struct resolver *resolver = calloc(1, sizeof(*resolver));
     if (resolver == NULL)
         return NULL;
-    *resolver = (struct resolver){.loop = loop, .resolv_conf = resolv_conf, .hosts_file = hosts};
+    *resolver = (struct resolver){
+        .loop = loop, .resolv_conf = resolv_conf, .hosts_file = hosts, .port = port};
     resolver->random = (uint32_t)loop_now_ms(loop) | 1;
     resolver->timer = loop_timer_new(loop, resolver_deadline, resolver);
     if (resolver->timer == NULL || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)

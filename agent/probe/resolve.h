@@ -28,8 +28,10 @@ typedef void resolve_fn(void *arg, const struct resolve_address *addresses, uint
 
 /* NULL: out of memory, or c-ares cannot start (errno). */
 struct resolver *resolver_new(struct loop *loop);
-/* As resolver_new(), with other files than /etc/resolv.conf and /etc/hosts: for tests. */
-struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, const char *hosts);
+/* As resolver_new(), with other files than /etc/resolv.conf and /etc/hosts, and servers on another
+ * port than 53: for tests. */
+struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, const char *hosts,
+                                   uint16_t port);
 /* Ends all watching: hosts that are left are freed with it. Not from inside a resolve_fn. */
 void resolver_free(struct resolver *resolver);
 

@@ -2,7 +2,8 @@
  *
  * probe_cli.c - the probe of one cluster, by itself: prints what it reports, obeys standard input.
  *
- * usage: probe_cli [-a] [-n CLUSTERS] [-r RESOLV_CONF] CONNECTION PASSWORD_FILE|- HOST:PORT...
+ * usage: probe_cli [-a] [-n CLUSTERS] [-r RESOLV_CONF] [-p DNS_PORT] CONNECTION PASSWORD_FILE|-
+ * HOST:PORT...
  *
  *   MS report MEMBER KIND [ROLE term= identity= incarnation= position= authenticated=]
  * [text=][note=] MS addresses MEMBER CONNECTED|- ADDRESS...
@@ -144,11 +145,14 @@ int main(int argc, char **argv)
 {
     static struct cli cli = {.count = 1};
     const char *resolv_conf = "/etc/resolv.conf";
-    for (int c; (c = getopt(argc, argv, "an:r:")) != -1;) {
+    uint16_t port = 53;
+    for (int c; (c = getopt(argc, argv, "an:p:r:")) != -1;) {
         if (c == 'a')
             cli.all = true;
         else if (c == 'n')
             cli.count = atoi(optarg);
+        else if (c == 'p')
+            port = (uint16_t)atoi(optarg);
         else if (c == 'r')
             resolv_conf = optarg;
         else
@@ -167,7 +171,7 @@ int main(int argc, char **argv)
         add_member(&cli, argv[i]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     cli.loop = loop_new();
-    struct resolver *resolver = resolver_new_from(cli.loop, resolv_conf, "/etc/hosts");
+    struct resolver *resolver = resolver_new_from(cli.loop, resolv_conf, "/etc/hosts", port);
     start(&cli, resolver);
     struct loop_io *input = loop_io_new(cli.loop, STDIN_FILENO, on_input, &cli);
     loop_io_set(input, LOOP_READ);
