@@ -49,6 +49,8 @@ static void check_refusal(const char *answer)
     size_t len = strlen(answer);
     if (len == 0 || answer[len - 1] != '\n')
         abort();
+    if (strncmp(strchr(answer, ':'), ":1:1: libcyaml", 14) == 0)
+        abort();
     for (const char *byte = answer; *byte != '\0'; byte++)
         if (((unsigned char)*byte < 0x20 && *byte != '\n') || *byte == 0x7f)
             abort();
