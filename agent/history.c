@@ -56,3 +56,10 @@ void history_put(const struct history *h, uint64_t now_ms, const char *cluster, 
             put_entry(entry, now_ms, w);
     }
 }
+
+void history_put_newest(const struct history *h, struct msg_writer *w)
+{
+    const struct history_entry *entry = &h->at[(h->count - 1) % HISTORY_MAX];
+
+    put_entry(entry, entry->at_ms, w);
+}

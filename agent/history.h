@@ -31,4 +31,7 @@ void history_add(struct history *h, uint64_t now_ms, const char *cluster, const 
 void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,
                  struct msg_writer *w);
 
+/* The newest entry alone, as such a map; there must be one. */
+void history_put_newest(const struct history *h, struct msg_writer *w);
+
 #endif

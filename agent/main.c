@@ -224,6 +224,7 @@ static int run(const struct arguments *arguments)
     struct conf *conf = NULL;
     struct loop *loop;
     char error[512];
+    int rv;
 
     if (conf_load(arguments->config, stderr, &conf) < 0)
         return EXIT_USAGE;
@@ -240,9 +241,10 @@ static int run(const struct arguments *arguments)
         return EXIT_FAILED;
     }
     loop_run(loop);
+    rv = run_result(running);
     run_free(running);
     loop_free(loop);
-    return EXIT_OK;
+    return rv < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 int main(int argc, char **argv)

@@ -66,6 +66,7 @@ static void make_visible(struct run *run)
     if (rv < 0) {
         log_event(LOG_ERROR, "serve_failed", "the sockets cannot be put in place",
                   LOG_STR("run_dir", run->held->conf->run_dir), LOG_STR("error", strerror(-rv)));
+        run->result = rv;
         loop_stop(run->loop);
         return;
     }
@@ -244,6 +245,11 @@ int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, si
     free(run->held);
     free(run);
     return rv;
+}
+
+int run_result(const struct run *run)
+{
+    return run->result;
 }
 
 void run_free(struct run *run)

@@ -23,6 +23,9 @@ struct run;
 int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, size_t error_size,
             struct run **ret_run);
 
+/* Why loop_run() returned: 0 for a signal, else -errno of what made going on impossible. */
+int run_result(const struct run *run);
+
 /* Clean shutdown: saves what is known, retires the view (V4), unlinks the sockets. NULL is allowed.
  */
 void run_free(struct run *run);

@@ -10,11 +10,20 @@
 #include "agent/base/log.h"
 #include "agent/run_parts.h"
 
+/* Into the history, and to everybody who watches. */
 static void remember(struct run_cluster *rc, const char *event, const char *text)
 {
     struct run *run = rc->run;
+    struct msg_writer w;
 
     history_add(&run->history, loop_now_ms(run->loop), rc->conf->name, event, text);
+    msg_writer_init(&w, HOMING_REQUEST_MAX);
+    msg_put_notification(&w, "event");
+    msg_put_array(&w, 1);
+    history_put_newest(&run->history, &w);
+    if (msg_writer_finish(&w) == 0)
+        serve_notify(run->serve, &w);
+    msg_writer_done(&w);
 }
 
 /* "10.0.0.2:5432 reader term 7; db-b:5432 broken": what each member last said. */

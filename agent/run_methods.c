@@ -239,6 +239,13 @@ static void call_history(struct call *call)
                 call->reply);
 }
 
+/* The rest is serve.c's: from now on this client gets notifications. */
+static void call_watch(struct call *call)
+{
+    msg_put_reply(call->reply, call->id);
+    msg_put_bool(call->reply, true);
+}
+
 /* ---- admin.sock: to change ---- */
 
 static struct run_cluster *cluster_param(struct call *call)
@@ -387,12 +394,12 @@ static const struct method {
     bool changes;
     method_fn *fn;
 } methods[] = {
-    {"attach", SERVE_AGENT, false, call_attach},   {"resolve", SERVE_AGENT, false, call_resolve},
-    {"version", SERVE_ADMIN, false, call_version}, {"status", SERVE_ADMIN, false, call_status},
-    {"explain", SERVE_ADMIN, false, call_explain}, {"history", SERVE_ADMIN, false, call_history},
-    {"accept", SERVE_ADMIN, true, call_accept},    {"mode", SERVE_ADMIN, true, call_mode},
-    {"freeze", SERVE_ADMIN, true, call_freeze},    {"unfreeze", SERVE_ADMIN, true, call_unfreeze},
-    {"reload", SERVE_ADMIN, true, call_reload},
+    {"attach", SERVE_AGENT, false, call_attach},    {"resolve", SERVE_AGENT, false, call_resolve},
+    {"version", SERVE_ADMIN, false, call_version},  {"status", SERVE_ADMIN, false, call_status},
+    {"explain", SERVE_ADMIN, false, call_explain},  {"history", SERVE_ADMIN, false, call_history},
+    {"watch", SERVE_ADMIN, false, call_watch},      {"accept", SERVE_ADMIN, true, call_accept},
+    {"mode", SERVE_ADMIN, true, call_mode},         {"freeze", SERVE_ADMIN, true, call_freeze},
+    {"unfreeze", SERVE_ADMIN, true, call_unfreeze}, {"reload", SERVE_ADMIN, true, call_reload},
 };
 
 void run_methods_serve(void *arg, enum serve_socket socket, const struct serve_peer *peer,

@@ -70,6 +70,7 @@ struct run {
     struct loop_signal *signals[3];
     uint64_t beat_ms;
     uint64_t started_ms;
+    int result;            /* run_result() */
     bool visible;          /* the sockets are in place */
     char state_error[256]; /* "": what is published is on disk */
     struct history history;

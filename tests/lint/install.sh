@@ -32,6 +32,7 @@ verdict 'programs, library, example and manual pages are where they belong' "$(i
     "755 usr/bin/homingctl
 644 usr/lib/homing/libhoming.so
 755 usr/sbin/homingd
+644 usr/share/bash-completion/completions/homingctl
 644 usr/share/doc/homing/examples/homing.yaml
 644 usr/share/man/man1/homingctl.1
 644 usr/share/man/man5/homing.yaml.5

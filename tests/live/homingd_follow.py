@@ -12,7 +12,7 @@ pg.init("a")
 pg.clone("b", "a")
 A, B = pg.member("a"), pg.member("b")
 
-agent = Agent("""
+CLUSTERS = """
   - name: orders
     engine: postgresql
     members: [%s, %s]
@@ -20,7 +20,8 @@ agent = Agent("""
     endpoints:
       - {names: [orders-db, orders-db.internal], role: writer}
       - {names: [orders-ro.internal], role: reader}
-""" % (A, B))
+""" % (A, B)
+agent = Agent(CLUSTERS)
 
 
 def generation():
@@ -109,6 +110,24 @@ def the_old_writer_comes_back_as_a_reader_and_is_known_as_demoted():
 
 
 @test
+def two_agents_that_overlap_in_a_rollout_agree():
+    young = Agent("", base=agent.base)
+    young.write(CLUSTERS)
+    young.spawn("--takeover")
+    eventually(lambda: young.status()["pid"] == young.process.pid, "the younger one answers")
+    pg.kill("b")
+    pg.promote("a")
+    young.wait_writer("orders", A)
+    eventually(lambda: agent.log("writer_changed")[-1]["to"] == A, "the older one has moved too")
+    equal(agent.stop(), 0)
+    after = young.cluster("orders")
+    equal((after["writer"], after["term"]), (A, "3"))
+    agent.process = young.process
+    agent.log_path = young.log_path
+    pg.rejoin("b", "a")
+
+
+@test
 def a_mode_ordered_by_the_operator_holds_across_restarts_until_default():
     agent.ok("mode", "orders", "off")
     equal(agent.cluster("orders")["endpoints"][0]["mode"], "off")
@@ -132,24 +151,24 @@ def a_mode_that_this_version_lacks_is_refused():
 def a_frozen_cluster_does_not_follow_until_it_is_unfrozen():
     agent.ok("freeze", "orders")
     equal(agent.cluster("orders")["state"], "frozen")
-    pg.kill("b")
-    pg.promote("a")
-    eventually(lambda: agent.member("orders", A)["role"] == "writer", "a claims")
-    equal(agent.cluster("orders")["writer"], B)
+    pg.kill("a")
+    pg.promote("b")
+    eventually(lambda: agent.member("orders", B)["role"] == "writer", "b claims")
+    equal(agent.cluster("orders")["writer"], A)
     agent.kill()
     agent.start()
     equal(agent.cluster("orders")["frozen"], True)
-    eventually(lambda: agent.member("orders", A)["role"] == "writer", "a claims")
-    equal(agent.cluster("orders")["writer"], B)
+    eventually(lambda: agent.member("orders", B)["role"] == "writer", "b claims")
+    equal(agent.cluster("orders")["writer"], A)
     agent.ok("unfreeze", "orders")
-    agent.wait_writer("orders", A)
+    agent.wait_writer("orders", B)
     equal(agent.ctl("unfreeze", "orders").returncode, 1)
 
 
 @test
 def explain_names_the_rule_and_the_evidence():
     text = agent.ok("explain", "orders-db")
-    for word in ("W", A, "generation", "answers the writer", "would change if"):
+    for word in ("W3: ", B, "generation", "answers the writer", "would change if"):
         assert word in text, text
 
 

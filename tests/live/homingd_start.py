@@ -155,6 +155,23 @@ def run_starts_a_program_under_the_shim_with_or_without_an_agent():
 
 
 @test
+def who_watches_is_told_of_every_event():
+    watched = Agent(CLUSTER).start()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(watched.base + "/run-admin/admin.sock")
+    client.settimeout(30)
+    client.sendall(b"\x94\x00\x07\xa5watch\x90")
+    told = b""
+    while not told:
+        told = client.recv(100)
+    assert told.startswith(b"\x94\x01\x07\xc0\xc3"), told  # [1, 7, nil, true]
+    watched.ok("mode", "orders", "off")
+    while b"mode off" not in told:
+        told += client.recv(1000)
+    assert b"\x93\x02\xa5event\x91" in told, told
+
+
+@test
 def nobody_but_root_and_its_own_user_may_give_orders():
     if os.getuid() != 0:
         return

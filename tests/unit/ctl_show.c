@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ctl_show.c - homingctl's text, from the agent's answers: also from answers that lack everything.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/ctl/show.h"
+#include "proto/limits.h"
+
+static struct msg_writer writer;
+static struct msg_parser parser;
+static struct msg message;
+static char *text;
+static size_t size;
+static struct show show;
+
+static int setup(void **state)
+{
+    (void)state;
+    msg_writer_init(&writer, HOMING_REPLY_MAX);
+    msg_parser_init(&parser, HOMING_REPLY_MAX);
+    text = NULL;
+    show = (struct show){.out = open_memstream(&text, &size)};
+    msg_put_reply(&writer, 1);
+    return show.out ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fclose(show.out);
+    free(text);
+    msg_parser_done(&parser);
+    msg_writer_done(&writer);
+    return 0;
+}
+
+/* What was put into `writer`, as a client reads it. */
+static const struct msg_value *result(void)
+{
+    size_t used;
+
+    assert_int_equal(msg_writer_finish(&writer), 0);
+    assert_int_equal(msg_parser_feed(&parser, writer.data, writer.len, &used, &message),
+                     MSG_FED_MESSAGE);
+    return message.result;
+}
+
+static const char *shown(void)
+{
+    fflush(show.out);
+    return text;
+}
+
+static void put_member(const char *name, bool is_writer, const char *role, const char *error)
+{
+    msg_put_map(&writer, is_writer ? 8 : 7);
+    msg_put_key_str(&writer, "member", name);
+    msg_put_key_str(&writer, "role", role);
+    msg_put_key_str(&writer, "report", role ? "answer" : "refused");
+    msg_put_key_str(&writer, "term", role ? "7" : NULL);
+    msg_put_key_str(&writer, "error", error);
+    msg_put_key_bool(&writer, "authenticated", false);
+    msg_put_key_uint(&writer, "answered_ms", 120);
+    if (is_writer)
+        msg_put_key_bool(&writer, "writer", true);
+}
+
+static void put_cluster(const char *name, const char *state, bool alarm)
+{
+    msg_put_map(&writer, 7);
+    msg_put_key_str(&writer, "cluster", name);
+    msg_put_key_str(&writer, "state", state);
+    msg_put_key_str(&writer, "writer", "db-a:5432");
+    msg_put_key_str(&writer, "reason_text", "W3: two members claim to be the writer");
+    msg_put_key_uint(&writer, "since_ms", 7500000);
+    msg_put_str(&writer, "members");
+    msg_put_array(&writer, 2);
+    put_member("db-a:5432", true, "writer", NULL);
+    put_member("db-b:5432", false, NULL, "FATAL: \033[2Jno");
+    msg_put_str(&writer, "alarms");
+    msg_put_array(&writer, alarm);
+    if (alarm) {
+        msg_put_map(&writer, 3);
+        msg_put_key_str(&writer, "alarm", "ambiguous");
+        msg_put_key_str(&writer, "text", "db-b:5432 claims");
+        msg_put_key_str(&writer, "command", "homingctl accept orders db-b:5432");
+    }
+}
+
+static const struct msg_value *status_of(const char *state, bool alarm)
+{
+    msg_put_map(&writer, 2);
+    msg_put_key_str(&writer, "version", "1");
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 1);
+    put_cluster("orders", state, alarm);
+    return result();
+}
+
+static void status_names_writer_members_and_the_servers_words(void **state)
+{
+    bool found;
+
+    (void)state;
+    assert_true(show_status(&show, status_of("steady", false), NULL, &found));
+    assert_true(found);
+    assert_non_null(strstr(shown(), "orders: steady, writer db-a:5432 for 2 h 5 min"));
+    assert_non_null(strstr(shown(), "published writer, claim not authenticated"));
+    assert_non_null(strstr(shown(), "FATAL: ?[2Jno\n"));
+    assert_null(strstr(shown(), "\033"));
+    assert_null(strstr(shown(), "W3"));
+}
+
+static void an_alarm_makes_it_not_well_and_prints_the_command(void **state)
+{
+    bool found;
+
+    (void)state;
+    assert_false(show_status(&show, status_of("ambiguous", true), NULL, &found));
+    assert_non_null(strstr(shown(), "1 not well"));
+    assert_non_null(strstr(shown(), "W3: two members claim to be the writer\n"));
+    assert_non_null(strstr(shown(), "to resolve: homingctl accept orders db-b:5432\n"));
+}
+
+static void a_frozen_cluster_is_well_and_a_suspect_one_is_not(void **state)
+{
+    bool found;
+
+    (void)state;
+    assert_true(show_status(&show, status_of("frozen", false), NULL, &found));
+    msg_writer_reset(&writer);
+    msg_put_reply(&writer, 1);
+    assert_false(show_status(&show, status_of("suspect", false), NULL, &found));
+}
+
+static void one_cluster_can_be_picked(void **state)
+{
+    const struct msg_value *status = status_of("steady", false);
+    bool found;
+
+    (void)state;
+    show_status(&show, status, "bills", &found);
+    assert_false(found);
+    show_status(&show, status, "orders", &found);
+    assert_true(found);
+    assert_null(strstr(shown(), "homingd"));
+}
+
+static void colours_are_only_for_terminals(void **state)
+{
+    bool found;
+
+    (void)state;
+    show.colour = true;
+    show_status(&show, status_of("ambiguous", true), NULL, &found);
+    assert_non_null(strstr(shown(), "\033[1;31mambiguous\033[0m"));
+}
+
+/* Another version's agent may leave out what we look for. */
+static void an_answer_that_holds_nothing_is_shown_without_harm(void **state)
+{
+    const struct msg_value *nothing;
+    bool found;
+
+    (void)state;
+    msg_put_map(&writer, 1);
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 2);
+    msg_put_nil(&writer);
+    msg_put_map(&writer, 0);
+    nothing = result();
+    assert_false(show_status(&show, nothing, NULL, &found));
+    assert_false(show_explain(&show, nothing));
+    assert_false(show_resolve(&show, nothing));
+    show_history(&show, nothing);
+}
+
+static const struct msg_value *resolve_of(const char *state, bool stale, const char *address)
+{
+    msg_put_map(&writer, 4);
+    msg_put_key_str(&writer, "name", "orders-db");
+    msg_put_key_str(&writer, "state", state);
+    msg_put_key_bool(&writer, "stale", stale);
+    msg_put_str(&writer, "addresses");
+    msg_put_array(&writer, address != NULL);
+    if (address)
+        msg_put_str(&writer, address);
+    return result();
+}
+
+static void resolve_prints_only_what_the_view_answers(void **state)
+{
+    static const struct {
+        const char *state;
+        bool stale;
+        const char *address;
+        bool answers;
+    } cases[] = {
+        {"steady", false, "10.0.0.1", true},    {"suspect", false, "10.0.0.1", true},
+        {"no_writer", false, "10.0.0.1", true}, {"steady", true, "10.0.0.1", false},
+        {"unknown", false, "10.0.0.1", false},  {"stale", false, "10.0.0.1", false},
+        {"steady", false, NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        msg_writer_reset(&writer);
+        msg_put_reply(&writer, 1);
+        rewind(show.out);
+        assert_int_equal(
+            show_resolve(&show, resolve_of(cases[i].state, cases[i].stale, cases[i].address)),
+            cases[i].answers);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(status_names_writer_members_and_the_servers_words, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_alarm_makes_it_not_well_and_prints_the_command, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_frozen_cluster_is_well_and_a_suspect_one_is_not, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_cluster_can_be_picked, setup, teardown),
+        cmocka_unit_test_setup_teardown(colours_are_only_for_terminals, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_holds_nothing_is_shown_without_harm, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(resolve_prints_only_what_the_view_answers, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("ctl_show", tests, NULL, NULL);
+}
