@@ -219,7 +219,8 @@ static void pairs_are_found_by_their_key(void **state)
 
     (void)state;
     msg_put_reply(&f.writer, 1);
-    msg_put_map(&f.writer, 6);
+    msg_put_map(&f.writer, 7);
+    msg_put_key_bool(&f.writer, "no", false);
     msg_put_key_str(&f.writer, "name", "orders");
     msg_put_key_uint(&f.writer, "port", 5432);
     msg_put_key_int(&f.writer, "offset", -3);
@@ -231,6 +232,7 @@ static void pairs_are_found_by_their_key(void **state)
     assert_int_equal(msg_get_uint(map, "port", 1), 5432);
     assert_true(msg_int(msg_get(map, "offset"), &i) && i == -3);
     assert_true(msg_get_bool(map, "yes", false));
+    assert_false(msg_get_bool(map, "no", true));
     assert_int_equal(msg_type(msg_get(map, "nil")), MSG_TYPE_NIL);
     assert_int_equal(msg_type(msg_get(map, "none")), MSG_TYPE_NIL);
     assert_null(msg_get(map, "nam"));
@@ -240,6 +242,19 @@ static void pairs_are_found_by_their_key(void **state)
 }
 
 /* So that a reader can write msg_get_str(msg_get(result, "a"), "b") and look at the end only. */
+static void a_message_that_was_encoded_elsewhere_is_put_between_messages_only(void **state)
+{
+    (void)state;
+    msg_put_whole(&f.writer, "\x94\x01\x09\xc0\xc2", 5);
+    turn_round();
+    assert_int_equal(f.msg.id, 9);
+    assert_false(msg_get_bool(f.msg.result, "", false));
+    msg_writer_reset(&f.writer);
+    msg_put_reply(&f.writer, 1);
+    msg_put_whole(&f.writer, "\xc0", 1);
+    assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
+}
+
 static void what_is_not_there_has_nothing_in_it(void **state)
 {
     size_t len;
@@ -570,6 +585,7 @@ int main(void)
         MSG_TEST(strings_and_bytes_of_every_length_come_back_whole),
         MSG_TEST(maps_and_arrays_of_every_length_come_back_whole),
         MSG_TEST(pairs_are_found_by_their_key),
+        MSG_TEST(a_message_that_was_encoded_elsewhere_is_put_between_messages_only),
         MSG_TEST(what_is_not_there_has_nothing_in_it),
         MSG_TEST(encodings_are_those_of_the_specification),
         MSG_TEST(messages_that_arrive_together_are_given_one_by_one),
