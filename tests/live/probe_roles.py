@@ -134,7 +134,7 @@ def hostile_objects_in_the_search_path_do_not_change_the_answer():
             p.wait("report 0 answer writer")
     finally:
         PG.sql("a", "ALTER ROLE homing RESET search_path")
-        PG.sql("a", "DROP SCHEMA evil CASCADE")
+        PG.sql("a", "SET client_min_messages = warning; DROP SCHEMA evil CASCADE")
 
 
 def openssl(*args):

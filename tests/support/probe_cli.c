@@ -32,6 +32,7 @@ struct cli {
     struct conf_cluster cluster;
     struct conf_member members[MEMBERS_MAX];
     struct probe **probes;
+    struct conf_cluster *clusters; /* copies of `cluster`, named apart */
     int count;
     bool all;
     char last[MEMBERS_MAX][LINE_MAX_BYTES];
@@ -132,12 +133,12 @@ static void start(struct cli *cli, struct resolver *resolver)
     const struct probe_sink loud = {on_report, on_addresses, cli};
     const struct probe_sink mute = {ignore_report, ignore_addresses, NULL};
     cli->probes = calloc((size_t)cli->count, sizeof(cli->probes[0]));
-    struct conf_cluster *clusters = calloc((size_t)cli->count, sizeof(*clusters));
+    cli->clusters = calloc((size_t)cli->count, sizeof(cli->clusters[0]));
     for (int i = 0; i < cli->count; i++) {
-        clusters[i] = cli->cluster;
-        clusters[i].name = malloc(32);
-        snprintf(clusters[i].name, 32, "cluster%d", i);
-        cli->probes[i] = probe_new(cli->loop, resolver, &clusters[i], i == 0 ? &loud : &mute);
+        cli->clusters[i] = cli->cluster;
+        cli->clusters[i].name = malloc(32);
+        snprintf(cli->clusters[i].name, 32, "cluster%d", i);
+        cli->probes[i] = probe_new(cli->loop, resolver, &cli->clusters[i], i == 0 ? &loud : &mute);
     }
 }
 
@@ -176,8 +177,12 @@ int main(int argc, char **argv)
     struct loop_io *input = loop_io_new(cli.loop, STDIN_FILENO, on_input, &cli);
     loop_io_set(input, LOOP_READ);
     loop_run(cli.loop);
-    for (int i = 0; i < cli.count; i++)
+    for (int i = 0; i < cli.count; i++) {
         probe_free(cli.probes[i]);
+        free(cli.clusters[i].name);
+    }
+    free(cli.probes);
+    free(cli.clusters);
     resolver_free(resolver);
     loop_io_free(input);
     loop_free(cli.loop);

@@ -162,8 +162,11 @@ static int teardown(void **state)
 /* Lets everybody answer until nobody has anything to say. */
 static void settle(void)
 {
-    for (int idle = 0; idle < 3;)
-        idle = serve() | fake_loop_poll(loop) ? 0 : idle + 1;
+    for (int idle = 0; idle < 3; idle++) {
+        bool served = serve();
+        if (fake_loop_poll(loop) || served)
+            idle = 0;
+    }
 }
 
 static void pass(uint64_t ms)
