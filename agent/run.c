@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/base/log.h"
+#include "agent/base/notify.h"
 #include "agent/run_parts.h"
 
 #define START_MS 1000
@@ -48,6 +49,7 @@ static void beat(struct run *run)
 static void on_beat(void *arg)
 {
     beat(arg);
+    (void)notify_send("WATCHDOG=1");
 }
 
 void run_beat(struct run *run)
@@ -70,6 +72,7 @@ static void make_visible(struct run *run)
         loop_stop(run->loop);
         return;
     }
+    (void)notify_send("READY=1");
     log_event(LOG_INFO, "ready", "serving", LOG_STR("run_dir", run->held->conf->run_dir),
               LOG_INT("clusters", run->cluster_count),
               LOG_INT("start_ms", loop_now_ms(run->loop) - run->started_ms));
@@ -117,6 +120,7 @@ static void on_signal(void *arg, int signo)
         free(lines);
         return;
     }
+    (void)notify_send("STOPPING=1");
     log_event(LOG_INFO, "stopping", "clean shutdown", LOG_INT("signal", signo));
     loop_stop(run->loop);
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * notify.c - see notify.h. The protocol: one datagram, newline-separated assignments, to the Unix
+ * socket in $NOTIFY_SOCKET, a path or '@' and an abstract name.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/notify.h"
+
+static int notify_address(const char *name, struct sockaddr_un *ret_at, socklen_t *ret_len)
+{
+    size_t len = strlen(name);
+
+    if ((name[0] != '/' && name[0] != '@') || len >= sizeof(ret_at->sun_path))
+        return -EINVAL;
+    *ret_at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(ret_at->sun_path, name, len);
+    if (name[0] == '@')
+        ret_at->sun_path[0] = '\0';
+    *ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    return 0;
+}
+
+int notify_send(const char *lines)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un at;
+    socklen_t len;
+
+    if (!name || !name[0])
+        return 0;
+    int r = notify_address(name, &at, &len);
+    if (r)
+        return r;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (sendto(fd, lines, strlen(lines), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&at, len) <
+        0)
+        r = -errno;
+    close(fd);
+    return r;
+}
