@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The build's own Makefile with other folders put in; only what the library is made of is copied.
 build_at() { # source folder, build folder
-    mkdir -p "$1" "$2" && cp -rL "$src/shim" "$src/proto" "$1/" &&
+    mkdir -p "$1" "$2" && cp -rL "$src/shim" "$src/proto" "$1/" && chmod -R u+w "$1" &&
         rm -f "$1/shim/libhoming.so" &&
         make -C "$2" -f "$made/Makefile" srcdir="$1" top_srcdir="$1" abs_srcdir="$1" VPATH="$1" \
             abs_top_srcdir="$1" abs_builddir="$2" abs_top_builddir="$2" shim/libhoming.so \
