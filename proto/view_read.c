@@ -13,10 +13,10 @@
 
 #include <stdatomic.h>
 
-#define ANSWER_WORDS         (sizeof(struct view_answer) / sizeof(view_word))
 #define MEMBER_WORDS         (sizeof(struct view_member) / sizeof(view_word))
 #define MEMBERS_WORDS        (sizeof(struct view_members) / sizeof(view_word))
 #define WORD_OF(type, field) (offsetof(struct type, field) / sizeof(view_word))
+#define ANSWER_HEAD          WORD_OF(view_answer, text4) /* the words before the texts */
 
 struct text_word {
     uint64_t w;
@@ -55,10 +55,15 @@ static inline bool text_ends(const uint64_t *words, size_t count)
 }
 
 /* ... and words to bytes. */
+static inline void text_store(void *ret, uint64_t word)
+{
+    ((struct text_word *)ret)->w = word;
+}
+
 static inline void text_out(const uint64_t *words, size_t count, char *ret)
 {
     for (size_t i = 0; i < count; i++)
-        ((struct text_word *)(ret + i * 8))->w = words[i];
+        text_store(ret + i * 8, words[i]);
 }
 
 bool view_map_check(const void *base, size_t size, struct view_map *ret_map)
@@ -117,24 +122,50 @@ static inline const struct view_slot *slot_find(const struct view_map *map, cons
     return NULL;
 }
 
-/* Whether a copied answer has only values that a writer of this major stores. */
-static inline bool answer_valid(const struct view_map *map, const uint64_t *answer)
+/* Copies out an answer as copy_out() does, its texts straight to where they are wanted: the way of
+ * every lookup, in which words stored one by one and loaded again by two would wait for each other.
+ */
+static bool answer_copy(const struct view_slot *slot, uint64_t ret_head[ANSWER_HEAD],
+                        struct view_entry *ret_entry)
 {
-    uint64_t meta = answer[WORD_OF(view_answer, meta)];
+    for (int attempt = 0; attempt < HOMING_VIEW_RETRIES_MAX; attempt++) {
+        uint64_t before = word_load(&slot->seq);
+        const struct view_answer *copy = &slot->copies[before & 1];
+
+#pragma GCC unroll 8
+        for (size_t i = 0; i < ANSWER_HEAD; i++)
+            ret_head[i] = word_load((const view_word *)copy + i);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 2; i++)
+            text_store(ret_entry->text4 + i * 8, word_load(&copy->text4[i]));
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 6; i++)
+            text_store(ret_entry->text6 + i * 8, word_load(&copy->text6[i]));
+        if (word_load(&slot->seq) == before)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a copied answer has only values that a writer of this major stores. */
+static inline bool answer_valid(const struct view_map *map, const uint64_t *head,
+                                const struct view_entry *entry)
+{
+    uint64_t meta = head[WORD_OF(view_answer, meta)];
     unsigned family = meta >> 24 & 0xff;
 
     return (meta & 0xff) < VIEW_MODE_COUNT && (meta >> 8 & 0xff) < VIEW_STATE_COUNT &&
            (meta >> 16 & 0xff) < VIEW_ROLE_COUNT && (family == 4 || family == 6) &&
-           answer[WORD_OF(view_answer, keepalive_cluster)] >> 32 < map->cluster_count &&
-           text_ends(answer + WORD_OF(view_answer, text4), 2) &&
-           text_ends(answer + WORD_OF(view_answer, text6), 6);
+           head[WORD_OF(view_answer, keepalive_cluster)] >> 32 < map->cluster_count &&
+           entry->text4[sizeof(entry->text4) - 1] == '\0' &&
+           entry->text6[sizeof(entry->text6) - 1] == '\0';
 }
 
-static inline void answer_out(const uint64_t *answer, struct view_entry *ret)
+static inline void answer_out(const uint64_t *head, struct view_entry *ret)
 {
-    uint64_t meta = answer[WORD_OF(view_answer, meta)];
-    uint64_t ages = answer[WORD_OF(view_answer, hold_max_stale)];
-    uint64_t rest = answer[WORD_OF(view_answer, keepalive_cluster)];
+    uint64_t meta = head[WORD_OF(view_answer, meta)];
+    uint64_t ages = head[WORD_OF(view_answer, hold_max_stale)];
+    uint64_t rest = head[WORD_OF(view_answer, keepalive_cluster)];
 
     ret->mode = meta & 0xff;
     ret->state = meta >> 8 & 0xff;
@@ -142,31 +173,29 @@ static inline void answer_out(const uint64_t *answer, struct view_entry *ret)
     ret->family = meta >> 24 & 0xff;
     ret->port = meta >> 32 & 0xffff;
     ret->cluster = (uint32_t)(rest >> 32);
-    ret->generation = answer[WORD_OF(view_answer, generation)];
-    ret->endpoint = answer[WORD_OF(view_answer, endpoint)];
-    ret->confirmed_ms = answer[WORD_OF(view_answer, confirmed_ms)];
+    ret->generation = head[WORD_OF(view_answer, generation)];
+    ret->endpoint = head[WORD_OF(view_answer, endpoint)];
+    ret->confirmed_ms = head[WORD_OF(view_answer, confirmed_ms)];
     ret->hold_ms = (uint32_t)ages;
     ret->max_stale_ms = (uint32_t)(ages >> 32);
     ret->keepalive_ms = (uint32_t)rest;
-    text_out(answer + WORD_OF(view_answer, text4), 2, ret->text4);
-    text_out(answer + WORD_OF(view_answer, text6), 6, ret->text6);
 }
 
 enum view_found view_read(const struct view_map *map, const struct name *name,
                           struct view_entry *ret_entry)
 {
     const struct view_slot *slot = slot_find(map, name);
-    uint64_t answer[ANSWER_WORDS];
+    uint64_t head[ANSWER_HEAD];
 
     if (!slot)
         return VIEW_ABSENT;
-    if (!copy_out(&slot->seq, (const view_word *)slot->copies, ANSWER_WORDS, answer))
+    if (!answer_copy(slot, head, ret_entry))
         return VIEW_TORN;
-    if ((answer[0] & 0xff) == VIEW_MODE_GONE)
+    if ((head[0] & 0xff) == VIEW_MODE_GONE)
         return VIEW_ABSENT;
-    if (!answer_valid(map, answer))
+    if (!answer_valid(map, head, ret_entry))
         return VIEW_TORN;
-    answer_out(answer, ret_entry);
+    answer_out(head, ret_entry);
     return VIEW_FOUND;
 }
 

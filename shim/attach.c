@@ -118,13 +118,13 @@ static void attach_attempt(uint64_t now_ms)
 
 static const struct attached *attach_renew(const struct attached *head, uint64_t now_ms)
 {
-    int saved = libc_errno();
+    struct libc_kept kept = libc_keep_errno();
 
     if (head && view_retired(&head->map) && attach_beats(head, now_ms))
         attach_note_retired(head, now_ms);
     if (attach_claim(head, now_ms))
         attach_attempt(now_ms);
-    libc_errno_restore(saved);
+    libc_restore_errno(kept);
     return atomic_load(&attach.head);
 }
 

@@ -67,7 +67,7 @@ enum lookup_action consult(const char *node, int family, bool mapped, struct con
     struct lookup_question question = {.family = family, .mapped = mapped};
     struct name name;
 
-    if (!node || lookup_is_literal(node) || process_disabled())
+    if (process_disabled())
         return LOOKUP_PASS;
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         return LOOKUP_PASS;

@@ -2,9 +2,9 @@
  *
  * consult.h - asks the view about a name: what every interposer does first.
  *
- * One pass through it: what cannot be a managed name goes straight on; then the clock is read,
- * once, the newest view looked into, and lookup.h decides. No system call but for an attempt to
- * attach that is due (attach.h).
+ * One pass through it: what cannot be a managed name goes straight on (consult_is_vain); then the
+ * clock is read, once, the newest view looked into, and lookup.h decides. No system call but for an
+ * attempt to attach that is due (attach.h).
  */
 #ifndef HOMING_CONSULT_H
 #define HOMING_CONSULT_H
@@ -21,7 +21,14 @@ struct consulted {
     char reader_text[48];
 };
 
-/* `node` may be NULL. Families other than AF_UNSPEC, AF_INET and AF_INET6 pass. errno is kept. */
+/* Whether a lookup is none of ours at a glance: nothing was asked for, or an address. */
+static inline bool consult_is_vain(const char *node)
+{
+    return !node || lookup_is_literal(node);
+}
+
+/* `node`: one that may be a name. Families other than AF_UNSPEC, AF_INET and AF_INET6 pass. errno
+ * is kept. */
 enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret);
 
 /* The demoted members' addresses of an answer that is to be verified (W9). */

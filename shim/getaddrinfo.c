@@ -43,14 +43,12 @@ static void getaddrinfo_free(struct addrinfo *list)
  */
 static bool getaddrinfo_restore_name(struct addrinfo *list, const char *node, bool wanted)
 {
-    size_t len = consult_name_len(node);
-
     if (!list->ai_canonname) {
         if (wanted && strndup)
-            list->ai_canonname = strndup(node, len);
+            list->ai_canonname = strndup(node, consult_name_len(node));
         return !wanted || list->ai_canonname;
     }
-    for (char *kept = intern(node, len); kept && list; list = list->ai_next)
+    for (char *kept = intern(node, consult_name_len(node)); kept && list; list = list->ai_next)
         list->ai_canonname = kept;
     return true;
 }
@@ -114,7 +112,7 @@ static int getaddrinfo_verify(const struct getaddrinfo_call *call,
 {
     struct addrinfo *list = NULL, *last;
     int error = getaddrinfo_pass(call, &list);
-    int saved = libc_errno();
+    struct libc_kept kept = libc_keep_errno();
 
     if (error == 0 && !getaddrinfo_names_demoted(list, consulted)) {
         *ret = list;
@@ -126,7 +124,7 @@ static int getaddrinfo_verify(const struct getaddrinfo_call *call,
     } else if (error == 0) {
         *ret = list;
     }
-    libc_errno_restore(saved);
+    libc_restore_errno(kept);
     return error;
 }
 
@@ -134,17 +132,32 @@ static int getaddrinfo_verify(const struct getaddrinfo_call *call,
 static int getaddrinfo_managed(const struct getaddrinfo_call *call, enum lookup_action action,
                                const struct consulted *consulted, struct addrinfo **ret)
 {
-    int saved, error;
+    struct libc_kept kept;
+    int error;
 
     if (action == LOOKUP_NONAME)
         return EAI_NONAME;
     if (action == LOOKUP_VERIFY)
         return getaddrinfo_verify(call, consulted, ret);
-    saved = libc_errno();
+    kept = libc_keep_errno();
     error = getaddrinfo_answer(call, consulted->text, ret);
     if (!error)
-        libc_errno_restore(saved);
+        libc_restore_errno(kept);
     return error == EAI_NONAME ? getaddrinfo_pass(call, ret) : error;
+}
+
+/* A name. Apart from getaddrinfo(), which hands everything else on without a stack of its own. */
+__attribute__((noinline)) static int getaddrinfo_name(const struct getaddrinfo_call *call,
+                                                      struct addrinfo **ret)
+{
+    int family = call->hints ? call->hints->ai_family : AF_UNSPEC;
+    int flags = call->hints ? call->hints->ai_flags : GETADDRINFO_FLAGS;
+    struct consulted consulted;
+    enum lookup_action action = consult(call->node, family, flags & AI_V4MAPPED, &consulted);
+
+    if (action == LOOKUP_PASS)
+        return getaddrinfo_pass(call, ret);
+    return getaddrinfo_managed(call, action, &consulted, ret);
 }
 
 __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node,
@@ -152,19 +165,11 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node
                                                        const struct addrinfo *restrict hints,
                                                        struct addrinfo **restrict ret)
 {
-    struct getaddrinfo_call call = {(next_getaddrinfo *)next_get(NEXT_GETADDRINFO), node, service,
-                                    hints};
-    int family = hints ? hints->ai_family : AF_UNSPEC;
-    int flags = hints ? hints->ai_flags : GETADDRINFO_FLAGS;
-    struct consulted consulted;
-    enum lookup_action action;
+    next_getaddrinfo *real = (next_getaddrinfo *)next_get(NEXT_GETADDRINFO);
 
-    if (!call.real)
+    if (!real)
         return EAI_FAIL;
-    if (flags & AI_NUMERICHOST)
-        return getaddrinfo_pass(&call, ret);
-    action = consult(node, family, flags & AI_V4MAPPED, &consulted);
-    if (action == LOOKUP_PASS)
-        return getaddrinfo_pass(&call, ret);
-    return getaddrinfo_managed(&call, action, &consulted, ret);
+    if (consult_is_vain(node) || (hints && hints->ai_flags & AI_NUMERICHOST))
+        return real(node, service, hints, ret);
+    return getaddrinfo_name(&(struct getaddrinfo_call){real, node, service, hints}, ret);
 }

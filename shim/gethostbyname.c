@@ -87,18 +87,19 @@ static struct hostent *gethostbyname_verify(const struct gethostbyname_call *cal
 static struct hostent *gethostbyname_managed(const struct gethostbyname_call *call)
 {
     struct consulted consulted;
-    enum lookup_action action = consult(call->node, call->family, false, &consulted);
-    int saved = libc_errno();
+    enum lookup_action action = LOOKUP_PASS;
+    struct libc_kept kept = libc_keep_errno();
     struct hostent *host;
 
+    if (!consult_is_vain(call->node))
+        action = consult(call->node, call->family, false, &consulted);
     if (action == LOOKUP_PASS)
         return gethostbyname_real(call, call->node);
     if (action == LOOKUP_VERIFY)
-        host = gethostbyname_verify(call, &consulted);
-    else
-        host = gethostbyname_answer(call, consulted.text);
+        return gethostbyname_verify(call, &consulted);
+    host = gethostbyname_answer(call, consulted.text);
     if (host)
-        libc_errno_restore(saved);
+        libc_restore_errno(kept);
     return host;
 }
 
@@ -172,18 +173,19 @@ static int gethostbyname_r_verify(const struct gethostbyname_r_call *call,
 static int gethostbyname_r_managed(const struct gethostbyname_r_call *call)
 {
     struct consulted consulted;
-    enum lookup_action action = consult(call->node, call->family, false, &consulted);
-    int saved = libc_errno();
+    enum lookup_action action = LOOKUP_PASS;
+    struct libc_kept kept = libc_keep_errno();
     int error;
 
+    if (!consult_is_vain(call->node))
+        action = consult(call->node, call->family, false, &consulted);
     if (action == LOOKUP_PASS)
         return gethostbyname_r_real(call, call->node, call->size);
     if (action == LOOKUP_VERIFY)
-        error = gethostbyname_r_verify(call, &consulted);
-    else
-        error = gethostbyname_r_answer(call, consulted.text);
+        return gethostbyname_r_verify(call, &consulted);
+    error = gethostbyname_r_answer(call, consulted.text);
     if (error == 0 && *call->ret)
-        libc_errno_restore(saved);
+        libc_restore_errno(kept);
     return error;
 }
 

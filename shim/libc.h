@@ -28,16 +28,24 @@ LIBC_WEAK extern char *strndup(const char *text, size_t max);
 LIBC_WEAK extern long syscall(long number, ...);
 LIBC_WEAK extern __typeof__(__errno_location) __errno_location;
 
-/* errno, for code that brackets its effects. Both do nothing where there is no libc. */
-static inline int libc_errno(void)
+/* errno as it was, for code that brackets its effects, and where it is: one call into libc instead
+ * of two. Does nothing where there is no libc. */
+struct libc_kept {
+    int *at;
+    int value;
+};
+
+static inline struct libc_kept libc_keep_errno(void)
 {
-    return __errno_location ? errno : 0;
+    int *at = __errno_location ? __errno_location() : NULL;
+
+    return (struct libc_kept){at, at ? *at : 0};
 }
 
-static inline void libc_errno_restore(int saved)
+static inline void libc_restore_errno(struct libc_kept kept)
 {
-    if (__errno_location)
-        errno = saved;
+    if (kept.at)
+        *kept.at = kept.value;
 }
 
 #endif

@@ -47,20 +47,19 @@ static const char *lookup_writer(const struct view_entry *entry, int family)
     return *text ? text : NULL;
 }
 
-/* The families to try, best first; 0: no second one. Nobody who left the choice to us is told that
- * there is nothing because the preferred family is missing. */
-static void lookup_families(const struct view_entry *entry, const struct lookup_question *question,
-                            int ret_families[2])
+/* The family to look for first: the one asked for, or else the one that the agent uses. */
+static int lookup_family(const struct view_entry *entry, const struct lookup_question *question)
 {
-    int preferred = entry->family == 6 ? 6 : 4;
+    if (question->family == AF_UNSPEC)
+        return entry->family;
+    return question->family == AF_INET6 ? 6 : 4;
+}
 
-    if (question->family == AF_UNSPEC) {
-        ret_families[0] = preferred;
-        ret_families[1] = preferred == 4 ? 6 : 4;
-        return;
-    }
-    ret_families[0] = question->family == AF_INET6 ? 6 : 4;
-    ret_families[1] = question->family == AF_INET6 && question->mapped ? 4 : 0;
+/* Whether the other one will do. Nobody who left the choice to us is told that there is nothing
+ * because the agent's own family is missing. */
+static bool lookup_other_will_do(const struct lookup_question *question)
+{
+    return question->family == AF_UNSPEC || (question->family == AF_INET6 && question->mapped);
 }
 
 /* A reader if the endpoint wants one and there is one, else the writer. */
@@ -68,15 +67,18 @@ static const char *lookup_text(const struct view_entry *entry,
                                const struct lookup_question *question,
                                const struct view_address *readers, uint32_t reader_count)
 {
-    int families[2];
+    int family = lookup_family(entry, question), other = family == 4 ? 6 : 4;
     const char *text = NULL;
 
-    lookup_families(entry, question, families);
-    if (entry->role == VIEW_ROLE_READER)
-        for (int i = 0; i < 2 && !text; i++)
-            text = lookup_reader(readers, reader_count, families[i], question->turn);
-    for (int i = 0; i < 2 && !text && families[i]; i++)
-        text = lookup_writer(entry, families[i]);
+    if (entry->role == VIEW_ROLE_READER) {
+        text = lookup_reader(readers, reader_count, family, question->turn);
+        if (!text && lookup_other_will_do(question))
+            text = lookup_reader(readers, reader_count, other, question->turn);
+    }
+    if (!text)
+        text = lookup_writer(entry, family);
+    if (!text && lookup_other_will_do(question))
+        text = lookup_writer(entry, other);
     return text;
 }
 
@@ -85,11 +87,12 @@ enum lookup_action lookup_decide(const struct view_entry *entry,
                                  const struct view_address *readers, uint32_t reader_count,
                                  const char **ret_text)
 {
-    bool stale = view_entry_stale(entry, question->now_ms);
     const char *text;
+    bool stale;
 
     if (entry->mode < VIEW_MODE_NAMES || entry->state == VIEW_STATE_UNKNOWN)
         return LOOKUP_PASS;
+    stale = view_entry_stale(entry, question->now_ms);
     text = lookup_text(entry, question, readers, reader_count);
     if (text) {
         *ret_text = text;

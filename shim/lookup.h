@@ -47,18 +47,17 @@ enum lookup_action lookup_decide(const struct view_entry *entry,
 bool lookup_is_demoted(int family, const uint8_t *address, const struct view_address *demoted,
                        uint32_t count);
 
-/* Whether `text` is a numeric address, or nothing but digits and dots: never a managed name. Stops
- * at the first letter beyond f. */
+/* Whether `text` is a numeric address, or nothing but digits, dots and slashes: never a managed
+ * name. For most names one comparison, or two. */
 static inline bool lookup_is_literal(const char *text)
 {
-    bool hex = false;
-
-    for (;; text++) {
-        if ((unsigned char)((*text | 0x20) - 'a') < 6)
-            hex = true;
-        else if ((unsigned char)(*text - '0') >= 10 && *text != '.')
-            return *text == ':' || (*text == '\0' && !hex);
-    }
+    while ((unsigned char)(*text - '.') <= '9' - '.')
+        text++;
+    if (*text == '\0')
+        return true;
+    while ((unsigned char)((*text | 0x20) - 'a') < 6 || (unsigned char)(*text - '0') < 10)
+        text++;
+    return *text == ':';
 }
 
 #endif

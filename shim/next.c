@@ -27,14 +27,14 @@ const char *next_name(enum next_id id)
 
 void *next_find(enum next_id id)
 {
-    int saved = libc_errno();
+    struct libc_kept kept = libc_keep_errno();
     void *found = next_dlsym(next_names[id]);
 
     if (!found)
         found = next_walk(next_names[id]);
     if (found)
         atomic_store_explicit(&next_cache[id], found, memory_order_relaxed);
-    libc_errno_restore(saved);
+    libc_restore_errno(kept);
     return found;
 }
 

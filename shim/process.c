@@ -28,12 +28,12 @@ bool process_disabled(void)
     unsigned char known = atomic_load_explicit(&state, memory_order_relaxed);
 
     if (!known) {
-        int saved = libc_errno();
+        struct libc_kept kept = libc_keep_errno();
         const char *value = process_environment("HOMING_DISABLE");
 
         known = value && value[0] == '1' && value[1] == '\0' ? 2 : 1;
         atomic_store_explicit(&state, known, memory_order_relaxed);
-        libc_errno_restore(saved);
+        libc_restore_errno(kept);
     }
     return known == 2;
 }
@@ -123,7 +123,7 @@ static _Atomic uint32_t *process_forked_page(void)
 uint32_t process_turn(void)
 {
     static _Atomic uint32_t fallback;
-    int saved = libc_errno();
+    struct libc_kept kept = libc_keep_errno();
     _Atomic uint32_t *turn = process_forked_page();
     uint32_t unset = 0;
 
@@ -131,6 +131,6 @@ uint32_t process_turn(void)
         turn = &fallback;
     if (atomic_load_explicit(turn, memory_order_relaxed) == 0)
         atomic_compare_exchange_strong(turn, &unset, process_random() | 1);
-    libc_errno_restore(saved);
+    libc_restore_errno(kept);
     return atomic_fetch_add_explicit(turn, 1, memory_order_relaxed);
 }

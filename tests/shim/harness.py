@@ -139,6 +139,7 @@ def text_of(test):
 
 def run(number, test, libc):
     name = f"{text_of(test)} ({libc})" if libc else text_of(test)
+    start = time.monotonic()
     try:
         test(libc) if libc else test()
         print(f"ok {number} - {name}", flush=True)
@@ -148,6 +149,8 @@ def run(number, test, libc):
         print(f"not ok {number} - {name}", flush=True)
         report = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
         print("".join(f"# {line}\n" for line in report.splitlines()), end="")
+    if time.monotonic() - start > 3:
+        print(f"# {time.monotonic() - start:.1f} s", flush=True)
 
 
 def main(tests, once=()):

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench_lookup.c - nanoseconds per getaddrinfo() + freeaddrinfo(), with the shim and without, in
+ * turns.
+ *
+ * Run by bench_lookup.py under the preload. Both sides are in one process: the global getaddrinfo
+ * is the shim's, the one that libc.so.6 itself gives is without. Blocks of calls alternate, so that
+ * both meet the same noise; the median block counts.
+ *
+ * usage: bench_lookup MANAGED UNMANAGED|- [NAMES]     NAMES: so many others, n0 n1 ..., are managed
+ */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BLOCK  2000
+#define BLOCKS 601
+
+typedef int lookup_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+static double now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Nanoseconds per lookup of the next of `count` names. */
+static double block(lookup_fn *lookup, const char *const *names, size_t count)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    double start = now_ns();
+
+    for (int i = 0; i < BLOCK; i++) {
+        if (lookup(names[count == 1 ? 0 : (size_t)i * 7919 % count], NULL, &hints, &list) != 0) {
+            fprintf(stderr, "bench_lookup: no answer for %s\n", names[0]);
+            exit(1);
+        }
+        freeaddrinfo(list);
+    }
+    return (now_ns() - start) / BLOCK;
+}
+
+/* Medians of both sides, block by block in turns, and of what lies between neighbours. */
+static void compare(const char *what, lookup_fn *a, const char *const *a_names, lookup_fn *b,
+                    const char *const *b_names, size_t b_count)
+{
+    static double a_ns[BLOCKS], b_ns[BLOCKS], added[BLOCKS];
+
+    for (int i = 0; i < BLOCKS; i++) {
+        a_ns[i] = block(a, a_names, 1);
+        b_ns[i] = block(b, b_names, b_count);
+        added[i] = b_ns[i] - a_ns[i];
+    }
+    qsort(a_ns, BLOCKS, sizeof(double), by_size);
+    qsort(b_ns, BLOCKS, sizeof(double), by_size);
+    qsort(added, BLOCKS, sizeof(double), by_size);
+    printf("%-44s %8.1f %8.1f %8.1f %8.2f\n", what, a_ns[BLOCKS / 2], b_ns[BLOCKS / 2],
+           added[BLOCKS / 2], b_ns[BLOCKS / 2] / a_ns[BLOCKS / 2]);
+    fflush(stdout);
+}
+
+static const char **make_names(size_t count)
+{
+    const char **names = calloc(count, sizeof(*names));
+
+    for (size_t i = 0; names && i < count; i++) {
+        char *name = malloc(24);
+
+        if (name)
+            snprintf(name, 24, "n%zu", i);
+        names[i] = name;
+    }
+    return names;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const literal[] = {"10.77.0.2"}, *const literal6[] = {"fd00::77:2"};
+    void *libc = dlopen("libc.so.6", RTLD_NOW);
+    lookup_fn *plain = libc ? (lookup_fn *)dlsym(libc, "getaddrinfo") : NULL;
+    size_t names = argc > 3 ? (size_t)atoi(argv[3]) : 0;
+
+    if (argc < 3 || !plain || plain == getaddrinfo) {
+        fprintf(stderr, "bench_lookup: run by bench_lookup.py, under the preload\n");
+        return 2;
+    }
+    printf("%-44s %8s %8s %8s %8s\n", "ns per lookup", "libc", "shim", "added", "ratio");
+    compare("numeric literal", plain, literal, getaddrinfo, literal, 1);
+    compare("numeric literal, IPv6", plain, literal6, getaddrinfo, literal6, 1);
+    compare("managed name (libc: numeric literal)", plain, literal, getaddrinfo,
+            (const char *const *)&argv[1], 1);
+    if (names)
+        compare("managed, one of many (libc: numeric literal)", plain, literal, getaddrinfo,
+                make_names(names), names);
+    if (strcmp(argv[2], "-") != 0)
+        compare("unmanaged name, nscd", plain, (const char *const *)&argv[2], getaddrinfo,
+                (const char *const *)&argv[2], 1);
+    return 0;
+}

@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How a process comes to its view, keeps it, renews it (V3, V4) and does without it (W9, I2), and that no bytes
+of an agent can harm it (V2)."""
+import socket
+import threading
+import time
+
+from harness import AF_INET6, AI_CANONNAME, Agent, Probe, eventually, main, same
+
+# A name that the real resolver has, and one that it refuses without asking anybody: its label is too long.
+DNS, NONE = "localhost", "x" * 64 + ".invalid"
+MANNERS = ("hangs-up", "garbage", "half", "longer", "no-fd", "pipe", "unsealed", "short", "empty", "size",
+           "major", "magic", "instance")
+
+
+def follows(probe, name, address):
+    eventually(lambda: probe.address(name) == address, f"{name} is {address}")
+
+
+def one_view_is_attached_and_nothing_else_kept(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry("db", "10.1.2.3")
+        before = probe.ask("fds")
+        same(probe.address("db"), "10.1.2.3")
+        same(probe.ask("fds"), before)
+        same(probe.ask("maps"), "views=1")
+        assert "changes=1" in probe.gai("db", how=("times", 10000))
+        same(agent.attached(), 1)
+
+
+def threads_whose_first_lookups_coincide_all_get_the_view(libc):
+    for _ in range(10):
+        with Agent() as agent, Probe(libc, agent) as probe:
+            agent.entry(NONE, "10.1.2.3")
+            said = probe.gai(NONE, how=("threads", 32))
+            assert "DIFFERS" not in said and " 10.1.2.3 " in said, said
+            same(probe.ask("maps"), "views=1")
+
+
+def a_process_without_an_agent_is_as_without_homing(libc):
+    with Probe(libc, "/nonexistent/agent.sock") as probe, Probe(libc, preload=None) as plain:
+        before = probe.ask("fds")
+        for node in (DNS, "127.0.0.1"):
+            same(probe.gai(node), plain.gai(node))
+            same(probe.ask("h", node), plain.ask("h", node))
+        same(probe.ask("fds"), before)
+
+
+def a_process_started_before_its_agent_attaches_later(libc):
+    with Agent() as first:
+        path = first.path + ".later"
+        with Probe(libc, path) as probe:
+            probe.gai(DNS)
+            with Agent(path) as agent:
+                agent.entry(DNS, "10.1.2.3")
+                follows(probe, DNS, "10.1.2.3")
+
+
+def an_agent_that_misbehaves_changes_nothing_and_leaves_nothing(libc):
+    with Agent() as agent, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3")
+        for manner in MANNERS:
+            agent.do(f"manner {manner}")
+            with Probe(libc, agent) as probe:
+                before = probe.ask("fds")
+                same((manner, probe.gai(DNS)), (manner, plain.gai(DNS)))
+                same((manner, probe.ask("fds")), (manner, before))
+                same((manner, probe.ask("maps")), (manner, "views=0"))
+                agent.do("manner proper")
+                follows(probe, DNS, "10.1.2.3")
+
+
+def a_reply_with_two_descriptors_leaves_none_open(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry(DNS, "10.1.2.3")
+        agent.do("manner two-fds")
+        before = probe.ask("fds")
+        probe.gai(DNS)
+        same(probe.ask("fds"), before)
+
+
+def an_agent_that_does_not_answer_is_waited_for_a_moment_only(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3")
+        agent.do("manner silent")
+        # it would hang for ever if it waited: that it comes back at all is what is tested here
+        same(probe.gai(DNS), plain.gai(DNS))
+        agent.do("manner proper")
+        follows(probe, DNS, "10.1.2.3")
+
+
+def a_stopped_agent_with_a_full_backlog_is_not_waited_for(libc):
+    with Agent() as agent, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3")
+        agent.do("manner absent")
+        agent.do("listen 0")
+        waiting = []
+        for _ in range(8):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            waiting.append(client)
+            try:
+                client.connect(agent.path)
+            except BlockingIOError:
+                break
+        else:
+            raise AssertionError("the backlog never fills")
+        with Probe(libc, agent) as probe:
+            before = probe.ask("fds")
+            same(probe.gai(DNS), plain.gai(DNS))
+            same(probe.ask("fds"), before)
+
+
+def a_dead_agent_is_believed_until_its_answer_is_stale(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(NONE, "10.1.2.3")
+        agent.entry(DNS, "10.1.2.3", max_stale=1500)
+        same(probe.address(DNS), "10.1.2.3")
+        agent.kill()
+        assert probe.address(DNS) in ("10.1.2.3", plain.address(DNS))
+        eventually(lambda: probe.gai(DNS) == plain.gai(DNS), "stale: the real resolver's answer (W9)")
+        same(probe.address(NONE), "10.1.2.3")
+
+
+def a_new_agent_is_found_after_a_crash(libc):
+    with Agent() as agent:
+        with Probe(libc, agent) as probe:
+            agent.entry(NONE, "10.1.2.3")
+            same(probe.address(NONE), "10.1.2.3")
+            for i in range(4, 8):
+                agent.kill()
+                with Agent(agent.path) as agent:
+                    agent.entry(NONE, f"10.1.2.{i}")
+                    follows(probe, NONE, f"10.1.2.{i}")
+
+
+def no_lookup_fails_while_agents_come_and_go(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry(NONE, "10.1.2.3")
+        same(probe.address(NONE), "10.1.2.3")
+        end, failed = time.monotonic() + 6, []
+
+        def lookups():
+            while time.monotonic() < end:
+                said = probe.gai(NONE, how=("times", 200))
+                if " 10.1.2.3 " not in said or "changes=1" not in said:
+                    failed.append(said)
+
+        thread = threading.Thread(target=lookups)
+        thread.start()
+        while time.monotonic() < end:
+            agent.kill()
+            with Agent(agent.path) as agent:
+                agent.entry(NONE, "10.1.2.3")
+                time.sleep(0.4)
+        thread.join()
+        same(failed, [])
+
+
+def a_retired_view_is_left_within_a_moment(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry("db", "10.1.2.3")
+        same(probe.address("db"), "10.1.2.3")
+        agent.do("retire")
+        agent.do("view")
+        agent.entry("db", "10.1.2.4")
+        follows(probe, "db", "10.1.2.4")
+        same(agent.attached(), 2)
+
+
+def a_name_that_the_new_agent_does_not_know_yet_keeps_its_old_answer(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry(NONE, "10.1.2.3", max_stale=60000)
+        agent.entry(DNS, "10.1.2.3", max_stale=60000)
+        same(probe.address(NONE), "10.1.2.3")
+        for _ in range(3):  # three more agents, none of which comes to a verdict
+            agent.do("retire")
+            attached = agent.attached()
+            agent.do("view")
+            agent.entry(NONE, state="unknown")
+            agent.entry("late", "10.1.2.9")
+            eventually(lambda: probe.address("late") and agent.attached() > attached, "attached again")
+            same(probe.address(NONE), "10.1.2.3")
+        agent.entry(NONE, "10.1.2.4")  # now there is one
+        same(probe.address(NONE), "10.1.2.4")
+        assert probe.address(DNS) != "10.1.2.3", "a name that left the configuration is unmanaged"
+
+
+def the_new_agents_mode_holds_for_an_old_answer(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3")
+        same(probe.address(DNS), "10.1.2.3")
+        agent.do("retire")
+        agent.do("view")
+        agent.entry(DNS, state="unknown", mode="off")
+        eventually(lambda: probe.gai(DNS) == plain.gai(DNS), "the kill switch")
+
+
+def views_that_were_left_give_their_memory_back(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        for i in range(1, 8):
+            agent.entry("db", f"10.1.2.{i}")
+            follows(probe, "db", f"10.1.2.{i}")
+            agent.do("retire")
+            agent.do("view")
+        kept = int(probe.ask("maps").partition("=")[2])
+        assert kept <= 5, f"{kept} views are mapped after 7 agents"
+
+
+def a_beat_from_the_future_is_no_beat(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry("db", "10.1.2.3")
+        same(probe.address("db"), "10.1.2.3")
+        agent.do("beat -3600000")
+        same(probe.address("db"), "10.1.2.3")
+        eventually(lambda: probe.address("db") and agent.attached() > 2, "it asks for another view")
+
+
+def stale_asks_the_real_resolver_and_believes_it(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        for state, age in (("stale", 0), ("steady", 120000)):
+            agent.entry(DNS, "10.1.2.3", state=state, age=age)
+            for words in (("gai0", DNS, "80"), ("h", DNS), ("hr", DNS, 1024), ("h2r", DNS, AF_INET6, 1024)):
+                same(probe.ask(*words), plain.ask(*words))
+
+
+def stale_falls_back_to_the_last_view_when_the_real_resolver_fails(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry(NONE, "10.1.2.3", "fd00::3", state="stale")
+        same(probe.address(NONE), "10.1.2.3")
+        assert f" {NONE} 2 4 " in probe.ask("h", NONE) and "10.1.2.3" in probe.ask("h", NONE)
+        assert "fd00::3" in probe.ask("h2", NONE, AF_INET6)
+        assert "10.1.2.3" in probe.ask("hr", NONE, 1024)
+        agent.entry(NONE, "10.1.2.3", state="stale", role="reader")
+        same(probe.address(NONE), "10.1.2.3")
+
+
+def stale_does_not_believe_a_resolver_that_names_a_demoted_member(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3", state="stale")
+        agent.do("members w=10.1.2.3 d=127.0.0.1 d=::1")
+        same(probe.address(DNS), "10.1.2.3")
+        said = probe.gai(DNS, flags=AI_CANONNAME)
+        assert said.startswith("rc=0 errno=") and said.endswith(f" 10.1.2.3 0 {DNS}]"), said
+        for words in (("h", DNS), ("hr", DNS, 1024), ("h2", DNS, 2), ("h2r", DNS, 2, 1024)):
+            assert probe.ask(*words).endswith(" 10.1.2.3"), probe.ask(*words)
+        agent.entry(DNS, "10.1.2.3", state="stale", role="reader")  # for reading it is as good as any
+        same(probe.gai(DNS), plain.gai(DNS))
+
+
+def unknown_is_left_to_the_real_resolver(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "10.1.2.3", state="unknown")
+        same(probe.gai(DNS), plain.gai(DNS))
+        same(probe.ask("h", DNS), plain.ask("h", DNS))
+
+
+def off_and_observe_change_nothing(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        for mode in ("off", "observe"):
+            agent.entry(DNS, "10.1.2.3", mode=mode)
+            for words in (("gai0", DNS, "80"), ("h", DNS), ("hr", DNS, 1024)):
+                same(probe.ask(*words), plain.ask(*words))
+        for mode in ("names", "connect", "sever", "off"):  # and back, in a running process
+            agent.entry(DNS, "10.1.2.3", mode=mode)
+            same((mode, probe.address(DNS)), (mode, plain.address(DNS) if mode == "off" else "10.1.2.3"))
+        agent.entry(DNS, "10.1.2.3")
+        same(probe.address(DNS), "10.1.2.3")
+        agent.do(f"gone {DNS}")
+        same(probe.gai(DNS), plain.gai(DNS))
+
+
+def an_address_that_is_none_falls_through(libc):
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.entry(DNS, "not.an.address")
+        same(probe.gai(DNS), plain.gai(DNS))
+
+
+def a_view_of_random_bytes_does_no_harm(libc):
+    with Agent() as agent:
+        for seed in range(60):
+            agent.do("view")
+            for i in range(40):
+                agent.entry(f"{NONE}{i}", "10.1.2.3", role=("writer", "reader")[i % 2])
+            agent.do("members w=10.1.2.3 r=10.1.2.4 d=10.1.2.5")
+            with Probe(libc, agent) as probe:
+                probe.gai(f"{NONE}0")
+                agent.do(f"scribble {seed}")
+                if seed % 3 == 0:
+                    agent.do(f"scribble-header {seed}")
+                for i in range(0, 40, 5):
+                    probe.gai(f"{NONE}{i}")
+                    probe.ask("h", f"{NONE}{i + 1}")
+                same((seed, probe.ask("fds")), (seed, "0 1 2"))
+                same(probe.close(), 0)
+
+
+def a_view_that_changes_under_its_readers_is_never_torn(libc):
+    with Agent() as agent, Probe(libc, agent) as probe:
+        agent.entry(NONE, "10.1.2.3", "fd00::3")
+        same(probe.address(NONE), "10.1.2.3")
+        stop = threading.Event()
+
+        def change():
+            while not stop.is_set():
+                agent.entry(NONE, "10.1.2.3", "fd00::3")
+                agent.entry(NONE, "10.200.200.200", "fd00:2000:2000:2000:2000:2000:2000:2000")
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        seen = set()
+        for _ in range(300):
+            said = probe.gai(NONE, how=("times", 300))
+            seen.add(said.partition("[")[2].split(" ")[5])
+        stop.set()
+        thread.join()
+        same(seen | {"10.1.2.3", "10.200.200.200"}, {"10.1.2.3", "10.200.200.200"})
+
+
+main([test for test in list(globals().values()) if callable(test)
+      and getattr(test, "__module__", "") == "__main__" and test.__code__.co_varnames[:1] == ("libc",)])
