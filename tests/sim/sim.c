@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sim.c - as sim.h says.
+ *
+ * 1. The engine keeps engine.h's promise: its sink is called only from a timer, and never after
+ *    close().
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/probe/engine.h"
+#include "agent/run_parts.h"
+#include "tests/sim/sim.h"
+#include "tests/support/fake_loop.h"
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
+int __wrap_fsync(int fd);
+int __wrap_fdatasync(int fd);
+
+/* The world, for the engine, which is given no other way to it. */
+static struct sim *world;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+    if (world == NULL || world->loop == NULL ||
+        (clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_COARSE && clock != CLOCK_BOOTTIME))
+        return __real_clock_gettime(clock, ret_now);
+    uint64_t now_ms = loop_now_ms(world->loop);
+    ret_now->tv_sec = (time_t)(now_ms / 1000);
+    ret_now->tv_nsec = (long)(now_ms % 1000) * 1000000;
+    return 0;
+}
+
+/* No power is cut in here, and a disk's time is not ours. */
+int __wrap_fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+int __wrap_fdatasync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+/* ---- the engine ---- */
+
+struct engine_session {
+    struct engine_session *next;
+    struct engine_sink sink;
+    struct loop_timer *timer;
+    unsigned server;
+    bool connected;
+    bool broken;
+};
+
+static struct engine_session *sessions;
+
+static void session_answer(struct engine_session *session)
+{
+    const struct sim_server *server = &world->servers[session->server];
+    struct report report = {
+        .role = server->writer ? ROLE_WRITER : ROLE_READER,
+        .identity = server->system,
+        .incarnation = server->started,
+        .term = {.lo = server->timeline},
+        .position = server->position,
+    };
+    session->sink.answer(session->sink.arg, &report, NULL);
+}
+
+/* The latency is over: what the server does now. */
+static void session_due(void *arg)
+{
+    struct engine_session *session = arg;
+    struct engine_sink *sink = &session->sink;
+    enum sim_conduct conduct = world->servers[session->server].conduct;
+    if (session->broken || (conduct == SIM_DOWN && session->connected)) {
+        sink->failed(sink->arg, REPORT_BROKEN, HINT_NONE, "connection reset by peer");
+    } else if (conduct == SIM_DOWN) {
+        sink->failed(sink->arg, REPORT_REFUSED, HINT_NONE, "connection refused");
+    } else if (conduct == SIM_DENIES && !session->connected) {
+        sink->failed(sink->arg, REPORT_DENIED, HINT_NONE, "password authentication failed");
+    } else if (conduct != SIM_SILENT && session->connected) {
+        session_answer(session);
+    } else if (conduct != SIM_SILENT) {
+        session->connected = true;
+        sink->ready(sink->arg);
+    }
+}
+
+static struct engine_session *sim_open(struct loop *loop, const struct conf_cluster *cluster,
+                                       const struct conf_member *member,
+                                       const struct address *address,
+                                       const struct engine_sink *sink)
+{
+    (void)cluster, (void)member;
+    struct engine_session *session = calloc(1, sizeof *session);
+    assert_non_null(session);
+    session->server = (unsigned)address->bytes[3] - 1;
+    session->sink = *sink;
+    session->timer = loop_timer_new(loop, session_due, session);
+    session->next = sessions;
+    sessions = session;
+    loop_timer_set(session->timer, SIM_LATENCY_MS);
+    return session;
+}
+
+static void sim_ask(struct engine_session *session, enum question question)
+{
+    (void)question;
+    loop_timer_set(session->timer, SIM_LATENCY_MS);
+}
+
+static void sim_close(struct engine_session *session)
+{
+    struct engine_session **link = &sessions;
+    while (*link != session)
+        link = &(*link)->next;
+    *link = session->next;
+    loop_timer_free(session->timer);
+    free(session);
+}
+
+const struct engine engine_postgresql = {
+    .name = "postgresql",
+    .default_port = 5432,
+    .open = sim_open,
+    .ask = sim_ask,
+    .close = sim_close,
+};
+
+/* ---- the world ---- */
+
+static void write_configuration(const struct sim *sim, const char *keys)
+{
+    FILE *file = fopen(sim->file, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "agent: {run_dir: %s/run, state_dir: %s/state}\n"
+            "clusters:\n"
+            "  - name: orders\n"
+            "    engine: postgresql\n"
+            "    endpoints:\n"
+            "      - {names: [" SIM_WRITER_NAME "], role: writer}\n"
+            "      - {names: [" SIM_READER_NAME "], role: reader}\n"
+            "%s"
+            "    members:\n",
+            sim->folder, sim->folder, keys);
+    for (unsigned i = 0; i < sim->count; i++)
+        fprintf(file, "      - 10.0.0.%u\n", i + 1);
+    fclose(file);
+}
+
+void sim_init(struct sim *sim, unsigned count, const char *keys)
+{
+    *sim = (struct sim){.count = count, .folder = "/tmp/homing-sim-XXXXXX"};
+    for (unsigned i = 0; i < count; i++)
+        sim->servers[i] = (struct sim_server){
+            .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
+    assert_non_null(mkdtemp(sim->folder));
+    snprintf(sim->file, sizeof sim->file, "%s/homing.yaml", sim->folder);
+    write_configuration(sim, keys);
+    log_init(false, LOG_LEVEL_COUNT); /* nothing */
+    sim->loop = loop_new();
+    assert_non_null(sim->loop);
+    world = sim;
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        char inner[512];
+        snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlink(inner) != 0)
+            remove_folder(inner);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    rmdir(path);
+}
+
+void sim_done(struct sim *sim)
+{
+    sim_stop(sim);
+    assert_null(sessions);
+    assert_int_equal(fake_loop_watchers(sim->loop), 0);
+    world = NULL;
+    loop_free(sim->loop);
+    remove_folder(sim->folder);
+}
+
+void sim_start(struct sim *sim)
+{
+    char error[512];
+    struct conf *conf = NULL;
+    assert_int_equal(conf_load(sim->file, stderr, &conf), 0);
+    if (run_new(sim->loop, conf, false, error, sizeof error, &sim->run) != 0)
+        fail_msg("%s", error);
+}
+
+void sim_stop(struct sim *sim)
+{
+    run_free(sim->run);
+    sim->run = NULL;
+}
+
+static uint64_t newest_timeline(const struct sim *sim)
+{
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < sim->count; i++)
+        if (sim->servers[i].timeline > newest)
+            newest = sim->servers[i].timeline;
+    return newest;
+}
+
+void sim_promote(struct sim *sim, unsigned server)
+{
+    sim->servers[server].writer = true;
+    sim->servers[server].timeline = newest_timeline(sim) + 1;
+    sim->servers[server].position += 1000;
+}
+
+void sim_rejoin(struct sim *sim, unsigned server)
+{
+    sim_conduct(sim, server, SIM_DOWN);
+    sim->servers[server].writer = false;
+    sim->servers[server].timeline = newest_timeline(sim);
+    sim->servers[server].started += 100;
+    sim->servers[server].conduct = SIM_ANSWERS;
+}
+
+void sim_conduct(struct sim *sim, unsigned server, enum sim_conduct conduct)
+{
+    sim->servers[server].conduct = conduct;
+    for (struct engine_session *session = sessions; session != NULL; session = session->next) {
+        if (conduct != SIM_DOWN || session->server != server || !session->connected)
+            continue;
+        session->broken = true;
+        loop_timer_set(session->timer, SIM_LATENCY_MS);
+    }
+}
+
+void sim_run(struct sim *sim, uint64_t ms)
+{
+    fake_loop_advance(sim->loop, ms);
+}
+
+struct view_entry sim_look(const struct sim *sim, const char *name)
+{
+    struct view_entry entry = {0};
+    if (!run_view_read(sim->run, name, &entry))
+        fail_msg("%s is not in the view", name);
+    return entry;
+}
+
+int sim_answer(const struct sim *sim, const char *name)
+{
+    unsigned last;
+    struct view_entry entry = sim_look(sim, name);
+    return sscanf(entry.text4, "10.0.0.%u", &last) == 1 ? (int)last - 1 : SIM_NOBODY;
+}
+
+bool sim_serves(const struct sim *sim, unsigned server)
+{
+    struct view_writer *writer = view_writer(sim->run->view);
+    struct view_entry entry = sim_look(sim, SIM_READER_NAME);
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    struct view_map map;
+    assert_true(view_map_check(writer->header, writer->header->size, &map));
+    uint32_t count =
+        view_read_members(&map, entry.cluster, VIEW_MEMBER_READER, at, HOMING_VIEW_ADDRESSES_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        if (at[i].bytes[3] == server + 1)
+            return true;
+    return false;
+}
+
+uint64_t sim_until(struct sim *sim, const char *name, int server, uint64_t most_ms)
+{
+    for (uint64_t ms = 0; ms <= most_ms; ms++) {
+        if (sim_answer(sim, name) == server)
+            return ms;
+        sim_run(sim, 1);
+    }
+    return UINT64_MAX;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sim.h - the real agent, but for main(), on a virtual clock, with servers that are only numbers.
+ *
+ * Linked with fake_loop.c instead of loop.c, and with an engine "postgresql" of its own instead of
+ * postgres.c; configuration, probe, decide, state files, view and sockets are the real ones. All
+ * clocks that the agent reads are the virtual one. One world at a time.
+ *
+ * One pass: sim_init() writes a configuration of `count` servers, 10.0.0.1 being the writer on
+ * timeline 1; sim_start() starts the agent; sim_promote() and the like change the world; sim_run()
+ * lets time go by; sim_look() reads the view as every shim does.
+ */
+#ifndef HOMING_SIM_H
+#define HOMING_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/run.h"
+#include "proto/view_read.h"
+
+enum {
+    SIM_SERVERS_MAX = 8,
+    SIM_LATENCY_MS = 1, /* of every answer, and of every connect */
+    SIM_NOBODY = -1
+};
+
+#define SIM_WRITER_NAME "orders-db"
+#define SIM_READER_NAME "orders-ro"
+
+enum sim_conduct {
+    SIM_ANSWERS,
+    SIM_SILENT, /* connections stand, nothing comes: SIGSTOP, or a lost network */
+    SIM_DOWN,   /* connections break, new ones are refused */
+    SIM_DENIES  /* wrong password */
+};
+
+struct sim_server {
+    enum sim_conduct conduct;
+    bool writer;
+    uint64_t timeline;
+    uint64_t position;
+    uint64_t system;  /* identifier: 1, unless a test makes it another data set */
+    uint64_t started; /* postmaster's start time */
+};
+
+struct sim {
+    struct sim_server servers[SIM_SERVERS_MAX];
+    unsigned count;
+    struct loop *loop;
+    struct run *run; /* NULL: not running */
+    char folder[64];
+    char file[80];
+};
+
+/* `keys`: more lines of the cluster, indented by four spaces; "". Each fails the test on error. */
+void sim_init(struct sim *sim, unsigned count, const char *keys);
+void sim_done(struct sim *sim);
+void sim_start(struct sim *sim);
+void sim_stop(struct sim *sim);
+
+/* Becomes the writer on a timeline newer than any. */
+void sim_promote(struct sim *sim, unsigned server);
+/* Follows the newest timeline as a reader, restarted. */
+void sim_rejoin(struct sim *sim, unsigned server);
+void sim_conduct(struct sim *sim, unsigned server, enum sim_conduct conduct);
+
+void sim_run(struct sim *sim, uint64_t ms);
+
+/* What the view says of a name; fails the test if it knows no such name. */
+struct view_entry sim_look(const struct sim *sim, const char *name);
+/* The server whose address it says as the writer's; SIM_NOBODY if none. */
+int sim_answer(const struct sim *sim, const char *name);
+/* Whether lookups of SIM_READER_NAME may get this server. */
+bool sim_serves(const struct sim *sim, unsigned server);
+
+/* Runs until the name is answered with `server`, `most_ms` at most; how long that took, or
+ * UINT64_MAX. Virtual time: the same in every run, on every machine. */
+uint64_t sim_until(struct sim *sim, const char *name, int server, uint64_t most_ms);
+
+#endif
