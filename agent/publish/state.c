@@ -4,7 +4,10 @@
  *
  * 1. W2: a save that returned 0 survives a crash of the machine, and one that did not left the file
  *    before it whole: written aside, fsync'd, renamed, and the directory fsync'd.
- * 2. Every look at a file and every change of it is under the directory's lock; what another agent
+ * 2. What is recent (state_text.h) goes to a file beside, overwritten in place and left to the
+ *    kernel: it outlives us, and means nothing after a crash of the machine. So the loop does not
+ *    wait for the disk while nothing happens.
+ * 3. Every look at a file and every change of it is under the directory's lock; what another agent
  *    wrote since our last look, and we may not overrule, is read before it is overwritten.
  */
 #include "config.h"
@@ -45,6 +48,7 @@ struct orders {
 struct state_seen {
     uint64_t cluster;
     uint64_t sum;
+    uint64_t lasting; /* sum of it without what is recent; 0: not known */
     struct orders orders;
 };
 
@@ -216,7 +220,7 @@ static struct orders orders_of(const struct state_cluster *saved)
 
 /* Forgetting is safe: then the file is another's, and has to be merged. */
 static void seen_note(struct state *state, const char *cluster, const struct state_file *file,
-                      const struct state_cluster *saved)
+                      const struct state_cluster *saved, uint64_t lasting)
 {
     struct state_seen *seen = seen_find(state, cluster);
 
@@ -229,6 +233,7 @@ static void seen_note(struct state *state, const char *cluster, const struct sta
         seen->cluster = state_text_sum(cluster, strlen(cluster));
     }
     seen->orders = orders_of(saved);
+    seen->lasting = lasting;
     seen->sum = file->text ? state_text_sum(file->text, file->len) : 0;
 }
 
@@ -316,6 +321,29 @@ static int file_take(struct state *state, const struct conf_cluster *cluster, co
     return 0;
 }
 
+static void recent_name(const char *name, char ret_name[sizeof(state_name) + 16])
+{
+    snprintf(ret_name, sizeof(state_name) + 16, "%s.recent", name);
+}
+
+/* What cannot be read is not there. */
+static void recent_take(struct state *state, const char *name, const struct state_file *file,
+                        struct verdict *verdict)
+{
+    struct state_clock clock = state_now(state);
+    char text[STATE_RECENT_MAX], recent[sizeof(state_name) + 16];
+
+    recent_name(name, recent);
+    int fd = openat(state->dir, recent, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, text, sizeof(text));
+    close(fd);
+    if (n > 0)
+        (void)state_text_decode_recent(text, (size_t)n, &clock,
+                                       state_text_sum(file->text, file->len), verdict);
+}
+
 int state_load(struct state *state, const struct conf_cluster *cluster,
                struct state_cluster *ret_saved)
 {
@@ -327,10 +355,12 @@ int state_load(struct state *state, const struct conf_cluster *cluster,
         return r;
     state_file_name(cluster->name, name);
     r = file_take(state, cluster, name, &file, ret_saved);
+    if (r == 0 && ret_saved->have_verdict)
+        recent_take(state, name, &file, &ret_saved->verdict);
     state_unlock(state);
     if (r)
         return r;
-    seen_note(state, cluster->name, &file, ret_saved);
+    seen_note(state, cluster->name, &file, ret_saved, 0);
     free(file.text);
     return 0;
 }
@@ -415,33 +445,85 @@ static bool must_merge(const struct state_seen *seen, const struct state_cluster
     return has_newer_generation(theirs, ours) || has_newer_orders(seen, theirs, ours);
 }
 
-/* -ESTALE if the file has to be read before it is overwritten. A corrupt one need not. */
+/* -ESTALE if the file has to be read before it is overwritten. A corrupt one need not. *ret_ours:
+ * it is as we saw it last. */
 static int check_others(struct state *state, const struct conf_cluster *cluster, const char *name,
-                        const struct state_cluster *ours)
+                        const struct state_cluster *ours, bool *ret_ours)
 {
     const struct state_seen *seen = seen_find(state, cluster->name);
     struct state_cluster theirs;
     struct state_file file;
     int r = file_take(state, cluster, name, &file, &theirs);
 
+    *ret_ours = false;
     if (r)
         return r == -EBADMSG ? 0 : r;
-    if (file.text && (!seen || seen->sum != state_text_sum(file.text, file.len)) &&
-        must_merge(seen, &theirs, ours))
+    if (file.text)
+        *ret_ours = seen && seen->sum == state_text_sum(file.text, file.len);
+    if (file.text && !*ret_ours && must_merge(seen, &theirs, ours))
         r = -ESTALE;
     free(file.text);
     free(theirs.endpoints);
     return r;
 }
 
+static int recent_write(struct state *state, const char *name, uint64_t of,
+                        const struct verdict *verdict)
+{
+    struct state_clock clock = state_now(state);
+    char text[STATE_RECENT_MAX], recent[sizeof(state_name) + 16];
+    size_t len = state_text_encode_recent(verdict, &clock, of, text);
+
+    recent_name(name, recent);
+    int fd =
+        openat(state->dir, recent, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = write(fd, text, len);
+    int r = n < 0 ? -errno : (size_t)n < len ? -ENOSPC : 0;
+    struct stat st;
+    if (r == 0 && fstat(fd, &st) == 0 && (size_t)st.st_size > len && ftruncate(fd, (off_t)len))
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* The sum of the text without what is recent, and without `since`, which changes with the writer
+ * and otherwise only by the cut of a millisecond. */
+static int lasting_sum(const struct conf_cluster *cluster, const struct state_cluster *saved,
+                       const struct state_clock *clock, uint64_t *ret_sum)
+{
+    struct state_cluster lasting = *saved;
+    char *text;
+    size_t len;
+
+    lasting.verdict.confirmed_ms = lasting.verdict.since_ms = lasting.verdict.position = 0;
+    int r = state_text_encode(cluster, &lasting, clock, &text, &len);
+    if (r)
+        return r;
+    *ret_sum = state_text_sum(text, len);
+    free(text);
+    return 0;
+}
+
 static int save_locked(struct state *state, const struct conf_cluster *cluster,
-                       const struct state_cluster *saved, const struct state_file *file)
+                       const struct state_cluster *saved, const struct state_file *file,
+                       uint64_t lasting)
 {
     state_name name;
+    bool ours;
 
     state_file_name(cluster->name, name);
-    int r = check_others(state, cluster, name, saved);
-    return r ? r : file_write(state, name, file);
+    int r = check_others(state, cluster, name, saved, &ours);
+    if (r)
+        return r;
+    const struct state_seen *seen = seen_find(state, cluster->name);
+    if (ours && seen->lasting == lasting)
+        return recent_write(state, name, seen->sum, &saved->verdict);
+    r = file_write(state, name, file);
+    if (r == 0)
+        seen_note(state, cluster->name, file, saved, lasting);
+    return r;
 }
 
 int state_save(struct state *state, const struct conf_cluster *cluster,
@@ -449,17 +531,18 @@ int state_save(struct state *state, const struct conf_cluster *cluster,
 {
     struct state_clock clock = state_now(state);
     struct state_file file;
-    int r = state_text_encode(cluster, saved, &clock, &file.text, &file.len);
+    uint64_t lasting;
+    int r = lasting_sum(cluster, saved, &clock, &lasting);
 
+    if (r == 0)
+        r = state_text_encode(cluster, saved, &clock, &file.text, &file.len);
     if (r)
         return r;
     r = state_lock(state);
     if (r == 0) {
-        r = save_locked(state, cluster, saved, &file);
+        r = save_locked(state, cluster, saved, &file, lasting);
         state_unlock(state);
     }
-    if (r == 0)
-        seen_note(state, cluster->name, &file, saved);
     free(file.text);
     return r;
 }

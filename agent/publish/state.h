@@ -42,7 +42,9 @@ void state_close(struct state *state);
 int state_load(struct state *state, const struct conf_cluster *cluster,
                struct state_cluster *ret_saved);
 
-/* On disk when it returns 0, as before when not; takes as long as the disk does. -ESTALE: since we
+/* On disk when it returns 0, as before when not; takes as long as the disk does, but no longer than
+ * a system call or ten if nothing changed but the times and the position: those outlive the agent,
+ * not a crash of the machine, after which the boot clock is another anyway. -ESTALE: since we
  * last loaded or saved, another agent saved a newer term, another identity, a higher generation or
  * an operator's order there: load and merge. -EBUSY: another agent holds the lock for 100 ms. */
 int state_save(struct state *state, const struct conf_cluster *cluster,

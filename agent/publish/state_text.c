@@ -438,3 +438,66 @@ int state_text_decode(const char *text, size_t len, const struct conf_cluster *c
     *ret_saved = r.saved;
     return 0;
 }
+
+/* ---- what is recent ---- */
+
+struct recent {
+    uint64_t boot_ms;
+    uint64_t position;
+    uint64_t of;
+    char boot_id[40];
+};
+
+static size_t recent_print(const struct recent *r, char ret_text[STATE_RECENT_MAX])
+{
+    int n = snprintf(ret_text, STATE_RECENT_MAX,
+                     "boot %s\nconfirmed_ms %020" PRIu64 "\nposition %020" PRIu64 "\nof %016" PRIx64
+                     "\n",
+                     r->boot_id, r->boot_ms, r->position, r->of);
+    int m = snprintf(ret_text + n, STATE_RECENT_MAX - (size_t)n, "sum %016" PRIx64 "\n",
+                     state_text_sum(ret_text, (size_t)n));
+
+    return (size_t)(n + m);
+}
+
+size_t state_text_encode_recent(const struct verdict *verdict, const struct state_clock *clock,
+                                uint64_t of, char ret_text[STATE_RECENT_MAX])
+{
+    struct recent r = {.boot_ms = time_to_boot(clock, verdict->confirmed_ms),
+                       .position = verdict->position,
+                       .of = of};
+
+    snprintf(r.boot_id, sizeof(r.boot_id), "%s", clock->boot_id[0] ? clock->boot_id : "-");
+    return recent_print(&r, ret_text);
+}
+
+/* Good is what prints as itself. */
+static bool recent_scan(const char *text, size_t len, struct recent *ret)
+{
+    char copy[STATE_RECENT_MAX], again[STATE_RECENT_MAX];
+    struct recent r;
+
+    if (len >= sizeof(copy))
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (sscanf(copy, "boot %39s confirmed_ms %20" SCNu64 " position %20" SCNu64 " of %16" SCNx64,
+               r.boot_id, &r.boot_ms, &r.position, &r.of) != 4)
+        return false;
+    if (recent_print(&r, again) != len || memcmp(copy, again, len) != 0)
+        return false;
+    *ret = r;
+    return true;
+}
+
+bool state_text_decode_recent(const char *text, size_t len, const struct state_clock *clock,
+                              uint64_t of, struct verdict *verdict)
+{
+    struct recent r;
+
+    if (!recent_scan(text, len, &r) || r.of != of || strcmp(r.boot_id, clock->boot_id) != 0)
+        return false;
+    verdict->confirmed_ms = time_from_boot(clock, r.boot_ms);
+    verdict->position = r.position;
+    return true;
+}

@@ -29,6 +29,18 @@ int state_text_encode(const struct conf_cluster *cluster, const struct state_clu
 int state_text_decode(const char *text, size_t len, const struct conf_cluster *cluster,
                       const struct state_clock *clock, struct state_cluster *ret_saved);
 
+/* What changes all the time while nothing happens, as a text beside that of the state: position and
+ * time of confirmation. `of`: the sum of the state's text, to which alone it belongs. Of constant
+ * length for one boot, so that it can be overwritten in place. Returns the length. */
+#define STATE_RECENT_MAX 256
+size_t state_text_encode_recent(const struct verdict *verdict, const struct state_clock *clock,
+                                uint64_t of, char ret_text[STATE_RECENT_MAX]);
+
+/* Brings the verdict up to date. False: this is another state's, or of before a reboot, or damaged,
+ * all of which can happen, and mean that there is nothing newer than the state. */
+bool state_text_decode_recent(const char *text, size_t len, const struct state_clock *clock,
+                              uint64_t of, struct verdict *verdict);
+
 /* FNV-1a: any change of one byte changes it. Two texts with one sum are taken for the same. */
 uint64_t state_text_sum(const char *text, size_t len);
 

@@ -66,6 +66,17 @@ static void decode(const char *text, size_t len)
     free(saved.endpoints);
 }
 
+static void decode_recent(const char *text, size_t len)
+{
+    struct verdict v = {0};
+    char again[STATE_RECENT_MAX];
+
+    if (!state_text_decode_recent(text, len, &now, 1, &v))
+        return;
+    must(v.confirmed_ms <= now.monotonic_ms);
+    must(state_text_encode_recent(&v, &now, 1, again) == len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char first[] = "homing-state 1\n";
@@ -75,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!text)
         return 0;
     decode((const char *)data, size);
+    decode_recent((const char *)data, size);
     memcpy(text, first, sizeof(first) - 1);
     if (size > 0)
         memcpy(text + sizeof(first) - 1, data, size);

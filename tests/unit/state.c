@@ -191,6 +191,120 @@ static void a_cluster_name_cannot_leave_the_directory(void **state)
     assert_int_not_equal(access(outside, F_OK), 0);
 }
 
+/* ---- refreshing ---- */
+
+/* Linked with --wrap=fsync. */
+static int fsyncs;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    fsyncs++;
+    return __real_fsync(fd);
+}
+
+static struct verdict load_verdict(const struct fixture *f)
+{
+    struct state *another = open_another(f);
+    struct state_cluster got;
+
+    assert_int_equal(state_load(another, &rig_cluster, &got), 0);
+    free(got.endpoints);
+    state_close(another);
+    return got.verdict;
+}
+
+static void a_refreshed_confirmation_outlives_the_agent_without_an_fsync(void **state)
+{
+    struct fixture *f = *state;
+    struct loop *loop = loop_new();
+    struct state_cluster saved = rig_saved();
+
+    fsyncs = 0;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_equal(fsyncs, 2);
+    for (uint64_t i = 1; i < 20; i++) {
+        saved.verdict.position = i * 1000000;
+        saved.verdict.confirmed_ms = loop_now_ms(loop);
+        assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+        struct verdict got = load_verdict(f);
+        assert_int_equal(got.position, i * 1000000);
+        assert_in_range(got.confirmed_ms + 2, saved.verdict.confirmed_ms,
+                        saved.verdict.confirmed_ms + 4);
+    }
+    assert_int_equal(fsyncs, 2);
+    loop_free(loop);
+}
+
+static void a_refresh_of_an_older_state_means_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    saved.verdict.position = 99;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_true(exists(f, "orders.state.recent"));
+    saved.verdict.term.lo++;
+    saved.verdict.position = 7;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_equal(load_verdict(f).position, 7);
+}
+
+static void anything_but_a_refresh_is_on_disk_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    for (int i = 0; i < 4; i++) {
+        if (i == 0)
+            saved.verdict.state = CLUSTER_SUSPECT;
+        else if (i == 1)
+            saved.verdict.demoted = 0x1;
+        else if (i == 2)
+            saved.mode = CONF_MODE_OFF;
+        else
+            saved.endpoint_count = 1;
+        fsyncs = 0;
+        assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+        assert_int_equal(fsyncs, 2);
+    }
+}
+
+static void a_refresh_does_not_hide_what_another_agent_saved(void **state)
+{
+    struct fixture *f = *state;
+    struct state *other = open_another(f);
+    struct state_cluster saved = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_not_equal(load_term(other), 0);
+    save_term(other, saved.verdict.term.lo + 1);
+    saved.verdict.position++;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), -ESTALE);
+    state_close(other);
+}
+
+static void a_damaged_refresh_is_as_none(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    saved.verdict.position = 99;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_equal(load_verdict(f).position, 99);
+    assert_int_equal(truncate(path_of(f, "orders.state.recent"), 100), 0);
+    assert_int_equal(load_verdict(f).position, rig_saved().verdict.position);
+    saved.verdict.position = 100;
+    assert_int_equal(truncate(path_of(f, "orders.state.recent"), 5000), 0);
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_equal(load_verdict(f).position, 100);
+}
+
 /* ---- two agents ---- */
 
 static void another_agents_newer_term_is_not_overwritten(void **state)
@@ -473,8 +587,9 @@ static int on_a_tiny_disk(const struct fixture *f)
     while (write(fd, error, sizeof(error)) > 0)
         ;
     close(fd);
+    saved.verdict.term.lo++;
     if (state_save(s, &rig_cluster, &saved) != -ENOSPC || exists(f, "orders.state.new") ||
-        state_load(s, &rig_cluster, &got) || got.verdict.term.lo != saved.verdict.term.lo)
+        state_load(s, &rig_cluster, &got) || got.verdict.term.lo != saved.verdict.term.lo - 1)
         return 2;
     free(got.endpoints);
     unlink(path_of(f, "filler"));
@@ -517,6 +632,11 @@ int main(void)
         TEST(the_last_save_is_what_counts),
         TEST(the_directory_is_made_for_the_agent_alone),
         TEST(a_cluster_name_cannot_leave_the_directory),
+        TEST(a_refreshed_confirmation_outlives_the_agent_without_an_fsync),
+        TEST(a_refresh_of_an_older_state_means_nothing),
+        TEST(anything_but_a_refresh_is_on_disk_at_once),
+        TEST(a_refresh_does_not_hide_what_another_agent_saved),
+        TEST(a_damaged_refresh_is_as_none),
         TEST(another_agents_newer_term_is_not_overwritten),
         TEST(another_agents_older_term_is),
         TEST(another_identity_must_be_merged),

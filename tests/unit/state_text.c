@@ -271,6 +271,49 @@ static void never_confirmed_stays_never(void **state)
     free(text);
 }
 
+static void what_is_recent_belongs_to_one_state_and_one_boot(void **state)
+{
+    struct verdict v = rig_saved().verdict, got;
+    struct state_clock now = then;
+    char text[STATE_RECENT_MAX];
+
+    (void)state;
+    v.confirmed_ms = 49000;
+    size_t len = state_text_encode_recent(&v, &then, 77, text);
+    got = (struct verdict){0};
+    assert_true(state_text_decode_recent(text, len, &then, 77, &got));
+    assert_int_equal(got.confirmed_ms, 49000);
+    assert_int_equal(got.position, v.position);
+    assert_false(state_text_decode_recent(text, len, &then, 78, &got));
+    strcpy(now.boot_id, "other");
+    assert_false(state_text_decode_recent(text, len, &now, 77, &got));
+    now.boot_id[0] = '\0'; /* not known: nor is it then whether it is the same */
+    len = state_text_encode_recent(&v, &now, 77, text);
+    assert_false(state_text_decode_recent(text, len, &now, 77, &got));
+    for (uint64_t ms = 1; ms < 49000; ms *= 7) {
+        v.position = v.confirmed_ms = ms;
+        size_t other = state_text_encode_recent(&v, &now, ms, text);
+        assert_int_equal(other, len); /* overwritten in place */
+    }
+}
+
+static void any_damage_of_what_is_recent_is_seen(void **state)
+{
+    struct verdict v = rig_saved().verdict, got;
+    char text[STATE_RECENT_MAX];
+    size_t len = state_text_encode_recent(&v, &then, 77, text);
+
+    (void)state;
+    for (size_t i = 0; i < len; i++) {
+        assert_false(state_text_decode_recent(text, i, &then, 77, &got));
+        for (int bit = 0; bit < 8; bit++) {
+            text[i] ^= (char)(1 << bit);
+            assert_false(state_text_decode_recent(text, len, &then, 77, &got));
+            text[i] ^= (char)(1 << bit);
+        }
+    }
+}
+
 static void a_name_that_would_break_a_line_is_not_saved(void **state)
 {
     struct conf_cluster cluster = rig_cluster;
@@ -299,6 +342,8 @@ int main(void)
         cmocka_unit_test(members_are_found_by_host_and_port_in_another_configuration),
         cmocka_unit_test(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
         cmocka_unit_test(never_confirmed_stays_never),
+        cmocka_unit_test(what_is_recent_belongs_to_one_state_and_one_boot),
+        cmocka_unit_test(any_damage_of_what_is_recent_is_seen),
         cmocka_unit_test(a_name_that_would_break_a_line_is_not_saved),
     };
     return cmocka_run_group_tests_name("state_text", tests, NULL, NULL);
