@@ -27,27 +27,6 @@ static inline uint64_t word_load(const view_word *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* Copies out `words` words of the copy that *seq names. In each attempt:
- *  - *seq first: pairs with copy_publish()'s store of it, so that the copy it names is complete;
- *  - each word: pairs with copy_publish()'s store of it. If one was already overwritten, which only
- *    begins after *seq was moved on, that move is visible too ...
- *  - ... to the second load of *seq, which then differs. It cannot pass the acquire loads before.
- */
-static bool copy_out(const view_word *seq, const view_word *copies, size_t words, uint64_t *ret)
-{
-    for (int attempt = 0; attempt < HOMING_VIEW_RETRIES_MAX; attempt++) {
-        uint64_t before = word_load(seq);
-        const view_word *copy = copies + (before & 1) * words;
-
-#pragma GCC unroll 4
-        for (size_t i = 0; i < words; i++)
-            ret[i] = word_load(&copy[i]);
-        if (word_load(seq) == before)
-            return true;
-    }
-    return false;
-}
-
 /* Numeric text that was copied out: whether its last byte is its NUL ... */
 static inline bool text_ends(const uint64_t *words, size_t count)
 {
@@ -122,9 +101,13 @@ static inline const struct view_slot *slot_find(const struct view_map *map, cons
     return NULL;
 }
 
-/* Copies out an answer as copy_out() does, its texts straight to where they are wanted: the way of
- * every lookup, in which words stored one by one and loaded again by two would wait for each other.
- */
+/* Copies out the copy that seq names. In each attempt:
+ *  - seq first: pairs with copy_publish()'s store of it, so that the copy it names is complete;
+ *  - each word: pairs with copy_publish()'s store of it. If one was already overwritten, which only
+ *    begins after seq was moved on, that move is visible too ...
+ *  - ... to the second load of seq, which then differs. It cannot pass the acquire loads before.
+ * The texts go straight to where they are wanted: words stored one by one and then loaded again by
+ * two would wait for each other, in every lookup. */
 static bool answer_copy(const struct view_slot *slot, uint64_t ret_head[ANSWER_HEAD],
                         struct view_entry *ret_entry)
 {
@@ -216,18 +199,32 @@ static bool address_out(const uint64_t *member, struct view_address *ret)
     return true;
 }
 
+/* Copies out a cluster's addresses in the same way, with the same pairs. The count is bounded
+ * before it is used for anything, and like all the rest it counts only if seq is unchanged. */
+static bool members_copy(const struct view_cluster *from, uint64_t ret_members[MEMBERS_WORDS])
+{
+    for (int attempt = 0; attempt < HOMING_VIEW_RETRIES_MAX; attempt++) {
+        uint64_t before = word_load(&from->seq);
+        const view_word *copy = (const view_word *)&from->copies[before & 1];
+        uint64_t count = word_load(copy);
+        size_t words = 1 + (count <= HOMING_VIEW_ADDRESSES_MAX ? count * MEMBER_WORDS : 0);
+
+        ret_members[0] = count;
+        for (size_t i = 1; i < words; i++)
+            ret_members[i] = word_load(&copy[i]);
+        if (word_load(&from->seq) == before)
+            return count <= HOMING_VIEW_ADDRESSES_MAX;
+    }
+    return false;
+}
+
 uint32_t view_read_members(const struct view_map *map, uint32_t cluster, uint8_t flags,
                            struct view_address *ret, uint32_t max)
 {
     uint64_t members[MEMBERS_WORDS];
-    const struct view_cluster *from;
     uint32_t found = 0;
 
-    if (cluster >= map->cluster_count)
-        return 0;
-    from = &map->clusters[cluster];
-    if (!copy_out(&from->seq, (const view_word *)from->copies, MEMBERS_WORDS, members) ||
-        members[0] > HOMING_VIEW_ADDRESSES_MAX)
+    if (cluster >= map->cluster_count || !members_copy(&map->clusters[cluster], members))
         return 0;
     for (uint64_t i = 0; i < members[0] && found < max; i++) {
         if (!address_out(members + 1 + i * MEMBER_WORDS, &ret[found]))

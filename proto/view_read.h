@@ -67,7 +67,8 @@ struct view_address {
  */
 bool view_map_check(const void *base, size_t size, struct view_map *ret_map);
 
-/* Finds `name`. The hot path. *ret_entry is untouched unless VIEW_FOUND is returned. */
+/* Finds `name`. The hot path. *ret_entry is undefined unless VIEW_FOUND is returned: its texts are
+ * copied out before it is known whether all of the copy is whole. */
 enum view_found view_read(const struct view_map *map, const struct name *name,
                           struct view_entry *ret_entry);
 

@@ -34,9 +34,10 @@ static inline uint64_t word_own(const view_word *word)
 }
 
 /* Writes the copy that no reader is sent to, then sends them there.
- *  - each word, release: pairs with copy_out()'s load of it. A reader that still works on this copy
- *    and meets a new word thereby also sees the *seq that had moved on before, and tries again;
- *  - *seq, release: pairs with copy_out()'s first load of it: who sees it sees the whole copy. */
+ *  - each word, release: pairs with answer_copy()'s or members_copy()'s load of it. A reader that
+ *    still works on this copy and meets a new word thereby also sees the *seq that had moved on
+ *    before, and tries again;
+ *  - *seq, release: pairs with the reader's first load of it: who sees it sees the whole copy. */
 static void copy_publish(view_word *seq, view_word *copies, size_t stride, const uint64_t *words,
                          size_t count)
 {
@@ -199,7 +200,7 @@ void view_write_gone(struct view_writer *w, const struct name *name)
         copy_publish(&slot->seq, (view_word *)slot->copies, ANSWER_WORDS, answer, ANSWER_WORDS);
 }
 
-/* Release, although the word stands alone: it pairs with copy_out() like its neighbours, so that
+/* Release, although the word stands alone: it pairs with answer_copy() like its neighbours, so that
  * copy_publish()'s reasoning holds for it too when this copy's turn comes again. */
 void view_write_confirmed(struct view_writer *w, const struct name *name, uint64_t now_ms)
 {

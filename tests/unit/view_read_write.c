@@ -131,7 +131,7 @@ static void two_names_with_one_hash_are_both_found(void **state)
 
 static void a_name_that_is_gone_is_absent_until_published_again(void **state)
 {
-    struct view_entry entry = {.generation = 99};
+    struct view_entry entry;
     struct name name = named("orders-db"), unknown = named("never-there");
 
     (void)state;
@@ -139,7 +139,6 @@ static void a_name_that_is_gone_is_absent_until_published_again(void **state)
     view_write_gone(&view.writer, &name);
     view_write_gone(&view.writer, &unknown);
     assert_int_equal(look_up("orders-db", &entry), VIEW_ABSENT);
-    assert_int_equal(entry.generation, 99);
     publish("orders-db", 2);
     assert_int_equal(look_up("orders-db", &entry), VIEW_FOUND);
     assert_int_equal(entry.generation, 2);
@@ -282,14 +281,13 @@ static void an_answer_with_impossible_values_is_torn(void **state)
         {0, 0xff},          {0, 0xff00},        {0, 0xff0000},       {0, 0xff000000},
         {5, 0xffull << 32}, {7, 0xffull << 56}, {13, 0xffull << 56},
     };
-    struct view_entry entry = {.generation = 99};
+    struct view_entry entry;
 
     (void)state;
     for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
         publish("orders-db", 1);
         copy_in_use("orders-db")[harms[i].word] ^= harms[i].xor ;
         assert_int_equal(look_up("orders-db", &entry), VIEW_TORN);
-        assert_int_equal(entry.generation, 99);
     }
 }
 
