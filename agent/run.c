@@ -19,6 +19,8 @@
 #include "agent/run_parts.h"
 
 #define START_MS 1000
+/* Pause between two signs of life for the service manager, whose patience is many seconds. */
+#define WATCHDOG_MS 1000
 
 static const int run_signals[] = {SIGTERM, SIGINT, SIGHUP};
 _Static_assert(sizeof(run_signals) / sizeof(run_signals[0]) ==
@@ -44,12 +46,15 @@ static void beat(struct run *run)
     run->beat_ms = loop_now_ms(run->loop);
     view_write_heartbeat(view_writer(run->view), run->beat_ms);
     loop_timer_set(run->beat, HOMING_HEARTBEAT_MS);
+    if (run->beat_ms - run->watchdog_ms < WATCHDOG_MS)
+        return;
+    run->watchdog_ms = run->beat_ms;
+    (void)notify_send("WATCHDOG=1");
 }
 
 static void on_beat(void *arg)
 {
     beat(arg);
-    (void)notify_send("WATCHDOG=1");
 }
 
 void run_beat(struct run *run)

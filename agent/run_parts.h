@@ -69,6 +69,7 @@ struct run {
     struct loop_timer *deadline; /* of the start */
     struct loop_signal *signals[3];
     uint64_t beat_ms;
+    uint64_t watchdog_ms;
     uint64_t started_ms;
     int result;            /* run_result() */
     bool visible;          /* the sockets are in place */
