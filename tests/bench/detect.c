@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * detect.c - from "not in recovery" to the published view, as seen by nobody's side.
+ *
+ * usage: detect SOCKET NAME CONNINFO ADDRESS
+ *
+ * Asks the server every 5 ms whether it is in recovery, and looks into the view every half a
+ * millisecond for NAME's answer to be ADDRESS. Prints the milliseconds from the first answer "no"
+ * to the first sight of the view; negative if the view was first. Called by detect.py, one run per
+ * promotion.
+ */
+#include "config.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../proto/attach.h"
+#include "../../proto/view_read.h"
+
+static void detect_fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static double detect_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static int detect_connect(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        detect_fail(path);
+    return fd;
+}
+
+static int detect_view_fd(int fd, struct attach_reply *ret_reply)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    uint8_t bytes[ATTACH_REPLY_SIZE];
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int view_fd;
+
+    if (send(fd, attach_request, sizeof(attach_request), MSG_NOSIGNAL) < 0 ||
+        recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != sizeof(bytes) ||
+        !attach_reply_check(bytes, sizeof(bytes), ret_reply) || !CMSG_FIRSTHDR(&message))
+        detect_fail("attach");
+    memcpy(&view_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(view_fd));
+    return view_fd;
+}
+
+static void detect_attach(const char *path, struct view_map *ret_map)
+{
+    struct attach_reply reply;
+    int fd = detect_connect(path);
+    int view_fd = detect_view_fd(fd, &reply);
+    void *base = mmap(NULL, reply.size, PROT_READ, MAP_SHARED, view_fd, 0);
+
+    if (base == MAP_FAILED || !view_map_check(base, reply.size, ret_map))
+        detect_fail("view");
+    close(view_fd);
+    close(fd);
+}
+
+static bool detect_published(const struct view_map *map, const struct name *name,
+                             const char *address)
+{
+    struct view_entry entry;
+
+    return view_read(map, name, &entry) == VIEW_FOUND && strcmp(entry.text4, address) == 0;
+}
+
+static bool detect_promoted(PGconn *connection)
+{
+    PGresult *result = PQexec(connection, "SELECT pg_is_in_recovery()");
+    bool promoted = PQresultStatus(result) == PGRES_TUPLES_OK && *PQgetvalue(result, 0, 0) == 'f';
+
+    PQclear(result);
+    return promoted;
+}
+
+int main(int argc, char **argv)
+{
+    double promoted_ms = 0, published_ms = 0, asked_ms = 0, end_ms = detect_now_ms() + 60000;
+    struct view_map map;
+    struct name name;
+    PGconn *connection;
+
+    if (argc != 5 || !name_canonical(argv[2], &name))
+        return 2;
+    detect_attach(argv[1], &map);
+    connection = PQconnectdb(argv[3]);
+    if (PQstatus(connection) != CONNECTION_OK)
+        detect_fail(PQerrorMessage(connection));
+    puts("ready");
+    fflush(stdout);
+    while ((!promoted_ms || !published_ms) && detect_now_ms() < end_ms) {
+        if (!published_ms && detect_published(&map, &name, argv[4]))
+            published_ms = detect_now_ms();
+        if (!promoted_ms && detect_now_ms() - asked_ms >= 5) {
+            asked_ms = detect_now_ms();
+            if (detect_promoted(connection))
+                promoted_ms = detect_now_ms();
+        }
+        usleep(500);
+    }
+    PQfinish(connection);
+    if (!promoted_ms || !published_ms)
+        return 1;
+    printf("%.1f\n", published_ms - promoted_ms);
+    return 0;
+}

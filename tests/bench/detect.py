@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How long after a new writer first says so is it in the view? With real promotions.
+
+usage: detect.py [ROUNDS]      (default 20, of each kind)
+
+Two PostgreSQL servers and a homingd without timing keys. In each round the writer is stopped, killed or
+frozen, and the standby promoted; detect.c watches server and view. Then the old writer comes back as
+a standby, and the next round goes the other way.
+"""
+import os
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from homing import BUILD, Agent, Servers, cleanups  # noqa: E402
+
+NAME = "orders-db.internal"
+KINDS = (
+    ("stopped", lambda servers, name: servers.stop(name, "fast")),
+    ("killed", lambda servers, name: servers.kill(name)),
+    ("frozen", lambda servers, name: servers.freeze(name)),
+)
+
+
+def start_watcher(servers, agent, standby):
+    watcher = subprocess.Popen(
+        [os.path.join(BUILD, "tests/bench/detect"), agent.socket, NAME, servers.conninfo(standby),
+         servers.address(standby)],
+        stdout=subprocess.PIPE, text=True)
+    cleanups.append(watcher.kill)
+    assert watcher.stdout.readline() == "ready\n", "detect did not start"
+    return watcher
+
+
+def one_round(servers, agent, end_writer, writer, standby):
+    """Ends the writer, promotes the standby; milliseconds, or an exception."""
+    watcher = start_watcher(servers, agent, standby)
+    end_writer(servers, writer)
+    servers.promote_begin(standby)
+    took = float(watcher.stdout.readline())
+    watcher.wait()
+    servers.wait(standby, "SELECT NOT pg_is_in_recovery()")
+    servers.rejoin(writer, standby)
+    agent.wait_writer("orders", servers.member(standby))
+    return took
+
+
+def report(kind, took):
+    took.sort()
+    print("  writer %-8s n=%d  median %5.0f ms  p90 %5.0f ms  max %5.0f ms" % (
+        kind, len(took), statistics.median(took), took[int(len(took) * 0.9)], took[-1]), flush=True)
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    print("New writer first answers 'not in recovery' -> view published:", flush=True)
+    servers = Servers()
+    servers.init("a")
+    servers.clone("b", "a")
+    # The brake (W10) is about severing, and would only add its alarms to so many switches.
+    agent = Agent("""
+  - name: orders
+    engine: postgresql
+    max_switches: 0
+    members: ["%s", "%s"]
+    connection: "user=homing dbname=postgres sslmode=disable"
+    password_file: password
+    endpoints: [{names: [%s], role: writer}]
+""" % (servers.member("a"), servers.member("b"), NAME))
+    with open(os.open(os.path.join(agent.base, "password"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+        out.write("homing-test\n")
+    agent.start()
+    agent.wait_writer("orders", servers.member("a"))
+    writer, standby = "a", "b"
+    for kind, end_writer in KINDS:
+        took = []
+        for _ in range(rounds):
+            took.append(one_round(servers, agent, end_writer, writer, standby))
+            writer, standby = standby, writer
+        report(kind, took)
+
+
+try:
+    main()
+finally:
+    for cleanup in reversed(cleanups):
+        cleanup()
