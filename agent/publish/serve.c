@@ -183,22 +183,12 @@ static void serve_refuse(const struct listener *l, int fd, const struct serve_pe
     close(fd);
 }
 
-/* A descriptor that was sent to us and then discarded by the kernel is closed in our own context,
- * where closing can hang; from Linux 6.16 the sender is refused instead. */
-static void serve_refuse_rights(int fd)
-{
-    int no = 0;
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-}
-
 static void serve_admit(struct listener *l, int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1};
     socklen_t len = sizeof(cred);
     struct client *c = NULL;
 
-    serve_refuse_rights(fd);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
         close(fd);
         return;
@@ -333,12 +323,16 @@ static int serve_check(const struct serve *serve, struct sockpath_error error)
     return r;
 }
 
+/* A descriptor that was sent to us and then discarded by the kernel is closed in our own context,
+ * where closing can hang; from Linux 6.16 the sender is refused instead. Accepted sockets inherit
+ * it. */
 static int serve_listen(struct listener *l, const char *dir, struct sockpath_error error)
 {
+    int no = 0;
     int r = sockpath_open(dir, sockets[l->socket].name, sockets[l->socket].mode, error, &l->sock);
     if (r)
         return r;
-    serve_refuse_rights(l->sock.fd);
+    (void)setsockopt(l->sock.fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
     l->io = loop_io_new(l->serve->env.loop, l->sock.fd, serve_accept, l);
     return l->io ? 0 : -ENOMEM;
 }
