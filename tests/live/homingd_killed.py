@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The agent is killed again and again under load, and the writer changes half-way (I2, V3, V4, W2).
+
+Four programs look up a name that DNS does not have, some 10,000 times a second in all, from before the
+first kill. HOMING_KILL_SECONDS (60) bounds it. As root: in a network and mounts of its own.
+"""
+import os
+import random
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from homing import BUILD, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+
+SECONDS = float(os.environ.get("HOMING_KILL_SECONDS", "60"))
+NAME = "orders-db.absent.test"
+PROCESSES, RATE = 4, 3500
+LOAD = os.path.join(BUILD, "tests/live/load")
+DNS = "127.53.0.1"
+
+
+def own_namespaces():
+    if os.environ.get("HOMING_TEST_NAMESPACES"):
+        return
+    os.environ["HOMING_TEST_NAMESPACES"] = "1"
+    os.execvp("unshare", ["unshare", "--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
+                          sys.executable, *sys.argv])
+
+
+def name_server():
+    """Knows no name at all, so that a lookup which is not answered from the view fails at once."""
+    base = directory()
+    for path, text in (("zone", ""), ("resolv.conf", "nameserver %s\n" % DNS)):
+        with open(os.path.join(base, path), "w") as out:
+            out.write(text)
+    process = subprocess.Popen([os.path.join(HERE, "../support/dns.py"), DNS, "53", os.path.join(base, "zone")],
+                               stdout=subprocess.PIPE, text=True)
+    cleanups.append(process.kill)
+    assert process.stdout.readline().startswith("ready")
+    subprocess.run(["mount", "--bind", os.path.join(base, "resolv.conf"), "/etc/resolv.conf"], check=True)
+    if os.path.isdir("/run/nscd"):
+        subprocess.run(["mount", "-t", "tmpfs", "none", "/run/nscd"], check=True)
+
+
+def start_load(preload=True):
+    env = dict(os.environ, HOMING_SOCKET=agent.socket)
+    if preload:
+        env["LD_PRELOAD"] = os.path.join(BUILD, "shim/libhoming.so")
+    process = subprocess.Popen([LOAD, NAME, str(RATE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env=env)
+    cleanups.append(process.kill)
+    return process
+
+
+def end_load(process):
+    """([(ms, address)], lookups, failed, worst_us, [failure lines])"""
+    out, _ = process.communicate()
+    lines = out.splitlines()
+    failures = [line for line in lines if " failed " in line]
+    answers = [(int(line.split()[0]), line.split()[1]) for line in lines[:-1] if line not in failures]
+    return (answers, *map(int, lines[-1].split()[1:]), failures)
+
+
+def now_ms():
+    return time.monotonic() * 1000
+
+
+def until_up():
+    agent.start()
+    return now_ms()
+
+
+own_namespaces()
+name_server()
+servers = Servers()
+servers.init("a")
+servers.clone("b", "a")
+agent = Agent("""
+  - name: orders
+    engine: postgresql
+    max_stale: 5s
+    members: ["%s", "%s"]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    endpoints: [{names: [%s], role: writer}]
+""" % (servers.member("a"), servers.member("b"), NAME))
+
+
+@test
+def without_homing_the_name_cannot_be_looked_up():
+    plain = start_load(preload=False)
+    time.sleep(0.2)
+    answers, lookups, failed, _, _ = end_load(plain)
+    assert lookups > 0 and failed == lookups and not answers
+
+
+@test
+def no_lookup_fails_while_the_agent_is_killed_in_a_loop_and_every_process_finds_the_new_writer():
+    agent.start()
+    agent.wait_writer("orders", servers.member("a"))
+    loads = [start_load() for _ in range(PROCESSES)]
+    for load in loads:  # each has had its first answer before the first kill
+        load.first = load.stdout.readline().split()[1]
+    equal({load.first for load in loads}, {servers.address("a")})
+    began, kills, up_ms = time.monotonic(), 0, None
+    while time.monotonic() - began < SECONDS:
+        agent.kill()
+        kills += 1
+        down_until = time.monotonic() + random.uniform(0.1, 0.5)
+        if up_ms is None and time.monotonic() - began > SECONDS / 2:
+            servers.kill("a")
+            servers.promote("b")
+            up_ms = 0
+        time.sleep(max(0, down_until - time.monotonic()))
+        started_ms = until_up()
+        up_ms = started_ms if up_ms == 0 else up_ms
+        time.sleep(random.uniform(1.0, 1.5))
+    results = [end_load(load) for load in loads]
+    print("# %d kills, %d lookups, slowest %.1f ms" % (
+        kills, sum(r[1] for r in results), max(r[3] for r in results) / 1000))
+    equal([r[4] for r in results], [[]] * PROCESSES)
+    equal([[address for _, address in r[0]] for r in results], [[servers.address("b")]] * PROCESSES)
+    print("# the new writer was answered %.0f ms after the next agent was up, in the slowest process" % (
+        max(r[0][0][0] for r in results) - up_ms))
+
+
+main()
