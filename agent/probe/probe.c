@@ -32,12 +32,22 @@ enum {
     /* An address that DNS no longer names is left after this. DNS is not evidence: shorter, and a
      * name that flickers costs sessions; longer, and a member that moved is missed for longer. */
     MOVED_MS = 60000,
+    /* A timer that fires so much late tells that this process stood still: what was waited for may
+     * have come meanwhile, and is looked at first. */
+    STALL_MS = 50,
+    GRACE_MS = 20,
+    /* Silence is told at `timeout`, but an attempt may take that << rounds that timed out, up to
+     * the first of these. Without, a server (or this machine, with 300 logins at its start) that is
+     * slower at logins than `timeout` would be begun with for ever. Where there is no other address
+     * to go to, nothing is won by giving up early. */
+    PATIENCE_MAX = 3,
+    PATIENCE_ALONE = 2,
 };
 
 enum member_state {
     MEMBER_UNRESOLVED, /* no address yet: resolve.c is at it */
     MEMBER_WAITING,    /* connects at due_ms */
-    MEMBER_CONNECTING, /* gives up at due_ms */
+    MEMBER_CONNECTING, /* gives up at due_ms; silence is told at late_ms */
     MEMBER_IDLE,       /* asks at due_ms */
     MEMBER_ASKED,      /* gives up at due_ms, is late at late_ms */
     MEMBER_DENIED,     /* until a reload */
@@ -60,6 +70,8 @@ struct member {
     struct engine_session *session;
     uint64_t due_ms;
     uint64_t late_ms;  /* 0: reported */
+    uint32_t patience; /* rounds of attempts that ended in silence, up to PATIENCE_MAX */
+    bool graced;       /* a stall of this process was made up for */
     uint64_t asked_ms; /* when the last question was sent, or the last connect begun */
     uint64_t ready_ms; /* when the session stood */
     uint64_t full_ms;  /* when the last full question was sent that was answered; 0: none */
@@ -91,11 +103,16 @@ static void copy_text(char *to, const char *from)
 
 /* When things are due. */
 
+static bool member_is_waited_for(const struct member *m)
+{
+    return m->state == MEMBER_CONNECTING || m->state == MEMBER_ASKED;
+}
+
 static uint64_t member_due(const struct member *m)
 {
     if (m->state == MEMBER_UNRESOLVED || m->state == MEMBER_DENIED)
         return UINT64_MAX;
-    if (m->state == MEMBER_ASKED && m->late_ms != 0 && m->late_ms < m->due_ms)
+    if (member_is_waited_for(m) && m->late_ms != 0 && m->late_ms < m->due_ms)
         return m->late_ms;
     return m->due_ms;
 }
@@ -202,6 +219,7 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
 {
     uint64_t now = loop_now_ms(m->probe->loop);
     bool stood = m->state == MEMBER_IDLE || m->state == MEMBER_ASKED;
+    bool told = kind == REPORT_TIMEOUT && m->state == MEMBER_CONNECTING && m->late_ms == 0;
     bool tell = true;
     copy_text(m->text, text); /* before the session goes, which may own it */
     member_close(m);
@@ -213,7 +231,9 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
         member_lost(m, now, hint);
     else
         tell = member_missed(m, now, hint);
-    if (tell)
+    if (tell && kind == REPORT_TIMEOUT && !stood && m->patience < PATIENCE_MAX)
+        m->patience++;
+    if (tell && !told)
         member_report(m, kind, NULL);
     probe_schedule(m->probe);
 }
@@ -229,6 +249,7 @@ static void member_ask(struct member *m, uint64_t now)
     m->asked_ms = now;
     m->late_ms = now + t->interval_ms;
     m->due_ms = now + t->timeout_ms;
+    m->graced = false;
     m->probe->engine->ask(m->session, m->full ? QUESTION_FULL : QUESTION_CHEAP);
 }
 
@@ -241,6 +262,7 @@ static void member_ready(void *arg)
     m->was_connected = true;
     m->gone_ms = 0;
     m->tried = 0;
+    m->patience = 0;
     m->ready_ms = now;
     m->full_ms = 0;
     member_ask(m, now);
@@ -286,37 +308,69 @@ static void member_failed(void *arg, enum report_kind kind, enum engine_hint hin
 static void member_connect(struct member *m, uint64_t now)
 {
     struct probe *p = m->probe;
+    uint64_t timeout = p->cluster->timing.timeout_ms;
+    bool alone = m->address_count == 1 && m->patience < PATIENCE_ALONE;
     const struct engine_sink sink = {
         .ready = member_ready, .answer = member_answer, .failed = member_failed, .arg = m};
     m->using = m->addresses[m->next];
     m->state = MEMBER_CONNECTING;
     m->asked_ms = now;
-    m->due_ms = now + p->cluster->timing.timeout_ms;
+    m->late_ms = now + timeout;
+    m->due_ms = now + (timeout << (alone ? PATIENCE_ALONE : m->patience));
+    m->graced = false;
     m->session = p->engine->open(p->loop, p->cluster, m->conf, &m->using, &sink);
     if (m->session == NULL)
         member_fail(m, REPORT_ODD, HINT_NONE, "out of memory");
 }
 
-static void member_timeout(struct member *m)
+static void member_silence(const struct member *m, char *text)
 {
-    char text[ENGINE_TEXT_MAX];
-    snprintf(text, sizeof(text),
+    snprintf(text, ENGINE_TEXT_MAX,
              m->state == MEMBER_CONNECTING ? "no connection within %u ms"
                                            : "no answer within %u ms",
              m->probe->cluster->timing.timeout_ms);
+}
+
+/* Silent for `interval` (a question) or for `timeout` (an attempt that may go on). */
+static void member_late(struct member *m)
+{
+    m->late_ms = 0;
+    if (m->state == MEMBER_ASKED) {
+        member_report(m, REPORT_LATE, NULL);
+        return;
+    }
+    member_silence(m, m->text);
+    member_report(m, REPORT_TIMEOUT, NULL);
+}
+
+static void member_timeout(struct member *m)
+{
+    char text[ENGINE_TEXT_MAX];
+    member_silence(m, text);
     member_fail(m, REPORT_TIMEOUT, HINT_NONE, text);
+}
+
+/* True: this process stood still, and the member is given a moment more. */
+static bool member_grace(struct member *m, uint64_t now)
+{
+    if (m->graced || !member_is_waited_for(m) || now < member_due(m) + STALL_MS)
+        return false;
+    m->graced = true;
+    if (m->late_ms != 0 && m->late_ms < now + GRACE_MS)
+        m->late_ms = now + GRACE_MS;
+    if (m->due_ms < now + GRACE_MS)
+        m->due_ms = now + GRACE_MS;
+    return true;
 }
 
 /* The timer: what is due for one member. */
 static void member_turn(struct member *m, uint64_t now)
 {
-    if (m->state == MEMBER_ASKED && m->late_ms != 0 && now >= m->late_ms) {
-        m->late_ms = 0;
-        member_report(m, REPORT_LATE, NULL);
-    }
-    if (member_due(m) > now)
+    if (member_due(m) > now || member_grace(m, now))
         return;
-    if (m->state == MEMBER_WAITING)
+    if (member_is_waited_for(m) && m->due_ms > now)
+        member_late(m);
+    else if (m->state == MEMBER_WAITING)
         member_connect(m, now);
     else if (m->state == MEMBER_IDLE)
         member_ask(m, now);

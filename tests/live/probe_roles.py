@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the probe sees of a real streaming pair: roles, promotions, ends of servers, TLS, settings."""
 
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -78,6 +81,20 @@ def a_frozen_writer_is_late_then_times_out_then_comes_back():
         finally:
             PG("thaw", "a")
         p.wait("report 0 answer writer")
+
+
+def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
+    with probe(options=["-a"]) as p:
+        p.wait("report 0 answer writer")
+        p.wait("report 1 answer reader")
+        for _ in range(5):
+            p.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            p.process.send_signal(signal.SIGCONT)
+            p.forget()
+            p.wait("report 0 answer writer")
+            p.wait("report 1 answer reader")
+        assert not [line for line in p.seen if re.search(" (late|timeout|broken)", line)], p.seen
 
 
 def the_steady_pace_asks_cheaply_between_full_questions():

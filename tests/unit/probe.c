@@ -159,7 +159,7 @@ static void a_session_that_breaks_over_and_over_is_not_opened_in_a_busy_loop(voi
     assert_in_range(opened[0], 10, 1000 / FAST + 1);
 }
 
-static void a_connect_that_nothing_answers_is_bounded_by_timeout(void **state)
+static void a_silent_connect_is_told_at_timeout_and_given_up_later(void **state)
 {
     (void)state;
     resolves(0, "1");
@@ -167,7 +167,38 @@ static void a_connect_that_nothing_answers_is_bounded_by_timeout(void **state)
     assert_int_equal(report_count, 0);
     fake_loop_advance(loop, 1);
     assert_int_equal(reported(0, REPORT_TIMEOUT), 1);
+    fake_loop_advance(loop, 3 * TIMEOUT - 1);
+    assert_non_null(sessions[0]);
+    fake_loop_advance(loop, 1);
     assert_null(sessions[0]);
+    assert_int_equal(report_count, 1);
+}
+
+static void a_login_that_is_slower_than_timeout_gets_through(void **state)
+{
+    (void)state;
+    resolves(0, "1");
+    fake_loop_advance(loop, 3 * TIMEOUT);
+    becomes_ready(0);
+    answers(0);
+    assert_int_equal(reported(0, REPORT_TIMEOUT), 1);
+    assert_int_equal(reported(0, REPORT_ANSWER), 1);
+    assert_int_equal(opened[0], 1);
+}
+
+static void a_silent_address_is_given_up_at_timeout_while_there_are_others(void **state)
+{
+    (void)state;
+    resolves(0, "12");
+    for (uint32_t patience = 1; patience <= 8; patience *= 2) {
+        for (uint8_t address = 1; address <= 2; address++) {
+            fake_loop_advance(loop, address == 1 ? FAST : 0);
+            assert_int_equal(sessions[0]->address.bytes[3], address);
+            fake_loop_advance(loop,
+                              patience * TIMEOUT - (patience == 1 && address == 1 ? FAST : 0));
+            assert_true(sessions[0] == NULL || sessions[0]->address.bytes[3] != address);
+        }
+    }
 }
 
 static void the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported(void **state)
@@ -414,7 +445,9 @@ int main(void)
         TEST(a_silent_member_does_not_hold_up_another),
         TEST(a_broken_session_is_opened_again_at_once),
         TEST(a_session_that_breaks_over_and_over_is_not_opened_in_a_busy_loop),
-        TEST(a_connect_that_nothing_answers_is_bounded_by_timeout),
+        TEST(a_silent_connect_is_told_at_timeout_and_given_up_later),
+        TEST(a_login_that_is_slower_than_timeout_gets_through),
+        TEST(a_silent_address_is_given_up_at_timeout_while_there_are_others),
         TEST(the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported),
         TEST(a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often),
         TEST(a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace),
