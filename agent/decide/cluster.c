@@ -86,12 +86,18 @@ static void pace_update(struct cluster *c, const struct verdict *before, struct 
     acts->pace = pace;
 }
 
+static void contest_forget(struct cluster *c)
+{
+    c->asked_again_ms = 0;
+    c->reaffirmed_ms = 0;
+    c->last_call_ms = 0;
+}
+
 /* W3: asks the incumbent once more when a contest begins; notes when its time is over. */
 static void contest_update(struct cluster *c, const struct writer_output *out, struct actions *acts)
 {
     if (!out->contested) {
-        c->asked_again_ms = 0;
-        c->last_call_ms = 0;
+        contest_forget(c);
         return;
     }
     if (c->asked_again_ms == 0) {
@@ -102,6 +108,14 @@ static void contest_update(struct cluster *c, const struct writer_output *out, s
         c->last_call_ms = 0;
     else if (c->last_call_ms == 0)
         c->last_call_ms = c->now_ms;
+}
+
+/* W3: an answer counts that came in during the contest, to a question sent during it. */
+static void contest_note(struct cluster *c, const struct report *report)
+{
+    if (c->asked_again_ms != 0 && report->member == c->verdict.writer &&
+        report->asked_ms >= c->asked_again_ms)
+        c->reaffirmed_ms = c->now_ms;
 }
 
 static void brake_update(struct cluster *c, uint64_t switches_before)
@@ -158,6 +172,7 @@ static void cluster_pass(struct cluster *c, const struct verdict *before, struct
         .held = &c->verdict,
         .first_round_done = c->first_round_done,
         .asked_again_ms = c->asked_again_ms != 0 ? c->asked_again_ms : c->now_ms,
+        .reaffirmed_ms = c->reaffirmed_ms,
         .last_call_ms = c->last_call_ms,
         .now_ms = c->now_ms,
     };
@@ -283,8 +298,7 @@ void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, con
     map_verdict(&c->verdict, map, &c->conf, conf);
     map_topo(&c->topo, map, &c->conf, conf);
     c->conf = *conf;
-    c->asked_again_ms = 0;
-    c->last_call_ms = 0;
+    contest_forget(c);
     struct verdict before = c->verdict;
     cluster_pass(c, &before, &acts);
     *ret_actions = acts;
@@ -299,8 +313,7 @@ static enum refusal cluster_accept(struct cluster *c, uint32_t member)
     c->topo.at[member].behind = false;
     writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
     /* What was asked of the writer before says nothing about this one. */
-    c->asked_again_ms = 0;
-    c->last_call_ms = 0;
+    contest_forget(c);
     return REFUSAL_NONE;
 }
 
@@ -326,8 +339,10 @@ static void cluster_report(struct cluster *c, const struct report *report)
 {
     uint32_t answered = MEMBER_NONE;
 
-    if (topo_note(&c->topo, report, c->now_ms) && report->kind == REPORT_ANSWER)
+    if (topo_note(&c->topo, report, c->now_ms) && report->kind == REPORT_ANSWER) {
         answered = report->member;
+        contest_note(c, report);
+    }
     readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
 }
 

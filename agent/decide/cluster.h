@@ -72,6 +72,7 @@ struct cluster {
     struct brake brake;      /* W10 */
     uint64_t now_ms;         /* the latest time seen: time never goes back here (W2) */
     uint64_t asked_again_ms; /* W3: the incumbent was asked once more at this time; 0: no */
+    uint64_t reaffirmed_ms;  /* W3: it answered a question sent after that, at this time; 0: no */
     uint64_t last_call_ms;   /* W3: its time was over here; it moves one turn of the loop later, so
                               * that an answer that waited while we were stalled is heard first */
     uint64_t fast_until_ms;

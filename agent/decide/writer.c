@@ -32,23 +32,14 @@ static enum stance incumbent_stance(const struct writer_input *in, const struct 
     return STANCE_CLAIMS;
 }
 
-/* W3: it answered a question that was sent after the rival's claim had come in. */
-static bool incumbent_reaffirmed(const struct writer_input *in, const struct verdict *v)
-{
-    const struct member_view *m = &in->topo->at[v->writer];
-    return m->answered && m->last.asked_ms >= in->asked_again_ms;
-}
-
 /* When its silence will have lasted too long. A first answer may need a whole connection; a next
  * one the next question first, which probe sends at its fast pace while claims are contested. */
-static uint64_t incumbent_deadline(const struct writer_input *in, const struct verdict *v,
-                                   enum stance stance)
+static uint64_t incumbent_deadline(const struct writer_input *in, enum stance stance)
 {
     if (stance == STANCE_UNHEARD)
         return in->asked_again_ms + in->conf->timeout_ms + WRITER_PATIENCE_MS;
-    if (incumbent_reaffirmed(in, v))
-        return in->topo->at[v->writer].answered_ms + in->conf->fast_interval_ms +
-               WRITER_PATIENCE_MS;
+    if (in->reaffirmed_ms != 0)
+        return in->reaffirmed_ms + in->conf->fast_interval_ms + WRITER_PATIENCE_MS;
     return in->asked_again_ms + WRITER_PATIENCE_MS;
 }
 
@@ -183,7 +174,7 @@ static uint32_t decide_next(const struct writer_input *in, const struct claims *
 
     if (v->frozen || claims->candidate == MEMBER_NONE)
         return MEMBER_NONE;
-    uint64_t deadline_ms = incumbent_deadline(in, v, stance);
+    uint64_t deadline_ms = incumbent_deadline(in, stance);
     bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;
 
     if (stance == STANCE_STOPPED || over) {
@@ -193,7 +184,7 @@ static uint32_t decide_next(const struct writer_input *in, const struct claims *
     }
     out->contested = true;
     out->deadline_ms = deadline_ms;
-    return incumbent_reaffirmed(in, v) ? MEMBER_NONE : claims->candidate;
+    return in->reaffirmed_ms != 0 ? MEMBER_NONE : claims->candidate;
 }
 
 static void set_state(struct verdict *v, enum cluster_state state, enum reason reason,

@@ -96,6 +96,7 @@ struct writer_input {
     const struct verdict *held;
     bool first_round_done;   /* W3a: every member was heard once */
     uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; now, if only now */
+    uint64_t reaffirmed_ms;  /* W3: when it last answered a question sent after that; 0: not yet */
     uint64_t last_call_ms;   /* W3: when its patience was first seen to be over; 0: not yet */
     uint64_t now_ms;
 };

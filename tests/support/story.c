@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * story.c - the small world of the decision's unit tests.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "story.h"
+
+struct story story;
+
+void story_forget(void)
+{
+    story.asked = story.raised = story.cleared = 0;
+    story.published = story.persisted = story.moves = 0;
+}
+
+static void story_note(uint32_t writer_before)
+{
+    story.asked |= story.last.ask;
+    story.raised |= story.last.raised;
+    story.cleared |= story.last.cleared;
+    story.published += story.last.publish;
+    story.persisted += story.last.persist;
+    story.moves += story.c.verdict.writer != writer_before;
+}
+
+void story_configure(uint32_t members)
+{
+    memset(&story, 0, sizeof story);
+    story.now_ms = 1000000;
+    story.conf = (struct cluster_conf){
+        .members = members,
+        .interval_ms = 250,
+        .fast_interval_ms = 50,
+        .timeout_ms = 1000,
+        .max_stale_ms = 30000,
+        .max_switches = 5,
+        .max_lag = 16 << 20,
+    };
+    for (uint32_t m = 0; m < members; m++)
+        story.members[m].says = (struct report){
+            .member = m,
+            .identity = STORY_IDENTITY,
+            .incarnation = 0x100 + m,
+            .position = 1 << 20,
+        };
+}
+
+void story_start(const struct verdict *saved)
+{
+    cluster_init(&story.c, &story.conf, saved, story.now_ms, &story.last);
+    story_note(story.c.verdict.writer);
+}
+
+void story_begin(uint32_t members)
+{
+    story_configure(members);
+    story_start(NULL);
+}
+
+void story_restart(const struct verdict *saved)
+{
+    struct verdict disk = *saved;
+    story_start(&disk);
+}
+
+void is_writer(uint32_t member, uint64_t term)
+{
+    story.members[member].speaks = true;
+    story.members[member].says.role = ROLE_WRITER;
+    story.members[member].says.term = (struct term){0, term};
+}
+
+void is_reader(uint32_t member)
+{
+    story.members[member].speaks = true;
+    story.members[member].says.role = ROLE_READER;
+    story.members[member].says.term = (struct term){0, 0};
+}
+
+void falls_silent(uint32_t member)
+{
+    story.members[member].speaks = false;
+}
+
+static enum refusal story_handle(const struct event *event)
+{
+    uint32_t writer = story.c.verdict.writer;
+    enum refusal refusal = cluster_handle(&story.c, event, story.now_ms, &story.last);
+    story_note(writer);
+    return refusal;
+}
+
+void hears_late_answer(uint32_t member, uint64_t asked_ms)
+{
+    struct event event = {.kind = EVENT_REPORT, .report = story.members[member].says};
+    event.report.asked_ms = asked_ms;
+    story_handle(&event);
+}
+
+void hears(uint32_t member)
+{
+    hears_late_answer(member, story.now_ms);
+}
+
+void reports(uint32_t member, enum report_kind kind)
+{
+    struct event event = {.kind = EVENT_REPORT, .report = {.member = member, .kind = kind}};
+    story_handle(&event);
+}
+
+void breaks(uint32_t member)
+{
+    falls_silent(member);
+    reports(member, REPORT_BROKEN);
+}
+
+void ticks(void)
+{
+    story_handle(&(struct event){.kind = EVENT_TICK});
+}
+
+enum refusal operator_says(enum event_kind kind, uint32_t member)
+{
+    return story_handle(&(struct event){.kind = kind, .member = member});
+}
+
+void wait_for(uint64_t ms)
+{
+    uint64_t until_ms = story.now_ms + ms;
+
+    while (story.last.wake_ms != 0 && story.last.wake_ms <= until_ms) {
+        /* A wake-up that is not in the future would spin the agent. */
+        if (story.last.wake_ms <= story.now_ms)
+            abort();
+        story.now_ms = story.last.wake_ms;
+        ticks();
+    }
+    story.now_ms = until_ms;
+}
+
+void run_for(uint64_t ms)
+{
+    uint64_t until_ms = story.now_ms + ms;
+
+    while (story.now_ms < until_ms) {
+        uint64_t left_ms = until_ms - story.now_ms;
+        wait_for(left_ms < STORY_STEP_MS ? left_ms : STORY_STEP_MS);
+        for (uint32_t m = 0; m < story.conf.members; m++)
+            if (story.members[m].speaks)
+                hears(m);
+    }
+}
