@@ -14,6 +14,12 @@ const char *rank_name(enum rank rank)
     return (unsigned)rank < RANK_COUNT ? names[rank] : "?";
 }
 
+/* Position 0 is not known, which is no evidence. */
+static bool claim_behind(const struct member_view *m, const struct verdict *held)
+{
+    return m->behind || (m->last.position != 0 && m->last.position < held->position);
+}
+
 enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32_t member)
 {
     const struct member_view *m = &topo->at[member];
@@ -24,18 +30,14 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
                                                                             : RANK_FOREIGN;
     if (order != 0)
         return order < 0 ? RANK_OLDER : RANK_NEWER;
-    return m->behind ? RANK_BEHIND : RANK_EQUAL;
+    return claim_behind(m, held) ? RANK_BEHIND : RANK_EQUAL;
 }
 
 void claims_mark_behind(struct topo *topo, const struct verdict *held)
 {
-    for (uint32_t m = 0; m < topo->members; m++) {
-        const struct report *last = &topo->at[m].last;
-        /* Position 0 is not known, which is no evidence. */
-        if (last->role == ROLE_WRITER && last->position != 0 && last->position < held->position &&
-            claim_rank(topo, held, m) == RANK_EQUAL)
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (topo->at[m].last.role == ROLE_WRITER && claim_rank(topo, held, m) == RANK_BEHIND)
             topo->at[m].behind = true;
-    }
 }
 
 static bool claim_eligible(const struct writer_input *in, uint32_t member)
@@ -52,15 +54,6 @@ static int claim_compare(const struct writer_input *in, const struct verdict *he
     if (rank_a != rank_b || rank_a != RANK_NEWER)
         return rank_a - rank_b;
     return term_compare(in->topo->at[a].last.term, in->topo->at[b].last.term);
-}
-
-/* An alias of a claim that is counted already, or of the incumbent's own live one. */
-static bool claim_counted(const struct writer_input *in, const struct verdict *held, uint32_t mask,
-                          bool incumbent_claims, uint32_t member)
-{
-    if (incumbent_claims)
-        mask |= UINT32_C(1) << held->writer;
-    return (topo_aliases(in->topo, member) & mask) != 0;
 }
 
 static bool incumbent_claims(const struct writer_input *in, const struct verdict *held)
@@ -105,35 +98,50 @@ static uint32_t claims_candidate(const struct writer_input *in, const struct ver
     return sole;
 }
 
+/* Adds a claim, unless the same server made a better one by another name. */
 static void claims_add(const struct writer_input *in, const struct verdict *held, uint32_t member,
                        struct claims *claims)
 {
-    enum rank rank = claim_rank(in->topo, held, member);
+    uint32_t aliases = topo_aliases(in->topo, member) & claims->mask;
 
+    for (uint32_t m = 0; m < member; m++)
+        if ((aliases >> m & 1) != 0 && claim_compare(in, held, member, m) <= 0)
+            return;
+    claims->mask &= ~aliases;
     claims->mask |= UINT32_C(1) << member;
-    claims->count++;
-    claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN;
-    if (claims->newest == MEMBER_NONE || claim_compare(in, held, member, claims->newest) > 0)
-        claims->newest = member;
 }
 
-void claims_collect_without(const struct writer_input *in, const struct verdict *held,
-                            uint32_t member, struct claims *ret_claims)
+static void claims_sum_up(const struct writer_input *in, const struct verdict *held,
+                          struct claims *claims)
 {
-    struct claims claims = {.newest = MEMBER_NONE, .candidate = MEMBER_NONE};
-    bool claiming = incumbent_claims(in, held);
+    for (uint32_t m = 0; m < in->topo->members; m++) {
+        if ((claims->mask >> m & 1) == 0)
+            continue;
+        enum rank rank = claim_rank(in->topo, held, m);
+        claims->count++;
+        claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN;
+        if (claims->newest == MEMBER_NONE || claim_compare(in, held, m, claims->newest) > 0)
+            claims->newest = m;
+    }
+}
 
-    for (uint32_t m = 0; m < in->topo->members; m++)
-        if (m != held->writer && m != member &&
-            topo_claims(in->topo, m, in->conf->timeout_ms, in->now_ms) &&
-            !claim_counted(in, held, claims.mask, claiming, m))
-            claims_add(in, held, m, &claims);
-    claims.candidate = claims_candidate(in, held, &claims);
-    *ret_claims = claims;
+/* The writer itself, by all its names, while its own claim is live. */
+static uint32_t incumbent_names(const struct writer_input *in, const struct verdict *held)
+{
+    return incumbent_claims(in, held) ? topo_aliases(in->topo, held->writer) : 0;
 }
 
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims)
 {
-    claims_collect_without(in, held, MEMBER_NONE, ret_claims);
+    struct claims claims = {.newest = MEMBER_NONE};
+    uint32_t own = incumbent_names(in, held);
+
+    for (uint32_t m = 0; m < in->topo->members; m++)
+        if (m != held->writer && (own >> m & 1) == 0 &&
+            topo_claims(in->topo, m, in->conf->timeout_ms, in->now_ms))
+            claims_add(in, held, m, &claims);
+    claims_sum_up(in, held, &claims);
+    claims.candidate = claims_candidate(in, held, &claims);
+    *ret_claims = claims;
 }

@@ -35,11 +35,8 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims);
 
-/* Leaves one claim out, as if it had not come in yet. */
-void claims_collect_without(const struct writer_input *in, const struct verdict *held,
-                            uint32_t member, struct claims *ret_claims);
-
-/* W3a: marks the claims that are behind what was seen on the held term. */
+/* W3a: remembers which claims are behind what was seen on the held term: writing on does not make
+ * up for that. Called after each decision. */
 void claims_mark_behind(struct topo *topo, const struct verdict *held);
 
 #endif

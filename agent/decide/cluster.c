@@ -70,14 +70,16 @@ static void alarms_update(struct cluster *c, struct actions *acts)
     c->alarms = now;
 }
 
-static void pace_update(struct cluster *c, const struct verdict *before, struct actions *acts)
+static void pace_update(struct cluster *c, const struct verdict *before, bool contested,
+                        struct actions *acts)
 {
     enum cluster_state state = c->verdict.state;
     enum pace pace = PACE_FAST;
 
     if (c->verdict.writer != before->writer || state != before->state)
         c->fast_until_ms = c->now_ms + FAST_AFTER_CHANGE_MS;
-    if ((state == CLUSTER_STEADY || state == CLUSTER_FROZEN) && c->now_ms >= c->fast_until_ms)
+    if ((state == CLUSTER_STEADY || state == CLUSTER_FROZEN) && !contested &&
+        c->now_ms >= c->fast_until_ms)
         pace = PACE_STEADY;
     /* Fast begins now, not when the next steady question would be due. */
     if (pace == PACE_FAST && c->pace == PACE_STEADY)
@@ -164,7 +166,6 @@ static void cluster_pass(struct cluster *c, const struct verdict *before, struct
 {
     struct writer_output out;
 
-    claims_mark_behind(&c->topo, &c->verdict);
     c->first_round_done = topo_all_heard(&c->topo);
     struct writer_input in = {
         .conf = &c->conf,
@@ -178,13 +179,14 @@ static void cluster_pass(struct cluster *c, const struct verdict *before, struct
     };
     writer_decide(&in, &out);
     c->verdict = out.verdict;
+    claims_mark_behind(&c->topo, &c->verdict);
     contest_update(c, &out, acts);
     brake_update(c, before->switches);
     acts->publish = acts->publish || verdict_differs(before, &c->verdict);
     acts->confirmed = c->verdict.confirmed_ms > before->confirmed_ms;
     persist_update(c, acts);
     alarms_update(c, acts);
-    pace_update(c, before, acts);
+    pace_update(c, before, out.contested, acts);
     c->wake_ms = wake_next(c, &out);
     acts->wake_ms = c->wake_ms;
 }
@@ -308,9 +310,12 @@ static enum refusal cluster_accept(struct cluster *c, uint32_t member)
 {
     if (member >= c->topo.members)
         return REFUSAL_NO_SUCH_MEMBER;
-    if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms))
+    /* Late is not present: W3 would move on from it in the same moment. */
+    if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms) || c->topo.at[member].late)
         return REFUSAL_NOT_CLAIMING;
-    c->topo.at[member].behind = false;
+    /* The term and position that claims were behind of are discarded. */
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        c->topo.at[m].behind = false;
     writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
     /* What was asked of the writer before says nothing about this one. */
     contest_forget(c);

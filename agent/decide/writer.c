@@ -163,28 +163,28 @@ static void decide_first(const struct writer_input *in, const struct claims *cla
         v->reason = sole == MEMBER_NONE ? REASON_CLAIMS_AT_START : REASON_NO_FAILOVER;
 }
 
-/* W3. Returns the claim that has to wait until the incumbent was asked once more, or MEMBER_NONE:
+/* W3. Returns whether the only other claim has to wait until the incumbent was asked once more:
  * until then the cluster is not called ambiguous, since a demoted writer is not asked every
- * millisecond. */
-static uint32_t decide_next(const struct writer_input *in, const struct claims *claims,
-                            struct writer_output *out)
+ * millisecond. But what was called out is not taken back for that. */
+static bool decide_next(const struct writer_input *in, const struct claims *claims,
+                        struct writer_output *out)
 {
     struct verdict *v = &out->verdict;
     enum stance stance = incumbent_stance(in, v);
 
     if (v->frozen || claims->candidate == MEMBER_NONE)
-        return MEMBER_NONE;
+        return false;
     uint64_t deadline_ms = incumbent_deadline(in, stance);
     bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;
 
     if (stance == STANCE_STOPPED || over) {
         writer_adopt(v, in->topo, claims->candidate, adoption_reason(in, v, claims->candidate),
                      in->now_ms);
-        return MEMBER_NONE;
+        return false;
     }
     out->contested = true;
     out->deadline_ms = deadline_ms;
-    return in->reaffirmed_ms != 0 ? MEMBER_NONE : claims->candidate;
+    return in->reaffirmed_ms == 0 && v->rival == MEMBER_NONE && claims->count == 1;
 }
 
 static void set_state(struct verdict *v, enum cluster_state state, enum reason reason,
@@ -259,11 +259,12 @@ static void judge_overlays(const struct writer_input *in, struct verdict *v)
     }
 }
 
-static void judge(const struct writer_input *in, uint32_t waiting, struct verdict *v)
+static void judge(const struct writer_input *in, bool waiting, struct verdict *v)
 {
-    struct claims claims;
+    struct claims claims = {.newest = MEMBER_NONE};
 
-    claims_collect_without(in, v, waiting, &claims);
+    if (!waiting)
+        claims_collect(in, v, &claims);
     if (incumbent_claims(in, v))
         judge_claiming(in, &claims, v);
     else
@@ -278,7 +279,7 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
     struct writer_output out = {.verdict = *in->held};
     struct verdict *v = &out.verdict;
     struct claims claims;
-    uint32_t waiting = MEMBER_NONE;
+    bool waiting = false;
 
     if (v->writer == MEMBER_NONE) {
         claims_collect(in, v, &claims);

@@ -4,8 +4,13 @@
  */
 #include "config.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "story.h"
 
@@ -153,4 +158,52 @@ void run_for(uint64_t ms)
             if (story.members[m].speaks)
                 hears(m);
     }
+}
+
+void promote(uint32_t member, uint64_t term)
+{
+    is_writer(member, term);
+    hears(member);
+}
+
+void assert_verdict(uint32_t writer, enum cluster_state state, enum reason reason)
+{
+    const struct verdict *v = &story.c.verdict;
+
+    assert_string_equal(cluster_state_name(v->state), cluster_state_name(state));
+    assert_string_equal(reason_name(v->reason), reason_name(reason));
+    assert_int_equal(v->writer, writer);
+}
+
+void assert_ambiguous(uint32_t writer, enum reason reason, uint32_t rival)
+{
+    assert_verdict(writer, CLUSTER_AMBIGUOUS, reason);
+    assert_int_equal(story.c.verdict.rival, rival);
+}
+
+int set_up_empty(void **state)
+{
+    (void)state;
+    story_begin(3);
+    return 0;
+}
+
+int set_up_steady(void **state)
+{
+    set_up_empty(state);
+    is_writer(A, 1);
+    is_reader(B);
+    is_reader(C);
+    run_for(200);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    story_forget();
+    return 0;
+}
+
+int set_up_settled(void **state)
+{
+    set_up_steady(state);
+    run_for(60000);
+    story_forget();
+    return 0;
 }

@@ -53,6 +53,23 @@ void ticks(void);
 enum refusal operator_says(enum event_kind kind, uint32_t member);
 void breaks(uint32_t member); /* falls silent, and its connection breaks */
 
+/* Claims, from now on. */
+void promote(uint32_t member, uint64_t term);
+
+void assert_verdict(uint32_t writer, enum cluster_state state, enum reason reason);
+void assert_ambiguous(uint32_t writer, enum reason reason, uint32_t rival);
+
+/* cmocka set-ups: three members of which nothing is known; A writes on term 1 and the others
+ * follow, since a moment ago; since a minute ago. */
+enum {
+    A,
+    B,
+    C
+};
+int set_up_empty(void **state);
+int set_up_steady(void **state);
+int set_up_settled(void **state);
+
 /* Time passes without anybody speaking; ticks come when they were asked for. */
 void wait_for(uint64_t ms);
 /* Time passes, speakers speak. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - tests of what an event brings about: actions, alarms, pace, wake-ups, the operator's
- * words, readers, restarts and reloads.
+ * cluster.c - tests of what an event brings about: actions, alarms, pace, wake-ups, and the
+ * operator's words on freeze and brake.
  */
 #include "config.h"
 
@@ -14,44 +14,17 @@
 
 #include "tests/support/story.h"
 
-enum {
-    A,
-    B,
-    C
-};
-
 static const struct verdict *const verdict = &story.c.verdict;
 
 #define ALARM(alarm) (1u << ALARM_##alarm)
 #define MASK(member) (1u << (member))
 
-/* A writes on term 1, the others follow, and it has been so for a minute. */
-static int set_up(void **state)
+static void fail_over(uint32_t from, uint32_t to, uint64_t term)
 {
-    (void)state;
-    story_begin(3);
-    is_writer(A, 1);
-    is_reader(B);
-    is_reader(C);
-    run_for(60000);
-    story_forget();
-    return 0;
+    breaks(from);
+    promote(to, term);
+    assert_int_equal(verdict->writer, to);
 }
-
-static int set_up_empty(void **state)
-{
-    (void)state;
-    story_begin(3);
-    return 0;
-}
-
-static void promote(uint32_t member, uint64_t term)
-{
-    is_writer(member, term);
-    hears(member);
-}
-
-/* Actions */
 
 static void the_first_verdict_is_published_and_everybody_asked(void **state)
 {
@@ -151,8 +124,6 @@ static void status_knows_since_when_a_member_is_as_it_is(void **state)
     assert_int_equal(story.c.topo.at[C].changed_ms, broke_ms + 200);
 }
 
-/* Pace */
-
 static void suspicion_asks_everybody_at_once_and_fast(void **state)
 {
     (void)state;
@@ -186,6 +157,14 @@ static void without_an_undisputed_writer_it_stays_fast(void **state)
     assert_int_equal(story.last.pace, PACE_FAST);
 }
 
+static void w3_a_contest_is_fast_before_it_is_called_out(void **state)
+{
+    (void)state;
+    promote(B, 2);
+    assert_int_equal(verdict->state, CLUSTER_STEADY);
+    assert_int_equal(story.last.pace, PACE_FAST);
+}
+
 static void a_frozen_cluster_is_asked_at_leisure(void **state)
 {
     (void)state;
@@ -195,8 +174,6 @@ static void a_frozen_cluster_is_asked_at_leisure(void **state)
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
     assert_int_equal(story.last.pace, PACE_STEADY);
 }
-
-/* Wake-ups: wait_for() aborts on one that is not in the future */
 
 static void a_lone_agent_sleeps_until_time_brings_something(void **state)
 {
@@ -222,8 +199,6 @@ static void a_refused_word_changes_nothing_but_keeps_pace_and_wake(void **state)
     assert_int_equal(story.last.pace, PACE_STEADY);
     assert_false(story.last.publish || story.last.persist || story.last.confirmed);
 }
-
-/* Alarms */
 
 static void alarms_are_raised_once_and_cleared_once(void **state)
 {
@@ -285,15 +260,6 @@ static void a_member_never_heard_of_has_not_denied_us(void **state)
     assert_int_equal(story.raised, 0);
     reports(A, REPORT_DENIED);
     assert_int_equal(story.raised, ALARM(DENIED));
-}
-
-/* W10 */
-
-static void fail_over(uint32_t from, uint32_t to, uint64_t term)
-{
-    breaks(from);
-    promote(to, term);
-    assert_int_equal(verdict->writer, to);
 }
 
 static void w10_the_sixth_switch_brakes_and_names_still_follow(void **state)
@@ -410,376 +376,9 @@ static void w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **s
     assert_int_equal(operator_says(EVENT_FREEZE, 0), REFUSAL_NO_WRITER_KNOWN);
 }
 
-/* Readers */
-
-static void readers_are_those_that_follow(void **state)
-{
-    (void)state;
-    assert_int_equal(verdict->readers, MASK(B) | MASK(C));
-}
-
-static void a_reader_enters_at_its_first_good_answer(void **state)
-{
-    (void)state;
-    is_writer(A, 1);
-    hears(A);
-    is_reader(B);
-    hears(B);
-    assert_int_equal(verdict->readers, 0); /* nothing is held yet: whose reader? */
-    reports(C, REPORT_REFUSED);
-    assert_int_equal(verdict->writer, A);
-    hears(B);
-    assert_int_equal(verdict->readers, MASK(B));
-}
-
-static void a_reader_leaves_at_once_and_returns_after_three_good_answers(void **state)
-{
-    (void)state;
-    reports(B, REPORT_BROKEN);
-    assert_int_equal(verdict->readers, MASK(C));
-    assert_true(story.last.publish);
-    hears(B);
-    hears(B);
-    assert_int_equal(verdict->readers, MASK(C));
-    hears(B);
-    assert_int_equal(verdict->readers, MASK(B) | MASK(C));
-}
-
-static void a_reader_silent_for_timeout_leaves_without_a_report(void **state)
-{
-    (void)state;
-    falls_silent(B);
-    run_for(999);
-    assert_int_equal(verdict->readers, MASK(B) | MASK(C));
-    run_for(1);
-    assert_int_equal(verdict->readers, MASK(C));
-    hears(B);
-    assert_int_equal(verdict->readers, MASK(C));
-}
-
-static void a_late_reader_stays_until_timeout(void **state)
-{
-    (void)state;
-    reports(B, REPORT_LATE);
-    assert_int_equal(verdict->readers, MASK(B) | MASK(C));
-}
-
-static void a_reader_too_far_behind_leaves(void **state)
-{
-    (void)state;
-    story.members[A].says.position = 100 << 20;
-    hears(A);
-    assert_int_equal(verdict->readers, MASK(B) | MASK(C)); /* until they answer */
-    story.members[B].says.position = 84 << 20;
-    story.members[C].says.position = (84 << 20) - 1;
-    hears(B);
-    hears(C);
-    assert_int_equal(verdict->readers, MASK(B));
-    story.members[B].says.position = 0; /* not known is far behind */
-    hears(B);
-    assert_int_equal(verdict->readers, 0);
-}
-
-static void a_reader_of_another_data_set_does_not_serve(void **state)
-{
-    (void)state;
-    story.members[B].says.identity = 9;
-    hears(B);
-    assert_int_equal(verdict->readers, MASK(C));
-}
-
-static void after_accept_of_another_data_set_its_old_readers_leave_at_once(void **state)
-{
-    (void)state;
-    story.members[C].says.identity = 9;
-    promote(C, 1);
-    operator_says(EVENT_ACCEPT, C);
-    assert_int_equal(verdict->readers, 0);
-}
-
-static void the_writer_is_no_reader_and_a_promoted_reader_leaves(void **state)
-{
-    (void)state;
-    breaks(A);
-    promote(B, 2);
-    assert_int_equal(verdict->readers, MASK(C));
-    is_reader(A);
-    run_for(100);
-    assert_int_equal(verdict->readers, MASK(C));
-    run_for(50);
-    assert_int_equal(verdict->readers, MASK(A) | MASK(C));
-    assert_int_equal(verdict->demoted, MASK(A)); /* as writer; as reader it serves */
-}
-
-/* Start and restart */
-
-static void a_restored_verdict_is_published_at_once_as_suspect(void **state)
-{
-    (void)state;
-    story.now_ms += 10000;
-    story_restart(verdict);
-    assert_true(story.last.publish);
-    assert_int_equal(verdict->state, CLUSTER_SUSPECT);
-    assert_int_equal(verdict->reason, REASON_RESTORED);
-    assert_int_equal(verdict->writer, A);
-    assert_int_equal(verdict->readers, 0);
-    promote(A, 1);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-    assert_int_equal(verdict->reason, REASON_INCUMBENT_CLAIMS);
-}
-
-static void a_restored_verdict_too_old_is_stale_but_its_term_is_held(void **state)
-{
-    (void)state;
-    struct verdict saved = *verdict;
-    saved.term.lo = 5;
-    story.now_ms += 30000;
-    story_restart(&saved);
-    assert_int_equal(verdict->state, CLUSTER_STALE);
-    assert_int_equal(verdict->writer, A);
-    reports(A, REPORT_REFUSED);
-    promote(B, 4);
-    assert_int_equal(verdict->writer, A);
-    assert_int_equal(verdict->rival, B);
-}
-
-static void times_from_another_boot_are_not_believed(void **state)
-{
-    (void)state;
-    struct verdict saved = *verdict;
-    saved.confirmed_ms = story.now_ms + 1;
-    saved.since_ms = story.now_ms + 1;
-    story_restart(&saved);
-    assert_int_equal(verdict->state, CLUSTER_STALE);
-    assert_int_equal(verdict->confirmed_ms, 0);
-    assert_int_equal(verdict->since_ms, story.now_ms);
-}
-
-static void a_restored_verdict_about_members_that_are_not_there_is_cut(void **state)
-{
-    (void)state;
-    struct verdict saved = *verdict;
-    saved.writer = 3;
-    saved.rival = 7;
-    saved.demoted = 0xff;
-    saved.frozen = true;
-    story_restart(&saved);
-    assert_int_equal(verdict->writer, MEMBER_NONE);
-    assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
-    assert_int_equal(verdict->reason, REASON_WRITER_REMOVED);
-    assert_int_equal(verdict->demoted, 7);
-    assert_false(verdict->frozen);
-    saved.writer = B;
-    story_restart(&saved);
-    assert_int_equal(verdict->demoted, MASK(A) | MASK(C));
-    assert_true(verdict->frozen);
-}
-
-static void a_demotion_is_remembered_over_a_restart(void **state)
-{
-    (void)state;
-    is_reader(A);
-    hears(A);
-    story_restart(verdict);
-    assert_int_equal(verdict->state, CLUSTER_NO_WRITER);
-    promote(B, 2);
-    assert_int_equal(verdict->writer, B); /* A need not be waited for */
-}
-
-static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
-{
-    (void)state;
-    breaks(A);
-    story.members[B].says.position = 1;
-    promote(B, 1);
-    assert_int_equal(verdict->reason, REASON_BEHIND);
-    story_restart(verdict);
-    story.members[B].says.position = 1 << 30;
-    promote(B, 1);
-    reports(A, REPORT_REFUSED);
-    assert_int_equal(verdict->writer, A);
-    assert_int_equal(verdict->reason, REASON_BEHIND);
-}
-
-static void a_restored_verdict_without_a_writer_waits_for_a_first_claim(void **state)
-{
-    (void)state;
-    story_begin(3);
-    struct verdict saved = *verdict;
-    saved.reason = REASON_INCUMBENT_READER; /* a disk may say anything */
-    story_restart(&saved);
-    assert_int_equal(verdict->state, CLUSTER_UNKNOWN);
-    saved.reason = REASON_BEHIND;
-    story_restart(&saved);
-    assert_int_equal(verdict->state, CLUSTER_UNKNOWN);
-}
-
-static void a_clock_at_zero_is_a_clock(void **state)
-{
-    (void)state;
-    story.now_ms = 0;
-    story_start(NULL);
-    for (uint32_t m = 0; m < 3; m++)
-        hears(m);
-    assert_int_equal(story.c.now_ms, 1);
-}
-
-/* One member, and the most */
-
-static void a_cluster_of_one_member_has_a_writer(void **state)
-{
-    (void)state;
-    story_begin(1);
-    is_writer(A, 1);
-    run_for(1000);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-    breaks(A);
-    assert_int_equal(verdict->state, CLUSTER_SUSPECT);
-    wait_for(30000); /* nobody else to confirm it */
-    assert_int_equal(verdict->state, CLUSTER_STALE);
-    is_writer(A, 1);
-    run_for(50);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-}
-
-static void a_cluster_of_32_members_has_a_writer(void **state)
-{
-    (void)state;
-    story_begin(HOMING_MEMBERS_MAX);
-    for (uint32_t m = 0; m < 31; m++)
-        is_reader(m);
-    is_writer(31, 1);
-    run_for(150);
-    assert_int_equal(verdict->writer, 31);
-    assert_int_equal(verdict->readers, 0x7fffffff);
-    breaks(31);
-    promote(0, 2);
-    assert_int_equal(verdict->demoted, 0x80000000);
-}
-
-/* Reload */
-
-static void reload(uint32_t members, const uint32_t *map)
-{
-    story.conf.members = members;
-    cluster_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
-    assert_true(story.last.publish);
-}
-
-static void a_reload_that_changes_nothing_changes_nothing(void **state)
-{
-    (void)state;
-    struct verdict before = *verdict;
-    reload(3, (uint32_t[]){A, B, C});
-    assert_memory_equal(&before, verdict, sizeof before);
-}
-
-static void a_reload_renumbers_members(void **state)
-{
-    (void)state;
-    fail_over(A, B, 2);
-    story.members[C].speaks = false;
-    reload(3, (uint32_t[]){2, 0, 1});
-    assert_int_equal(verdict->writer, 0);
-    assert_int_equal(verdict->demoted, 1 << 2);
-    assert_int_equal(verdict->readers, 1 << 1);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-    assert_int_equal(story.c.topo.at[0].last.member, 0);
-}
-
-static void a_reload_that_removes_the_writer_is_ambiguous(void **state)
-{
-    (void)state;
-    operator_says(EVENT_FREEZE, 0);
-    reload(2, (uint32_t[]){MEMBER_NONE, 0, 1});
-    assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
-    assert_int_equal(verdict->reason, REASON_WRITER_REMOVED);
-    assert_int_equal(verdict->writer, MEMBER_NONE);
-    assert_int_equal(verdict->term.lo, 1);
-    assert_int_equal(verdict->identity, STORY_IDENTITY);
-    assert_false(verdict->frozen);
-    assert_true(story.last.raised & ALARM(AMBIGUOUS));
-    assert_int_equal(verdict->readers, 3); /* still followers of this data set */
-    wait_for(3600 * 1000);
-    assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
-}
-
-static void a_removed_writer_is_followed_by_a_sole_good_claim(void **state)
-{
-    (void)state;
-    reload(2, (uint32_t[]){MEMBER_NONE, 0, 1});
-    promote(0, 2);
-    assert_int_equal(verdict->writer, 0);
-    assert_int_equal(verdict->reason, REASON_NEWER_TERM);
-}
-
-static void a_renamed_writer_is_the_writer_again_when_it_was_heard(void **state)
-{
-    (void)state;
-    reload(3, (uint32_t[]){MEMBER_NONE, B, C});
-    assert_int_equal(verdict->writer, MEMBER_NONE);
-    promote(A, 1);
-    assert_int_equal(verdict->writer, A);
-    assert_int_equal(verdict->reason, REASON_DEMOTION_UNDONE);
-}
-
-static void a_removed_writer_is_not_followed_by_a_claim_that_is_not_good(void **state)
-{
-    (void)state;
-    fail_over(A, B, 2);
-    reload(3, (uint32_t[]){A, MEMBER_NONE, C});
-    is_reader(B); /* a new member in its place: everybody was heard */
-    hears(B);
-    is_writer(A, 1);
-    hears(A);
-    assert_int_equal(verdict->writer, MEMBER_NONE);
-    assert_int_equal(verdict->reason, REASON_WRITER_REMOVED);
-    assert_int_equal(verdict->rival, 0);
-    assert_int_equal(operator_says(EVENT_ACCEPT, A), REFUSAL_NONE);
-    assert_int_equal(verdict->writer, A);
-    assert_int_equal(verdict->demoted, 0);
-}
-
-static void a_removed_writer_is_not_followed_while_two_claim(void **state)
-{
-    (void)state;
-    is_writer(B, 2);
-    run_for(100);
-    reload(2, (uint32_t[]){MEMBER_NONE, 0, 1});
-    assert_int_equal(verdict->writer, 0); /* B's claim is newer and now the only one */
-    set_up(state);
-    is_writer(B, 2);
-    is_writer(C, 3);
-    run_for(100);
-    reload(2, (uint32_t[]){MEMBER_NONE, 0, 1});
-    assert_int_equal(verdict->writer, MEMBER_NONE);
-    assert_int_equal(verdict->rival, 1);
-}
-
-static void a_reload_that_maps_beyond_the_members_removes(void **state)
-{
-    (void)state;
-    is_writer(B, 2);
-    run_for(100);
-    reload(2, (uint32_t[]){0, 2, 1});
-    assert_int_equal(verdict->writer, 0);
-    assert_int_equal(verdict->rival, MEMBER_NONE);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-}
-
-static void a_reload_without_brake_releases_it(void **state)
-{
-    (void)state;
-    for (uint32_t i = 0; i < 6; i++)
-        fail_over(i & 1, ~i & 1, i + 2);
-    story.conf.max_switches = 0;
-    reload(3, (uint32_t[]){A, B, C});
-    assert_false(verdict->braked);
-}
-
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up)
+#define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
 #define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
         EMPTY_CASE(the_first_verdict_is_published_and_everybody_asked),
@@ -792,6 +391,7 @@ int main(void)
         CASE(suspicion_asks_everybody_at_once_and_fast),
         CASE(it_stays_fast_for_half_a_minute_after_a_change),
         CASE(without_an_undisputed_writer_it_stays_fast),
+        CASE(w3_a_contest_is_fast_before_it_is_called_out),
         CASE(a_frozen_cluster_is_asked_at_leisure),
         CASE(a_lone_agent_sleeps_until_time_brings_something),
         CASE(a_refused_word_changes_nothing_but_keeps_pace_and_wake),
@@ -809,34 +409,6 @@ int main(void)
         CASE(w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
         CASE(w10_accept_is_the_later_word_and_leaves_it_frozen),
         CASE(w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
-        CASE(readers_are_those_that_follow),
-        EMPTY_CASE(a_reader_enters_at_its_first_good_answer),
-        CASE(a_reader_leaves_at_once_and_returns_after_three_good_answers),
-        CASE(a_reader_silent_for_timeout_leaves_without_a_report),
-        CASE(a_late_reader_stays_until_timeout),
-        CASE(a_reader_too_far_behind_leaves),
-        CASE(a_reader_of_another_data_set_does_not_serve),
-        CASE(after_accept_of_another_data_set_its_old_readers_leave_at_once),
-        CASE(the_writer_is_no_reader_and_a_promoted_reader_leaves),
-        CASE(a_restored_verdict_is_published_at_once_as_suspect),
-        CASE(a_restored_verdict_too_old_is_stale_but_its_term_is_held),
-        CASE(times_from_another_boot_are_not_believed),
-        CASE(a_restored_verdict_about_members_that_are_not_there_is_cut),
-        CASE(a_demotion_is_remembered_over_a_restart),
-        CASE(w3a_a_claim_found_behind_is_remembered_over_a_restart),
-        CASE(a_restored_verdict_without_a_writer_waits_for_a_first_claim),
-        CASE(a_clock_at_zero_is_a_clock),
-        CASE(a_cluster_of_one_member_has_a_writer),
-        CASE(a_cluster_of_32_members_has_a_writer),
-        CASE(a_reload_that_changes_nothing_changes_nothing),
-        CASE(a_reload_renumbers_members),
-        CASE(a_reload_that_removes_the_writer_is_ambiguous),
-        CASE(a_removed_writer_is_followed_by_a_sole_good_claim),
-        CASE(a_renamed_writer_is_the_writer_again_when_it_was_heard),
-        CASE(a_removed_writer_is_not_followed_by_a_claim_that_is_not_good),
-        CASE(a_removed_writer_is_not_followed_while_two_claim),
-        CASE(a_reload_that_maps_beyond_the_members_removes),
-        CASE(a_reload_without_brake_releases_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * claims.c - tests of W3a and W4: which claims are good, and what the operator may accept.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/support/story.h"
+
+static const struct verdict *const verdict = &story.c.verdict;
+
+static void w3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
+{
+    (void)state;
+    is_writer(A, 1);
+    run_for(500);
+    assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_NONE);
+    assert_false(story.c.first_round_done);
+    is_reader(B);
+    run_for(50);
+    reports(C, REPORT_LATE); /* says nothing yet */
+    assert_int_equal(verdict->writer, MEMBER_NONE);
+    reports(C, REPORT_TIMEOUT);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    assert_true(story.c.first_round_done);
+    assert_int_equal(verdict->identity, STORY_IDENTITY);
+    assert_int_equal(verdict->switches, 0);
+    assert_int_equal(verdict->since_ms, story.now_ms);
+}
+
+static void w3a_several_claims_at_the_first_start_are_unknown(void **state)
+{
+    (void)state;
+    is_writer(A, 1);
+    is_writer(B, 2);
+    is_reader(C);
+    run_for(5000);
+    assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_CLAIMS_AT_START);
+    assert_int_not_equal(verdict->rival, MEMBER_NONE);
+    assert_true(story.raised & 1 << ALARM_AMBIGUOUS);
+    breaks(A);
+    assert_verdict(B, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+}
+
+static void w3a_a_first_claim_without_failover_is_not_adopted(void **state)
+{
+    (void)state;
+    story.c.conf.no_failover = 1 << A;
+    is_writer(A, 1);
+    is_reader(B);
+    is_reader(C);
+    run_for(500);
+    assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_NO_FAILOVER);
+    assert_int_equal(verdict->rival, A);
+    operator_says(EVENT_ACCEPT, A);
+    assert_verdict(A, CLUSTER_STEADY, REASON_ACCEPTED);
+    assert_int_equal(verdict->switches, 0);
+}
+
+static void w3a_a_demotion_undone_is_the_writer_again(void **state)
+{
+    (void)state;
+    is_reader(A);
+    run_for(50);
+    breaks(A);
+    assert_verdict(A, CLUSTER_NO_WRITER, REASON_INCUMBENT_READER);
+    is_writer(A, 1);
+    run_for(50);
+    assert_verdict(A, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+}
+
+static void w3a_an_equal_sole_claim_that_is_not_behind_is_adopted(void **state)
+{
+    (void)state;
+    breaks(A);
+    promote(B, 1);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+    assert_int_equal(verdict->demoted, 1 << A);
+}
+
+static void w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good(void **state)
+{
+    (void)state;
+    breaks(A);
+    story.members[B].says.position = (1 << 20) - 1;
+    promote(B, 1);
+    assert_ambiguous(A, REASON_BEHIND, B);
+    story.members[B].says.position = 1 << 30; /* writing on proves nothing */
+    run_for(100);
+    assert_ambiguous(A, REASON_BEHIND, B);
+    breaks(B);
+    is_writer(B, 1); /* nor does a restart */
+    story.members[B].says.incarnation++;
+    run_for(100);
+    assert_ambiguous(A, REASON_BEHIND, B);
+    is_reader(B); /* but following and being promoted again does */
+    run_for(100);
+    promote(B, 1);
+    assert_int_equal(verdict->writer, B);
+}
+
+static void w3a_a_position_not_known_is_no_evidence(void **state)
+{
+    (void)state;
+    breaks(A);
+    story.members[B].says.position = 0;
+    promote(B, 1);
+    assert_int_equal(verdict->writer, B);
+}
+
+static void w3a_the_writer_itself_behind_is_ambiguous(void **state)
+{
+    (void)state;
+    breaks(A);
+    story.members[A].says.position = 1;
+    promote(A, 1);
+    assert_ambiguous(A, REASON_BEHIND, A);
+    assert_int_equal(operator_says(EVENT_ACCEPT, A), REFUSAL_NONE);
+    assert_verdict(A, CLUSTER_STEADY, REASON_ACCEPTED);
+    assert_int_equal(verdict->position, 1);
+}
+
+static void w3a_an_equal_claim_waits_until_the_incumbents_is_not_live(void **state)
+{
+    (void)state;
+    is_writer(B, 1);
+    run_for(500);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    reports(A, REPORT_LATE);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    breaks(A);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+}
+
+static void w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous(void **state)
+{
+    (void)state;
+    is_writer(B, 1);
+    is_writer(C, 1);
+    run_for(100);
+    breaks(A);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    breaks(C);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+}
+
+static void w3a_the_position_held_is_the_newest_the_writer_claimed(void **state)
+{
+    (void)state;
+    story.members[A].says.position = 2 << 20;
+    hears(A);
+    story.members[A].says.position = 0;
+    story.members[C].says.position = 3 << 20;
+    run_for(50);
+    assert_int_equal(verdict->position, 2 << 20);
+    breaks(A);
+    promote(B, 1);
+    assert_ambiguous(A, REASON_BEHIND, B);
+}
+
+static void w4_a_claim_of_another_identity_is_never_adopted(void **state)
+{
+    (void)state;
+    story.members[B].says.identity = 9;
+    is_writer(B, 7);
+    run_for(100);
+    assert_ambiguous(A, REASON_OTHER_IDENTITY, B);
+    breaks(A);
+    assert_ambiguous(A, REASON_OTHER_IDENTITY, B);
+    run_for(20000);
+    assert_int_equal(verdict->writer, A);
+    assert_int_equal(verdict->identity, STORY_IDENTITY);
+}
+
+static void w4_an_identity_not_known_is_another_one(void **state)
+{
+    (void)state;
+    story.members[B].says.identity = 0;
+    is_writer(B, 7);
+    run_for(100);
+    assert_ambiguous(A, REASON_OTHER_IDENTITY, B);
+}
+
+static void w4_accept_adopts_a_present_claim_and_discards_the_held_term(void **state)
+{
+    (void)state;
+    is_writer(A, 9);
+    run_for(50);
+    story.members[B].says.identity = 9;
+    is_writer(B, 1);
+    run_for(100);
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NONE);
+    assert_verdict(B, CLUSTER_STEADY, REASON_ACCEPTED);
+    assert_int_equal(verdict->identity, 9);
+    assert_int_equal(verdict->term.lo, 1);
+    assert_int_equal(verdict->demoted, 1 << A);
+}
+
+static void w4_the_identity_left_behind_ranks_as_old(void **state)
+{
+    (void)state;
+    story.members[B].says.identity = 9;
+    is_writer(B, 1);
+    run_for(50);
+    operator_says(EVENT_ACCEPT, B);
+    run_for(1000); /* A goes on claiming the old data set */
+    assert_verdict(B, CLUSTER_STEADY, REASON_ACCEPTED);
+    assert_int_equal(verdict->discarded, STORY_IDENTITY);
+    breaks(B);
+    assert_ambiguous(B, REASON_OLDER_TERM, A);
+    operator_says(EVENT_ACCEPT, A);
+    assert_int_equal(verdict->discarded, 9);
+    assert_verdict(A, CLUSTER_STEADY, REASON_ACCEPTED);
+}
+
+static void w4_accept_works_without_a_held_term_and_while_two_claim(void **state)
+{
+    (void)state;
+    is_writer(A, 1);
+    is_writer(B, 2);
+    run_for(100);
+    assert_int_equal(operator_says(EVENT_ACCEPT, A), REFUSAL_NONE);
+    /* B's claim is newer still, and goes on being said aloud. */
+    assert_int_equal(verdict->writer, A);
+    run_for(1000);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    assert_int_equal(story.moves, 1);
+}
+
+static void w4_accept_starts_a_contest_anew(void **state)
+{
+    (void)state;
+    is_writer(B, 2);
+    run_for(500);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    is_writer(C, 3);
+    run_for(50);
+    story.now_ms += 150;
+    operator_says(EVENT_ACCEPT, B);
+    assert_int_equal(verdict->writer, B); /* B is asked about C before C follows */
+    assert_int_equal(story.last.wake_ms, story.now_ms + 150);
+}
+
+static void w4_accept_is_refused_without_a_present_claim(void **state)
+{
+    (void)state;
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
+    assert_int_equal(operator_says(EVENT_ACCEPT, 3), REFUSAL_NO_SUCH_MEMBER);
+    assert_int_equal(operator_says(EVENT_ACCEPT, MEMBER_NONE), REFUSAL_NO_SUCH_MEMBER);
+    is_writer(B, 2);
+    run_for(50);
+    breaks(B);
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
+    promote(B, 2);
+    story.now_ms += 1000;
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
+    assert_int_equal(verdict->writer, A);
+}
+
+int main(void)
+{
+#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
+#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
+    const struct CMUnitTest tests[] = {
+        EMPTY_CASE(w3a_a_sole_claim_waits_until_every_member_was_heard),
+        EMPTY_CASE(w3a_several_claims_at_the_first_start_are_unknown),
+        EMPTY_CASE(w3a_a_first_claim_without_failover_is_not_adopted),
+        CASE(w3a_a_demotion_undone_is_the_writer_again),
+        CASE(w3a_an_equal_sole_claim_that_is_not_behind_is_adopted),
+        CASE(w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good),
+        CASE(w3a_a_position_not_known_is_no_evidence),
+        CASE(w3a_the_writer_itself_behind_is_ambiguous),
+        CASE(w3a_an_equal_claim_waits_until_the_incumbents_is_not_live),
+        CASE(w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous),
+        CASE(w3a_the_position_held_is_the_newest_the_writer_claimed),
+        CASE(w4_a_claim_of_another_identity_is_never_adopted),
+        CASE(w4_an_identity_not_known_is_another_one),
+        CASE(w4_accept_adopts_a_present_claim_and_discards_the_held_term),
+        CASE(w4_the_identity_left_behind_ranks_as_old),
+        EMPTY_CASE(w4_accept_works_without_a_held_term_and_while_two_claim),
+        CASE(w4_accept_starts_a_contest_anew),
+        CASE(w4_accept_is_refused_without_a_present_claim),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
