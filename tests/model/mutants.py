@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Can the tests of the decision fail? Makes one small mistake at a time in a copy of agent/decide and runs its
+unit and model tests: each mistake has to be found by one of them. One TAP line per mistake; the mistakes are
+made by rule (an operator turned round, a condition negated, a call left out), those known to change nothing
+that anybody can see are listed with the reason.
+
+    MUTANTS_EVERY=7 mutants.py    only every seventh of them
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(os.environ.get("HOMING_SRCDIR", Path(__file__).resolve().parents[2]))
+CC = os.environ.get("CC", "cc").split()
+UNIT = ["report", "brake", "writer", "claims", "staleness", "cluster", "reload"]
+MODEL = ["walk", "runs"]
+FILES = ["writer.c", "claims.c", "cluster.c", "topo.c", "readers.c", "brake.c", "verdict.c"]
+
+# Text of the line as it is mutated -> why nobody can tell.
+SAME = {
+}
+
+SWAPS = [
+    (r"(?<![<>=!&|+*/-])<=(?!=)", "<"), (r"(?<![<>=!-])>=(?!=)", ">"),
+    (r" < ", " <= "), (r" > ", " >= "), (r" == ", " != "), (r" != ", " == "),
+    (r"&&", "||"), (r"\|\|", "&&"), (r" \+ ", " - "), (r" \|= ", " &= "), (r" &= ~", " |= "),
+    (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (r"!(?=[a-z(])", ""),
+    (r"\bMEMBER_NONE\b(?=;)", "0"),
+]
+
+
+def code_lines(text):
+    """Index and text of the lines inside functions that hold code."""
+    inside = comment = False
+    for number, line in enumerate(text):
+        if line.startswith("{"):
+            inside = True
+        elif line.startswith("}"):
+            inside = False
+        start = line.strip()
+        if start.startswith("/*"):
+            comment = True
+        if inside and not comment and start and not start.startswith("{"):
+            yield number, line
+        if "*/" in line:
+            comment = False
+
+
+def without_call(line):
+    """A statement of its own, left out."""
+    return re.fullmatch(r"    +(?!return|const|struct|uint|enum|bool|case|default|static)[a-z][^={]*\([^;]*\);\n", line) or \
+        re.fullmatch(r"    +(?!return|const|struct|uint|enum|bool|static)[a-z][a-z_>.\[\]-]* (\||&)?= [^;]*;\n", line)
+
+
+def mutants(text):
+    for number, line in code_lines(text):
+        code = line.split("/*")[0]
+        for pattern, to in SWAPS:
+            for hit in re.finditer(pattern, code):
+                yield number, line[:hit.start()] + to + line[hit.end():]
+        if without_call(line):
+            yield number, "    ;\n"
+
+
+def run(program, env):
+    try:
+        return subprocess.run([program], env=env, capture_output=True, timeout=60).returncode
+    except subprocess.TimeoutExpired:
+        return 1
+
+
+def build(work, decide, out):
+    """The tests, smallest first; None if it does not compile."""
+    objects = []
+    for source in sorted(decide.glob("*.c")):
+        target = work / (source.name + ".o")
+        if not target.exists() or target.stat().st_mtime_ns < source.stat().st_mtime_ns:
+            done = subprocess.run([*CC, "-std=gnu17", "-O1", "-w", f"-I{work}", f"-I{work / 'top'}", "-c", str(source),
+                                   "-o", str(target)], capture_output=True)
+            if done.returncode != 0:
+                return None
+        objects.append(str(target))
+    for name, parts in out.items():
+        subprocess.run([*CC, "-o", str(work / name), *map(str, parts), *objects, "-lcmocka"], check=True)
+    return out
+
+
+def prepare(work):
+    """A copy of what the tests need, and the tests' own objects."""
+    (work / "config.h").touch()
+    top = work / "top"
+    for part in ["agent/decide", "proto", "tests/unit", "tests/model", "tests/support"]:
+        shutil.copytree(TOP / part, top / part)
+    def compile_test(path):
+        target = work / (path.replace("/", "_") + ".o")
+        subprocess.run([*CC, "-std=gnu17", "-O1", "-w", f"-I{work}", f"-I{top}", "-c", str(top / path), "-o", str(target)],
+                       check=True)
+        return target
+    story = compile_test("tests/support/story.c")
+    world = [compile_test("tests/model/world.c"), compile_test("tests/model/rules.c")]
+    programs = {name: [compile_test(f"tests/unit/{name}.c"), story] for name in UNIT}
+    programs |= {name: [compile_test(f"tests/model/{name}.c"), *world] for name in MODEL}
+    return top / "agent/decide", programs
+
+
+def killer(work, programs):
+    env = dict(os.environ, HOMING_MODEL_STATES="4000", HOMING_MODEL_RUNS="60", HOMING_MODEL_SEED="1",
+               CMOCKA_MESSAGE_OUTPUT="TAP")
+    return next((name for name in programs if run(work / name, env) != 0), None)
+
+
+def main():
+    every, number, survivors = int(os.environ.get("MUTANTS_EVERY", "1")), 0, 0
+    only = sys.argv[1:] or FILES
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        decide, programs = prepare(work)
+        if build(work, decide, programs) is None or killer(work, programs) is not None:
+            sys.exit("Bail out! the tests fail without any mistake")
+        seen = 0
+        for file in only:
+            path = decide / file
+            original = path.read_text().splitlines(keepends=True)
+            for at, line in mutants(original):
+                seen += 1
+                if seen % every != 0:
+                    continue
+                path.write_text("".join(original[:at] + [line] + original[at + 1:]))
+                if build(work, decide, programs) is None:
+                    continue
+                number += 1
+                found = killer(work, programs)
+                what = f"{file}:{at + 1}: {line.strip() or 'left out'}".replace("#", "")
+                known = SAME.get(f"{file}: {line.strip()}")
+                survivors += found is None and known is None
+                if found is None and known is None:
+                    print(f"not ok {number} - {what} # was: {original[at].strip()}", flush=True)
+                else:
+                    print(f"ok {number} - {what}" + (f" # by {found}" if found else f" # SKIP {known}"), flush=True)
+            path.write_text("".join(original))
+    print(f"1..{number}")
+    print(f"# {number} mistakes, {survivors} not found")
+    return survivors != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
