@@ -459,6 +459,21 @@ static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
     close(other);
 }
 
+static void a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about(void **state)
+{
+    struct rig *rig = *state;
+    int watcher = connect_to(rig, SERVE_ADMIN);
+    int other = connect_to(rig, SERVE_ADMIN);
+
+    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    rig_request(watcher, 2, "notify", 1000000); /* more than is kept for a watcher */
+    assert_string_equal(rig_receive(rig, watcher, NULL), "2 true");
+    assert_true(rig_ends(rig, watcher));
+    assert_string_equal(rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
+    close(watcher);
+    close(other);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -483,6 +498,7 @@ int main(void)
         TEST(watchers_and_only_they_get_notifications),
         TEST(only_a_watcher_may_idle),
         TEST(a_watcher_that_does_not_read_is_dropped_and_others_are_not),
+        TEST(a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about),
         TEST(a_watcher_that_is_late_for_a_notification_is_dropped),
     };
     return cmocka_run_group_tests_name("serve", tests, NULL, NULL);

@@ -392,6 +392,27 @@ static void a_directory_of_somebody_else_is_refused(void **state)
     assert_refused(rig, -EPERM, "uid 50000");
 }
 
+static void a_directory_that_we_may_not_write_to_is_said(void **state)
+{
+    struct rig *rig = *state;
+    uid_t self = geteuid();
+
+    make_dirs(rig);
+    assert_int_equal(chmod(rig->base, 0755), 0);
+    assert_int_equal(chmod(rig_dir(rig, SERVE_ADMIN), 0555), 0);
+    assert_int_equal(chmod(rig_dir(rig, SERVE_AGENT), 0555), 0);
+    assert_int_equal(self ? 0 : seteuid(50000), 0);
+    assert_refused(rig, -EACCES, "-admin/lock: Permission denied");
+    assert_int_equal(seteuid(self), 0);
+
+    /* The other one alone. */
+    assert_int_equal(chmod(rig_dir(rig, SERVE_ADMIN), 0777 | S_ISVTX), 0);
+    assert_int_equal(self ? 0 : seteuid(50000), 0);
+    assert_refused(rig, -EACCES, "cannot make a socket");
+    assert_int_equal(seteuid(self), 0);
+    assert_int_equal(chmod(rig_dir(rig, SERVE_AGENT), 0755), 0);
+}
+
 static void a_held_lock_is_an_error_after_a_second(void **state)
 {
     struct rig *rig = *state;
@@ -433,6 +454,7 @@ int main(void)
         TEST(a_path_too_long_for_a_socket_is_said),
         TEST(a_directory_that_everybody_may_write_to_is_refused),
         TEST(a_directory_of_somebody_else_is_refused),
+        TEST(a_directory_that_we_may_not_write_to_is_said),
         TEST(a_held_lock_is_an_error_after_a_second),
     };
     return cmocka_run_group_tests_name("sockpath", tests, NULL, NULL);

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +171,36 @@ static void a_view_of_no_names_is_a_view(void **state)
     view_free(empty);
 }
 
+/* Sizes of files, memfds included, and descriptors. */
+static void assert_none_within(int resource, rlim_t most)
+{
+    struct rlimit limit, small;
+
+    assert_int_equal(getrlimit((__rlimit_resource_t)resource, &limit), 0);
+    small = (struct rlimit){.rlim_cur = most, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit((__rlimit_resource_t)resource, &small), 0);
+    struct view *none = view_new(10, 2);
+    int error = errno;
+    assert_int_equal(setrlimit((__rlimit_resource_t)resource, &limit), 0);
+    assert_null(none);
+    assert_int_not_equal(error, 0);
+}
+
+static void a_view_that_cannot_be_had_is_an_error_and_leaves_nothing_open(void **state)
+{
+    int next = dup(STDIN_FILENO);
+
+    (void)state;
+    close(next);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_none_within(RLIMIT_FSIZE, 4096);
+    assert_none_within(RLIMIT_NOFILE, (rlim_t)next);
+    signal(SIGXFSZ, SIG_DFL);
+    int again = dup(STDIN_FILENO);
+    assert_int_equal(again, next);
+    close(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_freed_view_says_in_every_mapping_that_it_is_retired),
         cmocka_unit_test(two_views_are_different_instances),
         cmocka_unit_test(a_view_of_no_names_is_a_view),
+        cmocka_unit_test(a_view_that_cannot_be_had_is_an_error_and_leaves_nothing_open),
     };
     return cmocka_run_group_tests_name("view", tests, setup, teardown);
 }
