@@ -161,9 +161,6 @@ def every_rule_is_in_code_tests_and_manual():
                 yield f"{rule} is not named in {place}"
 
 
-UNFINISHED = [every_rule_is_in_code_tests_and_manual]
-
-
 def main():
     checks = [own_includes_follow_the_data, decide_includes_nothing_that_has_an_effect,
               each_client_library_is_included_by_one_file,
@@ -172,8 +169,7 @@ def main():
     print(f"1..{len(checks)}")
     for number, check in enumerate(checks, 1):
         faults = list(check())
-        todo = " # TODO tests and manual are being written" if check in UNFINISHED else ""
-        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}{todo}")
+        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}")
         for fault in faults:
             print(f"# {fault}")
     if not files("agent", "proto"):
