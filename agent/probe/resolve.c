@@ -283,15 +283,8 @@ static void host_fail(struct resolve_host *host, const char *error)
     host->fn(host->arg, NULL, 0, text);
 }
 
-static uint64_t ttl_bounded(int ttl_s)
-{
-    if (ttl_s < TTL_MIN_MS / 1000)
-        return TTL_MIN_MS;
-    return ttl_s > TTL_MAX_MS / 1000 ? TTL_MAX_MS : (uint64_t)ttl_s * 1000;
-}
-
-/* Also the shortest TTL on the way to the addresses, aliases included. */
-static void collect(const struct ares_addrinfo *info, struct address_set *set, int *ret_ttl_s)
+/* Also the shortest TTL on the way to the addresses, aliases included, bounded. */
+static void collect(const struct ares_addrinfo *info, struct address_set *set, uint32_t *ret_ttl_ms)
 {
     int ttl = TTL_MAX_MS / 1000;
     for (const struct ares_addrinfo_cname *c = info->cnames; c != NULL; c = c->next)
@@ -303,7 +296,7 @@ static void collect(const struct ares_addrinfo *info, struct address_set *set, i
         else if (n->ai_family == AF_INET6)
             address_set_add(set, 6, &((struct sockaddr_in6 *)(void *)n->ai_addr)->sin6_addr);
     }
-    *ret_ttl_s = ttl;
+    *ret_ttl_ms = ttl < TTL_MIN_MS / 1000 ? TTL_MIN_MS : (uint32_t)ttl * 1000;
 }
 
 static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinfo *info)
@@ -312,10 +305,10 @@ static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinf
     struct lookup *lookup = arg;
     struct resolve_host *host = lookup->host;
     struct address_set set = {0};
-    int ttl = 0;
+    uint32_t ttl_ms = 0;
     free(lookup);
     if (info != NULL) {
-        collect(info, &set, &ttl);
+        collect(info, &set, &ttl_ms);
         ares_freeaddrinfo(info);
     }
     if (host == NULL)
@@ -326,7 +319,7 @@ static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinf
     } else if (status != ARES_SUCCESS || set.count == 0) {
         host_fail(host, ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status));
     } else {
-        host_wait(host, ttl_bounded(ttl));
+        host_wait(host, ttl_ms);
         host_learn(host, &set);
     }
 }

@@ -165,6 +165,7 @@ static void a_row_that_no_postgresql_makes_is_refused_and_changes_nothing(void *
         {{"f", "000000000000000000000004", LSN, "off", NULL}, SOME}, /* timeline 0 */
         {{"f", "00000002000000000000004", LSN, "off", NULL}, SOME},
         {{"f", "0000000200000000000000045", LSN, "off", NULL}, SOME},
+        {{"f", "000000020000000000000004G", LSN, "off", NULL}, SOME},
         {{"f", "0000000G0000000000000004", LSN, "off", NULL}, SOME},
         {{"f", "0x0000020000000000000004", LSN, "off", NULL}, SOME},
         {{"f", WAL, NULL, "off", NULL}, SOME},

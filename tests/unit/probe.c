@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "agent/probe/backoff.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/probe_rig.h"
 
@@ -340,6 +341,52 @@ static void asking_again_on_every_answer_is_no_busy_loop(void **state)
     assert_in_range(full[0], 50, 100);
 }
 
+static void asking_again_during_every_question_is_no_busy_loop(void **state)
+{
+    (void)state;
+    stands(0);
+    forget();
+    for (uint32_t t = 0; t < 1000; t++) {
+        fake_loop_advance(loop, 1);
+        if (!sessions[0]->asked)
+            continue;
+        probe_ask(probe, 1);
+        answers(0);
+    }
+    assert_in_range(full[0], 50, 101);
+}
+
+static void a_session_that_keeps_breaking_is_backed_off_from_in_the_end(void **state)
+{
+    (void)state;
+    resolves(0, "1");
+    for (uint32_t t = 0; t < 300000; t++) {
+        if (t == 200000)
+            forget();
+        fake_loop_advance(loop, 1);
+        if (sessions[0] == NULL)
+            continue;
+        becomes_ready(0);
+        answers(0);
+        fails(0, REPORT_BROKEN, HINT_NONE);
+        report_count = 0;
+    }
+    assert_in_range(opened[0], 8, 14);
+}
+
+static void ticks_of_all_phases_meet_on_one_grid(void **state)
+{
+    (void)state;
+    for (uint32_t phase = 0; phase < 1000; phase++) {
+        uint64_t tick = backoff_tick(FAKE_LOOP_START_MS + 3, INTERVAL, phase);
+        assert_int_equal(tick % BACKOFF_GRID_MS, 0);
+        assert_in_range(tick, FAKE_LOOP_START_MS + 4, FAKE_LOOP_START_MS + 3 + INTERVAL);
+        assert_int_equal(backoff_tick(tick, INTERVAL, phase), tick + INTERVAL);
+    }
+    assert_true(backoff_tick(FAKE_LOOP_START_MS, INTERVAL, 20) !=
+                backoff_tick(FAKE_LOOP_START_MS, INTERVAL, 40));
+}
+
 static void an_unknown_host_is_refused_until_it_is_known(void **state)
 {
     struct probe_member member;
@@ -458,6 +505,9 @@ int main(void)
         TEST(a_member_that_is_asked_for_is_asked_the_full_question_soon),
         TEST(a_waiting_member_that_is_asked_for_is_tried_soon_but_not_in_a_busy_loop),
         TEST(asking_again_on_every_answer_is_no_busy_loop),
+        TEST(asking_again_during_every_question_is_no_busy_loop),
+        TEST(a_session_that_keeps_breaking_is_backed_off_from_in_the_end),
+        TEST(ticks_of_all_phases_meet_on_one_grid),
         TEST(an_unknown_host_is_refused_until_it_is_known),
         TEST(an_address_outside_allowed_networks_is_never_connected_to),
         TEST(a_member_that_moved_is_followed_after_a_minute_without_a_failure),

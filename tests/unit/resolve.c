@@ -329,8 +329,8 @@ static void a_name_that_never_was_is_an_error_and_asked_for_ever_less_often(void
 static void the_hosts_file_comes_first_and_its_changes_are_noticed(void **state)
 {
     (void)state;
-    write_file(hosts,
-               "# 9.9.9.9 db.test\n10.0.0.7\tother DB.test # old\n10.0.0.6 db.test\n::7 db.test");
+    write_file(hosts, "# 9.9.9.9 db.test\n9.9.9.8 x # db.test\n10.0.0.7\tother DB.test # "
+                      "old\n10.0.0.6 db.test\n::7 db.test");
     watch("db.test", CONF_FAMILY_4);
     assert_string_equal(said, "10.0.0.6 10.0.0.7");
     pass(10000);
