@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from pg import Probe, Servers, field, run  # noqa: E402
+from pg import Dns, Probe, Servers, field, run  # noqa: E402
 
 USER = "user=homing sslmode=disable"
 PG = Servers()
@@ -24,6 +24,13 @@ def swap(new, old):
     """`new` is made the writer while `old` is down, and `old` comes back as its standby."""
     PG("promote", new)
     PG("rejoin", old, new)
+
+
+def give_back(to, holder):
+    """`to`, whatever became of it, is the writer again, and `holder` its standby."""
+    PG("rejoin", to, holder)
+    PG("stop", holder)
+    swap(to, holder)
 
 
 def a_pair_is_a_writer_and_a_reader_of_one_identity():
@@ -81,6 +88,34 @@ def a_frozen_writer_is_late_then_times_out_then_comes_back():
         finally:
             PG("thaw", "a")
         p.wait("report 0 answer writer")
+
+
+def a_frozen_writer_does_not_hide_the_promotion_of_its_standby():
+    with probe() as p:
+        p.wait("report 0 answer writer")
+        p.wait("report 1 answer reader")
+        PG("freeze", "a")
+        try:
+            p.wait("report 0 late")
+            PG("promote", "b")
+            p.wait("report 1 answer writer")
+        finally:
+            PG("thaw", "a")
+        p.forget()
+    PG("rejoin", "b", "a")
+
+
+def a_member_whose_name_moves_is_found_at_its_new_address():
+    with Dns(PG, f"db 1 {PG.address('a')}") as dns:
+        with Probe(USER, [f"db:{PG.port}"], PG.file("pw", "homing-test\n"), dns.options) as p:
+            before = p.wait("report 0 answer writer")
+            PG("promote", "b")
+            dns.zone(f"db 1 {PG.address('b')}")
+            p.wait(f"addresses 0 {PG.address('a')} {PG.address('b')}")
+            PG("kill", "a")
+            after = p.wait(f"report 0 answer writer.*incarnation=(?!{field(before, 'incarnation')})")
+            assert field(before, "identity") == field(after, "identity")
+    give_back("a", "b")
 
 
 def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
@@ -196,4 +231,4 @@ if __name__ == "__main__":
         PG("clone", "b", "a")
         run([f for n, f in list(globals().items())
              if callable(f) and f.__module__ == "__main__"
-             and n not in ("probe", "swap", "openssl", "enable_tls")])
+             and n not in ("probe", "swap", "give_back", "openssl", "enable_tls")])

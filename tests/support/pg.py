@@ -113,6 +113,31 @@ class Probe:
         self.unread = []
 
 
+class Dns:
+    """dns.py for the probe: `with Dns(pg, "db 1 127.0.0.1") as dns: Probe(..., options=dns.options)`."""
+
+    def __init__(self, servers, zone):
+        self.servers = servers
+        self.zone(zone)
+        address = servers("net").stdout.strip() + ".253"
+        conf = servers.file("resolv.conf", f"nameserver {address}\n")
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", str(SRC / "tests/support/dns.py"), address, "0",
+             servers.root + "/zone"], stdout=subprocess.PIPE, text=True)
+        self.options = ["-r", conf, "-p", self.process.stdout.readline().split()[2]]
+
+    def zone(self, text):
+        self.servers.file("zone.new", text + "\n")
+        os.rename(self.servers.root + "/zone.new", self.servers.root + "/zone")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
 def field(line, name):
     return re.search(rf"\b{name}=(\S+)", line)[1]
 

@@ -48,6 +48,7 @@ pg_root_new() {
     [ "${BASH_SOURCE[0]}" != "$0" ] || echo "$PG_ROOT"
 }
 
+pg_net() { cat "$PG_ROOT/net"; } # its first three octets; .1 and up are servers, .253 may be a DNS server
 pg_port() { cat "$PG_ROOT/port"; }
 pg_address() { cat "$PG_ROOT/$1.address"; }
 pg_data() { echo "$PG_ROOT/$1"; }
@@ -239,7 +240,7 @@ pg_destroy() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-    command=${1:?usage: pg.sh COMMAND [NAME...]; commands: root_new init clone start stop restart kill freeze thaw promote rejoin sql psql own pid address port conninfo destroy}
+    command=${1:?usage: pg.sh COMMAND [NAME...]; commands: root_new init clone start stop restart kill freeze thaw promote rejoin sql psql own pid net address port conninfo destroy}
     shift
     case $command in
     root_new | help) ;;
