@@ -4,10 +4,16 @@
  */
 #include "config.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,4 +83,76 @@ void rig_assert_same(const struct state_cluster *got, const struct state_cluster
     assert_int_equal(got->endpoint_count, want->endpoint_count);
     assert_memory_equal(got->endpoints, want->endpoints,
                         want->endpoint_count * sizeof(*want->endpoints));
+}
+
+struct state *fixture_open(const struct fixture *f)
+{
+    char error[256] = "";
+    struct state *state = NULL;
+
+    if (state_open(f->dir, error, sizeof(error), &state))
+        fail_msg("%s", error);
+    return state;
+}
+
+int fixture_setup(void **state)
+{
+    static struct fixture f;
+
+    strcpy(f.base, "/tmp/homing-test-XXXXXX");
+    assert_non_null(mkdtemp(f.base));
+    snprintf(f.dir, sizeof(f.dir), "%s/state", f.base);
+    f.state = fixture_open(&f);
+    *state = &f;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    char path[512];
+    const struct dirent *e;
+    DIR *d = opendir(f->dir);
+
+    state_close(f->state);
+    while (d && (e = readdir(d))) {
+        snprintf(path, sizeof(path), "%s/%s", f->dir, e->d_name);
+        if (unlink(path))
+            rmdir(path);
+    }
+    closedir(d);
+    rmdir(f->dir);
+    return rmdir(f->base);
+}
+
+const char *fixture_path(const struct fixture *f, const char *name)
+{
+    static char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+    return path;
+}
+
+bool fixture_has(const struct fixture *f, const char *name)
+{
+    struct stat st;
+
+    return lstat(fixture_path(f, name), &st) == 0;
+}
+
+uint64_t fixture_load_term(struct state *state)
+{
+    struct state_cluster got;
+
+    assert_int_equal(state_load(state, &rig_cluster, &got), 0);
+    free(got.endpoints);
+    return got.have_verdict ? got.verdict.term.lo : 0;
+}
+
+void fixture_save_term(struct state *state, uint64_t term)
+{
+    struct state_cluster saved = rig_saved();
+
+    saved.verdict.term.lo = term;
+    assert_int_equal(state_save(state, &rig_cluster, &saved), 0);
 }
