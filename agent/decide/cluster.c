@@ -198,15 +198,22 @@ static void clock_advance(struct cluster *c, uint64_t now_ms)
         c->now_ms = now_ms;
 }
 
-/* What the last agent knew of the writer beyond its verdict. */
+/* What the last agent knew of members beyond its verdict: that the writer's last word was that it
+ * is a reader, and that a claim on the held term is behind. */
 static void restore_topo(struct topo *topo, const struct verdict *saved)
 {
     if (saved->writer != MEMBER_NONE && saved->reason == REASON_INCUMBENT_READER) {
         topo->at[saved->writer].answered = true;
         topo->at[saved->writer].last.role = ROLE_READER;
     }
-    if (saved->rival != MEMBER_NONE && saved->reason == REASON_BEHIND)
-        topo->at[saved->rival].behind = true;
+    if (saved->rival != MEMBER_NONE && saved->reason == REASON_BEHIND) {
+        struct member_view *m = &topo->at[saved->rival];
+        m->answered = true;
+        m->behind = true;
+        m->last.role = ROLE_WRITER;
+        m->last.identity = saved->identity;
+        m->last.term = saved->term;
+    }
 }
 
 static uint32_t member_within(uint32_t member, uint32_t members)

@@ -25,7 +25,7 @@ static enum stance incumbent_stance(const struct writer_input *in, const struct 
 {
     const struct member_view *m = &in->topo->at[v->writer];
 
-    if (!m->heard && !m->answered)
+    if (!m->heard && m->last.role != ROLE_READER)
         return STANCE_UNHEARD;
     if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity)
         return STANCE_STOPPED;

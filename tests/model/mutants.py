@@ -17,8 +17,8 @@ from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", Path(__file__).resolve().parents[2]))
 CC = os.environ.get("CC", "cc").split()
-UNIT = ["report", "brake", "writer", "claims", "staleness", "cluster", "reload"]
-MODEL = ["walk", "runs"]
+UNIT = ["writer", "claims", "cluster", "staleness", "reload", "brake", "report"]
+MODEL = ["runs", "walk"]
 FILES = ["writer.c", "claims.c", "cluster.c", "topo.c", "readers.c", "brake.c", "verdict.c"]
 
 # Text of the line as it is mutated -> why nobody can tell.
@@ -74,8 +74,8 @@ def run(program, env):
         return 1
 
 
-def build(work, decide, out):
-    """The tests, smallest first; None if it does not compile."""
+def compile_all(work, decide):
+    """The objects; None if one does not compile."""
     objects = []
     for source in sorted(decide.glob("*.c")):
         target = work / (source.name + ".o")
@@ -85,9 +85,7 @@ def build(work, decide, out):
             if done.returncode != 0:
                 return None
         objects.append(str(target))
-    for name, parts in out.items():
-        subprocess.run([*CC, "-o", str(work / name), *map(str, parts), *objects, "-lcmocka"], check=True)
-    return out
+    return objects
 
 
 def prepare(work):
@@ -108,10 +106,15 @@ def prepare(work):
     return top / "agent/decide", programs
 
 
-def killer(work, programs):
-    env = dict(os.environ, HOMING_MODEL_STATES="4000", HOMING_MODEL_RUNS="60", HOMING_MODEL_SEED="1",
+def killer(work, programs, objects):
+    """The first test, cheapest first, that finds the mistake."""
+    env = dict(os.environ, HOMING_MODEL_STATES="4000", HOMING_MODEL_RUNS="100", HOMING_MODEL_SEED="1",
                CMOCKA_MESSAGE_OUTPUT="TAP")
-    return next((name for name in programs if run(work / name, env) != 0), None)
+    for name, parts in programs.items():
+        subprocess.run([*CC, "-o", str(work / name), *map(str, parts), *objects, "-lcmocka"], check=True)
+        if run(work / name, env) != 0:
+            return name
+    return None
 
 
 def main():
@@ -120,7 +123,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         decide, programs = prepare(work)
-        if build(work, decide, programs) is None or killer(work, programs) is not None:
+        if killer(work, programs, compile_all(work, decide)) is not None:
             sys.exit("Bail out! the tests fail without any mistake")
         seen = 0
         for file in only:
@@ -131,10 +134,11 @@ def main():
                 if seen % every != 0:
                     continue
                 path.write_text("".join(original[:at] + [line] + original[at + 1:]))
-                if build(work, decide, programs) is None:
+                objects = compile_all(work, decide)
+                if objects is None:
                     continue
                 number += 1
-                found = killer(work, programs)
+                found = killer(work, programs, objects)
                 what = f"{file}:{at + 1}: {line.strip() or 'left out'}".replace("#", "")
                 known = SAME.get(f"{file}: {line.strip()}")
                 survivors += found is None and known is None

@@ -87,7 +87,7 @@ static bool claim_begins(const struct witness_member *m, const struct report *r)
 
 static void witness_answer(struct world *w, struct witness_member *m, const struct report *r)
 {
-    if (r->role != ROLE_WRITER || (m->said_ms != 0 && claim_begins(m, r)))
+    if (r->role != ROLE_WRITER || claim_begins(m, r))
         m->short_of = false;
     m->said = *r;
     m->said_ms = w->now_ms;

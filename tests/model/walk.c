@@ -149,7 +149,8 @@ static void walk_domain(const struct domain *domain)
     for (node = 0; node < k.count; node++)
         walk_expand(&k, node);
     printf("# %s: %u states%s, %llu transitions\n", domain->name, k.count,
-           k.count < k.limit ? ", all there are" : ", the nearest ones", (unsigned long long)k.transitions);
+           k.count < k.limit ? ", all there are" : ", the nearest ones",
+           (unsigned long long)k.transitions);
     walk_done(&k);
 }
 

@@ -201,7 +201,10 @@ static const char *restart(struct world *w, const struct domain *d, const struct
     if (w->disk.reason == REASON_INCUMBENT_READER)
         fresh.at[w->disk.writer].said.role = ROLE_READER;
     if (w->disk.reason == REASON_BEHIND)
-        fresh.at[w->disk.rival].short_of = true;
+        fresh.at[w->disk.rival] = (struct witness_member){
+            .short_of = true,
+            .said = answer(w->disk.rival, ROLE_WRITER, w->disk.term.lo, w->disk.identity, 0),
+        };
     w->w = fresh;
     cluster_init(&w->c, &conf, &w->disk, w->now_ms, &o.actions);
     return conclude(w, d, step, &o);

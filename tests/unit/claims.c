@@ -262,6 +262,29 @@ static void w4_accept_is_refused_without_a_present_claim(void **state)
     assert_int_equal(verdict->writer, A);
 }
 
+static void w4_accept_is_refused_while_the_member_is_late(void **state)
+{
+    (void)state;
+    promote(B, 2);
+    reports(B, REPORT_LATE);
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
+    hears(B);
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NONE);
+}
+
+static void w4_accept_forgets_who_was_behind_of_what_it_discards(void **state)
+{
+    (void)state;
+    breaks(A);
+    story.members[B].says.position = 1;
+    story.members[C].says.position = 1;
+    promote(B, 1);
+    promote(C, 1);
+    assert_int_equal(operator_says(EVENT_ACCEPT, C), REFUSAL_NONE);
+    breaks(C);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
@@ -285,6 +308,8 @@ int main(void)
         EMPTY_CASE(w4_accept_works_without_a_held_term_and_while_two_claim),
         CASE(w4_accept_starts_a_contest_anew),
         CASE(w4_accept_is_refused_without_a_present_claim),
+        CASE(w4_accept_is_refused_while_the_member_is_late),
+        CASE(w4_accept_forgets_who_was_behind_of_what_it_discards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,18 @@ static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
     assert_int_equal(verdict->reason, REASON_BEHIND);
 }
 
+static void w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term(void **state)
+{
+    (void)state;
+    breaks(A);
+    story.members[A].says.position = 1;
+    promote(A, 1);
+    assert_int_equal(verdict->reason, REASON_BEHIND);
+    story_restart(verdict);
+    promote(A, 2);
+    assert_int_equal(verdict->state, CLUSTER_STEADY);
+}
+
 static void a_restored_verdict_without_a_writer_waits_for_a_first_claim(void **state)
 {
     (void)state;
@@ -384,6 +396,53 @@ static void a_reload_without_brake_releases_it(void **state)
     assert_false(verdict->braked);
 }
 
+static void a_reader_of_a_stalled_agent_does_not_serve_unasked(void **state)
+{
+    (void)state;
+    story.now_ms += 1000;
+    operator_says(EVENT_FREEZE, 0);
+    assert_int_equal(verdict->readers, 0);
+}
+
+static void a_rivals_claim_before_a_restart_is_not_held_against_it(void **state)
+{
+    (void)state;
+    is_writer(B, 2);
+    run_for(100);
+    assert_int_equal(verdict->reason, REASON_TWO_CLAIMS);
+    story_restart(verdict);
+    hears(B);
+    reports(A, REPORT_REFUSED);
+    assert_int_equal(verdict->writer, B);
+}
+
+static void a_reload_that_removes_a_demoted_member_forgets_it(void **state)
+{
+    (void)state;
+    fail_over(A, B, 2);
+    reload(2, (uint32_t[]){MEMBER_NONE, 0, 1});
+    assert_int_equal(verdict->writer, 0);
+    assert_int_equal(verdict->demoted, 0);
+}
+
+static void w2_a_term_is_held_without_an_identity_and_without_a_writer(void **state)
+{
+    (void)state;
+    story_begin(2);
+    story.members[A].says.identity = story.members[B].says.identity = 0;
+    is_writer(A, 5);
+    is_reader(B);
+    run_for(100);
+    assert_int_equal(verdict->writer, A);
+    reload(1, (uint32_t[]){MEMBER_NONE, 0});
+    story.members[0].says = story.members[B].says;
+    story.members[0].says.member = 0;
+    promote(0, 4);
+    assert_int_equal(verdict->writer, MEMBER_NONE);
+    promote(0, 6);
+    assert_int_equal(verdict->writer, 0);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
@@ -417,6 +476,11 @@ int main(void)
         CASE(a_removed_writer_is_not_followed_while_two_claim),
         CASE(a_reload_that_maps_beyond_the_members_removes),
         CASE(a_reload_without_brake_releases_it),
+        CASE(a_reader_of_a_stalled_agent_does_not_serve_unasked),
+        CASE(a_rivals_claim_before_a_restart_is_not_held_against_it),
+        CASE(a_reload_that_removes_a_demoted_member_forgets_it),
+        CASE(w2_a_term_is_held_without_an_identity_and_without_a_writer),
+        CASE(w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,20 @@ static void w6_a_demoted_servers_alias_is_demoted_until_it_moves_on(void **state
     assert_int_equal(verdict->demoted, 1 << A);
 }
 
+static void one_server_by_two_names_is_judged_by_its_better_claim(void **state)
+{
+    for (uint32_t better = B; better <= C; better++) {
+        set_up_steady(state);
+        story.members[C].says.incarnation = story.members[B].says.incarnation;
+        operator_says(EVENT_FREEZE, 0);
+        breaks(A);
+        promote(B, better == B ? 2 : 1);
+        promote(C, better == B ? 1 : 2);
+        operator_says(EVENT_UNFREEZE, 0);
+        assert_verdict(better, CLUSTER_STEADY, REASON_NEWER_TERM);
+    }
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
@@ -286,6 +300,7 @@ int main(void)
         CASE(an_incarnation_not_known_makes_no_alias),
         CASE(the_same_incarnation_of_another_data_set_is_no_alias),
         CASE(w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
+        CASE(one_server_by_two_names_is_judged_by_its_better_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

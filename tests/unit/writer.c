@@ -220,6 +220,7 @@ static void w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms(void 
 static void w3_only_an_answer_to_a_later_question_reaffirms(void **state)
 {
     (void)state;
+    story.now_ms += 20;
     uint64_t claimed_ms = story.now_ms;
     promote(B, 2);
     story.now_ms += 10;
@@ -232,6 +233,7 @@ static void w3_only_an_answer_to_a_later_question_reaffirms(void **state)
 static void w3_an_earlier_question_answered_buys_no_time(void **state)
 {
     (void)state;
+    story.now_ms += 20;
     uint64_t claimed_ms = story.now_ms;
     promote(B, 2);
     story.now_ms += 100;
