@@ -187,6 +187,8 @@ static void start(struct run *run)
     open_state(run);
     for (uint32_t i = 0; i < run->cluster_count; i++)
         run_cluster_start(run->clusters[i]);
+    if (run->cluster_count) /* a disk that refuses should be known before it is needed */
+        run_save(run->clusters[0], true);
     beat(run);
     loop_timer_set(run->deadline, run->cluster_count ? START_MS : 0);
 }
@@ -266,7 +268,8 @@ void run_free(struct run *run)
     if (!run)
         return;
     for (uint32_t i = 0; i < run->cluster_count; i++)
-        run_save(run->clusters[i], true);
+        if (run->clusters[i]->mind.verdict.writer != MEMBER_NONE)
+            run_save(run->clusters[i], true);
     run_done(run);
     run_conf_unref(run->held);
     free(run);

@@ -204,6 +204,7 @@ void run_cluster_start(struct run_cluster *rc)
     take_saved(rc, &saved);
     begin(rc, &saved, &actions);
     free(saved.endpoints);
+    run_save_note(rc); /* a thousand clusters must not wait for the disk to say nothing new */
     run_events_restored(rc);
     actions.publish = true; /* in any case: the names exist from now on */
     carry_out(rc, &actions, &rc->mind.verdict, NULL, loop_now_ms(rc->run->loop));
@@ -258,6 +259,7 @@ void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old)
 
     rc->mode = old->mode;
     rc->mind = old->mind;
+    rc->saved = old->saved;
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
         take_endpoint(rc, old->endpoints[i].id, old->endpoints[i].generation,
                       old->endpoints[i].answer);

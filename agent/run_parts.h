@@ -37,7 +37,6 @@ struct run_saved {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
     enum conf_mode mode;
-    uint64_t at_ms; /* 0: never saved */
 };
 
 struct run_cluster {
@@ -131,6 +130,9 @@ int run_publish_into(struct run_cluster *rc, struct view *view);
 /* Saves, if anything that must survive differs from what is on disk; `force`: in any case.
  * -errno: it could not be saved, which was said. */
 int run_save(struct run_cluster *rc, bool force);
+
+/* What is known now is what is on disk: it was just read from there, or written. */
+void run_save_note(struct run_cluster *rc);
 
 /* A view with room for all of `clusters`, which are numbered anew and written into it. */
 int run_publish_grow(struct run *run, struct run_cluster **clusters, uint32_t count);

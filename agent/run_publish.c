@@ -128,8 +128,8 @@ static bool is_due(const struct run_cluster *rc)
 {
     struct verdict is = calm(&rc->mind.verdict), was = calm(&rc->saved.verdict);
 
-    return !rc->saved.at_ms || rc->saved.mode != rc->mode ||
-           rc->saved.generations != generations(rc) || verdict_differs(&is, &was);
+    return rc->saved.mode != rc->mode || rc->saved.generations != generations(rc) ||
+           verdict_differs(&is, &was);
 }
 
 static int save(struct run_cluster *rc)
@@ -158,6 +158,15 @@ static int save(struct run_cluster *rc)
     return rv;
 }
 
+void run_save_note(struct run_cluster *rc)
+{
+    rc->saved = (struct run_saved){
+        .verdict = rc->mind.verdict,
+        .generations = generations(rc),
+        .mode = rc->mode,
+    };
+}
+
 int run_save(struct run_cluster *rc, bool force)
 {
     int rv;
@@ -172,12 +181,7 @@ int run_save(struct run_cluster *rc, bool force)
     run_note_state(rc->run, rv < 0 ? strerror(-rv) : NULL);
     if (rv < 0)
         return rv;
-    rc->saved = (struct run_saved){
-        .verdict = rc->mind.verdict,
-        .generations = generations(rc),
-        .mode = rc->mode,
-        .at_ms = loop_now_ms(rc->run->loop),
-    };
+    run_save_note(rc);
     return 0;
 }
 
