@@ -238,8 +238,10 @@ int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, si
     int rv;
 
     error[0] = '\0';
-    if (!run)
+    if (!run) {
+        snprintf(error, error_size, "cannot start: %s", strerror(ENOMEM));
         return -ENOMEM;
+    }
     /* First of all: a second agent by mistake must find out before it touches anything. */
     rv = serve_open(loop, conf->run_dir, takeover, run_methods_serve, run, error, error_size,
                     &run->serve);

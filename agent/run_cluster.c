@@ -263,6 +263,7 @@ void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old)
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
         take_endpoint(rc, old->endpoints[i].id, old->endpoints[i].generation,
                       old->endpoints[i].answer);
+    probe_inherit(rc->probe, old->probe);
     map_members(old->conf, rc->conf, map);
     cluster_reconfigure(&rc->mind, &conf, map, now_ms, &actions);
     actions.publish = true; /* names, modes and times may be new without a new verdict */

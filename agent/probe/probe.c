@@ -505,6 +505,40 @@ fail:
     return NULL;
 }
 
+/* As far as the new configuration allows it; DNS is asked anew in any case. */
+static void member_inherit(struct member *m, const struct member *old)
+{
+    uint8_t family = (uint8_t)m->probe->cluster->timing.family;
+    struct resolve_address known[HOMING_ADDRESSES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < old->address_count; i++) {
+        known[count].family = old->addresses[i].family;
+        memcpy(known[count].bytes, old->addresses[i].bytes, sizeof(known[count].bytes));
+        count += family == 0 || known[count].family == family;
+    }
+    member_take(m, known, count);
+    for (uint32_t i = 0; i < m->address_count && old->was_connected; i++)
+        if (memcmp(&m->addresses[i], &old->connected, sizeof(old->connected)) == 0) {
+            m->connected = old->connected;
+            m->was_connected = true;
+            m->next = i;
+        }
+    if (m->address_count > 0 && m->state == MEMBER_UNRESOLVED) {
+        m->state = MEMBER_WAITING;
+        m->due_ms = loop_now_ms(m->probe->loop);
+    }
+}
+
+void probe_inherit(struct probe *p, const struct probe *old)
+{
+    for (uint32_t i = 0; i < p->member_count; i++)
+        for (uint32_t j = 0; j < old->member_count; j++)
+            if (p->members[i].conf->port == old->members[j].conf->port &&
+                strcmp(p->members[i].conf->host, old->members[j].conf->host) == 0)
+                member_inherit(&p->members[i], &old->members[j]);
+    probe_schedule(p);
+}
+
 void probe_free(struct probe *p)
 {
     if (p == NULL)

@@ -40,6 +40,10 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);
 
+/* A reload: members that both have begin with the addresses that the old probe knows, so that what
+ * is published of them does not vanish while DNS is asked. */
+void probe_inherit(struct probe *probe, const struct probe *old);
+
 void probe_set_pace(struct probe *probe, enum pace pace);
 
 /* Asks these members now with the full question (a mask); one that has a question

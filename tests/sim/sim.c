@@ -110,10 +110,14 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
 {
     (void)cluster, (void)member;
     struct engine_session *session = calloc(1, sizeof *session);
-    assert_non_null(session);
+    if (session != NULL)
+        session->timer = loop_timer_new(loop, session_due, session);
+    if (session == NULL || session->timer == NULL) { /* tests let allocations fail */
+        free(session);
+        return NULL;
+    }
     session->server = (unsigned)address->bytes[3] - 1;
     session->sink = *sink;
-    session->timer = loop_timer_new(loop, session_due, session);
     session->next = sessions;
     sessions = session;
     loop_timer_set(session->timer, SIM_LATENCY_MS);

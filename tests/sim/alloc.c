@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * alloc.c - every allocation of a start, a reload and an order fails once: each is refused whole,
+ * or done whole, and nothing leaks (the sanitizer's build says so).
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "agent/base/conf.h"
+#include "agent/run_parts.h"
+#include "tests/sim/sim.h"
+#include "tests/support/fail.h"
+#include "tests/support/fake_loop.h"
+
+#define NEW_NAME "bills-db"
+
+static struct sim sim;
+
+static int set_up(void **state)
+{
+    (void)state;
+    sim_init(&sim, 3, "");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sim_done(&sim);
+    return 0;
+}
+
+static struct conf *load(void)
+{
+    struct conf *conf = NULL;
+
+    assert_int_equal(conf_load(sim.file, stderr, &conf), 0);
+    return conf;
+}
+
+static void a_start_without_memory_is_refused_whole(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    for (int n = 0; failed; n++) {
+        struct conf *conf = load();
+        struct run *run = NULL;
+        char error[256];
+        int rv;
+
+        fail_allocation(n);
+        rv = run_new(sim.loop, conf, false, error, sizeof(error), &run);
+        failed = fail_happened();
+        if (rv == 0) {
+            run_free(run);
+        } else {
+            assert_true(failed);
+            assert_int_not_equal(error[0], '\0');
+            conf_free(conf);
+        }
+        assert_int_equal(fake_loop_watchers(sim.loop), 0);
+    }
+}
+
+/* The cluster of before, changed, and a new one. */
+static void write_more(void)
+{
+    FILE *file = fopen(sim.file, "w");
+
+    assert_non_null(file);
+    fprintf(file,
+            "agent: {run_dir: %s/run, state_dir: %s/state}\n"
+            "clusters:\n"
+            "  - name: orders\n"
+            "    engine: postgresql\n"
+            "    members: [10.0.0.1, 10.0.0.2]\n"
+            "    endpoints: [{names: [" SIM_WRITER_NAME "], role: writer}]\n"
+            "  - name: bills\n"
+            "    engine: postgresql\n"
+            "    members: [10.0.0.1, 10.0.0.2, 10.0.0.3]\n"
+            "    endpoints: [{names: [" NEW_NAME "], role: writer}]\n",
+            sim.folder, sim.folder);
+    fclose(file);
+}
+
+static void a_reload_without_memory_changes_nothing(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    sim_start(&sim);
+    sim_run(&sim, 3000);
+    write_more();
+    for (int n = 0; failed; n++) {
+        struct view_entry entry;
+        char *lines = NULL;
+        int rv;
+
+        fail_allocation(n);
+        rv = run_reload(sim.run, &lines);
+        failed = fail_happened();
+        free(lines);
+        assert_int_equal(run_view_read(sim.run, NEW_NAME, &entry), rv == 0);
+        assert_int_equal(run_view_read(sim.run, SIM_READER_NAME, &entry), rv != 0);
+        assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+        if (rv == 0)
+            break;
+    }
+    assert_int_equal(sim.run->cluster_count, 2);
+    sim_run(&sim, 3000);
+    assert_int_equal(sim_answer(&sim, NEW_NAME), 0);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+}
+
+/* The kill switch and a failover hold even if nothing can be written down. */
+static void a_failover_without_memory_is_published(void **state)
+{
+    (void)state;
+    sim_start(&sim);
+    sim_run(&sim, 3000);
+    for (int n = 0; n < 20; n++) {
+        unsigned old = (unsigned)sim_answer(&sim, SIM_WRITER_NAME), new = (old + 1) % 2;
+
+        sim_promote(&sim, new);
+        sim_rejoin(&sim, old);
+        fail_allocation(n);
+        for (int ms = 0; ms < 1000 && sim_answer(&sim, SIM_WRITER_NAME) != (int)new; ms++)
+            run_publish(sim.run->clusters[0]), sim_run(&sim, 1);
+        fail_happened();
+        assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), new);
+        sim_run(&sim, 20000);
+    }
+}
+
+#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SIM_TEST(a_start_without_memory_is_refused_whole),
+        SIM_TEST(a_reload_without_memory_changes_nothing),
+        SIM_TEST(a_failover_without_memory_is_published),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
