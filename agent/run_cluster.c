@@ -168,6 +168,8 @@ static void take_saved(struct run_cluster *rc, const struct state_cluster *saved
         take_endpoint(rc, saved->endpoints[i].id, saved->endpoints[i].generation,
                       saved->endpoints[i].answer);
     rc->mode = saved->have_mode ? saved->mode : 0;
+    if (rc->mode > CONF_MODE_HIGHEST) /* ordered of a newer version */
+        rc->mode = CONF_MODE_HIGHEST;
 }
 
 /* What cannot be read counts as nothing saved. Free ret_saved->endpoints. */

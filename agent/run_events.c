@@ -110,6 +110,17 @@ void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
         say_state(rc, before);
 }
 
+void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,
+                       const struct view_entry *entry)
+{
+    const char *name = rc->conf->endpoints[endpoint].names[0];
+
+    log_event(LOG_INFO, "answer_changed", name, LOG_STR("cluster", rc->conf->name),
+              LOG_STR("endpoint", name), LOG_STR("text4", entry->text4),
+              LOG_STR("text6", entry->text6), LOG_INT("port", entry->port),
+              LOG_INT("generation", rc->endpoints[endpoint].generation));
+}
+
 void run_events_restored(struct run_cluster *rc)
 {
     const struct verdict *verdict = &rc->mind.verdict;

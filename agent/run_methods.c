@@ -120,12 +120,15 @@ static void refuse_name(struct call *call, const char *text)
         [NEAR_TYPO] = "a slip?",
     };
     const char *nearest = NULL;
+    char canonical[HOMING_NAME_MAX + 1];
     struct place place;
     struct name name;
     enum near near = NEAR_NOTHING;
 
-    if (text && name_canonical(text, &name))
-        near = near_find(call->run->held->conf, (const char *)name.words, &nearest);
+    if (text && name_canonical(text, &name)) {
+        snprintf(canonical, sizeof(canonical), "%.*s", (int)name.len, (const char *)name.words);
+        near = near_find(call->run->held->conf, canonical, &nearest);
+    }
     if (near == NEAR_NOTHING || !find_name(call->run, nearest, &place))
         refuse(call, MSG_ERROR_NOT_FOUND, "%s is not a managed name", text);
     else

@@ -158,6 +158,10 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
 /* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
                         const struct report *cause, uint64_t began_ms);
+/* Says that a writer endpoint has another answer: the writer's address may change without a switch.
+ */
+void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,
+                       const struct view_entry *entry);
 /* Says with what the agent began. */
 void run_events_restored(struct run_cluster *rc);
 void run_events_alarms(struct run_cluster *rc, uint32_t raised, uint32_t cleared);

@@ -57,10 +57,12 @@ static void picture_count(struct run_cluster *rc, const struct picture *picture)
         struct run_endpoint *endpoint = &rc->endpoints[i];
         uint64_t answer = answer_hash(role_of(&rc->conf->endpoints[i]), &picture->entry,
                                       picture->at, picture->count);
-        if (answer && answer != endpoint->answer) {
-            endpoint->answer = answer;
-            endpoint->generation++;
-        }
+        if (!answer || answer == endpoint->answer)
+            continue;
+        endpoint->answer = answer;
+        endpoint->generation++;
+        if (rc->conf->endpoints[i].role == CONF_ROLE_WRITER)
+            run_events_answer(rc, i, &picture->entry);
     }
 }
 

@@ -141,12 +141,12 @@ static void show_remarks(const struct show *show, const struct msg_value *cluste
         fprintf(show->out, "%s%s", sep, text);                                                     \
         sep = ", ";                                                                                \
     }
-    REMARK(writer, "published writer");
+    REMARK(writer, "published");
     REMARK(!writer && is(member, "member",
                          msg_get_str(cluster, "rival") ? msg_get_str(cluster, "rival") : ""),
            "rival");
     REMARK(msg_get_bool(member, "demoted", false), "demoted");
-    REMARK(claims && !msg_get_bool(member, "authenticated", false), "claim not authenticated");
+    REMARK(claims && !msg_get_bool(member, "authenticated", false), "unauthenticated");
     REMARK(!msg_get_bool(member, "failover", true), "failover: false");
     if (alias) {
         fprintf(show->out, "%ssame server as ", sep);
@@ -181,7 +181,7 @@ static void show_member(const struct show *show, const struct msg_value *cluster
     if (show->positions)
         show_position(show, cluster, member, 13);
     show_lag(show, member, 11);
-    show_age(show, member, "answered_ms", 12);
+    show_age(show, member, "answered_ms", 8);
     show_remarks(show, cluster, member);
     fputc('\n', show->out);
     show_words(show, member, "error");
@@ -194,7 +194,7 @@ static void show_members(const struct show *show, const struct msg_value *cluste
     int width = member_width(members);
 
     fprintf(show->out, "  %-*s%-8s%-6s%-*s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM",
-            show->positions ? 13 : 0, show->positions ? "POSITION" : "", "LAG", "ANSWERED AGO");
+            show->positions ? 13 : 0, show->positions ? "POSITION" : "", "LAG", "AGE");
     for (uint32_t i = 0; i < msg_array_len(members); i++)
         show_member(show, cluster, msg_array_at(members, i), width);
 }

@@ -47,6 +47,8 @@ def a_name_that_is_only_near_is_named_and_refused():
     done = agent.ctl("resolve", "orders-db.default.svc")
     equal(done.returncode, 1)
     assert "orders-db" in done.stderr and "search suffixes" in done.stderr, done.stderr
+    # Eight bytes: the canonical form fills its words, and nothing comes behind it.
+    assert "orders-db" in agent.ctl("resolve", "ORDERS-D").stderr, agent.ctl("resolve", "ORDERS-D").stderr
     equal(agent.ctl("resolve", "unheard-of.example").returncode, 1)
 
 
@@ -67,6 +69,8 @@ def the_log_says_who_when_and_why():
     equal((said["from"], said["to"], said["term"]), (A, B, "2"))
     assert B in said["evidence"] and "term 2" in said["evidence"], said
     assert said["answer_ms"] >= 0 and said["publish_ms"] >= 0, said
+    equal((agent.log("answer_changed")[-1]["text4"], agent.log("answer_changed")[-1]["generation"]),
+          (pg.address("b"), generation()))
     assert any(e["event"] == "writer_changed" and B in e["text"] for e in agent.json("history"))
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, Agent, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, SRC, Agent, directory, equal, eventually, main, test  # noqa: E402
 
 HOMINGD = os.path.join(BUILD, "homingd")
 SHIM = os.path.join(BUILD, "shim/libhoming.so")
@@ -169,6 +169,20 @@ def who_watches_is_told_of_every_event():
     while b"mode off" not in told:
         told += client.recv(1000)
     assert b"\x93\x02\xa5event\x91" in told, told
+
+
+@test
+def bash_completes_clusters_members_and_names_of_the_running_agent():
+    known = Agent(CLUSTER).start()
+    env = dict(os.environ, HOMING_SOCKET=known.socket, PATH=BUILD + ":" + os.environ["PATH"])
+    script = os.path.join(SRC, "packaging/completion/homingctl")
+    for words, wanted in ((["sta"], "status"), (["mode", ""], "orders"), (["mode", "orders", "o"], "observe"),
+                          (["accept", "orders", "127"], MEMBER), (["resolve", ""], "orders-db"),
+                          (["-o", "json", "explain", "orders-"], "orders-db")):
+        done = subprocess.run(["bash", "-c", "source %s; COMP_WORDS=(homingctl \"$@\"); COMP_CWORD=$#; "
+                               "_homingctl; printf '%%s\\n' \"${COMPREPLY[@]}\"" % script, "bash", *words],
+                              env=env, capture_output=True, text=True)
+        assert wanted in done.stdout.split(), (words, done.stdout, done.stderr)
 
 
 @test

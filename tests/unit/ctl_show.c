@@ -115,7 +115,7 @@ static void status_names_writer_members_and_the_servers_words(void **state)
     assert_true(show_status(&show, status_of("steady", false), NULL, &found));
     assert_true(found);
     assert_non_null(strstr(shown(), "orders: steady, writer db-a:5432 for 2 h 5 min"));
-    assert_non_null(strstr(shown(), "published writer, claim not authenticated"));
+    assert_non_null(strstr(shown(), "published, unauthenticated"));
     assert_non_null(strstr(shown(), "FATAL: ?[2Jno\n"));
     assert_null(strstr(shown(), "\033"));
     assert_null(strstr(shown(), "W3"));
