@@ -120,7 +120,6 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
             demote(v, topo);
         v->since_ms = now_ms;
     }
-    v->demoted &= ~topo_aliases(topo, member);
     if (m->last.identity != v->identity)
         v->discarded = v->identity;
     v->writer = member;
@@ -270,7 +269,8 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
     else
         judge_silent(in, &claims, v);
     judge_overlays(in, v);
-    /* A virtual address that moved on to the writer is not the demoted member any more. */
+    /* W6: published again, it is not the demoted one any more; nor is a virtual address that moved
+     * on to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
 }
 

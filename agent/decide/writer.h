@@ -121,7 +121,8 @@ bool verdict_holds(const struct verdict *v);
  * and time of confirmation, which change with each answer. */
 bool verdict_differs(const struct verdict *a, const struct verdict *b);
 
-/* Makes a member's last claim the verdict in force; state and readers are left to writer_decide.
+/* Makes a member's last claim the verdict in force; state, readers and the end of
+ * its own demotion are left to writer_decide.
  * W2: only REASON_ACCEPTED may take an older term or another identity. */
 void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, enum reason reason,
                   uint64_t now_ms);

@@ -21,7 +21,7 @@
 #include "rules.h"
 
 /* A few seconds for all worlds together in `make check`. */
-#define STATES_DEFAULT 20000
+#define STATES_DEFAULT 12000
 
 struct node {
     struct packed state;

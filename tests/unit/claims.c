@@ -285,6 +285,21 @@ static void w4_accept_forgets_who_was_behind_of_what_it_discards(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
 }
 
+static void w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **state)
+{
+    (void)state;
+    promote(A, 1);
+    promote(B, 1);
+    assert_int_not_equal(verdict->rival, MEMBER_NONE);
+    is_reader(A);
+    hears(A);
+    is_reader(B);
+    hears(B);
+    assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_NONE);
+    assert_int_equal(verdict->rival, MEMBER_NONE);
+    assert_int_equal(story.cleared, 1 << ALARM_AMBIGUOUS);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
@@ -310,6 +325,7 @@ int main(void)
         CASE(w4_accept_is_refused_without_a_present_claim),
         CASE(w4_accept_is_refused_while_the_member_is_late),
         CASE(w4_accept_forgets_who_was_behind_of_what_it_discards),
+        EMPTY_CASE(w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

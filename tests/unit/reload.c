@@ -443,6 +443,34 @@ static void w2_a_term_is_held_without_an_identity_and_without_a_writer(void **st
     assert_int_equal(verdict->writer, 0);
 }
 
+static void an_engine_without_terms_and_identities_has_readers(void **state)
+{
+    (void)state;
+    for (uint32_t m = 0; m < 3; m++)
+        story.members[m].says.identity = 0;
+    is_writer(A, 0);
+    is_reader(B);
+    is_reader(C);
+    run_for(200);
+    assert_int_equal(verdict->writer, A);
+    assert_int_equal(verdict->readers, MASK(B) | MASK(C));
+}
+
+static void a_verdict_that_knows_nothing_names_nobody(void **state)
+{
+    struct verdict v;
+
+    (void)state;
+    memset(&v, 0xff, sizeof v);
+    verdict_init(&v);
+    assert_int_equal(v.writer, MEMBER_NONE);
+    assert_int_equal(v.rival, MEMBER_NONE);
+    assert_int_equal(v.state, CLUSTER_UNKNOWN);
+    assert_int_equal(v.demoted | v.readers, 0);
+    assert_false(v.braked || v.frozen || v.authenticated || verdict_holds(&v));
+    assert_int_equal(v.confirmed_ms, 0);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
@@ -481,6 +509,8 @@ int main(void)
         CASE(a_reload_that_removes_a_demoted_member_forgets_it),
         CASE(w2_a_term_is_held_without_an_identity_and_without_a_writer),
         CASE(w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
+        EMPTY_CASE(an_engine_without_terms_and_identities_has_readers),
+        EMPTY_CASE(a_verdict_that_knows_nothing_names_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,18 @@ static void one_server_by_two_names_is_judged_by_its_better_claim(void **state)
     }
 }
 
+static void one_server_by_two_names_is_a_sole_claim(void **state)
+{
+    (void)state;
+    is_writer(A, 2);
+    hears(A);
+    breaks(A);
+    story.members[C].says.incarnation = story.members[B].says.incarnation;
+    promote(B, 1); /* heard before it went on */
+    promote(C, 2);
+    assert_verdict(C, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
@@ -301,6 +313,7 @@ int main(void)
         CASE(the_same_incarnation_of_another_data_set_is_no_alias),
         CASE(w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
         CASE(one_server_by_two_names_is_judged_by_its_better_claim),
+        CASE(one_server_by_two_names_is_a_sole_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
