@@ -317,5 +317,4 @@ def a_view_that_changes_under_its_readers_is_never_torn(libc):
         same(seen | {"10.1.2.3", "10.200.200.200"}, {"10.1.2.3", "10.200.200.200"})
 
 
-main([test for test in list(globals().values()) if callable(test)
-      and getattr(test, "__module__", "") == "__main__" and test.__code__.co_varnames[:1] == ("libc",)])
+main(globals())

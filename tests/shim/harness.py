@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the shim's tests share: the fake agent, the unmodified program, TAP.
 
-A test is a function of a module, its name a sentence; it takes the libc whose program to run. main() runs all
-of them for every libc there is and prints TAP. A fact that does not hold raises AssertionError with what was
+A test is a function of a module, its name a sentence; it takes the libc whose program to run, or nothing.
+main() runs all of them, for every libc there is, and prints TAP. A fact that does not hold raises AssertionError with what was
 found. Nothing sleeps for a fixed time that decides a verdict: eventually() waits for a condition.
 """
+import inspect
 import os
 import shutil
 import socket
@@ -133,6 +134,10 @@ class Probe(Lines):
         return fields[5] if said.startswith("rc=0 ") else said
 
 
+def signature(test):
+    return inspect.signature(test).parameters
+
+
 def text_of(test):
     return test.__name__.replace("_", " ")
 
@@ -153,11 +158,13 @@ def run(number, test, libc):
         print(f"# {time.monotonic() - start:.1f} s", flush=True)
 
 
-def main(tests, once=()):
-    """tests: once per libc; once: without one."""
-    only = sys.argv[1:]
-    plan = [(test, libc) for test in tests for libc in LIBCS] + [(test, None) for test in once]
-    plan = [(test, libc) for test, libc in plan if not only or test.__name__ in only]
+def main(module):
+    """Runs the tests of a module, given as its globals(): functions of `libc`, or of nothing."""
+    own = [it for it in module.values()
+           if inspect.isfunction(it) and it.__module__ == module["__name__"]]
+    plan = [(test, libc) for test in own for libc in LIBCS if list(signature(test)) == ["libc"]]
+    plan += [(test, None) for test in own if not signature(test)]
+    plan = [(test, libc) for test, libc in plan if test.__name__ in sys.argv[1:] or not sys.argv[1:]]
     print(f"1..{len(plan)}")
     for number, (test, libc) in enumerate(plan, 1):
         run(number, test, libc)

@@ -207,5 +207,4 @@ def a_managed_lookup_makes_no_system_call(libc):
                 assert address in said and "changes=1" in said, said
 
 
-main([test for name, test in list(globals().items()) if callable(test)
-      and getattr(test, "__module__", "") == "__main__" and test.__code__.co_varnames[:1] == ("libc",)])
+main(globals())

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""I3: an unmanaged name behaves byte for byte as without the shim, and so does every name under `observe`.
+
+The same lookups, with the shim and without, in both libcs: names x families x socket types x flags x services.
+In namespaces of its own, with its own resolver: tests/support/dns.py on the loopback, /etc/hosts, resolv.conf.
+"""
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from harness import (AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST,
+                     AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, SRC, Agent, Probe, main, same)
+
+HOSTS = "127.0.0.1 localhost\n::1 localhost\n10.5.5.5 Canonical.hosts alias.hosts\n10.1.1.1 managed.hosts\n"
+ZONE = """one.test 60 10.4.4.4
+both.test 60 10.4.4.4 fd00::4
+six.test 60 fd00::6
+many.test 60 10.4.4.4 10.4.4.5 10.4.4.6 fd00::4 fd00::5
+managed.test 60 10.4.4.7 fd00::7
+short.search.test 60 10.4.4.8
+broken.test 60 fail
+"""
+RESOLV = "nameserver 127.0.0.1\nsearch search.test\noptions timeout:1 attempts:1 ndots:2\n"
+NSSWITCH = "hosts: files dns\nservices: files\nprotocols: files\n"
+
+LONG = ".".join(["a" * 63] * 3 + ["b" * 61])
+# Names that the configuration of this test manages, so that they are asked for only under `observe`.
+MANAGED = ["managed.test", "MANAGED.test.", "managed.hosts", "localhost"]
+UNMANAGED = [
+    "-", "", ".", "..", "127.0.0.1", "127.1", "1", "0x7f.1", "0x7f000001", "010.1.1.1", "1.2.3.4.5", "256.1.1.1",
+    "1.2.3.4.", "::1", "::", "::ffff:1.2.3.4", "fe80::1%lo", "fe80::1%1", "fe80::1%nope", "1.2.3.4%lo", "[::1]",
+    "one.test", "ONE.test", "one.test.", "one.test..", "both.test", "six.test", "many.test",
+    "no.test", "no", "short", "canonical.hosts", "alias.hosts", "ALIAS.hosts", "a b", "a/b", "a:b", "-a.test",
+    "_a.test", "*.test", "a..test", ".test", "xn--mnchen-3ya.test", "\x01.test", "x" * 63 + ".test",
+    "x" * 64 + ".test", LONG, LONG + ".", LONG + "b", "x" * 1000, "x" * 3000,
+]
+FLAGS = [0, AI_CANONNAME, AI_PASSIVE, AI_NUMERICHOST, AI_NUMERICSERV, AI_ADDRCONFIG, AI_V4MAPPED,
+         AI_V4MAPPED | AI_ALL, AI_ADDRCONFIG | AI_V4MAPPED | AI_CANONNAME, AI_NUMERICHOST | AI_CANONNAME,
+         0x40, 0x80, 0x40000000]
+FAMILIES = [AF_UNSPEC, AF_INET, AF_INET6, 1, 99]
+SERVICES = ["-", "", "5432", "http", "bad-service", "65536", "-1", " 80"]
+
+
+# A server that fails is waited for a second, so less often.
+BROKEN = [("gai", "broken.test", "80", AF_INET, 1, 0, AI_CANONNAME), ("hr", "broken.test", 1024),
+          ("gai", "m\u00fcnchen.test", "-", AF_INET, 0, 0, 0)]
+
+
+def getaddrinfos(names):
+    """Every name with every flag and family; service and socket type change beside them."""
+    besides = itertools.cycle(itertools.product(SERVICES, [(1, 0), (0, 0), (2, 17), (1, 17), (3, 0), (99, 0)]))
+    for name, flags, family in itertools.product(names, FLAGS, FAMILIES):
+        service, (socktype, protocol) = next(besides)
+        yield ("gai", name, service, family, socktype, protocol, flags)
+    for name, service in itertools.product(names, SERVICES):
+        yield ("gai0", name, service)
+        yield ("gai", name, service, AF_UNSPEC, 1, 0, AI_CANONNAME)
+
+
+def gethostbynames(names):
+    for name in names:
+        if name == "-":
+            continue
+        yield ("h", name)
+        for family in (AF_INET, AF_INET6):  # others abort in glibc
+            yield ("h2", name, family)
+        for size in (0, 1, 16, 64, 100, 128, 1024, 8192):
+            yield ("hr", name, size)
+            for family in (AF_INET, AF_INET6):
+                yield ("h2r", name, family, size)
+
+
+def agree(words, probe, plain):
+    """What musl leaves in errno depends on when the DNS server's reply came: then what it may be is asked for
+    again and again."""
+    found, expected = probe.ask(*words), plain.ask(*words)
+    others = (plain.ask(*words) for _ in range(200 if words not in BROKEN else 2))
+    assert found == expected or found in others, f"{words}\nfound    {found}\nexpected {expected}"
+    return found
+
+
+def compare(libc, agent, lookups, **env):
+    count, seen = 0, set()
+    with Probe(libc, agent, env=env) as probe, Probe(libc, preload=None) as plain:
+        for words in lookups:
+            found = agree(words, probe, plain)
+            seen.add(found.partition(" ")[0])
+            count += 1
+        same(probe.ask("fds"), plain.ask("fds"))
+    assert len(seen) > 1, f"{count} lookups gave only {seen}"
+    print(f"# {count} lookups", flush=True)
+
+
+def populated(agent, mode):
+    for name in MANAGED:
+        agent.entry(name, "10.1.2.3", "fd00::3", mode=mode)
+
+
+def unmanaged_names_are_as_without_the_shim(libc):
+    with Agent() as agent:
+        populated(agent, "names")
+        with Probe(libc, agent) as probe:
+            same(probe.address("managed.test"), "10.1.2.3")
+        compare(libc, agent, getaddrinfos(UNMANAGED))
+        compare(libc, agent, gethostbynames(UNMANAGED))
+        compare(libc, agent, BROKEN)
+
+
+def all_names_are_under_observe(libc):
+    with Agent() as agent:
+        for mode in ("observe", "off"):
+            populated(agent, mode)
+            compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)))
+
+
+def all_names_are_with_homing_disabled(libc):
+    with Agent() as agent:
+        populated(agent, "names")
+        compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)), HOMING_DISABLE="1")
+
+
+def inside(folder):
+    """The files and the server of this namespace, then the tests."""
+    for name, text in (("hosts", HOSTS), ("resolv.conf", RESOLV), ("nsswitch.conf", NSSWITCH)):
+        with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+        subprocess.run(["mount", "--bind", f"{folder}/{name}", os.path.realpath(f"/etc/{name}")], check=True)
+    if os.path.isdir("/var/run/nscd"):
+        subprocess.run(["mount", "-t", "tmpfs", "none", "/var/run/nscd"], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with open(f"{folder}/zone", "w", encoding="ascii") as file:
+        file.write(ZONE)
+    with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53",
+                           f"{folder}/zone"], stdout=subprocess.PIPE, text=True) as dns:
+        same(dns.stdout.readline().split()[0], "ready")
+        try:
+            main(globals())
+        finally:
+            dns.terminate()
+
+
+def outside(argv):
+    """Itself again, in namespaces of its own: root's, or an ordinary user's where those are allowed."""
+    unshare = ["unshare", "--mount", "--net"] + (["--map-root-user"] if os.geteuid() else [])
+    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        print("1..0 # SKIP no namespaces of our own here")
+        return 0
+    folder = tempfile.mkdtemp(prefix="homing-differential-")
+    try:
+        return subprocess.run([*unshare, sys.executable, "-B", __file__, *argv],
+                              env={**os.environ, "HOMING_NAMESPACE": folder}, check=False).returncode
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if "HOMING_NAMESPACE" in os.environ:
+    inside(os.environ["HOMING_NAMESPACE"])
+else:
+    sys.exit(outside(sys.argv[1:]))
