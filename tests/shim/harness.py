@@ -117,6 +117,7 @@ class Probe(Lines):
     """tests/shim/probe, which knows nothing of homing. preload=None: without the shim."""
 
     def __init__(self, libc, agent=None, preload=LIBRARY, argv=None, env=None, **more):
+        self.libc = libc
         argv = argv or [BUILD / f"tests/shim/probe-{libc}"]
         super().__init__(argv, environment(agent, preload, **(env or {})), **more)
 
