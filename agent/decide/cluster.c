@@ -91,8 +91,7 @@ static void pace_update(struct cluster *c, const struct verdict *before, bool co
 static void contest_forget(struct cluster *c)
 {
     c->asked_again_ms = 0;
-    c->reaffirmed_ms = 0;
-    c->last_call_ms = 0;
+    c->reaffirmed_ms = 0; /* last_call_ms goes when the next contest begins */
 }
 
 /* W3: asks the incumbent once more when a contest begins; notes when its time is over. */

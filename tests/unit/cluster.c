@@ -44,7 +44,7 @@ static void a_steady_hour_publishes_nothing_but_refreshes_and_persists(void **st
     }
     assert_int_equal(story.published, 0);
     assert_int_equal(verdict->confirmed_ms, confirmed_ms + 3600000);
-    assert_in_range(story.persisted, 3600000 / 7550, 3600000 / 7500);
+    assert_int_equal(story.persisted, 3600000 / 7500);
 }
 
 static void an_answer_of_the_writer_confirms_and_a_readers_does_not(void **state)
@@ -376,6 +376,17 @@ static void w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **s
     assert_int_equal(operator_says(EVENT_FREEZE, 0), REFUSAL_NO_WRITER_KNOWN);
 }
 
+static void a_moment_of_suspicion_is_a_change_as_well(void **state)
+{
+    (void)state;
+    reports(A, REPORT_LATE);
+    hears(A);
+    run_for(29999);
+    assert_int_equal(story.last.pace, PACE_FAST);
+    wait_for(1);
+    assert_int_equal(story.last.pace, PACE_STEADY);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
@@ -409,6 +420,7 @@ int main(void)
         CASE(w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
         CASE(w10_accept_is_the_later_word_and_leaves_it_frozen),
         CASE(w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
+        CASE(a_moment_of_suspicion_is_a_change_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -447,6 +447,43 @@ static void w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last(void 
     assert_int_equal(verdict->writer, B);
 }
 
+static void w2_a_report_that_was_not_taken_down_is_told_apart(void **state)
+{
+    struct topo *topo = &story.c.topo;
+    struct report report = story.members[A].says;
+
+    (void)state;
+    report.asked_ms = story.now_ms;
+    assert_true(topo_note(topo, &report, story.now_ms));
+    report.asked_ms--;
+    assert_false(topo_note(topo, &report, story.now_ms));
+    report.member = 3;
+    assert_false(topo_note(topo, &report, story.now_ms));
+    report = (struct report){.member = A, .kind = REPORT_KIND_COUNT};
+    assert_false(topo_note(topo, &report, story.now_ms));
+}
+
+static void a_broken_connection_owes_no_answer(void **state)
+{
+    (void)state;
+    reports(A, REPORT_LATE);
+    assert_true(story.c.topo.at[A].late);
+    reports(A, REPORT_BROKEN);
+    assert_false(story.c.topo.at[A].late);
+}
+
+static void w3_each_stall_of_the_agent_gets_its_own_last_call(void **state)
+{
+    (void)state;
+    promote(B, 2);
+    for (int stall = 0; stall < 3; stall++) {
+        story.now_ms += 5000;
+        hears(B);
+        assert_int_equal(verdict->writer, A);
+        hears(A);
+    }
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
@@ -487,6 +524,9 @@ int main(void)
         CASE(w3_after_a_restart_the_incumbent_is_waited_for),
         CASE(w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once),
         CASE(w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last),
+        CASE(w2_a_report_that_was_not_taken_down_is_told_apart),
+        CASE(a_broken_connection_owes_no_answer),
+        CASE(w3_each_stall_of_the_agent_gets_its_own_last_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
