@@ -21,12 +21,18 @@
 /* [2, "permit", [1]]: a MessagePack-RPC notification; 1 is the version of the tags' layout. */
 static const uint8_t permit_hello[] = {0x93, 0x02, 0xa6, 'p', 'e', 'r', 'm', 'i', 't', 0x91, 0x01};
 
-/* Descriptors that come with it, in this order. */
+/* Descriptors that come with it, with the hello's first byte and in this order, exactly these two.
+ * Anything else, or anything that follows, and the connection is closed. */
 enum permit_fd {
-    PERMIT_FD_NETLINK,
-    PERMIT_FD_TAGS,
+    PERMIT_FD_NETLINK, /* AF_NETLINK, SOCK_RAW or SOCK_DGRAM, NETLINK_SOCK_DIAG; not bound, not
+                          connected; the sender closes its own copy */
+    PERMIT_FD_TAGS,    /* memfd of sizeof(struct tag_memory) bytes with PERMIT_TAG_SEALS at least */
     PERMIT_FD_COUNT
 };
+
+/* F_SEAL_SHRINK and F_SEAL_GROW of <fcntl.h>, by value: this header includes none of libc.s. What
+ * lacks one is refused. */
+#define PERMIT_TAG_SEALS (0x0002 | 0x0004)
 
 #define TAG_MAGIC   0x0073676174676d68ull /* "hmgtags" in memory order on little endian */
 #define TAG_VERSION 1
@@ -71,6 +77,7 @@ struct tag_memory {
 
 _Static_assert(sizeof(struct tag) == 32, "layout is the contract");
 _Static_assert(sizeof(struct tag_header) == 256, "layout is the contract");
+_Static_assert(sizeof(struct tag_memory) == 256 + 32 * TAG_SLOTS, "layout is the contract");
 _Static_assert(TAG_COUNT_COUNT <= 29, "counters fit");
 
 #endif
