@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "postgres_reports.h"
@@ -23,6 +24,11 @@
 enum {
     /* libpq 15 knows 41 keywords; more than that are refused, not overrun. */
     PARAMS_MAX = 96,
+    /* Times that a login or a question may be read on; some 10 (twice that if TLS is refused) and
+     * 1 are usual. With a receive buffer of this size it bounds what a server that sends without
+     * end can make us keep. */
+    READS_MAX = 32,
+    RECEIVE_BYTES = 16384,
 };
 
 /* Parameters that a server from version 14 on reports whenever they change; NULL: it does not. A
@@ -48,6 +54,7 @@ struct engine_session {
     enum postgres_stage stage;
     bool verify_full;
     bool asked;
+    uint32_t reads;        /* since the login began, or the last question was sent */
     bool introduced;       /* identity and incarnation are known, as far as they can be */
     bool identity_denied;  /* the role may not execute pg_control_system() */
     enum outcome outcome;  /* of the question that is being answered */
@@ -96,10 +103,23 @@ static void session_fail_odd(struct engine_session *s, const char *text)
     session_failed(s, &failure);
 }
 
-/* libpq hands over everything that no question asked for; the default would print it. */
+/* False: the server sends without end, and the session has failed. */
+static bool session_may_read(struct engine_session *s)
+{
+    if (s->reads++ < READS_MAX)
+        return true;
+    session_fail_odd(s, "the server sends more than was asked for");
+    return false;
+}
+
+/* libpq hands over everything that no question asked for; the default would print it. Only what
+ * ends the connection is of interest. */
 static void session_notice(void *arg, const PGresult *result)
 {
     struct engine_session *s = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity == NULL || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
+        return;
     snprintf(s->farewell, sizeof(s->farewell), "%s", PQresultErrorMessage(result));
 }
 
@@ -129,6 +149,7 @@ static void session_send(struct engine_session *s, const char *question)
 {
     s->outcome = OUTCOME_NONE;
     s->asked = true;
+    s->reads = 0;
     int left = PQsendQuery(s->conn, question) == 1 ? PQflush(s->conn) : -1;
     if (left < 0)
         loop_timer_set(s->later, 0);
@@ -248,7 +269,7 @@ static void session_ready(void *arg, int events)
         }
         loop_io_set(s->io, left > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ);
     }
-    if (events & LOOP_READ) {
+    if (events & LOOP_READ && session_may_read(s)) {
         if (PQconsumeInput(s->conn) == 0) {
             session_fail(s);
             return;
@@ -266,6 +287,8 @@ static void session_connecting(void *arg, int events);
  * the same number, when it tries again without TLS. False: the session has failed. */
 static bool session_wait(struct engine_session *s, int events, loop_io_fn *fn)
 {
+    const int bytes = RECEIVE_BYTES;
+    setsockopt(PQsocket(s->conn), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     s->io = loop_io_new(s->loop, PQsocket(s->conn), fn, s);
     if (s->io == NULL) {
         session_fail_odd(s, "out of memory");

@@ -3,7 +3,9 @@
 """What the probe reports of servers that do not answer as they should, each in its own words."""
 
 import os
+import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -118,6 +120,42 @@ def garbage_is_odd_and_is_not_asked_often():
                 assert len(http.clients) <= 3, len(http.clients)
 
 
+def memory(probe, what):
+    with open(f"/proc/{probe.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(what + r":\s+(\d+) kB", status.read())[1])
+
+
+def message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+LOGGED_IN = message(b"R", bytes(4)) + message(b"Z", b"I")
+NAME = b"x" * 60
+
+
+def a_server_that_answers_without_end_is_odd_and_costs_no_memory():
+    row = message(b"D", struct.pack("!HI", 1, 1000) + bytes(1000)) * 64
+    floods = {
+        "rows": LOGGED_IN + message(b"T", struct.pack("!H", 1) + b"c\0" + bytes(18)) + row,
+        "parameters": b"".join(message(b"S", NAME + b"%d\0y\0" % i) for i in range(64)),
+        "notices": LOGGED_IN + message(b"N", b"SNOTICE\0M" + b"x" * 900 + b"\0\0") * 64,
+    }
+    for name, flood in floods.items():
+        def drown(client, flood=flood):
+            client.recv(4096)
+            client.sendall(flood[:len(LOGGED_IN)])
+            while True:
+                client.sendall(flood[len(LOGGED_IN):])
+
+        with Listener(drown) as sea:
+            with Probe("user=homing sslmode=disable", [sea.at, PG.at("a")], password()) as probe:
+                probe.wait("report 0 (odd|timeout) text=")  # a slow flood is only silence
+                good_beside(probe)
+                peak = memory(probe, "VmHWM")
+                # A sanitizer reserves terabytes, and keeps what was freed.
+                assert peak < 64_000 or memory(probe, "VmSize") > 1 << 30, f"{name}: {peak} kB"
+
+
 def tls_that_the_server_lacks_is_odd():
     with Probe("user=homing sslmode=require", [PG.at("a")], password()) as probe:
         probe.wait("report 0 odd text=server does not support SSL, but SSL was required$")
@@ -214,4 +252,4 @@ if __name__ == "__main__":
         PG("init", "full", "max_connections = 12", "max_wal_senders = 0", "wal_level = minimal")
         run([f for n, f in list(globals().items())
              if callable(f) and f.__module__ == "__main__"
-             and n not in ("Listener", "password", "good_beside")])
+             and n not in ("Listener", "memory", "message", "password", "good_beside")])
