@@ -177,6 +177,14 @@ static void cluster_pass(struct cluster *c, const struct verdict *before, struct
         .now_ms = c->now_ms,
     };
     writer_decide(&in, &out);
+    if (out.verdict.writer != c->verdict.writer) {
+        /* Whether the new writer is contested in its turn, nobody has asked yet. */
+        c->verdict = out.verdict;
+        contest_forget(c);
+        in.asked_again_ms = c->now_ms;
+        in.reaffirmed_ms = in.last_call_ms = 0;
+        writer_decide(&in, &out);
+    }
     c->verdict = out.verdict;
     claims_mark_behind(&c->topo, &c->verdict);
     contest_update(c, &out, acts);
@@ -231,8 +239,6 @@ static void restore_verdict(struct cluster *c, const struct verdict *saved)
     v->demoted &= all_members(&c->conf);
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
-    else
-        v->demoted &= ~(UINT32_C(1) << v->writer);
     if (v->confirmed_ms > c->now_ms)
         v->confirmed_ms = 0;
     if (v->since_ms > c->now_ms)
@@ -271,7 +277,7 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct clu
     uint32_t demoted = v->demoted;
 
     v->writer = map_member(map, before, after, v->writer);
-    v->rival = map_member(map, before, after, v->rival);
+    v->rival = MEMBER_NONE; /* decided anew */
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
     v->demoted = 0;

@@ -41,6 +41,9 @@ SAME = {
     "topo.c: uint64_t asked_ms = report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
     "cluster.c: if (at_ms > now_ms && (*wake_ms == 0 || at_ms <= *wake_ms))": "an equal time is the same one",
     "cluster.c: if (now_ms >= c->now_ms)": "an equal time is the same one",
+    "cluster.c: if (v->since_ms >= c->now_ms)": "an equal time is the same one",
+    "cluster.c: return member <= before->members ? member_within(map[member], after->members) : MEMBER_NONE;":
+        "no verdict names the member after the last",
     "claims.c: bool alike = true;": "the first claim is newer than none, which settles it",
 }
 

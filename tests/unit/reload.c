@@ -178,7 +178,8 @@ static void a_restored_verdict_about_members_that_are_not_there_is_cut(void **st
     (void)state;
     struct verdict saved = *verdict;
     saved.writer = 3;
-    saved.rival = 7;
+    saved.rival = MEMBER_NONE - 1;
+    saved.reason = REASON_BEHIND;
     saved.demoted = 0xff;
     saved.frozen = true;
     story_restart(&saved);
@@ -190,6 +191,7 @@ static void a_restored_verdict_about_members_that_are_not_there_is_cut(void **st
     saved.writer = B;
     story_restart(&saved);
     assert_int_equal(verdict->demoted, MASK(A) | MASK(C));
+    assert_int_equal(verdict->rival, MEMBER_NONE);
     assert_true(verdict->frozen);
 }
 
