@@ -473,6 +473,27 @@ static void a_verdict_that_knows_nothing_names_nobody(void **state)
     assert_int_equal(v.confirmed_ms, 0);
 }
 
+static void a_reload_before_any_writer_is_known_leaves_it_unknown(void **state)
+{
+    (void)state;
+    reload(2, (uint32_t[]){0, 1, MEMBER_NONE});
+    assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_NONE);
+}
+
+static void a_report_without_an_answer_is_no_readers_good_answer(void **state)
+{
+    (void)state;
+    is_reader(A);
+    is_writer(B, 1);
+    is_reader(C);
+    run_for(200);
+    reports(A, REPORT_BROKEN);
+    hears(A);
+    reports(C, REPORT_LATE);
+    reports(C, REPORT_LATE);
+    assert_int_equal(verdict->readers, MASK(C));
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
@@ -513,6 +534,8 @@ int main(void)
         CASE(w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
         EMPTY_CASE(an_engine_without_terms_and_identities_has_readers),
         EMPTY_CASE(a_verdict_that_knows_nothing_names_nobody),
+        EMPTY_CASE(a_reload_before_any_writer_is_known_leaves_it_unknown),
+        EMPTY_CASE(a_report_without_an_answer_is_no_readers_good_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
