@@ -13,12 +13,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/base/log.h"
 #include "agent/base/notify.h"
 #include "agent/run_parts.h"
 
 #define START_MS 1000
+/* Pause until the next attempt to be visible. */
+#define START_RETRY_MS 250
 /* Pause between two signs of life for the service manager, whose patience is many seconds. */
 #define WATCHDOG_MS 1000
 
@@ -63,20 +66,29 @@ void run_beat(struct run *run)
         beat(run);
 }
 
-static void make_visible(struct run *run)
+/* Descriptors may be short for a moment, while many members connect at once. */
+static void not_visible(struct run *run, int error)
 {
-    int rv;
-
-    run->visible = true;
-    loop_timer_stop(run->deadline);
-    rv = serve_publish(run->serve);
-    if (rv < 0) {
-        log_event(LOG_ERROR, "serve_failed", "the sockets cannot be put in place",
-                  LOG_STR("run_dir", run->held->conf->run_dir), LOG_STR("error", strerror(-rv)));
-        run->result = rv;
-        loop_stop(run->loop);
+    log_event(LOG_ERROR, "serve_failed", "the sockets cannot be put in place",
+              LOG_STR("run_dir", run->held->conf->run_dir), LOG_STR("error", strerror(-error)));
+    if (error != -EADDRINUSE) {
+        loop_timer_set(run->deadline, START_RETRY_MS);
         return;
     }
+    run->result = error;
+    loop_stop(run->loop);
+}
+
+static void make_visible(struct run *run)
+{
+    int rv = serve_publish(run->serve);
+
+    if (rv < 0) {
+        not_visible(run, rv);
+        return;
+    }
+    run->visible = true;
+    loop_timer_stop(run->deadline);
     (void)notify_send("READY=1");
     log_event(LOG_INFO, "ready", "serving", LOG_STR("run_dir", run->held->conf->run_dir),
               LOG_INT("clusters", run->cluster_count),
@@ -140,6 +152,26 @@ static bool watch_signals(struct run *run)
     return true;
 }
 
+/* Descriptors besides those of members and clients: loop, sockets, view, files, resolver. */
+#define OTHER_DESCRIPTORS 32
+
+void run_check_descriptors(struct run *run)
+{
+    const struct conf *conf = run->held->conf;
+    uint64_t needed = OTHER_DESCRIPTORS + HOMING_CLIENTS_MAX;
+    struct rlimit limit;
+
+    for (uint32_t i = 0; i < conf->cluster_count; i++)
+        needed += conf->clusters[i].member_count;
+    run->descriptors_missing = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+        return;
+    run->descriptors_missing = needed - limit.rlim_cur;
+    log_event(LOG_WARNING, "descriptors_short",
+              "members or clients may be turned away: raise the limit of open files",
+              LOG_INT("limit", limit.rlim_cur), LOG_INT("needed", needed));
+}
+
 /* A state directory that cannot be used costs memory across restarts, not the service. */
 static void open_state(struct run *run)
 {
@@ -185,6 +217,7 @@ static int make_parts(struct run *run)
 static void start(struct run *run)
 {
     open_state(run);
+    run_check_descriptors(run);
     for (uint32_t i = 0; i < run->cluster_count; i++)
         run_cluster_start(run->clusters[i]);
     if (run->cluster_count) /* a disk that refuses should be known before it is needed */

@@ -70,9 +70,10 @@ struct run {
     uint64_t beat_ms;
     uint64_t watchdog_ms;
     uint64_t started_ms;
-    int result;            /* run_result() */
-    bool visible;          /* the sockets are in place */
-    char state_error[256]; /* "": what is published is on disk */
+    int result;                   /* run_result() */
+    bool visible;                 /* the sockets are in place */
+    uint64_t descriptors_missing; /* with all members connected and the most clients */
+    char state_error[256];        /* "": what is published is on disk */
     struct history history;
 };
 
@@ -87,6 +88,9 @@ void run_check_ready(struct run *run);
 
 /* The trouble with the state directory began, changed or (NULL) ended. */
 void run_note_state(struct run *run, const char *error);
+
+/* Finds out whether the limit of open files allows what is configured. */
+void run_check_descriptors(struct run *run);
 
 struct run_conf *run_conf_ref(struct run_conf *held);
 void run_conf_unref(struct run_conf *held); /* NULL is allowed */

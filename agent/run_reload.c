@@ -283,6 +283,7 @@ static void exchange(struct run *run, struct plan *plan)
     free(plan->from);
     run_conf_unref(run->held);
     run->held = plan->held;
+    run_check_descriptors(run);
 }
 
 /* ---- the way in ---- */

@@ -227,12 +227,19 @@ static void put_agent_alarms(struct msg_writer *w, const struct run *run)
     char text[400];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, run->state_error[0] != '\0');
-    if (!run->state_error[0])
-        return;
-    snprintf(text, sizeof(text), "verdicts are not saved: a restart may begin with older ones: %s",
-             run->state_error);
-    put_alarm(w, "state_unsaved", text, NULL);
+    msg_put_array(w, (run->state_error[0] != '\0') + (run->descriptors_missing != 0));
+    if (run->state_error[0]) {
+        snprintf(text, sizeof(text),
+                 "verdicts are not saved: a restart may begin with older ones: %s",
+                 run->state_error);
+        put_alarm(w, "state_unsaved", text, NULL);
+    }
+    if (run->descriptors_missing) {
+        snprintf(text, sizeof(text),
+                 "the limit of open files is %" PRIu64 " too low for all members and clients",
+                 run->descriptors_missing);
+        put_alarm(w, "descriptors_short", text, NULL);
+    }
 }
 
 void run_status_put(struct run *run, struct msg_writer *w)

@@ -164,6 +164,7 @@ void rpc_explain(const char *path, int error)
         break;
     case ETIMEDOUT:
     case ECONNRESET:
+    case EPIPE:
         fputs("It is there, but does not answer: is homingd stopped or overloaded? See its log.\n",
               stderr);
         break;

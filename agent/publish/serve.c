@@ -371,7 +371,7 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
     return 0;
 }
 
-int serve_publish(struct serve *serve)
+static int serve_publish_names(struct serve *serve)
 {
     char text[256];
     struct sockpath_error error = {text, sizeof(text)};
@@ -384,6 +384,18 @@ int serve_publish(struct serve *serve)
     for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
         r = sockpath_publish(&serve->listeners[i].sock);
     close(lock);
+    return r;
+}
+
+int serve_publish(struct serve *serve)
+{
+    int r;
+
+    if (serve->reserve >= 0) /* for the lock, should there be no other descriptor left */
+        close(serve->reserve);
+    serve->reserve = -1;
+    r = serve_publish_names(serve);
+    serve_take_reserve(serve);
     for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
         loop_io_set(serve->listeners[i].io, LOOP_READ);
     return r;

@@ -43,7 +43,7 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
                char *error, size_t error_size, struct serve **ret_serve);
 
 /* Renames them into place: from now on clients come. -EADDRINUSE: another agent was faster, and
- * this one is no takeover. */
+ * this one is no takeover. Any other failure may pass: try again. */
 int serve_publish(struct serve *serve);
 
 /* Sends a notification to every admin client that asked to watch. */

@@ -186,6 +186,18 @@ def bash_completes_clusters_members_and_names_of_the_running_agent():
 
 
 @test
+def an_agent_short_of_descriptors_goes_on_and_says_so():
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
+    members = ", ".join("127.0.0.1:%d" % listener.getsockname()[1] for listener in silent)
+    poor = Agent(CLUSTER.replace(MEMBER, members))
+    poor.spawn(before=["prlimit", "--nofile=14:14"])
+    eventually(lambda: poor.log("ready") or poor.process.poll() is not None, "it is ready, or ended")
+    equal(poor.process.poll(), None)
+    equal(poor.log("descriptors_short")[0]["limit"], 14)
+    equal(poor.stop(), 0)
+
+
+@test
 def nobody_but_root_and_its_own_user_may_give_orders():
     if os.getuid() != 0:
         return

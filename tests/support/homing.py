@@ -94,9 +94,9 @@ class Agent:
             out.write("agent:\n  run_dir: %s/run\n  state_dir: %s/state\n%sclusters:\n%s"
                       % (self.base, self.base, self.agent, clusters))
 
-    def spawn(self, *args, env=None):
+    def spawn(self, *args, env=None, before=()):
         log = open(self.log_path, "a")
-        self.process = subprocess.Popen([os.path.join(BUILD, "homingd"), "--config", self.config,
+        self.process = subprocess.Popen([*before, os.path.join(BUILD, "homingd"), "--config", self.config,
                                          "--log-format", "json", *args], stderr=log, stdout=log,
                                         stdin=subprocess.DEVNULL, env=env)
         log.close()

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * methods.c - what the sockets' methods answer to right, wrong and odd requests, and to whom.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/run_parts.h"
+#include "proto/attach.h"
+#include "tests/sim/sim.h"
+
+static struct sim sim;
+static struct msg_writer request, reply;
+static struct msg_parser request_parser, reply_parser;
+static struct msg asked, answered;
+
+static int set_up(void **state)
+{
+    (void)state;
+    sim_init(&sim, 3, "");
+    sim_start(&sim);
+    sim_run(&sim, 3000);
+    msg_writer_init(&request, HOMING_REQUEST_MAX);
+    msg_writer_init(&reply, HOMING_REPLY_MAX);
+    msg_parser_init(&request_parser, HOMING_REQUEST_MAX);
+    msg_parser_init(&reply_parser, HOMING_REPLY_MAX);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    msg_writer_done(&request);
+    msg_writer_done(&reply);
+    msg_parser_done(&request_parser);
+    msg_parser_done(&reply_parser);
+    sim_done(&sim);
+    return 0;
+}
+
+static void parse(struct msg_parser *parser, const struct msg_writer *w, struct msg *ret_msg)
+{
+    size_t used;
+
+    assert_int_equal(msg_writer_finish(w), 0);
+    assert_int_equal(msg_parser_feed(parser, w->data, w->len, &used, ret_msg), MSG_FED_MESSAGE);
+    assert_int_equal(used, w->len);
+}
+
+/* Sends what is in `request`; fills `answered`. */
+static int serve(enum serve_socket socket, uid_t uid)
+{
+    struct serve_peer peer = {.pid = 1, .uid = uid};
+    int fd = -1;
+
+    parse(&request_parser, &request, &asked);
+    msg_writer_reset(&reply);
+    run_methods_serve(sim.run, socket, &peer, asked.id, asked.method, asked.params, &reply, &fd);
+    parse(&reply_parser, &reply, &answered);
+    assert_int_equal(answered.id, asked.id);
+    return fd;
+}
+
+static int call(enum serve_socket socket, uid_t uid, const char *method, const char *first,
+                const char *second)
+{
+    uint32_t count = (first != NULL) + (second != NULL);
+
+    msg_writer_reset(&request);
+    msg_put_request(&request, 7, method);
+    msg_put_array(&request, count);
+    if (first)
+        msg_put_str(&request, first);
+    if (second)
+        msg_put_str(&request, second);
+    return serve(socket, uid);
+}
+
+static const char *code(void)
+{
+    return answered.error ? msg_get_str(answered.error, "code") : "ok";
+}
+
+static const char *const changing[] = {"accept", "mode", "freeze", "unfreeze", "reload"};
+static const char *const looking[] = {"status", "explain", "history", "version", "watch"};
+
+static void orders_are_for_root_and_the_agents_own_user(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+        call(SERVE_ADMIN, geteuid() + 1, changing[i], "orders", "off");
+        assert_string_equal(code(), "denied");
+    }
+    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    call(SERVE_ADMIN, 0, "mode", "orders", "off");
+    assert_string_equal(code(), "ok");
+    call(SERVE_ADMIN, geteuid(), "mode", "orders", "default");
+    assert_string_equal(code(), "ok");
+}
+
+static void everybody_who_reaches_the_socket_may_look(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(looking) / sizeof(looking[0]); i++) {
+        call(SERVE_ADMIN, 65534, looking[i], "orders", NULL);
+        assert_string_equal(code(), "ok");
+    }
+}
+
+static void admins_methods_are_not_on_the_socket_that_containers_get(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+        call(SERVE_AGENT, 0, changing[i], "orders", "off");
+        assert_string_equal(code(), "unknown_method");
+    }
+    call(SERVE_AGENT, 0, "status", NULL, NULL);
+    assert_string_equal(code(), "unknown_method");
+    call(SERVE_ADMIN, 0, "attach", NULL, NULL);
+    assert_string_equal(code(), "unknown_method");
+}
+
+static void attach_hands_over_the_view_at_the_shims_places_or_any(void **state)
+{
+    struct attach_reply at;
+
+    (void)state;
+    for (uint32_t id = 1; id < 3; id++) {
+        msg_writer_reset(&request);
+        msg_put_request(&request, id, "attach");
+        msg_put_array(&request, 1);
+        msg_put_uint(&request, VIEW_MAJOR);
+        assert_int_equal(serve(SERVE_AGENT, 65534), view_fd(sim.run->view));
+        assert_int_equal(msg_get_uint(answered.result, "size", 0), view_bytes(sim.run->view));
+        assert_int_equal(attach_reply_check(reply.data, reply.len, &at), id == 1);
+    }
+    assert_memory_equal(attach_request,
+                        "\x94\x00\x01\xa6"
+                        "attach\x91",
+                        11);
+}
+
+static void a_layout_that_is_not_served_comes_without_a_descriptor(void **state)
+{
+    (void)state;
+    msg_writer_reset(&request);
+    msg_put_request(&request, 1, "attach");
+    msg_put_array(&request, 1);
+    msg_put_uint(&request, VIEW_MAJOR + 1);
+    assert_int_equal(serve(SERVE_AGENT, 0), -1);
+    assert_string_equal(code(), "unsupported");
+}
+
+static void resolve_answers_from_the_view(void **state)
+{
+    (void)state;
+    call(SERVE_AGENT, 65534, "resolve", "ORDERS-db.", NULL);
+    assert_string_equal(msg_str(msg_array_at(msg_get(answered.result, "addresses"), 0)),
+                        "10.0.0.1");
+    call(SERVE_AGENT, 65534, "resolve", SIM_READER_NAME, NULL);
+    assert_int_equal(msg_array_len(msg_get(answered.result, "addresses")), 2);
+    call(SERVE_AGENT, 65534, "resolve", "orders-db.ns", NULL);
+    assert_string_equal(code(), "not_found");
+    assert_non_null(strstr(msg_get_str(answered.error, "message"), SIM_WRITER_NAME));
+}
+
+/* One value of each kind that a request may hold; text of several lengths, and unfit for names. */
+static void put_odd(unsigned which)
+{
+    static char longest[HOMING_REQUEST_MAX - 64];
+
+    memset(longest, 'x', sizeof(longest) - 1);
+    switch (which) {
+    case 0:
+        msg_put_nil(&request);
+        break;
+    case 1:
+        msg_put_bool(&request, true);
+        break;
+    case 2:
+        msg_put_uint(&request, UINT64_MAX);
+        break;
+    case 3:
+        msg_put_int(&request, INT64_MIN);
+        break;
+    case 4:
+        msg_put_str(&request, "");
+        break;
+    case 5:
+        msg_put_str(&request, "\033[2J%s%n\xff");
+        break;
+    case 6:
+        msg_put_str(&request, longest);
+        break;
+    case 7:
+        msg_put_bin(&request, "orders", 6);
+        break;
+    case 8:
+        msg_put_array(&request, 0);
+        break;
+    default:
+        msg_put_map(&request, 1);
+        msg_put_key_str(&request, "orders", "off");
+        break;
+    }
+}
+
+static void odd_params_are_refused_and_change_nothing(void **state)
+{
+    static const char *const methods[] = {"attach", "resolve", "explain",  "history", "accept",
+                                          "mode",   "freeze",  "unfreeze", "status",  ""};
+
+    (void)state;
+    for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++)
+        for (unsigned which = 0; which < 10; which++)
+            for (int socket = 0; socket < SERVE_SOCKET_COUNT; socket++)
+                for (uint32_t before = 0; before < 2; before++) {
+                    msg_writer_reset(&request);
+                    msg_put_request(&request, UINT32_MAX, methods[m]);
+                    msg_put_array(&request, before + 1);
+                    if (before)
+                        msg_put_str(&request, "orders");
+                    put_odd(which);
+                    assert_int_equal(serve((enum serve_socket)socket, 0), -1);
+                }
+    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).mode, VIEW_MODE_NAMES);
+}
+
+static void freeze_and_unfreeze_say_when_there_is_nothing_to_do(void **state)
+{
+    (void)state;
+    call(SERVE_ADMIN, 0, "unfreeze", "orders", NULL);
+    assert_string_equal(code(), "conflict");
+    call(SERVE_ADMIN, 0, "freeze", "orders", NULL);
+    assert_string_equal(msg_get_str(answered.result, "state"), "frozen");
+    assert_true(msg_get_bool(answered.result, "saved", false));
+    call(SERVE_ADMIN, 0, "unfreeze", "orders", NULL);
+    assert_string_equal(msg_get_str(answered.result, "state"), "steady");
+    call(SERVE_ADMIN, 0, "accept", "orders", "10.0.0.2");
+    assert_string_equal(code(), "conflict");
+    call(SERVE_ADMIN, 0, "accept", "orders", "10.0.0.2:1");
+    assert_string_equal(code(), "not_found");
+}
+
+#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SIM_TEST(orders_are_for_root_and_the_agents_own_user),
+        SIM_TEST(everybody_who_reaches_the_socket_may_look),
+        SIM_TEST(admins_methods_are_not_on_the_socket_that_containers_get),
+        SIM_TEST(attach_hands_over_the_view_at_the_shims_places_or_any),
+        SIM_TEST(a_layout_that_is_not_served_comes_without_a_descriptor),
+        SIM_TEST(resolve_answers_from_the_view),
+        SIM_TEST(odd_params_are_refused_and_change_nothing),
+        SIM_TEST(freeze_and_unfreeze_say_when_there_is_nothing_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
