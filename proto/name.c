@@ -5,11 +5,15 @@
  * Compiled into the agent and into the shim, so: no libc, no writable data, and no loop that a
  * compiler would turn into a call.
  *
- * 1. Only text_len() reads past a NUL, by aligned words that hold at least one byte of the text:
- *    such a load stays in the text's page (and in its granule, where memory is tagged).
+ * 1. Only text_len() reads past a NUL, by aligned words (or twice that) that hold at least one byte
+ * of the text: such a load stays in the text's page (and in its granule, where memory is tagged).
  * 2. The hash is part of the contract (PROTOCOL.md has test vectors): words are little endian.
  */
 #include "name.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "name.c takes the first byte of a word for its lowest: port it before building here"
@@ -42,7 +46,31 @@ static inline uint64_t word_lower(uint64_t w)
     return w | upper >> 2;
 }
 
-/* The length of the text, or anything above HOMING_NAME_MAX + 1 if it is longer than that. */
+/* text_len(): the length of the text, or anything above HOMING_NAME_MAX + 1 if it is longer than
+ * that.
+ */
+#ifdef __SSE2__
+/* A bit for each byte that is 0. */
+__attribute__((no_sanitize("address", "thread"))) static inline uint32_t
+chunk_zeros(const __m128i *chunk)
+{
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(chunk), _mm_setzero_si128()));
+}
+
+__attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const char *text)
+{
+    const uint32_t skip = (uintptr_t)text & 15;
+    const __m128i *from = (const __m128i *)(text - skip);
+    uint32_t zeros = chunk_zeros(from) >> skip;
+
+    if (zeros)
+        return (uint32_t)__builtin_ctz(zeros);
+    for (uint32_t at = 16 - skip; at <= HOMING_NAME_MAX + 8; at += 16)
+        if ((zeros = chunk_zeros(++from)))
+            return at + (uint32_t)__builtin_ctz(zeros);
+    return UINT32_MAX;
+}
+#else
 __attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const char *text)
 {
     const uint32_t skip = (uintptr_t)text & 7;
@@ -54,6 +82,7 @@ __attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const
             return at + (uint32_t)__builtin_ctzll(zero) / 8 - skip;
     return UINT32_MAX;
 }
+#endif
 
 static inline uint64_t text_word_at(const char *text)
 {

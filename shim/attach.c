@@ -116,7 +116,8 @@ static void attach_attempt(uint64_t now_ms)
     attach_blank_beyond(atomic_load(&attach.head));
 }
 
-static const struct attached *attach_renew(const struct attached *head, uint64_t now_ms)
+__attribute__((noinline, cold)) static const struct attached *
+attach_renew(const struct attached *head, uint64_t now_ms)
 {
     struct libc_kept kept = libc_keep_errno();
 

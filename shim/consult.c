@@ -10,8 +10,9 @@
 
 /* V4: a name whose new agent has no verdict yet keeps the newest older one that is not stale, under
  * the new agent's mode: the kill switch holds at once. */
-static bool consult_older(const struct attached *from, const struct name *name, uint64_t now_ms,
-                          struct consulted *out)
+__attribute__((noinline, cold)) static bool consult_older(const struct attached *from,
+                                                          const struct name *name, uint64_t now_ms,
+                                                          struct consulted *out)
 {
     struct view_entry entry;
 

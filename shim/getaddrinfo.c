@@ -107,8 +107,9 @@ static bool getaddrinfo_names_demoted(const struct addrinfo *list,
 
 /* W9: the real resolver's answer, unless it is none or known to be wrong and the last view has one.
  */
-static int getaddrinfo_verify(const struct getaddrinfo_call *call,
-                              const struct consulted *consulted, struct addrinfo **ret)
+__attribute__((noinline, cold)) static int getaddrinfo_verify(const struct getaddrinfo_call *call,
+                                                              const struct consulted *consulted,
+                                                              struct addrinfo **ret)
 {
     struct addrinfo *list = NULL, *last;
     int error = getaddrinfo_pass(call, &list);
