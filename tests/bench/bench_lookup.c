@@ -37,13 +37,13 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Nanoseconds per lookup of the next of `count` names. */
-static double block(lookup_fn *lookup, const char *const *names, size_t count)
+static double block(lookup_fn *lookup, const char *const *names, size_t count, const char *service)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     double start = now_ns();
 
     for (int i = 0; i < BLOCK; i++) {
-        if (lookup(names[count == 1 ? 0 : (size_t)i * 7919 % count], NULL, &hints, &list) != 0) {
+        if (lookup(names[count == 1 ? 0 : (size_t)i * 7919 % count], service, &hints, &list) != 0) {
             fprintf(stderr, "bench_lookup: no answer for %s\n", names[0]);
             exit(1);
         }
@@ -53,14 +53,19 @@ static double block(lookup_fn *lookup, const char *const *names, size_t count)
 }
 
 /* Medians of both sides, block by block in turns, and of what lies between neighbours. */
-static void compare(const char *what, lookup_fn *a, const char *const *a_names, lookup_fn *b,
-                    const char *const *b_names, size_t b_count)
+struct side {
+    lookup_fn *lookup;
+    const char *const *names;
+    size_t count;
+};
+
+static void compare(const char *what, const char *service, struct side a, struct side b)
 {
     static double a_ns[BLOCKS], b_ns[BLOCKS], added[BLOCKS];
 
     for (int i = 0; i < BLOCKS; i++) {
-        a_ns[i] = block(a, a_names, 1);
-        b_ns[i] = block(b, b_names, b_count);
+        a_ns[i] = block(a.lookup, a.names, a.count, service);
+        b_ns[i] = block(b.lookup, b.names, b.count, service);
         added[i] = b_ns[i] - a_ns[i];
     }
     qsort(a_ns, BLOCKS, sizeof(double), by_size);
@@ -90,6 +95,8 @@ int main(int argc, char **argv)
     static const char *const literal[] = {"10.77.0.2"}, *const literal6[] = {"fd00::77:2"};
     void *libc = dlopen("libc.so.6", RTLD_NOW);
     lookup_fn *plain = libc ? (lookup_fn *)dlsym(libc, "getaddrinfo") : NULL;
+    const char *const *managed = (const char *const *)&argv[1];
+    const char *const *unmanaged = (const char *const *)&argv[2];
     size_t names = argc > 3 ? (size_t)atoi(argv[3]) : 0;
 
     if (argc < 3 || !plain || plain == getaddrinfo) {
@@ -97,15 +104,19 @@ int main(int argc, char **argv)
         return 2;
     }
     printf("%-44s %8s %8s %8s %8s\n", "ns per lookup", "libc", "shim", "added", "ratio");
-    compare("numeric literal", plain, literal, getaddrinfo, literal, 1);
-    compare("numeric literal, IPv6", plain, literal6, getaddrinfo, literal6, 1);
-    compare("managed name (libc: numeric literal)", plain, literal, getaddrinfo,
-            (const char *const *)&argv[1], 1);
+    compare("numeric literal", NULL, (struct side){plain, literal, 1},
+            (struct side){getaddrinfo, literal, 1});
+    compare("numeric literal, IPv6", NULL, (struct side){plain, literal6, 1},
+            (struct side){getaddrinfo, literal6, 1});
+    compare("managed name (libc: numeric literal)", NULL, (struct side){plain, literal, 1},
+            (struct side){getaddrinfo, managed, 1});
+    compare("same with a port, as libpq calls it", "5432", (struct side){plain, literal, 1},
+            (struct side){getaddrinfo, managed, 1});
     if (names)
-        compare("managed, one of many (libc: numeric literal)", plain, literal, getaddrinfo,
-                make_names(names), names);
+        compare("managed, one of many (libc: literal)", NULL, (struct side){plain, literal, 1},
+                (struct side){getaddrinfo, make_names(names), names});
     if (strcmp(argv[2], "-") != 0)
-        compare("unmanaged name, nscd", plain, (const char *const *)&argv[2], getaddrinfo,
-                (const char *const *)&argv[2], 1);
+        compare("unmanaged name, nscd", NULL, (struct side){plain, unmanaged, 1},
+                (struct side){getaddrinfo, unmanaged, 1});
     return 0;
 }
