@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Unmodified programs, one line each in PROGRAMS, reach the writer by a name that no resolver has: as it is when
+they start, and after a real promotion. Without the shim none of them gets anywhere."""
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from homing import BUILD, Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
+
+LIBRARY = os.path.join(BUILD, "shim/libhoming.so")
+# Its first label is fine for a configuration and for DNS; .invalid never resolves (RFC 6761).
+NAME = "orders-db.invalid"
+QUERY = "SELECT host(inet_server_addr())"
+NODE = os.path.join(BUILD, "tools/node")  # where `pg` is installed
+NODE_PG = """const {Client} = require("pg"); const [host, port, q] = process.argv.slice(1);
+const c = new Client({host, port, user: "postgres", database: "postgres"});
+c.connect().then(() => c.query(q)).then(r => { console.log(r.rows[0].host); return c.end(); })
+ .catch(e => { console.error(String(e)); process.exit(1); })"""
+PSYCOPG2 = """import psycopg2, sys
+c = psycopg2.connect(host=sys.argv[1], port=sys.argv[2], user="postgres", dbname="postgres").cursor()
+c.execute(sys.argv[3]); print(c.fetchone()[0])"""
+ASYNCIO = """import asyncio, sys
+async def go():
+    _, w = await asyncio.open_connection(sys.argv[1], int(sys.argv[2])); print(w.get_extra_info("peername")[0])
+asyncio.run(go())"""
+PERL = """use IO::Socket::IP; my $s = IO::Socket::IP->new(PeerHost => $ARGV[0], PeerPort => $ARGV[1]) or die $@;
+print $s->peerhost, "\\n";"""
+CURL = 'curl -sv --max-time 10 "http://$0:$1/" 2>&1 | sed -n "s/.*Connected to .*(\\([0-9.]*\\)).*/\\1/p"'
+
+
+def installed(*programs):
+    return all(shutil.which(program) for program in programs)
+
+
+def python_has(module):
+    return subprocess.run(["/usr/bin/python3", "-c", "import " + module], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+def node_has_pg():
+    if installed("node", "npm") and not os.path.isdir(NODE + "/node_modules/pg"):
+        os.makedirs(NODE, exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", NODE, "pg@8"],
+                       stdout=sys.stderr, check=False)
+    return os.path.isdir(NODE + "/node_modules/pg")
+
+
+def compiled(compiler, name):
+    path = os.path.join(WORK, name)
+    return shutil.which(compiler) and subprocess.run(
+        [compiler, "-O1", "-o", path, os.path.join(HERE, "connect.c")], check=False).returncode == 0 and path
+
+
+WORK = directory()
+# What it is called, whether it is here, and the command that prints the address it got to.
+PROGRAMS = [
+    ("psql", installed("psql"), ["psql", "-XAtw", "-U", "postgres", "-h", "{name}", "-p", "{port}", "-c", QUERY,
+                                 "postgres"]),
+    ("psycopg2", python_has("psycopg2"), ["/usr/bin/python3", "-c", PSYCOPG2, "{name}", "{port}", QUERY]),
+    ("node pg", node_has_pg(), ["node", "-e", NODE_PG, "{name}", "{port}", QUERY]),
+    ("curl", installed("curl"), ["sh", "-c", CURL, "{name}", "{port}"]),
+    ("Python asyncio", python_has("asyncio"), ["/usr/bin/python3", "-c", ASYNCIO, "{name}", "{port}"]),
+    ("Perl", installed("perl"), ["perl", "-e", PERL, "{name}", "{port}"]),
+    ("a musl program", compiled("musl-gcc", "musl"), [WORK + "/musl", "{name}", "{port}"]),
+    ("a glibc program", compiled("cc", "glibc"), [WORK + "/glibc", "{name}", "{port}"]),
+    ("a program under homingctl run", True,
+     [BUILD + "/homingctl", "--socket", "{socket}", "run", "--", WORK + "/glibc", "{name}", "{port}"]),
+]
+
+pg = Servers()
+pg.init("a")
+pg.clone("b", "a")
+agent = Agent("""
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    endpoints:
+      - {names: [%s], role: writer}
+""" % (pg.member("a"), pg.member("b"), NAME))
+
+
+def reached(command, shim):
+    """The address that a program printed; None: it got nowhere."""
+    env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE + "/node_modules", "LC_ALL": "C", "HOME": WORK}
+    if shim:
+        env.update(LD_PRELOAD=LIBRARY, HOMING_SOCKET=agent.socket)
+    words = [word.format(name=NAME, port=pg.port(), socket=agent.socket) if word[0] == "{" else word
+             for word in command]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout.strip() or (None if not shim else done.stderr)
+
+
+def check_all(writer):
+    for name, here, command in PROGRAMS:
+        if here:
+            equal((name, reached(command, "homingctl run" not in name)), (name, pg.address(writer)))
+
+
+@test
+def every_program_of_the_matrix_is_here_to_be_tested():
+    missing = [name for name, here, _ in PROGRAMS if not here]
+    for name in missing:
+        print("# not tested, because it is not installed: " + name)
+    assert not (missing and os.environ.get("CI")), missing
+    assert len(missing) < len(PROGRAMS) / 2, missing
+
+
+@test
+def all_connect_to_the_writer_by_name():
+    agent.start()
+    agent.wait_writer("orders", pg.member("a"))
+    check_all("a")
+
+
+@test
+def all_connect_to_the_new_writer_after_a_promotion():
+    pg.kill("a")
+    pg.promote("b")
+    agent.wait_writer("orders", pg.member("b"))
+    check_all("b")
+
+
+@test
+def without_the_shim_the_name_leads_nowhere():
+    for name, here, command in PROGRAMS:
+        if here and "homingctl run" not in name and "musl" not in name:  # musl asks a dead DNS server too long
+            equal((name, reached(command, False)), (name, None))
+
+
+@test
+def while_the_agent_is_dead_the_programs_that_run_go_on():
+    loop = ("import socket, sys, time\n"
+            "for line in sys.stdin: print(socket.gethostbyname(%r), flush=True)" % NAME)
+    env = {"LD_PRELOAD": LIBRARY, "HOMING_SOCKET": agent.socket, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(["/usr/bin/python3", "-c", loop], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, bufsize=1) as program:
+        def ask():
+            program.stdin.write("\n")
+            return program.stdout.readline().strip()
+        equal(ask(), pg.address("b"))
+        agent.kill()
+        equal(ask(), pg.address("b"))
+        agent.start()
+        eventually(lambda: agent.resolve(NAME) == [pg.address("b")], "the restarted agent answers")
+        equal(ask(), pg.address("b"))
+        program.stdin.close()
+
+
+main()
