@@ -32,12 +32,6 @@ struct text_word_anywhere {
     text_word w;
 } __attribute__((packed, may_alias));
 
-/* Not 0 if any byte is 0; its lowest bit set is then in the first such byte. */
-static inline uint64_t word_zero(uint64_t w)
-{
-    return (w - EACH(1)) & ~w & TOPS;
-}
-
 /* A-Z to a-z. Only right for bytes below 0x80. */
 static inline uint64_t word_lower(uint64_t w)
 {
@@ -71,6 +65,12 @@ __attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const
     return UINT32_MAX;
 }
 #else
+/* Not 0 if any byte is 0; its lowest bit set is then in the first such byte. */
+static inline uint64_t word_zero(uint64_t w)
+{
+    return (w - EACH(1)) & ~w & TOPS;
+}
+
 __attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const char *text)
 {
     const uint32_t skip = (uintptr_t)text & 7;
