@@ -31,7 +31,13 @@ static const char *const does[VIEW_STATE_COUNT][LAYER_COUNT] = {
                           "untouched", "nothing"},
 };
 
-const char *explain_layer(enum layer layer, enum view_mode mode, enum view_state state)
+static bool has_answer(enum view_state state)
+{
+    return state != VIEW_STATE_UNKNOWN && state != VIEW_STATE_STALE;
+}
+
+const char *explain_layer(enum layer layer, enum view_role role, enum view_mode mode,
+                          enum view_state state)
 {
     static const enum view_mode needs[LAYER_COUNT] = {VIEW_MODE_NAMES, VIEW_MODE_CONNECT,
                                                       VIEW_MODE_SEVER};
@@ -42,6 +48,8 @@ const char *explain_layer(enum layer layer, enum view_mode mode, enum view_state
         return "only counts what it would have done (mode observe)";
     if (mode < needs[layer])
         return "off (by mode)";
+    if (layer == LAYER_LOOKUP && role == VIEW_ROLE_READER && has_answer(state))
+        return "answers the readers in turn; the writer, if there is none";
     return does[state][layer];
 }
 

@@ -18,8 +18,9 @@ enum layer {
 
 const char *layer_name(enum layer layer);
 
-/* What the layer does with a name in this mode and state. */
-const char *explain_layer(enum layer layer, enum view_mode mode, enum view_state state);
+/* What the layer does with a name of this role, in this mode and state. */
+const char *explain_layer(enum layer layer, enum view_role role, enum view_mode mode,
+                          enum view_state state);
 
 /* What would change the verdict, by the reason it has. */
 const char *explain_change(enum reason reason);

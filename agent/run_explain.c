@@ -14,12 +14,30 @@ static void put_layers(struct msg_writer *w, const struct view_entry *entry, enu
     msg_put_map(w, LAYER_COUNT);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
-                        explain_layer((enum layer)layer, entry->mode, state));
+                        explain_layer((enum layer)layer, entry->role, entry->mode, state));
 }
 
-static const char *text_or_null(const char *text)
+void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
+                               struct msg_writer *w)
 {
-    return text[0] ? text : NULL;
+    const char *first = entry->family == 6 ? entry->text6 : entry->text4;
+    const char *second = entry->family == 6 ? entry->text4 : entry->text6;
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    struct view_map map;
+    uint32_t count = 0;
+
+    msg_put_str(w, "addresses");
+    if (entry->role == VIEW_ROLE_READER &&
+        view_map_check(view_writer(run->view)->header, view_bytes(run->view), &map))
+        count = view_read_members(&map, entry->cluster, VIEW_MEMBER_READER, at,
+                                  HOMING_VIEW_ADDRESSES_MAX);
+    msg_put_array(w, count ? count : (uint32_t)(first[0] != 0) + (second[0] != 0));
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_str(w, at[i].text);
+    if (!count && first[0])
+        msg_put_str(w, first);
+    if (!count && second[0])
+        msg_put_str(w, second);
 }
 
 static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
@@ -36,14 +54,13 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
                                                                                   : entry.state;
     msg_put_str(w, "name");
-    msg_put_map(w, 8);
+    msg_put_map(w, 7);
     msg_put_key_str(w, "name", name);
     msg_put_key_str(w, "endpoint", endpoint->names[0]);
     msg_put_key_str(w, "role", view_role_name(entry.role));
     msg_put_key_str(w, "mode", view_mode_name(entry.mode));
     msg_put_key_uint(w, "generation", entry.generation);
-    msg_put_key_str(w, "text4", text_or_null(entry.text4));
-    msg_put_key_str(w, "text6", text_or_null(entry.text6));
+    run_explain_put_addresses(rc->run, &entry, w);
     put_layers(w, &entry, state);
 }
 

@@ -137,28 +137,6 @@ static void refuse_name(struct call *call, const char *text)
                nearest, endpoint_at(&place)->names[0], place.rc->conf->name, why[near]);
 }
 
-static void put_addresses(struct call *call, const struct view_entry *entry)
-{
-    const char *first = entry->family == 6 ? entry->text6 : entry->text4;
-    const char *second = entry->family == 6 ? entry->text4 : entry->text6;
-    struct view_writer *w = view_writer(call->run->view);
-    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
-    struct view_map map;
-    uint32_t count = 0;
-
-    msg_put_str(call->reply, "addresses");
-    if (entry->role == VIEW_ROLE_READER && view_map_check(w->header, w->header->size, &map))
-        count = view_read_members(&map, entry->cluster, VIEW_MEMBER_READER, at,
-                                  HOMING_VIEW_ADDRESSES_MAX);
-    msg_put_array(call->reply, count ? count : (uint32_t)(first[0] != 0) + (second[0] != 0));
-    for (uint32_t i = 0; i < count; i++)
-        msg_put_str(call->reply, at[i].text);
-    if (!count && first[0])
-        msg_put_str(call->reply, first);
-    if (!count && second[0])
-        msg_put_str(call->reply, second);
-}
-
 static void call_resolve(struct call *call)
 {
     const char *text = param(call, 0);
@@ -186,7 +164,7 @@ static void call_resolve(struct call *call)
     msg_put_key_bool(call->reply, "stale", stale);
     msg_put_key_uint(call->reply, "generation", entry.generation);
     msg_put_key_uint(call->reply, "port", entry.port);
-    put_addresses(call, &entry);
+    run_explain_put_addresses(call->run, &entry, call->reply);
 }
 
 /* ---- admin.sock: to look ---- */

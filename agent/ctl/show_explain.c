@@ -33,15 +33,14 @@ static bool is_answer(const struct msg_value *cluster)
 
 static void show_answer(const struct show *show, const struct msg_value *name)
 {
-    const char *text4 = msg_get_str(name, "text4"), *text6 = msg_get_str(name, "text6");
+    const struct msg_value *addresses = msg_get(name, "addresses");
 
     fputs("  answer       ", show->out);
-    show_str(show, name, text4 ? "text4" : "text6", "none");
-    if (text4 && text6) {
-        fputs(", ", show->out);
-        show_str(show, name, "text6", "");
+    for (uint32_t i = 0; i < msg_array_len(addresses); i++) {
+        fputs(i ? ", " : "", show->out);
+        msg_print_text(show->out, msg_array_at(addresses, i));
     }
-    fprintf(show->out, ", generation %llu\n",
+    fprintf(show->out, "%s, generation %llu\n", msg_array_len(addresses) ? "" : "none",
             (unsigned long long)msg_get_uint(name, "generation", 0));
 }
 

@@ -177,6 +177,14 @@ def explain_names_the_rule_and_the_evidence():
 
 
 @test
+def explain_of_a_reader_endpoint_names_the_readers():
+    pg.rejoin("a", "b")
+    eventually(lambda: agent.json("explain", "orders-ro.internal")["name"]["addresses"] == [pg.address("a")],
+               "a serves readers")
+    equal(agent.json("explain", "orders-db")["name"]["addresses"], [pg.address("b")])
+
+
+@test
 def an_order_is_audited():
     orders = [line["order"] for line in agent.log("order")]
     assert "freeze" in orders and "mode off" in orders, orders

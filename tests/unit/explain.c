@@ -22,9 +22,9 @@ static void every_layer_state_and_mode_has_words(void **state)
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         for (int mode = 0; mode < VIEW_MODE_COUNT; mode++)
             for (int st = 0; st < VIEW_STATE_COUNT; st++)
-                assert_string_not_equal(
-                    explain_layer((enum layer)layer, (enum view_mode)mode, (enum view_state)st),
-                    "?");
+                assert_string_not_equal(explain_layer((enum layer)layer, VIEW_ROLE_WRITER,
+                                                      (enum view_mode)mode, (enum view_state)st),
+                                        "?");
     for (int reason = 0; reason < REASON_COUNT; reason++)
         assert_string_not_equal(explain_change((enum reason)reason), "?");
 }
@@ -32,14 +32,29 @@ static void every_layer_state_and_mode_has_words(void **state)
 static void a_layer_above_the_mode_is_off(void **state)
 {
     (void)state;
-    assert_string_equal(explain_layer(LAYER_LOOKUP, VIEW_MODE_NAMES, VIEW_STATE_STEADY),
-                        "answers the writer");
-    assert_string_equal(explain_layer(LAYER_CONNECT, VIEW_MODE_NAMES, VIEW_STATE_STEADY),
-                        "off (by mode)");
-    assert_string_equal(explain_layer(LAYER_LOOKUP, VIEW_MODE_OFF, VIEW_STATE_STEADY),
-                        "off (by mode)");
+    assert_string_equal(
+        explain_layer(LAYER_LOOKUP, VIEW_ROLE_WRITER, VIEW_MODE_NAMES, VIEW_STATE_STEADY),
+        "answers the writer");
+    assert_string_equal(
+        explain_layer(LAYER_CONNECT, VIEW_ROLE_WRITER, VIEW_MODE_NAMES, VIEW_STATE_STEADY),
+        "off (by mode)");
+    assert_string_equal(
+        explain_layer(LAYER_LOOKUP, VIEW_ROLE_WRITER, VIEW_MODE_OFF, VIEW_STATE_STEADY),
+        "off (by mode)");
     assert_non_null(
-        strstr(explain_layer(LAYER_SEVER, VIEW_MODE_OBSERVE, VIEW_STATE_STEADY), "observe"));
+        strstr(explain_layer(LAYER_SEVER, VIEW_ROLE_WRITER, VIEW_MODE_OBSERVE, VIEW_STATE_STEADY),
+               "observe"));
+}
+
+static void a_reader_endpoint_is_said_to_answer_the_readers(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(explain_layer(LAYER_LOOKUP, VIEW_ROLE_READER, VIEW_MODE_NAMES, VIEW_STATE_SUSPECT),
+               "the readers in turn"));
+    assert_string_equal(
+        explain_layer(LAYER_LOOKUP, VIEW_ROLE_READER, VIEW_MODE_NAMES, VIEW_STATE_STALE),
+        explain_layer(LAYER_LOOKUP, VIEW_ROLE_WRITER, VIEW_MODE_NAMES, VIEW_STATE_STALE));
 }
 
 static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
@@ -74,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layer_state_and_mode_has_words),
         cmocka_unit_test(a_layer_above_the_mode_is_off),
+        cmocka_unit_test(a_reader_endpoint_is_said_to_answer_the_readers),
         cmocka_unit_test(the_history_keeps_the_newest_of_what_is_asked_for),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
