@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * consult.c - many threads ask the view while agents come and go: the shim's own code, linked in,
+ * so that sanitizers see it. The fake agent lives in a thread of its own.
+ */
+#include "config.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shim/attach.h"
+#include "shim/consult.h"
+#include "shim/intern.h"
+#include "shim/process.h"
+#include "tests/support/fake_agent.h"
+
+#define THREADS 6
+#define VIEWS   4
+
+static char socket_path[64];
+static _Atomic int asking;      /* threads that have not seen enough */
+static _Atomic uint64_t newest; /* instance of the view handed out now */
+static _Atomic int views;       /* made so far */
+
+static void view_fill(struct fake_agent *agent)
+{
+    struct view_entry entry = {.mode = VIEW_MODE_NAMES,
+                               .state = VIEW_STATE_STEADY,
+                               .family = 4,
+                               .max_stale_ms = 60000,
+                               .text4 = "10.1.2.3"};
+    const struct view_address readers[] = {
+        {.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.4"},
+        {.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.5"},
+    };
+    struct name name;
+
+    assert_int_equal(fake_agent_view(agent, HOMING_VIEW_SLOTS_MIN, 1), 0);
+    entry.confirmed_ms = fake_now_ms();
+    view_write_members(&agent->writer, 0, readers, 2);
+    assert_true(name_canonical("writer", &name));
+    assert_int_equal(view_write_entry(&agent->writer, &name, &entry), 0);
+    entry.role = VIEW_ROLE_READER;
+    assert_true(name_canonical("reader", &name));
+    assert_int_equal(view_write_entry(&agent->writer, &name, &entry), 0);
+    atomic_store(&newest, agent->instance);
+    atomic_fetch_add(&views, 1);
+}
+
+/* Retires its view, and goes on with a new one, each time that somebody has attached to it and
+ * nobody else comes. */
+static void *agent_run(void *data)
+{
+    struct fake_agent *agent = data;
+    uint64_t handed_out = 0;
+
+    while (atomic_load(&asking)) {
+        struct pollfd ready = {.fd = agent->listen_fd, .events = POLLIN};
+
+        view_write_heartbeat(&agent->writer, fake_now_ms());
+        if (poll(&ready, 1, 20) == 1) {
+            fake_agent_serve(agent);
+        } else if (agent->attached > handed_out && atomic_load(&views) < VIEWS) {
+            handed_out = agent->attached;
+            view_write_retired(&agent->writer);
+            view_fill(agent);
+        }
+    }
+    return NULL;
+}
+
+static bool asks_well(int i)
+{
+    struct consulted consulted;
+    char name[] = "name-a";
+
+    if (consult("writer", AF_UNSPEC, true, &consulted) != LOOKUP_ANSWER ||
+        strcmp(consulted.text, "10.1.2.3") != 0)
+        return false;
+    if (consult("READER.", AF_INET, false, &consulted) != LOOKUP_ANSWER ||
+        strncmp(consulted.text, "10.1.2.", 7) != 0)
+        return false;
+    if (consult("nobody", AF_UNSPEC, true, &consulted) != LOOKUP_PASS)
+        return false;
+    name[5] = (char)('a' + i % 26);
+    return strcmp(intern(name, strlen(name)), name) == 0;
+}
+
+/* Until the last view is there. NULL: all was well. */
+static void *thread_run(void *data)
+{
+    const uint64_t give_up_ms = fake_now_ms() + 60000;
+    bool last = false, well = true;
+
+    for (int i = 0; well && !last && fake_now_ms() < give_up_ms; i++) {
+        well = asks_well(i);
+        last = atomic_load(&views) == VIEWS &&
+               attach_current(process_now_ms())->map.instance == atomic_load(&newest);
+    }
+    atomic_fetch_sub(&asking, 1);
+    return well && last ? NULL : data;
+}
+
+static void threads_are_answered_while_views_come_and_go(void **state)
+{
+    static struct fake_agent agent;
+    pthread_t agent_thread, threads[THREADS];
+    int failed = 0;
+
+    (void)state;
+    view_fill(&agent);
+    assert_int_equal(fake_agent_listen(&agent, socket_path, 64), 0);
+    atomic_store(&asking, THREADS);
+    assert_int_equal(pthread_create(&agent_thread, NULL, agent_run, &agent), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, thread_run, &agent), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *bad;
+
+        pthread_join(threads[i], &bad);
+        failed += bad != NULL;
+    }
+    pthread_join(agent_thread, NULL);
+    assert_int_equal(failed, 0);
+}
+
+static void a_chain_of_views_ends(void **state)
+{
+    const struct attached *at = attach_current(process_now_ms());
+    unsigned depth = 0;
+
+    (void)state;
+    assert_non_null(at);
+    for (; at; depth++)
+        at = attach_older(at, depth);
+    assert_in_range(depth, 2, ATTACH_DEPTH);
+}
+
+static void a_full_table_of_strings_refuses_more(void **state)
+{
+    char text[16];
+    int kept = 0;
+
+    (void)state;
+    for (int i = 0; i < 2 * INTERN_MAX; i++) {
+        snprintf(text, sizeof(text), "more-%d", i);
+        kept += intern(text, strlen(text)) != NULL;
+    }
+    assert_in_range(kept, 1, INTERN_MAX);
+    assert_string_equal(intern("name-a", 6), "name-a");
+    assert_null(intern(text, HOMING_NAME_MAX + 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_are_answered_while_views_come_and_go),
+        cmocka_unit_test(a_chain_of_views_ends),
+        cmocka_unit_test(a_full_table_of_strings_refuses_more),
+    };
+    char folder[] = "/tmp/homing-consult-XXXXXX";
+    int failed;
+
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(socket_path, sizeof(socket_path), "%s/agent.sock", folder);
+    setenv("HOMING_SOCKET", socket_path, 1);
+    failed = cmocka_run_group_tests_name("shim/consult", tests, NULL, NULL);
+    unlink(socket_path);
+    rmdir(folder);
+    return failed;
+}
