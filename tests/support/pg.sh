@@ -41,8 +41,9 @@ pg_root_new() {
     PG_ROOT=$(mktemp -d "${1:-${TMPDIR:-/tmp}}/homing-pg.XXXXXX") || return 1
     export PG_ROOT
     # Loopback addresses are plentiful: two random octets and a random port do not meet another run's.
-    echo "127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))" >"$PG_ROOT/net"
-    echo "$((RANDOM % 20000 + 20000))" >"$PG_ROOT/port"
+    # In network namespaces of one's own PG_NET=10.77.0 or the like says which to use instead.
+    echo "${PG_NET:-127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))}" >"$PG_ROOT/net"
+    echo "${PG_PORT:-$((RANDOM % 20000 + 20000))}" >"$PG_ROOT/port"
     chmod 755 "$PG_ROOT"
     [ "$(id -u)" = 0 ] && chown "$PG_USER" "$PG_ROOT"
     [ "${BASH_SOURCE[0]}" != "$0" ] || echo "$PG_ROOT"
@@ -118,9 +119,9 @@ pg_init() {
             'recovery_target_timeline = latest' "$@"
     } >>"$PG_ROOT/$name/postgresql.conf"
     cat >"$PG_ROOT/$name/pg_hba.conf" <<CONF
-host all         homing 127.0.0.0/8 scram-sha-256
-host all         all    127.0.0.0/8 trust
-host replication all    127.0.0.0/8 trust
+host all         homing samenet scram-sha-256
+host all         all    samenet trust
+host replication all    samenet trust
 CONF
     pg_settings "$name"
     pg_start "$name" &&

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""play.py - the rounds: clients start, the failover happens, they are watched, the old primary comes back."""
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import psycopg2
+
+import figures
+import lanes
+import proxies
+import timeline
+from stage import ADDRESSES, NAME, PORT, Stage, eventually
+
+SETTLE = 3      # seconds that all clients write before the failover
+CALM_MS = 3000  # all good for so long: a round of none but homing's lanes may end
+TITLES = {"F1": "F1: planned switchover, the old primary returns read-only",
+          "F2": "F2: the link goes down, nothing ever arrives again"}
+
+
+def now_ms():
+    return time.time() * 1000
+
+
+class Player:
+    """A lane's processes in one round."""
+
+    def __init__(self, stage, lane, directory):
+        self.stage, self.lane, self.directory = stage, lane, directory
+        os.makedirs(directory)
+        address = stage.place(lane.id)
+        host, port = NAME, PORT
+        if lane.client.proxy:
+            command, port = proxies.BY_NAME[lane.client.proxy](directory, address)
+            host = address
+            self.proxy = self.start(self.with_homing(command), "proxy")
+        # PHP's streams know no SCRAM; everybody else logs in with a password.
+        env = {"PGHOST": host, "PGPORT": port, "PGUSER": "homing", "PGPASSWORD": "homing-test",
+               "PGDATABASE": "postgres", "CLIENT": lane.id, **lane.client.env}
+        command = lane.client.command if lane.client.proxy else self.with_homing(lane.client.command)
+        self.process = self.start(command, "lines", env)
+
+    def with_homing(self, command):
+        return [self.stage.build + "/homingctl", "run", "--", *command] if self.lane.homing else command
+
+    def start(self, command, name, env=None):
+        env = dict(os.environ, HOMING_SOCKET=self.stage.work + "/run/agent.sock", **(env or {}))
+        with open("%s/%s" % (self.directory, name), "wb") as out, \
+                open("%s/%s.err" % (self.directory, name), "wb") as err:
+            return subprocess.Popen([*self.stage.net.inside(self.lane.id), *command], stdin=subprocess.DEVNULL,
+                                    stdout=out, stderr=err, env=env, start_new_session=True)
+
+    def statements(self):
+        with open(self.directory + "/lines", errors="replace") as lines:
+            found = figures.parse(lines)
+        # What a process that ended left open does not hang.
+        return [s for s in found if s[2]] if self.process.poll() is not None else found
+
+    def writes(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("%s ended with %d: see %s" % (self.lane.id, self.process.returncode, self.directory))
+        return any(s[2] == "ok" for s in self.statements())
+
+    def calm_since(self, since):
+        """Whether it has written since, and nothing failed or waits from before."""
+        late = [s for s in self.statements() if (s[1] or s[0]) >= since]
+        waits = [s for s in self.statements() if s[1] is None and s[0] < since]
+        return not waits and bool(late) and all(s[2] != "error" for s in late)
+
+    def stop(self):
+        """Reads what it wrote and ends it: `found`, `died`."""
+        self.found, self.died = self.statements(), self.process.poll() is not None
+        for process in filter(None, (self.process, getattr(self, "proxy", None))):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+
+
+def observe(node):
+    db = psycopg2.connect(host=ADDRESSES[node], port=PORT, user="postgres", dbname="postgres")
+    db.autocommit = True
+    return db.cursor()
+
+
+def promote(observer):
+    """Returns when it first answered that it is a primary: sooner than pg_promote() would return."""
+    observer.execute("SELECT pg_promote(false)")
+    while True:
+        observer.execute("SELECT pg_is_in_recovery()")
+        if not observer.fetchone()[0]:
+            return now_ms()
+        time.sleep(0.005)
+
+
+def fail_over(stage, kind, writer, standby, options):
+    """Times of what happened; in F1 the old primary is on its way back."""
+    observer, rejoin, times = observe(standby), None, {"cut": now_ms()}
+    if kind == "F1":
+        stage.pg(writer, "stop", writer, "fast")
+        times["promoted"] = promote(observer)
+        rejoin = threading.Thread(target=stage.pg, args=(writer, "rejoin", writer, standby))
+        rejoin.start()
+    else:
+        stage.net.cut(writer)
+        time.sleep(options.promote_after)
+        times["promoted"] = promote(observer)
+    observer.connection.close()
+    return times, rejoin
+
+
+def watch(stage, players, times, options, standby):
+    """Until the time is over or, with homing alone, all is calm."""
+    end = times["promoted"] + options.watch * 1000
+    alone = all(p.lane.homing for p in players)
+    while (now := now_ms()) < end:
+        if "dns" not in times and now >= times["promoted"] + options.dns_late * 1000:
+            stage.point_dns(standby)
+            times["dns"] = now
+        if alone and now > times["promoted"] + 2 * CALM_MS and all(p.calm_since(now - CALM_MS) for p in players):
+            break
+        time.sleep(0.5 if not alone else 1)
+    times["end"] = now_ms()
+
+
+def start_players(stage, chosen, directory):
+    players = []
+    try:
+        for lane in chosen:
+            players.append(Player(stage, lane, "%s/%s" % (directory, lane.id)))
+            time.sleep(0.2)  # one after the other, for two cores
+        for player in players:
+            eventually(player.writes, player.lane.id + " writes")
+    except BaseException:
+        for player in players:
+            player.stop()
+        raise
+    time.sleep(SETTLE)
+    return players
+
+
+def play_round(stage, kind, chosen, writer, standby, directory, options):
+    """times, [(lane, statements, died)]"""
+    players = start_players(stage, chosen, directory)
+    times, rejoin = fail_over(stage, kind, writer, standby, options)
+    watch(stage, players, times, options, standby)
+    for player in players:
+        player.stop()
+    times["published"] = stage.published_ms(times["cut"])
+    if rejoin:
+        rejoin.join()
+    else:
+        stage.net.mend(writer)
+        stage.pg(writer, "rejoin", writer, standby)
+    stage.point_dns(standby)
+    stage.wait_agent(standby)
+    return times, [(p.lane, p.found, p.died) for p in players]
+
+
+class Results:
+    def __init__(self, out, options):
+        self.out, self.options, self.text, self.tsv, self.panels = out, options, [], [], []
+
+    def add(self, kind, rounds):
+        watch_ms = self.options.watch * 1000
+        by_lane = {}
+        for times, played in rounds:
+            since = {False: dict(times, published=None), True: times}
+            for lane, statements, died in played:
+                by_lane.setdefault((lane.client.name, lane.homing), []).append(
+                    figures.measure(statements, since[lane.homing], died))
+        rows = [figures.row(name, self.options.mode if homing else "-", of_lane, watch_ms)
+                for (name, homing), of_lane in by_lane.items()]
+        self.text.append("%s\n\n%s" % (TITLES[kind], figures.table(rows)))
+        self.tsv.append(figures.tsv(kind, rows))
+        times, played = rounds[0]
+        self.panels.append((TITLES[kind], times, [(lane.client.name, lane.homing, s) for lane, s, _ in played]))
+        self.save()
+        print("\n" + self.text[-1], flush=True)
+
+    def save(self):
+        for name, content in (("table.txt", "\n".join(self.text)),
+                              ("table.tsv", "\t".join(("kind", *figures.COLUMNS)) + "\n" + "".join(self.tsv)),
+                              ("timeline.svg", timeline.svg(self.panels, self.options.mode))):
+            with open("%s/%s" % (self.out, name), "w") as file:
+                file.write(content)
+
+
+def main(options, work, build):
+    out = build + "/bench/failover"
+    shutil.rmtree(out + "/rounds", ignore_errors=True)
+    stage = Stage(work, build, options.mode)
+    results, writer, standby = Results(out, options), "a", "b"
+    chosen = lanes.choose(options.only, options.mode != "off")
+    alone = [lane for lane in chosen if lane.homing]
+    print("Seconds from the promotion to a client's first good write; %d lines of clients" % len(chosen), flush=True)
+    for kind in options.kind or ("F1", "F2"):
+        rounds = []
+        for number in range(max(options.rounds, options.plain_rounds)):
+            players = chosen if number < options.plain_rounds else alone
+            if not players:
+                break
+            directory = "%s/rounds/%s.%d" % (out, kind, number + 1)
+            rounds.append(play_round(stage, kind, players, writer, standby, directory, options))
+            writer, standby = standby, writer
+            times = rounds[-1][0]
+            print("%s round %d: %.1f s, load %.1f" % (kind, number + 1, (times["end"] - times["cut"]) / 1000,
+                                                     os.getloadavg()[0])
+                  + (", view %+.0f ms after the promotion" % (times["published"] - times["promoted"])
+                     if times["published"] else ""), flush=True)
+        results.add(kind, rounds)
+    print("In %s: table.txt, table.tsv, timeline.svg, rounds/" % out)
