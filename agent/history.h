@@ -9,8 +9,8 @@
 
 #include "proto/msg.h"
 
-/* About 30 kB; a night with a flapping cluster still fits. */
-#define HISTORY_MAX 64
+/* About 120 kB, taken as it fills; a hundred clusters that all switch at once still fit. */
+#define HISTORY_MAX 256
 
 struct history_entry {
     uint64_t at_ms; /* CLOCK_MONOTONIC */
