@@ -68,12 +68,14 @@ def measure(statements, times, died=False):
 
 # --- The table
 
-COLUMNS = ("client", "homing", "n", "first p50", "first max", "outage p50", "failed p50", "failed max", "after max",
-           "25006 max", "last failure", "never returned", "rounds hung")
-
-
-def worst(values, watch_ms):
-    return max((watch_ms if v is None else v for v in values), default=watch_ms)
+COLUMNS = ("client", "homing", "n", "first", "max", "outage", "failed", "max", "late", "25006", "last", "open", "hung",
+           "died")
+LEGEND = """Seconds, of n rounds. first: promotion to first good write, median and max. outage: last good write before it to
+that write, median. failed: statements, median and max. Of one round at most: late: failed although begun after
+the view was published (without homing: after the promotion); 25006: late, and refused as read-only; last:
+promotion to last failure; open: statements that never returned. Rounds: hung: no write again, a statement
+open; died: the process ended by itself.
+"""
 
 
 def seconds(ms, watch_ms):
@@ -84,15 +86,14 @@ def row(name, mode, figures, watch_ms):
     """A line of the table; a client that never recovered counts as the whole time watched."""
     first = [f.first_ms if f.first_ms is not None else watch_ms for f in figures]
     outage = [f.outage_ms if f.outage_ms is not None else watch_ms for f in figures]
+    failed = [f.failed for f in figures]
     last = [f.last_ms for f in figures if f.last_ms is not None]
-    hung = sum(f.first_ms is None and f.never > 0 for f in figures)
-    died = sum(f.died for f in figures)
     return (name, mode, str(len(figures)), seconds(statistics.median(first), watch_ms),
             seconds(max(first), watch_ms), seconds(statistics.median(outage), watch_ms),
-            "%.0f" % statistics.median(f.failed for f in figures), str(max(f.failed for f in figures)),
-            str(max(f.late for f in figures)), str(max(f.read_only for f in figures)),
-            "%.1f" % (max(last) / 1000) if last else "-", str(max(f.never for f in figures)),
-            "died %d" % died if died else str(hung))
+            "%.0f" % statistics.median(failed), str(max(failed)), str(max(f.late for f in figures)),
+            str(max(f.read_only for f in figures)), "%.2f" % (max(last) / 1000) if last else "-",
+            str(max(f.never for f in figures)), str(sum(f.first_ms is None and f.never > 0 for f in figures)),
+            str(sum(f.died for f in figures)))
 
 
 def table(rows):

@@ -8,9 +8,10 @@ from stage import ADDRESSES, NAME, PORT
 HERE = os.path.dirname(os.path.realpath(__file__))
 CLIENTS = HERE + "/clients/"
 BOTH = ",".join(ADDRESSES.values())
-JDBC = "jdbc:postgresql://%s/postgres"
+JDBC = "jdbc:postgresql://%s/postgres?sslmode=disable"
 JDBC_BOTH = JDBC % ",".join("%s:%s" % (address, PORT) for address in ADDRESSES.values())
-JDBC_BOTH += "?targetServerType=primary"
+JDBC_BOTH += "&targetServerType=primary"
+JDBC_TLS = "jdbc:postgresql://%s:%s/postgres?sslmode=verify-full&sslrootcert=ca.pem" % (NAME, PORT)
 LIBPQ_TUNED = ("target_session_attrs=read-write connect_timeout=2 tcp_user_timeout=2000 "
                "keepalives_idle=2 keepalives_interval=1 keepalives_count=2")
 # JDBC cannot set TCP_USER_TIMEOUT: socketTimeout bounds the statement instead, also a slow one.
@@ -24,6 +25,7 @@ class Client:
     command: list
     homing: bool = True     # also with homing
     plain: bool = True      # also without
+    repeat: bool = True     # also in the rounds of homing alone, which end when all are well
     proxy: str = ""         # a function of proxies.py
     env: dict = field(default_factory=dict)
 
@@ -52,11 +54,14 @@ ALL = [
     Client("psql in a loop", [CLIENTS + "psql.sh"]),
     Client("Ruby pg", ["ruby", CLIENTS + "ruby_pg.rb"]),
     Client("Perl DBD::Pg", [CLIENTS + "perl_dbi.pl"]),
-    Client("PHP pgsql", ["php", CLIENTS + "php_pgsql.php"]),
     # PHP loads extensions so that no preload is seen by them, unless libpq is there already.
+    Client("PHP pgsql", ["php", CLIENTS + "php_pgsql.php"], repeat=False),
     Client("PHP pgsql, libpq preloaded", ["php", CLIENTS + "php_pgsql.php"], plain=False,
            env={"LD_PRELOAD": "libpq.so.5"}),
     Client("PHP streams", ["php", CLIENTS + "php_streams.php"]),
+    # The files are in the directory that clients run in.
+    Client("psycopg2, TLS verify-full", python("psycopg2_loop.py"), plain=False, env={"PGSSLMODE": "verify-full"}),
+    Client("HikariCP, TLS verify-full", hikari(JDBC_TLS), plain=False),
     Client("psycopg2 through PgBouncer", python("psycopg2_loop.py"), proxy="pgbouncer"),
     Client("psycopg2 through HAProxy, checks", python("psycopg2_loop.py"), homing=False, proxy="haproxy"),
     Client("libpq, both hosts", python("psycopg2_loop.py", "target_session_attrs=read-write"), homing=False,

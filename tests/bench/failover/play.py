@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """play.py - the rounds: clients start, the failover happens, they are watched, the old primary comes back."""
+import glob
 import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 
 import psycopg2
@@ -15,7 +15,6 @@ import proxies
 import timeline
 from stage import ADDRESSES, NAME, PORT, Stage, eventually
 
-SETTLE = 3      # seconds that all clients write before the failover
 CALM_MS = 3000  # all good for so long: a round of none but homing's lanes may end
 TITLES = {"F1": "F1: planned switchover, the old primary returns read-only",
           "F2": "F2: the link goes down, nothing ever arrives again"}
@@ -37,9 +36,10 @@ class Player:
             command, port = proxies.BY_NAME[lane.client.proxy](directory, address)
             host = address
             self.proxy = self.start(self.with_homing(command), "proxy")
-        # PHP's streams know no SCRAM; everybody else logs in with a password.
+        # PHP's streams know no SCRAM and go in by trust; everybody else logs in with this password.
         env = {"PGHOST": host, "PGPORT": port, "PGUSER": "homing", "PGPASSWORD": "homing-test",
-               "PGDATABASE": "postgres", "CLIENT": lane.id, **lane.client.env}
+               "PGDATABASE": "postgres", "PGSSLMODE": "disable", "PGSSLROOTCERT": "ca.pem", "CLIENT": lane.id,
+               **lane.client.env}
         command = lane.client.command if lane.client.proxy else self.with_homing(lane.client.command)
         self.process = self.start(command, "lines", env)
 
@@ -51,7 +51,8 @@ class Player:
         with open("%s/%s" % (self.directory, name), "wb") as out, \
                 open("%s/%s.err" % (self.directory, name), "wb") as err:
             return subprocess.Popen([*self.stage.net.inside(self.lane.id), *command], stdin=subprocess.DEVNULL,
-                                    stdout=out, stderr=err, env=env, start_new_session=True)
+                                    stdout=out, stderr=err, env=env, cwd=self.stage.work,
+                                    start_new_session=True)
 
     def statements(self):
         with open(self.directory + "/lines", errors="replace") as lines:
@@ -65,7 +66,9 @@ class Player:
         return any(s[2] == "ok" for s in self.statements())
 
     def calm_since(self, since):
-        """Whether it has written since, and nothing failed or waits from before."""
+        """Whether it has written since, and nothing failed or waits from before; or it is over with it."""
+        if self.process.poll() is not None:
+            return True
         late = [s for s in self.statements() if (s[1] or s[0]) >= since]
         waits = [s for s in self.statements() if s[1] is None and s[0] < since]
         return not waits and bool(late) and all(s[2] != "error" for s in late)
@@ -103,8 +106,7 @@ def fail_over(stage, kind, writer, standby, options):
     if kind == "F1":
         stage.pg(writer, "stop", writer, "fast")
         times["promoted"] = promote(observer)
-        rejoin = threading.Thread(target=stage.pg, args=(writer, "rejoin", writer, standby))
-        rejoin.start()
+        rejoin = stage.rejoin(writer, standby)
     else:
         stage.net.cut(writer)
         time.sleep(options.promote_after)
@@ -127,7 +129,7 @@ def watch(stage, players, times, options, standby):
     times["end"] = now_ms()
 
 
-def start_players(stage, chosen, directory):
+def start_players(stage, chosen, directory, settle):
     players = []
     try:
         for lane in chosen:
@@ -139,23 +141,22 @@ def start_players(stage, chosen, directory):
         for player in players:
             player.stop()
         raise
-    time.sleep(SETTLE)
+    time.sleep(settle)
     return players
 
 
 def play_round(stage, kind, chosen, writer, standby, directory, options):
     """times, [(lane, statements, died)]"""
-    players = start_players(stage, chosen, directory)
+    players = start_players(stage, chosen, directory, options.settle)
     times, rejoin = fail_over(stage, kind, writer, standby, options)
     watch(stage, players, times, options, standby)
     for player in players:
         player.stop()
     times["published"] = stage.published_ms(times["cut"])
-    if rejoin:
-        rejoin.join()
-    else:
+    if not rejoin:
         stage.net.mend(writer)
-        stage.pg(writer, "rejoin", writer, standby)
+        rejoin = stage.rejoin(writer, standby)
+    rejoin.join()
     stage.point_dns(standby)
     stage.wait_agent(standby)
     return times, [(p.lane, p.found, p.died) for p in players]
@@ -183,7 +184,7 @@ class Results:
         print("\n" + self.text[-1], flush=True)
 
     def save(self):
-        for name, content in (("table.txt", "\n".join(self.text)),
+        for name, content in (("table.txt", "\n".join((*self.text, figures.LEGEND))),
                               ("table.tsv", "\t".join(("kind", *figures.COLUMNS)) + "\n" + "".join(self.tsv)),
                               ("timeline.svg", timeline.svg(self.panels, self.options.mode))):
             with open("%s/%s" % (self.out, name), "w") as file:
@@ -191,12 +192,20 @@ class Results:
 
 
 def main(options, work, build):
-    out = build + "/bench/failover"
+    out = os.path.realpath(options.out or build + "/bench/failover")
     shutil.rmtree(out + "/rounds", ignore_errors=True)
     stage = Stage(work, build, options.mode)
+    try:
+        play_all(stage, options, out)
+    finally:
+        for log in glob.glob(work + "/*.log") + glob.glob(stage.root + "/*.log"):
+            shutil.copy(log, out)
+
+
+def play_all(stage, options, out):
     results, writer, standby = Results(out, options), "a", "b"
     chosen = lanes.choose(options.only, options.mode != "off")
-    alone = [lane for lane in chosen if lane.homing]
+    alone = [lane for lane in chosen if lane.homing and lane.client.repeat]
     print("Seconds from the promotion to a client's first good write; %d lines of clients" % len(chosen), flush=True)
     for kind in options.kind or ("F1", "F2"):
         rounds = []
@@ -213,4 +222,4 @@ def main(options, work, build):
                   + (", view %+.0f ms after the promotion" % (times["published"] - times["promoted"])
                      if times["published"] else ""), flush=True)
         results.add(kind, rounds)
-    print("In %s: table.txt, table.tsv, timeline.svg, rounds/" % out)
+    print(figures.LEGEND + "\nIn %s: table.txt, table.tsv, timeline.svg, rounds/" % out)

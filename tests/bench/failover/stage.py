@@ -2,7 +2,9 @@
 """stage.py - where the clients play: two PostgreSQL nodes, DNS, the agent, each in a namespace of its own."""
 import json
 import os
+import shutil
 import subprocess
+import threading
 import time
 
 from net import HERE, Net
@@ -25,9 +27,28 @@ def eventually(check, what, patience=PATIENCE):
     return value
 
 
+class Background(threading.Thread):
+    """A call whose exception is not lost: join() raises it."""
+
+    def __init__(self, call, *args):
+        super().__init__(daemon=True)
+        self.call, self.args, self.error = call, args, None
+
+    def run(self):
+        try:
+            self.call(*self.args)
+        except RuntimeError as error:
+            self.error = error
+
+    def join(self, timeout=None):
+        super().join(timeout)
+        if self.error:
+            raise self.error
+
+
 class Stage:
     def __init__(self, work, build, mode):
-        self.work, self.build, self.mode = work, build, mode
+        self.work, self.root, self.build, self.mode = work, work, build, mode
         self.net, self.count, self.services = Net(), 0, []
         self.start_nodes()
         self.start_dns()
@@ -43,19 +64,37 @@ class Stage:
             raise RuntimeError("pg.sh %s: %s" % (" ".join(command), done.stderr))
         return done.stdout.strip()
 
+    def rejoin(self, node, primary):
+        """In the background; what it returns waits for it."""
+        thread = Background(self.pg, node, "rejoin", node, primary)
+        thread.start()
+        return thread
+
     def start_nodes(self):
         for node, address in ADDRESSES.items():
             self.net.add(node, address, routed=True)
-        self.root = self.work
-        os.environ.update(PG_NET="10.77.0", PG_PORT=PORT, PG_ROOT=self.work)
+        os.environ.update(PG_NET=ADDRESSES["a"].rpartition(".")[0], PG_PORT=PORT)
         self.root = self.pg("a", "root_new", self.work)
         self.pg("a", "init", "a", "max_connections = 300")
+        self.certify("a")
         self.pg("b", "clone", "b", "a")
         self.pg("a", "sql", "a", "CREATE TABLE writes (id bigserial, client text, at timestamptz DEFAULT now());"
                 "GRANT INSERT ON writes TO homing; GRANT USAGE ON SEQUENCE writes_id_seq TO homing")
         for node in ADDRESSES:
             # What Patroni's REST API is to HAProxy.
             self.spawn(node, [SRC + "/tests/bench/failover/role_http.py", ADDRESSES[node], PORT], "role-" + node)
+
+    def certify(self, node):
+        """TLS for who asks for it; clones take the certificate with them."""
+        key, certificate = ("%s/%s/server.%s" % (self.root, node, end) for end in ("key", "crt"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=" + NAME, "-addext", "subjectAltName=DNS:" + NAME,
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        shutil.copy(certificate, self.work + "/ca.pem")
+        self.pg(node, "own", node + "/server.key", node + "/server.crt")
+        with open("%s/%s/postgresql.conf" % (self.root, node), "a") as conf:
+            conf.write("ssl = on\n")
+        self.pg(node, "sql", node, "SELECT pg_reload_conf()")
 
     # --- services, which end with us
 
@@ -102,8 +141,8 @@ clusters:
     password_file: password
     endpoints: [{names: [%s], role: writer}]
 """ % (self.work, self.work, self.mode, ADDRESSES["a"], PORT, ADDRESSES["b"], PORT, NAME))
-        self.spawn("agent", [self.build + "/homingd", "--config", self.work + "/homing.yaml", "--log-format",
-                             "json"], "homingd")
+        self.agent = self.spawn("agent", [self.build + "/homingd", "--config", self.work + "/homing.yaml",
+                                          "--log-format", "json"], "homingd")
         self.wait_agent("a")
 
     def homingctl(self, *args):
@@ -116,6 +155,9 @@ clusters:
             return
 
         def follows():
+            if self.agent.poll() is not None:
+                with open(self.work + "/homingd.log") as log:
+                    raise RuntimeError("homingd ended:\n" + log.read())
             out = self.homingctl("-o", "json", "status")
             cluster = json.loads(out)["clusters"][0] if out else {}
             return cluster.get("state") == "steady" and cluster.get("writer") == ADDRESSES[node] + ":" + PORT
