@@ -49,7 +49,8 @@ static void beat(struct run *run)
     run->beat_ms = loop_now_ms(run->loop);
     view_write_heartbeat(view_writer(run->view), run->beat_ms);
     loop_timer_set(run->beat, HOMING_HEARTBEAT_MS);
-    if (run->beat_ms - run->watchdog_ms < WATCHDOG_MS)
+    /* A start that does not come to READY is for the manager's start time-out to end. */
+    if (!run->visible || run->beat_ms - run->watchdog_ms < WATCHDOG_MS)
         return;
     run->watchdog_ms = run->beat_ms;
     (void)notify_send("WATCHDOG=1");

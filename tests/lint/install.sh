@@ -36,6 +36,7 @@ verdict 'programs, library, example and manual pages are where they belong' "$(i
 644 usr/share/doc/homing/examples/homing.yaml
 644 usr/share/man/man1/homingctl.1
 644 usr/share/man/man5/homing.yaml.5
+644 usr/share/man/man7/libhoming.7
 644 usr/share/man/man8/homingd.8"
 version=$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$HOMING_BUILDDIR/config.h")
 verdict 'the installed agent says its version' "$("$work/usr/sbin/homingd" --version)" "homingd $version"
