@@ -71,22 +71,21 @@ static int agent_connect(void)
     return -ECONNREFUSED;
 }
 
-/* Waits until there is something to read, or the deadline has passed. */
+/* Waits until there is something to read, or the deadline has passed; looks once in any case: a
+ * thread that was not run for so long may find its reply there. */
 static bool agent_wait(int fd, int64_t deadline_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     int64_t left;
+    long ready;
 
-    while ((left = deadline_ns - agent_clock_ns()) > 0) {
-        struct timespec timeout = {.tv_nsec = (long)left};
-        long ready = syscall(SYS_ppoll, &readable, 1UL, &timeout, NULL, 0UL);
+    do {
+        left = deadline_ns - agent_clock_ns();
+        struct timespec timeout = {.tv_nsec = left > 0 ? (long)left : 0};
 
-        if (ready > 0)
-            return true;
-        if (ready < 0 && errno != EINTR)
-            return false;
-    }
-    return false;
+        ready = syscall(SYS_ppoll, &readable, 1UL, &timeout, NULL, 0UL);
+    } while (left > 0 && ready < 0 && errno == EINTR);
+    return ready > 0;
 }
 
 /* The descriptor that came with a message, or -1. There is room for one: the kernel closes more. */

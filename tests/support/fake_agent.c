@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -86,7 +88,7 @@ int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog)
     return 0;
 }
 
-static void fake_send(int client, const uint8_t *bytes, size_t len, const int *fds, size_t fd_count)
+static bool fake_send(int client, const uint8_t *bytes, size_t len, const int *fds, size_t fd_count)
 {
     union {
         struct cmsghdr header;
@@ -103,7 +105,7 @@ static void fake_send(int client, const uint8_t *bytes, size_t len, const int *f
         control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
         memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
     }
-    (void)!sendmsg(client, &message, MSG_NOSIGNAL);
+    return sendmsg(client, &message, MSG_NOSIGNAL) >= 0;
 }
 
 /* A copy of the view with one header word changed. */
@@ -169,12 +171,44 @@ static void fake_answer(struct fake_agent *agent, int client)
         fd_count = 0;
     if (agent->manner == FAKE_TWO_FDS)
         fds[fd_count++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    fake_send(client, bytes, len, fds, fd_count);
+    agent->missed += !fake_send(client, bytes, len, fds, fd_count);
     if (own >= 0)
         close(own);
     if (fds[1] >= 0)
         close(fds[1]);
     agent->attached += agent->manner == FAKE_PROPER;
+}
+
+/* A client closes after it has read its reply, or without: then the kernel says ECONNRESET. */
+static void fake_settle(struct fake_agent *agent, int wait_ms)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < agent->reply_count; i++) {
+        struct pollfd closed = {.fd = agent->replies[i], .events = POLLIN};
+        char byte;
+
+        if (poll(&closed, 1, wait_ms) == 0 && kept < FAKE_REPLIES_MAX / 2) {
+            agent->replies[kept++] = closed.fd;
+            continue;
+        }
+        agent->missed += recv(closed.fd, &byte, 1, MSG_DONTWAIT) != 0;
+        close(closed.fd);
+    }
+    agent->reply_count = kept;
+}
+
+uint64_t fake_agent_missed(struct fake_agent *agent)
+{
+    fake_settle(agent, 100);
+    return agent->missed + agent->reply_count;
+}
+
+static void fake_watch(struct fake_agent *agent, int client)
+{
+    if (agent->reply_count == FAKE_REPLIES_MAX)
+        fake_settle(agent, 0);
+    agent->replies[agent->reply_count++] = client;
 }
 
 void fake_agent_serve(struct fake_agent *agent)
@@ -188,5 +222,8 @@ void fake_agent_serve(struct fake_agent *agent)
         recv(client, request, sizeof(request), MSG_WAITALL) == sizeof(request) &&
         memcmp(request, attach_request, sizeof(request)) == 0)
         fake_answer(agent, client);
-    close(client);
+    if (agent->manner == FAKE_PROPER)
+        fake_watch(agent, client);
+    else
+        close(client);
 }

@@ -9,6 +9,9 @@
 #include "proto/view_write.h"
 
 /* What it does with a request to attach. */
+/* Proper replies of which it is not known yet whether they were read. */
+#define FAKE_REPLIES_MAX 64
+
 enum fake_manner {
     FAKE_PROPER,
     FAKE_SILENT,   /* accepts, never answers */
@@ -40,6 +43,9 @@ struct fake_agent {
     int listen_fd;
     enum fake_manner manner;
     uint64_t attached; /* requests answered properly */
+    uint64_t missed;   /* of those, whose client had left by then */
+    int replies[FAKE_REPLIES_MAX];
+    size_t reply_count;
 };
 
 /* Makes a new view; the one before stays with who has it. 0 or negative errno. */
@@ -50,6 +56,9 @@ int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog);
 
 /* Answers one waiting client. To be called when listen_fd is readable. */
 void fake_agent_serve(struct fake_agent *agent);
+
+/* How many clients so far left before their reply; waits a moment for those that are reading. */
+uint64_t fake_agent_missed(struct fake_agent *agent);
 
 uint64_t fake_now_ms(void);
 

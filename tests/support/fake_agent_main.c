@@ -9,6 +9,8 @@
  *   gone NAME | retire | manner NAME | listen BACKLOG | scribble SEED | scribble-header SEED
  *   beat MS                                 0: now and from now on; else stands MS in the past
  *   attached                                how many were handed a view
+ *   missed                                  how often this process or its client was not run in
+ * time
  */
 #include "config.h"
 
@@ -27,6 +29,7 @@
 static struct fake_agent agent;
 static const char *socket_path;
 static bool beats = true;
+static uint64_t beats_missed;
 
 static int enum_find(const char *word, int count, const char *(*name_of)(int))
 {
@@ -180,6 +183,17 @@ static bool command(char **words, int count)
     return true;
 }
 
+/* A reader that finds a beat late asks again, as it should. */
+static void beat(void)
+{
+    static uint64_t last_ms;
+    uint64_t now_ms = fake_now_ms();
+
+    beats_missed += last_ms && now_ms - last_ms > HOMING_HEARTBEAT_LATE_MS - HOMING_HEARTBEAT_MS;
+    last_ms = now_ms;
+    view_write_heartbeat(&agent.writer, now_ms);
+}
+
 static void command_line(char *line)
 {
     char *words[WORDS_MAX + 1], *word = strtok(line, " \n");
@@ -189,6 +203,8 @@ static void command_line(char *line)
         words[count++] = word;
     if (count && strcmp(words[0], "attached") == 0)
         printf("%llu\n", (unsigned long long)agent.attached);
+    else if (count && strcmp(words[0], "missed") == 0)
+        printf("%llu\n", (unsigned long long)(fake_agent_missed(&agent) + beats_missed));
     else
         puts(count && command(words, count) ? "ok" : "error");
     fflush(stdout);
@@ -218,7 +234,7 @@ int main(int argc, char **argv)
             ready[1].fd = -1;
         poll(ready, 2, 50);
         if (beats)
-            view_write_heartbeat(&agent.writer, fake_now_ms());
+            beat();
         if (ready[1].revents)
             fake_agent_serve(&agent);
         if (ready[0].revents && !fgets(line, sizeof(line), stdin))
