@@ -3,13 +3,15 @@
 """Unmodified programs, one line each in PROGRAMS, reach the writer by a name that no resolver has: as it is when
 they start, and after a real promotion. Without the shim none of them gets anywhere."""
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, PATIENCE, Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
 
 LIBRARY = os.path.join(BUILD, "shim/libhoming.so")
 # Its first label is fine for a configuration and for DNS; .invalid never resolves (RFC 6761).
@@ -95,10 +97,20 @@ def reached(command, shim):
     return done.stdout.strip() or (None if not shim else done.stderr)
 
 
+def somewhere(command, shim):
+    """A new process gives its agent 20 ms, which a busy machine may not, and then asks DNS, which does not have
+    the name: then it is started again. Whoever got somewhere is believed at once."""
+    reaches = ""
+    end = time.monotonic() + PATIENCE
+    while not re.fullmatch(r"[0-9.]+", reaches) and time.monotonic() < end:
+        reaches = reached(command, shim) or ""
+    return reaches
+
+
 def check_all(writer):
     for name, here, command in PROGRAMS:
         if here:
-            equal((name, reached(command, "homingctl run" not in name)), (name, pg.address(writer)))
+            equal((name, somewhere(command, "homingctl run" not in name)), (name, pg.address(writer)))
 
 
 @test
