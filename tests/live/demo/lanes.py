@@ -7,6 +7,8 @@
 # usage: lanes.py DIR     reads DIR/plain, DIR/homing, DIR/promoted; ends when DIR/end exists
 
 import os
+import shutil
+import signal
 import sys
 import time
 
@@ -38,14 +40,20 @@ def draw(lane, promoted):
     return "".join(marks)
 
 
-def show(folder, again):
+def rows(text):
+    """Rows of a terminal that a line takes: on a narrow one lanes are longer than these."""
+    return max(1, -(-len(text) // shutil.get_terminal_size().columns))
+
+
+def show(folder, drawn):
+    """Draws the lanes over those drawn before; returns them."""
     promoted = promotion(folder)
-    if again:
-        sys.stdout.write(f"\033[{len(LANES)}A")
-    for label, file in LANES:
-        text = draw(writes(os.path.join(folder, file)), promoted)
-        sys.stdout.write(f"{label:<15} {text}\n")
+    lanes = [f"{label:<15} {draw(writes(os.path.join(folder, file)), promoted)}" for label, file in LANES]
+    if drawn:
+        sys.stdout.write(f"\033[{sum(map(rows, drawn))}A")
+    sys.stdout.write("".join(lane + "\n" for lane in lanes))
     sys.stdout.flush()
+    return lanes
 
 
 def outage(lane):
@@ -73,11 +81,11 @@ def summary(folder):
 def main():
     folder = sys.argv[1]
     live = sys.stdout.isatty()
-    drawn = False
+    drawn = []
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends at once and says nothing
     while not os.path.exists(os.path.join(folder, "end")):
         if live:
-            show(folder, drawn)
-            drawn = True
+            drawn = show(folder, drawn)
         time.sleep(0.1)
     show(folder, drawn)
     summary(folder)
