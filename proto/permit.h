@@ -30,7 +30,7 @@ enum permit_fd {
     PERMIT_FD_COUNT
 };
 
-/* F_SEAL_SHRINK and F_SEAL_GROW of <fcntl.h>, by value: this header includes none of libc.s. What
+/* F_SEAL_SHRINK and F_SEAL_GROW of <fcntl.h>, by value: this header includes none of libc's. What
  * lacks one is refused. */
 #define PERMIT_TAG_SEALS (0x0002 | 0x0004)
 

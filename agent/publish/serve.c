@@ -23,7 +23,7 @@
 
 #include "agent/base/log.h"
 #include "agent/publish/client.h"
-#include "agent/publish/sockpath.h"
+#include "agent/base/sockpath.h"
 
 /* Of <asm-generic/socket.h> since Linux 6.16. */
 #ifndef SO_PASSRIGHTS

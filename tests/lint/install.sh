@@ -31,12 +31,14 @@ in_tree install
 verdict 'programs, library, example and manual pages are where they belong' "$(installed)" \
     "755 usr/bin/homingctl
 644 usr/lib/homing/libhoming.so
+755 usr/libexec/homing/homing-sever
 755 usr/sbin/homingd
 644 usr/share/bash-completion/completions/homingctl
 644 usr/share/doc/homing/examples/homing.yaml
 644 usr/share/man/man1/homingctl.1
 644 usr/share/man/man5/homing.yaml.5
 644 usr/share/man/man7/libhoming.7
+644 usr/share/man/man8/homing-sever.8
 644 usr/share/man/man8/homingd.8"
 version=$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$HOMING_BUILDDIR/config.h")
 verdict 'the installed agent says its version' "$("$work/usr/sbin/homingd" --version)" "homingd $version"

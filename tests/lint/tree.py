@@ -17,10 +17,11 @@ MAY_INCLUDE = {
     "agent/decide": ["proto"],
     "agent/probe": ["agent/base", "agent/decide/report.h", "agent/decide/pace.h", "proto"],
     "agent/publish": ["agent/base", "agent/decide/writer.h", "proto"],
+    "agent/sever": ["agent/base", "proto"],
     "agent/ctl": ["agent/base", "proto"],
     "agent": ["agent/base", "agent/decide", "agent/probe", "agent/publish", "proto"],
     "shim": ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_format.h",
-             "proto/view_read.h"],
+             "proto/view_read.h", "proto/permit.h"],
 }
 # Pure: no clock, no socket, no allocation can be had from these.
 DECIDE_SYSTEM = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "agent/publish/sockpath.h"
+#include "agent/base/sockpath.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * desk.c - see desk.h.
+ *
+ * 1. A client that leaves does not take its orders with it: they are carried out, and counted.
+ */
+#include "config.h"
+
+#include "agent/sever/desk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/sever/ability.h"
+#include "proto/limits.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+enum {
+    READ_SIZE = 4096,
+    ROWS_DEFAULT = 1000
+};
+
+struct client {
+    struct desk *desk;
+    struct client *next;
+    struct loop_io *io;
+    int fd;
+    struct msg_parser parser;
+    uint8_t *out; /* out[at..len): to be sent */
+    size_t out_at;
+    size_t out_len;
+    struct pending *pending;
+};
+
+/* A request whose reply comes later. */
+struct pending {
+    struct pending *next;
+    struct client *client;
+    uint32_t id;
+    bool list;
+};
+
+struct desk {
+    struct desk_parts parts;
+    int listening;
+    struct loop_io *io;
+    struct client *clients;
+    uint32_t count;
+    uint64_t left_ms; /* when the last client left */
+};
+
+/* ---- sending ---- */
+
+static void client_drop(struct client *c)
+{
+    struct desk *desk = c->desk;
+    struct client **at = &desk->clients;
+
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    if (--desk->count == 0)
+        desk->left_ms = loop_now_ms(desk->parts.loop);
+    while (c->pending) {
+        struct pending *p = c->pending;
+        c->pending = p->next;
+        sweeps_forget(desk->parts.sweeps, p);
+        free(p);
+    }
+    loop_io_free(c->io);
+    msg_parser_done(&c->parser);
+    free(c->out);
+    close(c->fd);
+    free(c);
+}
+
+static bool client_flush(struct client *c)
+{
+    ssize_t n =
+        send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    c->out_at += (size_t)n;
+    if (c->out_at == c->out_len) {
+        free(c->out);
+        c->out = NULL;
+        c->out_at = c->out_len = 0;
+    }
+    return true;
+}
+
+static bool client_send(struct client *c, const struct msg_writer *w)
+{
+    size_t had = c->out_len - c->out_at;
+
+    if (msg_writer_finish(w) || had > HOMING_REPLY_MAX)
+        return false;
+    uint8_t *out = malloc(had + w->len);
+    if (!out)
+        return false;
+    if (had)
+        memcpy(out, c->out + c->out_at, had);
+    memcpy(out + had, w->data, w->len);
+    free(c->out);
+    c->out = out;
+    c->out_at = 0;
+    c->out_len = had + w->len;
+    if (!client_flush(c))
+        return false;
+    loop_io_set(c->io, c->out ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+    return true;
+}
+
+/* ---- orders ---- */
+
+static void client_unpend(struct pending *p)
+{
+    struct pending **at = &p->client->pending;
+
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    free(p);
+}
+
+static void order_done(void *arg, const struct sever_counts *counts, const struct sever_row *rows,
+                       uint32_t row_count)
+{
+    struct pending *p = arg;
+    struct client *c = p->client;
+    struct msg_writer w;
+
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    msg_put_reply(&w, p->id);
+    if (p->list)
+        sever_rows_put(&w, rows, row_count);
+    else
+        sever_counts_put(&w, counts);
+    client_unpend(p);
+    if (!client_send(c, &w))
+        client_drop(c);
+    msg_writer_done(&w);
+}
+
+static void log_order(const struct sever_order *order)
+{
+    char text[64];
+
+    sever_address_print(&order->addresses[0], text, sizeof(text));
+    log_event(LOG_INFO, "order", order->kind == SEVER_OBSERVE ? "observe" : "sever",
+              LOG_STR("address", text), LOG_INT("port", order->addresses[0].port),
+              LOG_INT("addresses", order->address_count),
+              LOG_INT("endpoints", order->endpoint_count), LOG_INT("spread_ms", order->spread_ms),
+              LOG_BOOL("untagged", order->untagged));
+}
+
+/* Whether the reply comes later; otherwise it is in `w`. */
+static bool take_order(struct client *c, const struct msg *msg, enum sever_kind kind,
+                       struct msg_writer *w)
+{
+    struct sever_order order;
+    const char *wrong = sever_order_get(msg->params, kind, &order);
+    uint64_t limit = msg_get_uint(msg_array_at(msg->params, 0), "limit", ROWS_DEFAULT);
+
+    if (wrong) {
+        msg_put_error(w, msg->id, MSG_ERROR_BAD_REQUEST, "%s: %s", msg->method, wrong);
+        return false;
+    }
+    struct pending *p = calloc(1, sizeof(*p));
+    int r =
+        !p ? -ENOMEM
+           : sweeps_add(c->desk->parts.sweeps, &order,
+                        limit < SEVER_ROWS_MAX ? (uint32_t)limit : SEVER_ROWS_MAX, order_done, p);
+    if (r) {
+        free(p);
+        msg_put_error(w, msg->id, r == -EBUSY ? MSG_ERROR_BUSY : MSG_ERROR_INTERNAL, "%s: %s",
+                      msg->method, strerror(-r));
+        return false;
+    }
+    *p = (struct pending){
+        .next = c->pending, .client = c, .id = msg->id, .list = kind == SEVER_LIST};
+    c->pending = p;
+    if (kind != SEVER_LIST)
+        log_order(&order);
+    return true;
+}
+
+/* ---- status ---- */
+
+static void put_version(const struct desk *desk, struct msg_writer *w)
+{
+    msg_put_map(w, 3);
+    msg_put_key_str(w, "version", PACKAGE_VERSION);
+    msg_put_key_int(w, "pid", getpid());
+    msg_put_key_uint(w, "instance", desk->parts.instance);
+}
+
+static void put_permits(const struct desk *desk, struct msg_writer *w)
+{
+    static const char *const names[TAG_COUNT_COUNT] = {
+        [TAG_COUNT_CONNECTS] = "connects",
+        [TAG_COUNT_REDIRECTED] = "redirected",
+        [TAG_COUNT_WOULD_REDIRECT] = "would_redirect",
+        [TAG_COUNT_REFUSED] = "refused",
+        [TAG_COUNT_SHARED_ADDRESS] = "shared_address",
+        [TAG_COUNT_UNTRACKED] = "untracked",
+    };
+    struct permits_figures f;
+    struct intake_figures in;
+
+    permits_figures(desk->parts.permits, &f);
+    intake_figures(desk->parts.intake, &in);
+    msg_put_str(w, "permits");
+    msg_put_map(w, 10);
+    msg_put_key_uint(w, "processes", f.permits);
+    msg_put_key_uint(w, "groups", f.groups);
+    msg_put_key_uint(w, "groups_without_socket", f.without_netlink);
+    msg_put_key_uint(w, "taken", in.taken);
+    msg_put_key_uint(w, "refused", in.refused);
+    msg_put_key_uint(w, "over_quota", f.refused);
+    msg_put_key_uint(w, "receivers_stuck", in.stuck);
+    msg_put_key_uint(w, "waiting", in.waiting);
+    msg_put_key_bool(w, "paused", in.paused);
+    msg_put_str(w, "counters");
+    msg_put_map(w, TAG_COUNT_COUNT);
+    for (int i = 0; i < TAG_COUNT_COUNT; i++)
+        msg_put_key_uint(w, names[i], f.counts[i]);
+}
+
+static void put_status(const struct desk *desk, struct msg_writer *w)
+{
+    struct sever_counts sum;
+    uint32_t orders = sweeps_figures(desk->parts.sweeps, &sum);
+
+    msg_put_map(w, 8);
+    msg_put_key_str(w, "version", PACKAGE_VERSION);
+    msg_put_key_int(w, "pid", getpid());
+    msg_put_key_uint(w, "instance", desk->parts.instance);
+    msg_put_key_bool(w, "able", desk->parts.ability == 0);
+    msg_put_key_str(w, "ability", ability_explain(desk->parts.ability));
+    put_permits(desk, w);
+    msg_put_key_uint(w, "orders", orders);
+    msg_put_str(w, "severed");
+    sever_counts_put(w, &sum);
+}
+
+/* ---- clients ---- */
+
+static bool answer(struct client *c, const struct msg *msg)
+{
+    struct msg_writer w;
+    bool later = false, good = true;
+
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    if (strcmp(msg->method, "sever") == 0) {
+        later = take_order(c, msg, SEVER_DO, &w);
+    } else if (strcmp(msg->method, "connections") == 0) {
+        later = take_order(c, msg, SEVER_LIST, &w);
+    } else if (strcmp(msg->method, "status") == 0) {
+        msg_put_reply(&w, msg->id);
+        put_status(c->desk, &w);
+    } else if (strcmp(msg->method, "version") == 0) {
+        msg_put_reply(&w, msg->id);
+        put_version(c->desk, &w);
+    } else {
+        msg_put_error(&w, msg->id, MSG_ERROR_UNKNOWN_METHOD, "%s: no such method", msg->method);
+    }
+    if (!later)
+        good = client_send(c, &w);
+    msg_writer_done(&w);
+    return good;
+}
+
+static bool client_read(struct client *c)
+{
+    uint8_t bytes[READ_SIZE];
+    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    struct msg msg;
+    size_t used;
+
+    if (n <= 0)
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+    for (size_t at = 0; at < (size_t)n; at += used) {
+        enum msg_fed fed = msg_parser_feed(&c->parser, bytes + at, (size_t)n - at, &used, &msg);
+        if (fed == MSG_FED_MORE)
+            return true;
+        if (fed != MSG_FED_MESSAGE || msg.kind == MSG_REPLY)
+            return false;
+        if (msg.kind == MSG_REQUEST && !answer(c, &msg))
+            return false;
+    }
+    return true;
+}
+
+static void client_ready(void *arg, int events)
+{
+    struct client *c = arg;
+
+    if (((events & LOOP_WRITE) && c->out && !client_flush(c)) ||
+        ((events & LOOP_READ) && !client_read(c)))
+        client_drop(c);
+    else
+        loop_io_set(c->io, c->out ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+}
+
+static bool client_add(struct desk *desk, int fd)
+{
+    struct client *c = desk->count < DESK_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    if (!c)
+        return false;
+    c->desk = desk;
+    c->fd = fd;
+    c->io = loop_io_new(desk->parts.loop, fd, client_ready, c);
+    if (!c->io) {
+        free(c);
+        return false;
+    }
+    msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
+    c->next = desk->clients;
+    desk->clients = c;
+    desk->count++;
+    loop_io_set(c->io, LOOP_READ);
+    return true;
+}
+
+static void accept_one(void *arg, int events)
+{
+    struct desk *desk = arg;
+    int fd = accept4(desk->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (fd >= 0 && !client_add(desk, fd))
+        close(fd);
+}
+
+uint64_t desk_idle_ms(const struct desk *desk)
+{
+    return desk->count ? 0 : loop_now_ms(desk->parts.loop) - desk->left_ms;
+}
+
+struct desk *desk_new(const struct desk_parts *parts, int listening)
+{
+    struct desk *desk = calloc(1, sizeof(*desk));
+    int no = 0;
+
+    if (!desk)
+        return NULL;
+    desk->parts = *parts;
+    desk->listening = listening;
+    desk->left_ms = loop_now_ms(parts->loop);
+    desk->io = loop_io_new(parts->loop, listening, accept_one, desk);
+    if (!desk->io) {
+        free(desk);
+        return NULL;
+    }
+    (void)setsockopt(listening, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+    loop_io_set(desk->io, LOOP_READ);
+    return desk;
+}
+
+void desk_free(struct desk *desk)
+{
+    if (!desk)
+        return;
+    while (desk->clients)
+        client_drop(desk->clients);
+    loop_io_free(desk->io);
+    free(desk);
+}

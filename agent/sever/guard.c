@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * guard.c - see guard.h. An interval, not one alarm: the signal may come just before the call.
+ */
+#include "config.h"
+
+#include "agent/sever/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void interrupt(int signo)
+{
+    (void)signo;
+}
+
+void guard_init(void)
+{
+    struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART */
+    sigaction(SIGALRM, &action, NULL);
+}
+
+static void guard_set(long us)
+{
+    struct itimerval every = {{.tv_usec = us}, {.tv_usec = us}};
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+void guard_begin(void)
+{
+    guard_set(GUARD_MS * 1000L);
+}
+
+void guard_end(void)
+{
+    guard_set(0);
+}
+
+void guard_close(int fd)
+{
+    struct linger none = {.l_onoff = 1};
+    int error = errno;
+
+    if (fd < 0)
+        return;
+    guard_begin();
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    close(fd);
+    guard_end();
+    errno = error;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holder.c - see holder.h.
+ *
+ * 1. Sockets appear in place when all behind them is ready, sever.sock last: who is answered there
+ *    can hand over permits.
+ * 2. A holder whose sockets were removed or replaced can be reached by nobody, and ends.
+ */
+#include "config.h"
+
+#include "agent/sever/holder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/sever/ability.h"
+#include "agent/sever/desk.h"
+#include "agent/sever/guard.h"
+
+enum {
+    /* Descriptors for all but permits: arrivals, clients of the desk, the loop's. */
+    OTHER_FDS = 600,
+    FDS_PER_PERMIT = 3,
+    /* How often it looks whether its sockets are still in place. */
+    LOOK_MS = 5000
+};
+
+enum {
+    SOCKET_PERMIT,
+    SOCKET_SEVER,
+    SOCKET_COUNT
+};
+
+static const struct {
+    const char *name;
+    mode_t mode;
+    mode_t dir_mode;
+} sockets[SOCKET_COUNT] = {
+    [SOCKET_PERMIT] = {"permit.sock", 0666, 0755},
+    [SOCKET_SEVER] = {"sever.sock", 0600, 0750},
+};
+
+struct holder {
+    const struct holder_config *config;
+    struct loop *loop;
+    struct sockpath at[SOCKET_COUNT];
+    struct permits *permits;
+    struct sweeps *sweeps;
+    struct intake *intake;
+    struct desk *desk;
+    struct loop_timer *beat;
+    struct loop_timer *look;
+    struct loop_signal *term;
+    struct loop_signal *interrupt;
+    uint64_t instance;
+};
+
+/* ---- the sockets ---- */
+
+static const char *dir_of(const struct holder *h, int socket)
+{
+    return socket == SOCKET_PERMIT ? h->config->run_dir : h->config->admin_dir;
+}
+
+static int check_and_listen(struct holder *h, struct sockpath_error error)
+{
+    int r = 0;
+
+    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
+        r = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
+    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
+        r = sockpath_open(dir_of(h, i), sockets[i].name, sockets[i].mode, error, &h->at[i]);
+    return r;
+}
+
+/* The lock is homingd's, too, but for a moment only. */
+static int open_sockets(struct holder *h, struct sockpath_error error)
+{
+    int lock = -1, r = 0;
+
+    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
+        r = sockpath_make_dir(dir_of(h, i), sockets[i].dir_mode, error);
+    if (r == 0)
+        r = sockpath_lock(h->config->admin_dir, error, &lock);
+    if (r)
+        return r;
+    r = check_and_listen(h, error);
+    close(lock);
+    return r;
+}
+
+static int publish_sockets(struct holder *h, struct sockpath_error error)
+{
+    int lock = -1;
+    int r = sockpath_lock(h->config->admin_dir, error, &lock);
+
+    if (r)
+        return r;
+    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
+        r = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
+    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
+        r = sockpath_publish(&h->at[i]);
+    close(lock);
+    return r;
+}
+
+static bool in_place(const struct sockpath *at)
+{
+    struct stat st;
+
+    return lstat(at->path, &st) == 0 && st.st_dev == at->dev && st.st_ino == at->ino;
+}
+
+/* ---- timers and signals ---- */
+
+static void beat(void *arg)
+{
+    struct holder *h = arg;
+    char byte = 0;
+
+    if (h->config->beat_fd >= 0)
+        (void)!write(h->config->beat_fd, &byte, sizeof(byte));
+    loop_timer_set(h->beat, HOLDER_BEAT_MS);
+}
+
+static void look(void *arg)
+{
+    struct holder *h = arg;
+    const char *why = NULL;
+
+    if (!in_place(&h->at[SOCKET_PERMIT]) || !in_place(&h->at[SOCKET_SEVER]))
+        why = "its sockets were removed or replaced";
+    else if (h->config->idle_ms && desk_idle_ms(h->desk) >= h->config->idle_ms)
+        why = "no agent has been there for long";
+    if (why) {
+        log_event(LOG_WARNING, "ending", why);
+        loop_stop(h->loop);
+    }
+    loop_timer_set(h->look, h->config->idle_ms && h->config->idle_ms < LOOK_MS ? h->config->idle_ms
+                                                                               : LOOK_MS);
+}
+
+static void told_to_end(void *arg, int signo)
+{
+    struct holder *h = arg;
+
+    (void)signo;
+    loop_stop(h->loop);
+}
+
+/* ---- begin and end ---- */
+
+static uint32_t permits_affordable(void)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur <= OTHER_FDS ? 1
+                                       : (uint32_t)((files.rlim_cur - OTHER_FDS) / FDS_PER_PERMIT);
+}
+
+static int make_parts(struct holder *h)
+{
+    h->sweeps = sweeps_new(h->loop);
+    h->permits =
+        h->sweeps ? permits_new(h->loop, permits_affordable(), sweeps_group_gone, h->sweeps) : NULL;
+    h->beat = loop_timer_new(h->loop, beat, h);
+    h->look = loop_timer_new(h->loop, look, h);
+    h->term = loop_signal_new(h->loop, SIGTERM, told_to_end, h);
+    h->interrupt = loop_signal_new(h->loop, SIGINT, told_to_end, h);
+    if (!h->permits || !h->beat || !h->look || !h->term || !h->interrupt ||
+        getrandom(&h->instance, sizeof(h->instance), 0) != sizeof(h->instance))
+        return -ENOMEM;
+    h->instance |= 1; /* 0 means "none" */
+    sweeps_set_permits(h->sweeps, h->permits);
+    return 0;
+}
+
+static int make_service(struct holder *h)
+{
+    struct desk_parts parts = {.loop = h->loop,
+                               .permits = h->permits,
+                               .sweeps = h->sweeps,
+                               .instance = h->instance,
+                               .ability = ability_prove()};
+    int r = intake_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->intake);
+
+    if (r)
+        return r;
+    parts.intake = h->intake;
+    h->desk = desk_new(&parts, h->at[SOCKET_SEVER].fd);
+    if (!h->desk)
+        return -ENOMEM;
+    log_event(parts.ability ? LOG_WARNING : LOG_INFO, "ability", ability_explain(parts.ability),
+              LOG_BOOL("able", parts.ability == 0));
+    return 0;
+}
+
+static int holder_start(struct holder *h, struct sockpath_error error)
+{
+    int r = make_parts(h);
+
+    if (r == 0)
+        r = open_sockets(h, error);
+    if (r == 0)
+        r = make_service(h);
+    if (r == 0)
+        r = publish_sockets(h, error);
+    if (r)
+        return r;
+    beat(h);
+    look(h);
+    log_event(LOG_INFO, "started", "homing-sever " PACKAGE_VERSION,
+              LOG_STR("socket", h->at[SOCKET_PERMIT].path), LOG_INT("pid", getpid()));
+    return 0;
+}
+
+static void holder_end(struct holder *h)
+{
+    for (int i = 0; i < SOCKET_COUNT; i++)
+        if (h->at[i].fd >= 0)
+            sockpath_close(&h->at[i]);
+    desk_free(h->desk);
+    intake_free(h->intake);
+    permits_free(h->permits);
+    sweeps_free(h->sweeps);
+    loop_timer_free(h->beat);
+    loop_timer_free(h->look);
+    loop_signal_free(h->term);
+    loop_signal_free(h->interrupt);
+    loop_free(h->loop);
+}
+
+enum holder_exit holder_run(const struct holder_config *config)
+{
+    char text[512];
+    struct sockpath_error error = {text, sizeof(text)};
+    struct holder h = {.config = config};
+
+    for (int i = 0; i < SOCKET_COUNT; i++)
+        h.at[i].fd = -1;
+    guard_init();
+    strcpy(text, "out of memory or descriptors");
+    h.loop = loop_new();
+    int r = h.loop ? holder_start(&h, error) : -ENOMEM;
+    if (r)
+        log_event(LOG_ERROR, "start_failed", text);
+    else
+        loop_run(h.loop);
+    if (h.loop)
+        holder_end(&h);
+    return r == 0 ? HOLDER_ENDED : r == -EADDRINUSE ? HOLDER_TAKEN : HOLDER_FAILED;
+}

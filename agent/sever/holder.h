@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holder.h - the process that holds the permits and carries out orders: all parts of homing-sever
+ * on one loop, between the two sockets.
+ */
+#ifndef HOMING_HOLDER_H
+#define HOMING_HOLDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct holder_config {
+    const char *run_dir;
+    const char *admin_dir;
+    uint64_t idle_ms; /* ends when nobody has been at sever.sock for so long; 0: never */
+    int beat_fd;      /* a byte every HOLDER_BEAT_MS */
+};
+
+#define HOLDER_BEAT_MS 250
+
+enum holder_exit {
+    HOLDER_ENDED = 0,  /* told to, or idle, or its sockets were replaced or removed */
+    HOLDER_FAILED = 1, /* could not start: is said in the log */
+    HOLDER_TAKEN = 3   /* another homing-sever is alive there */
+};
+
+/* Runs until it is told to end, by SIGTERM or SIGINT. */
+enum holder_exit holder_run(const struct holder_config *config);
+
+#endif

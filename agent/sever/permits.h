@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * permits.h - the permits that are held: per process a connection and its tags, per group the
+ * netlink sockets.
+ *
+ * A group is one (network namespace, uid): whoever shares both could end the other's connections by
+ * other means, so one netlink socket does for all of its processes; a few more are kept, in case
+ * the first turns out to be of no use. A permit goes when its connection ends, the process being
+ * gone; a group with its last permit, so that the namespace is not kept alive.
+ *
+ * A permit is three descriptors and a few numbers: what a later homing-sever needs to take over.
+ */
+#ifndef HOMING_PERMITS_H
+#define HOMING_PERMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/base/loop.h"
+#include "proto/permit.h"
+
+/* Processes at once: in all, of one namespace, of one uid, of one group. A permit costs up to
+ * three descriptors and 200 bytes here, and up to 2 MiB of tags to be read at a switch. */
+#define PERMITS_MAX           16384
+#define PERMITS_PER_NETNS_MAX 8192
+#define PERMITS_PER_UID_MAX   8192
+#define PERMITS_PER_GROUP_MAX 4096
+#define GROUP_NETLINKS        4
+
+struct permits;
+struct permit;
+
+struct group {
+    uint64_t netns; /* SO_NETNS_COOKIE; 0: not known, then each permit is a group of its own */
+    uid_t uid;
+    struct {
+        int fd;
+        struct permit *from; /* NULL: that process is gone */
+    } netlinks[GROUP_NETLINKS];
+    uint32_t netlink_count;
+    uint32_t count;
+    uint64_t swept; /* number of the sweep that has been here */
+    struct permit *first;
+    struct group *next;
+};
+
+struct permit {
+    struct permits *permits;
+    struct group *group;
+    struct permit *next; /* of the group */
+    struct loop_io *io;
+    int connection;
+    int tags;
+    pid_t pid; /* 0: of a pid namespace that we do not see */
+    uid_t uid;
+    char comm[16];
+    uint64_t since_ms;
+    uint64_t swept;
+};
+
+/* Told before a group or permit goes. */
+typedef void permits_gone_fn(void *arg, struct group *group);
+
+/* `max`: at most so many permits, and never more than PERMITS_MAX. Each has three descriptors. */
+struct permits *permits_new(struct loop *loop, uint32_t max, permits_gone_fn *gone, void *arg);
+void permits_free(struct permits *permits);
+
+/* Takes over the three descriptors in any case. -EDQUOT: a quota is reached; -ENOMEM. */
+int permits_add(struct permits *permits, uint64_t netns, pid_t pid, uid_t uid, int connection,
+                int netlink, int tags);
+
+/* The group's first netlink socket is of no use: it goes, with the permit that brought it. False:
+ * that was the last permit, and the group is gone, too. */
+bool permits_drop_netlink(struct permits *permits, struct group *group);
+
+struct group *permits_first_group(const struct permits *permits);
+
+struct permits_figures {
+    uint32_t permits;
+    uint32_t groups;
+    uint32_t without_netlink;         /* groups that cannot be severed: all their sockets failed */
+    uint64_t refused;                 /* by quota */
+    uint64_t counts[TAG_COUNT_COUNT]; /* all processes', those that are gone included */
+};
+void permits_figures(const struct permits *permits, struct permits_figures *ret_figures);
+
+#endif

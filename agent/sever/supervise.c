@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * supervise.c - see supervise.h. No loop: one child, one pipe, three signals taken in turn.
+ *
+ * 1. A holder that is killed but does not end (it hangs in the kernel) is left behind: the next one
+ *    binds beside it and renames over.
+ */
+#include "config.h"
+
+#include "agent/sever/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+
+enum {
+    /* Twenty beats: a machine that is merely busy is not made busier. */
+    SILENCE_MS = 20 * HOLDER_BEAT_MS,
+    END_MS = 2000,
+    PAUSE_MIN_MS = 100,
+    PAUSE_MAX_MS = 5000
+};
+
+struct supervisor {
+    struct holder_config config;
+    int signals;
+    int pid;
+    int beats;
+    bool lived; /* it has beaten once: it could start */
+};
+
+enum event {
+    EVENT_BEAT,
+    EVENT_ENDED,
+    EVENT_SILENT,
+    EVENT_TOLD
+};
+
+static void wait_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+static int become_holder(const struct supervisor *s, int beat_fd, const sigset_t *before)
+{
+    struct holder_config config = s->config;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    close(s->signals);
+    sigprocmask(SIG_SETMASK, before, NULL);
+    config.beat_fd = beat_fd;
+    return holder_run(&config);
+}
+
+static int start(struct supervisor *s)
+{
+    sigset_t none;
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+        return -errno;
+    sigemptyset(&none);
+    s->pid = fork();
+    if (s->pid == 0) {
+        close(ends[0]);
+        _exit(become_holder(s, ends[1], &none));
+    }
+    close(ends[1]);
+    if (s->pid < 0) {
+        close(ends[0]);
+        return -errno;
+    }
+    s->beats = ends[0];
+    s->lived = false;
+    return 0;
+}
+
+static enum event next_event(const struct supervisor *s)
+{
+    struct pollfd of[] = {{s->signals, POLLIN, 0}, {s->beats, POLLIN, 0}};
+    struct signalfd_siginfo signal;
+    char bytes[64];
+
+    int n = poll(of, 2, SILENCE_MS);
+    if (n == 0)
+        return EVENT_SILENT;
+    if (n > 0 && (of[0].revents & POLLIN) && read(s->signals, &signal, sizeof(signal)) > 0 &&
+        signal.ssi_signo != SIGCHLD)
+        return EVENT_TOLD;
+    if (n > 0 && of[1].revents)
+        return read(s->beats, bytes, sizeof(bytes)) > 0 ? EVENT_BEAT : EVENT_ENDED;
+    return EVENT_BEAT;
+}
+
+/* Its exit code; -1: killed, or still not gone. */
+static int collect(const struct supervisor *s, int wait_for_ms)
+{
+    int status = 0;
+
+    for (int ms = 0; waitpid(s->pid, &status, WNOHANG) == 0; ms += 10) {
+        if (ms >= wait_for_ms)
+            return -1;
+        wait_ms(10);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void end_holder(const struct supervisor *s)
+{
+    kill(s->pid, SIGTERM);
+    if (collect(s, END_MS) >= 0)
+        return;
+    kill(s->pid, SIGKILL);
+    (void)collect(s, END_MS);
+}
+
+/* Until one holder is over. True: that is the end of all; *ret_code to exit with. */
+static bool watch(struct supervisor *s, int *ret_code)
+{
+    for (;;) {
+        enum event event = next_event(s);
+        if (event == EVENT_BEAT) {
+            s->lived = true;
+            continue;
+        }
+        *ret_code = 0;
+        if (event == EVENT_TOLD) {
+            end_holder(s);
+            return true;
+        }
+        if (event == EVENT_SILENT)
+            kill(s->pid, SIGKILL);
+        *ret_code = collect(s, END_MS);
+        bool over = *ret_code == HOLDER_ENDED || (*ret_code > 0 && !s->lived);
+        if (!over)
+            log_event(LOG_ERROR, "holder_replaced", event == EVENT_SILENT ? "it hung" : "it died",
+                      LOG_INT("pid", s->pid));
+        return over;
+    }
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int supervise(struct holder_config config)
+{
+    struct supervisor s = {.config = config, .signals = open_signals()};
+    int pause_ms = PAUSE_MIN_MS, code = 1;
+
+    for (;;) {
+        int r = s.signals < 0 ? -errno : start(&s);
+        if (r) {
+            log_event(LOG_ERROR, "start_failed", "no descriptor or process");
+            return 1;
+        }
+        bool over = watch(&s, &code);
+        close(s.beats);
+        if (over)
+            return code == HOLDER_TAKEN ? 1 : code;
+        wait_ms(pause_ms);
+        pause_ms = s.lived                       ? PAUSE_MIN_MS
+                   : pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2
+                                                 : PAUSE_MAX_MS;
+    }
+}

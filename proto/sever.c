@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sever.c - see sever.h. Called by agent/severer.c, which orders, and agent/sever, which obeys.
+ */
+#include "config.h"
+
+#include "sever.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t at;
+} counts_fields[] = {
+    {"seen", offsetof(struct sever_counts, seen)},
+    {"outdated", offsetof(struct sever_counts, outdated)},
+    {"untagged", offsetof(struct sever_counts, untagged)},
+    {"severed", offsetof(struct sever_counts, severed)},
+    {"gone", offsetof(struct sever_counts, gone)},
+    {"denied", offsetof(struct sever_counts, denied)},
+    {"failed", offsetof(struct sever_counts, failed)},
+    {"dropped", offsetof(struct sever_counts, dropped)},
+    {"processes", offsetof(struct sever_counts, processes)},
+    {"namespaces", offsetof(struct sever_counts, namespaces)},
+    {"first_us", offsetof(struct sever_counts, first_us)},
+};
+
+enum {
+    COUNTS_FIELDS = sizeof(counts_fields) / sizeof(counts_fields[0])
+};
+
+/* ---- addresses ---- */
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address)
+{
+    struct sever_address a = {.family = AF_INET, .port = port};
+
+    if (inet_pton(AF_INET, text, a.addr) == 1) {
+        *ret_address = a;
+        return true;
+    }
+    a.family = AF_INET6;
+    if (inet_pton(AF_INET6, text, a.addr) != 1)
+        return false;
+    if (memcmp(a.addr, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+        a.family = AF_INET;
+        memcpy(a.addr, a.addr + 12, 4);
+        memset(a.addr + 4, 0, 12);
+    }
+    *ret_address = a;
+    return true;
+}
+
+void sever_address_print(const struct sever_address *address, char *ret_text, size_t size)
+{
+    if (!inet_ntop(address->family, address->addr, ret_text, (socklen_t)size) && size)
+        ret_text[0] = '\0';
+}
+
+/* ---- orders ---- */
+
+void sever_order_put(struct msg_writer *w, const struct sever_order *order)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    msg_put_array(w, 1);
+    msg_put_map(w, 5);
+    msg_put_str(w, "endpoints");
+    msg_put_array(w, order->endpoint_count);
+    for (uint32_t i = 0; i < order->endpoint_count; i++) {
+        msg_put_array(w, 2);
+        msg_put_uint(w, order->endpoints[i].id);
+        msg_put_uint(w, order->endpoints[i].older_than);
+    }
+    msg_put_str(w, "addresses");
+    msg_put_array(w, order->address_count);
+    for (uint32_t i = 0; i < order->address_count; i++) {
+        sever_address_print(&order->addresses[i], text, sizeof(text));
+        msg_put_array(w, 2);
+        msg_put_str(w, text);
+        msg_put_uint(w, order->addresses[i].port);
+    }
+    msg_put_key_uint(w, "spread_ms", order->spread_ms);
+    msg_put_key_bool(w, "observe", order->kind == SEVER_OBSERVE);
+    msg_put_key_bool(w, "untagged", order->untagged);
+}
+
+static const char *get_endpoints(const struct msg_value *list, struct sever_order *order)
+{
+    uint32_t count = msg_array_len(list);
+
+    if (count > SEVER_ENDPOINTS_MAX)
+        return "too many endpoints";
+    for (uint32_t i = 0; i < count; i++) {
+        const struct msg_value *pair = msg_array_at(list, i);
+        struct sever_endpoint *e = &order->endpoints[i];
+        if (msg_array_len(pair) != 2 || !msg_uint(msg_array_at(pair, 0), &e->id) ||
+            !msg_uint(msg_array_at(pair, 1), &e->older_than))
+            return "an endpoint is [id, older_than]";
+    }
+    order->endpoint_count = count;
+    return NULL;
+}
+
+static const char *get_addresses(const struct msg_value *list, struct sever_order *order)
+{
+    uint32_t count = msg_array_len(list);
+
+    if (count == 0 || count > SEVER_ADDRESSES_MAX)
+        return count ? "too many addresses" : "no addresses";
+    for (uint32_t i = 0; i < count; i++) {
+        const struct msg_value *pair = msg_array_at(list, i);
+        const char *text = msg_str(msg_array_at(pair, 0));
+        uint64_t port = 0;
+        if (msg_array_len(pair) != 2 || !text || !msg_uint(msg_array_at(pair, 1), &port) ||
+            port == 0 || port > 65535 ||
+            !sever_address_parse(text, (uint16_t)port, &order->addresses[i]))
+            return "an address is [\"numeric address\", port]";
+    }
+    order->address_count = count;
+    return NULL;
+}
+
+const char *sever_order_get(const struct msg_value *params, enum sever_kind kind,
+                            struct sever_order *ret_order)
+{
+    const struct msg_value *map = msg_array_at(params, 0);
+    struct sever_order order = {.kind = kind};
+    uint64_t spread = msg_get_uint(map, "spread_ms", 0);
+
+    if (msg_array_len(params) != 1 || msg_type(map) != MSG_TYPE_MAP)
+        return "params are one map";
+    const char *wrong = get_endpoints(msg_get(map, "endpoints"), &order);
+    if (!wrong)
+        wrong = get_addresses(msg_get(map, "addresses"), &order);
+    if (!wrong && spread > SEVER_SPREAD_MAX_MS)
+        wrong = "spread_ms is too long";
+    if (wrong)
+        return wrong;
+    if (kind == SEVER_DO && msg_get_bool(map, "observe", false))
+        order.kind = SEVER_OBSERVE;
+    order.spread_ms = (uint32_t)spread;
+    order.untagged = msg_get_bool(map, "untagged", false);
+    *ret_order = order;
+    return NULL;
+}
+
+/* ---- counts ---- */
+
+void sever_counts_put(struct msg_writer *w, const struct sever_counts *counts)
+{
+    msg_put_map(w, COUNTS_FIELDS);
+    for (size_t i = 0; i < COUNTS_FIELDS; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)counts + counts_fields[i].at, sizeof(value));
+        msg_put_key_uint(w, counts_fields[i].name, value);
+    }
+}
+
+void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_counts)
+{
+    for (size_t i = 0; i < COUNTS_FIELDS; i++) {
+        uint64_t value = msg_get_uint(map, counts_fields[i].name, 0);
+        memcpy((char *)ret_counts + counts_fields[i].at, &value, sizeof(value));
+    }
+}
+
+/* ---- rows ---- */
+
+void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sever_row *row = &rows[i];
+        sever_address_print(&row->address, text, sizeof(text));
+        msg_put_map(w, 8);
+        msg_put_key_uint(w, "pid", (uint64_t)row->pid);
+        msg_put_key_uint(w, "uid", row->uid);
+        msg_put_key_str(w, "comm", row->comm);
+        msg_put_key_uint(w, "endpoint", row->endpoint);
+        msg_put_key_uint(w, "generation", row->generation);
+        msg_put_key_uint(w, "age_ms", row->age_ms);
+        msg_put_key_str(w, "address", text);
+        msg_put_key_uint(w, "port", row->address.port);
+    }
+}
+
+bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row)
+{
+    const char *address = msg_get_str(map, "address");
+    const char *comm = msg_get_str(map, "comm");
+    uint64_t port = msg_get_uint(map, "port", 0);
+    struct sever_row row = {.pid = (int)msg_get_uint(map, "pid", 0),
+                            .uid = (uint32_t)msg_get_uint(map, "uid", 0),
+                            .endpoint = msg_get_uint(map, "endpoint", 0),
+                            .generation = msg_get_uint(map, "generation", 0),
+                            .age_ms = msg_get_uint(map, "age_ms", 0)};
+
+    if (!address || port > 65535 || !sever_address_parse(address, (uint16_t)port, &row.address))
+        return false;
+    for (size_t i = 0; comm && comm[i] && i < sizeof(row.comm) - 1; i++)
+        row.comm[i] = comm[i];
+    *ret_row = row;
+    return true;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sever.h - what homingd orders of homing-sever over sever.sock, as a struct and as a message.
+ *
+ * One pass: after a switch homingd orders the connections to the demoted member severed that were
+ * made for an endpoint before its answer changed; homing-sever sweeps several times and replies
+ * when it is done, with counts. In `observe` it counts only. `connections` is the same without
+ * an endpoint: it lists instead. Both ends in one file. Method by method: PROTOCOL.md.
+ */
+#ifndef HOMING_SEVER_H
+#define HOMING_SEVER_H
+
+#include "msg.h"
+
+/* Of one order: all of them fit into a request (HOMING_REQUEST_MAX). For more endpoints, more
+ * orders; more addresses than four members have at most no switch demotes. */
+#define SEVER_ENDPOINTS_MAX 64
+#define SEVER_ADDRESSES_MAX 32
+/* Rows of one `connections` reply: more than a person reads, little enough to make at once. */
+#define SEVER_ROWS_MAX 10000
+/* Later than this nobody would call the connections outdated, but wrong. */
+#define SEVER_SPREAD_MAX_MS 600000
+
+enum sever_kind {
+    SEVER_DO,
+    SEVER_OBSERVE, /* count what would be done */
+    SEVER_LIST,
+    SEVER_KIND_COUNT
+};
+
+struct sever_endpoint {
+    uint64_t id;
+    uint64_t older_than; /* tags of a smaller generation are outdated */
+};
+
+struct sever_address {
+    int family;       /* AF_INET or AF_INET6, never v4-mapped */
+    uint16_t port;    /* host order */
+    uint8_t addr[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
+};
+
+struct sever_order {
+    enum sever_kind kind;
+    struct sever_endpoint endpoints[SEVER_ENDPOINTS_MAX];
+    uint32_t endpoint_count;
+    struct sever_address addresses[SEVER_ADDRESSES_MAX]; /* all of the demoted member's */
+    uint32_t address_count;
+    uint32_t spread_ms; /* 0: all at once */
+    bool untagged;      /* also those that no permit's tags know */
+};
+
+/* What became of an order. */
+struct sever_counts {
+    uint64_t seen;       /* connections to the addresses, at the first sweep */
+    uint64_t outdated;   /* of these, tagged for an endpoint with an older generation */
+    uint64_t untagged;   /* of these, without any tag */
+    uint64_t severed;    /* aborted, in all sweeps; in observe: would have been */
+    uint64_t gone;       /* ended by themselves between look and order */
+    uint64_t denied;     /* EPERM: not ours to abort */
+    uint64_t failed;     /* any other error */
+    uint64_t dropped;    /* permits that hindered the work */
+    uint64_t processes;  /* permits looked at, at the first sweep */
+    uint64_t namespaces; /* netlink sockets used, at the first sweep */
+    uint64_t first_us;   /* how long the first sweep took */
+};
+
+/* A tagged connection, as `connections` lists it. */
+struct sever_row {
+    int pid; /* of the process that handed the permit over; 0: in a pid namespace not seen here */
+    uint32_t uid;
+    char comm[16];
+    uint64_t endpoint;
+    uint64_t generation;
+    uint64_t age_ms;
+    struct sever_address address;
+};
+
+/* Writes the params of `sever` or `connections`: an array of one map. */
+void sever_order_put(struct msg_writer *w, const struct sever_order *order);
+
+/* NULL: *ret_order is filled; otherwise what is wrong with the params. */
+const char *sever_order_get(const struct msg_value *params, enum sever_kind kind,
+                            struct sever_order *ret_order);
+
+void sever_counts_put(struct msg_writer *w, const struct sever_counts *counts);
+void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_counts);
+
+/* An array of maps. */
+void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count);
+bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row);
+
+/* "10.0.0.1" or "fd00::1"; v4-mapped text becomes IPv4. False: neither. */
+bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address);
+/* ret_text has at least 46 bytes. */
+void sever_address_print(const struct sever_address *address, char *ret_text, size_t size);
+
+#endif
