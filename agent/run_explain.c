@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "agent/explain.h"
 #include "agent/run_parts.h"
 
@@ -17,27 +19,42 @@ static void put_layers(struct msg_writer *w, const struct view_entry *entry, enu
                         explain_layer((enum layer)layer, entry->role, entry->mode, state));
 }
 
+/* One per family, the preferred one first. */
+static uint32_t writer_addresses(const struct view_entry *entry, struct view_address ret[2])
+{
+    const char *texts[] = {entry->family == 6 ? entry->text6 : entry->text4,
+                           entry->family == 6 ? entry->text4 : entry->text6};
+    uint32_t count = 0;
+
+    for (int i = 0; i < 2; i++)
+        if (texts[i][0]) {
+            snprintf(ret[count].text, sizeof(ret[count].text), "%s", texts[i]);
+            ret[count++].port = entry->port;
+        }
+    return count;
+}
+
 void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
                                struct msg_writer *w)
 {
-    const char *first = entry->family == 6 ? entry->text6 : entry->text4;
-    const char *second = entry->family == 6 ? entry->text4 : entry->text6;
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     struct view_map map;
     uint32_t count = 0;
 
-    msg_put_str(w, "addresses");
     if (entry->role == VIEW_ROLE_READER &&
         view_map_check(view_writer(run->view)->header, view_bytes(run->view), &map))
         count = view_read_members(&map, entry->cluster, VIEW_MEMBER_READER, at,
                                   HOMING_VIEW_ADDRESSES_MAX);
-    msg_put_array(w, count ? count : (uint32_t)(first[0] != 0) + (second[0] != 0));
+    if (!count)
+        count = writer_addresses(entry, at);
+    msg_put_str(w, "addresses");
+    msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++)
         msg_put_str(w, at[i].text);
-    if (!count && first[0])
-        msg_put_str(w, first);
-    if (!count && second[0])
-        msg_put_str(w, second);
+    msg_put_str(w, "ports");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_uint(w, at[i].port);
 }
 
 static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
@@ -54,7 +71,7 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
                                                                                   : entry.state;
     msg_put_str(w, "name");
-    msg_put_map(w, 7);
+    msg_put_map(w, 8);
     msg_put_key_str(w, "name", name);
     msg_put_key_str(w, "endpoint", endpoint->names[0]);
     msg_put_key_str(w, "role", view_role_name(entry.role));

@@ -154,7 +154,7 @@ static void call_resolve(struct call *call)
     }
     stale = view_entry_stale(&entry, loop_now_ms(call->run->loop));
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 10);
+    msg_put_map(call->reply, 11);
     msg_put_key_str(call->reply, "name", text);
     msg_put_key_str(call->reply, "endpoint", endpoint_at(&place)->names[0]);
     msg_put_key_str(call->reply, "cluster", place.rc->conf->name);

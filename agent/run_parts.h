@@ -178,8 +178,8 @@ void run_status_put(struct run *run, struct msg_writer *w);
 void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w);
 void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
                      struct msg_writer *w);
-/* The key "addresses" and what programs get: the preferred family first; of a reader endpoint, all
- * readers. */
+/* The keys "addresses" and "ports" and what programs get: the preferred family first; of a reader
+ * endpoint, all readers. */
 void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
                                struct msg_writer *w);
 

@@ -158,14 +158,25 @@ static void a_layout_that_is_not_served_comes_without_a_descriptor(void **state)
     assert_string_equal(code(), "unsupported");
 }
 
+static uint64_t port_at(uint32_t i)
+{
+    uint64_t port = 0;
+
+    assert_true(msg_uint(msg_array_at(msg_get(answered.result, "ports"), i), &port));
+    return port;
+}
+
 static void resolve_answers_from_the_view(void **state)
 {
     (void)state;
     call(SERVE_AGENT, 65534, "resolve", "ORDERS-db.", NULL);
     assert_string_equal(msg_str(msg_array_at(msg_get(answered.result, "addresses"), 0)),
                         "10.0.0.1");
+    assert_int_equal(port_at(0), SIM_PORT);
     call(SERVE_AGENT, 65534, "resolve", SIM_READER_NAME, NULL);
     assert_int_equal(msg_array_len(msg_get(answered.result, "addresses")), 2);
+    assert_int_equal(msg_array_len(msg_get(answered.result, "ports")), 2);
+    assert_int_equal(port_at(0) + port_at(1), SIM_PORT + 1 + SIM_PORT + 2);
     call(SERVE_AGENT, 65534, "resolve", "orders-db.ns", NULL);
     assert_string_equal(code(), "not_found");
     assert_non_null(strstr(msg_get_str(answered.error, "message"), SIM_WRITER_NAME));

@@ -166,7 +166,7 @@ static void write_configuration(const struct sim *sim, const char *keys)
             "    members:\n",
             sim->folder, sim->folder, keys);
     for (unsigned i = 0; i < sim->count; i++)
-        fprintf(file, "      - 10.0.0.%u\n", i + 1);
+        fprintf(file, "      - 10.0.0.%u:%u\n", i + 1, SIM_PORT + i);
     fclose(file);
 }
 

@@ -27,6 +27,8 @@ enum {
 
 #define SIM_WRITER_NAME "orders-db"
 #define SIM_READER_NAME "orders-ro"
+/* The first server's; the others' are the next ones. */
+#define SIM_PORT 5432
 
 enum sim_conduct {
     SIM_ANSWERS,
