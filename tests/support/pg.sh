@@ -204,7 +204,7 @@ pg_promote() {
 pg_rejoin() {
     pg_stop "$1" fast || pg_kill "$1"
     # Until its first checkpoint a promoted server's control file names the timeline before, and pg_rewind believes it.
-    pg_sql "$2" CHECKPOINT
+    pg_sql "$2" CHECKPOINT || return 1
     if ! pg_as "$PG_BIN/pg_rewind" -D "$PG_ROOT/$1" --source-server="$(pg_conninfo "$2")" --no-sync \
         >>"$(pg_log "$1")" 2>&1; then
         pg_copy "$1" "$2" || return 1

@@ -45,6 +45,9 @@ class Net:
             self.remember(inside, other)
         if routed:
             self.routed.append(address)
+            for other in self.holders:
+                if other != name:
+                    self.remember(self.inside(other), address)
         return address
 
     @staticmethod
