@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "agent/base/bound.h"
 #include "agent/base/log.h"
 #include "agent/base/notify.h"
 #include "agent/run_parts.h"
@@ -173,6 +174,16 @@ void run_check_descriptors(struct run *run)
               LOG_INT("limit", limit.rlim_cur), LOG_INT("needed", needed));
 }
 
+void run_bound_memory(const struct run *run)
+{
+    const struct conf *conf = run->held->conf;
+    uint64_t members = 0;
+
+    for (uint32_t i = 0; i < conf->cluster_count; i++)
+        members += conf->clusters[i].member_count;
+    bound_memory(members);
+}
+
 /* A state directory that cannot be used costs memory across restarts, not the service. */
 static void open_state(struct run *run)
 {
@@ -219,6 +230,7 @@ static void start(struct run *run)
 {
     open_state(run);
     run_check_descriptors(run);
+    run_bound_memory(run);
     for (uint32_t i = 0; i < run->cluster_count; i++)
         run_cluster_start(run->clusters[i]);
     if (run->cluster_count) /* a disk that refuses should be known before it is needed */

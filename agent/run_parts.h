@@ -91,6 +91,8 @@ void run_note_state(struct run *run, const char *error);
 
 /* Finds out whether the limit of open files allows what is configured. */
 void run_check_descriptors(struct run *run);
+/* I6. */
+void run_bound_memory(const struct run *run);
 
 struct run_conf *run_conf_ref(struct run_conf *held);
 void run_conf_unref(struct run_conf *held); /* NULL is allowed */

@@ -284,6 +284,7 @@ static void exchange(struct run *run, struct plan *plan)
     run_conf_unref(run->held);
     run->held = plan->held;
     run_check_descriptors(run);
+    run_bound_memory(run);
 }
 
 /* ---- the way in ---- */

@@ -3,7 +3,9 @@
 """Every kind of bad member at once, beside a good one: each says what is wrong in status, in the
 server's own words, and disturbs nobody."""
 import os
+import re
 import socket
+import struct
 import sys
 import threading
 
@@ -41,6 +43,30 @@ def talk_garbage():
 
 threading.Thread(target=talk_garbage, daemon=True).start()
 
+giant = socket.socket()
+giant.bind(("127.0.0.1", 0))
+giant.listen(64)
+GIANT = "127.0.0.1:%d" % giant.getsockname()[1]
+# Logged in; then one row of 1 GB, which is never sent to its end.
+GIGABYTE = (b"R" + struct.pack("!II", 8, 0) + b"Z" + struct.pack("!I", 5) + b"I",
+            b"T" + struct.pack("!IH", 26, 1) + b"c\0" + bytes(18) + b"D" + struct.pack("!IHI", 10**9, 1, 10**9 - 10))
+
+
+def talk_without_end():
+    while True:
+        client, _ = giant.accept()
+        try:
+            for part in GIGABYTE:
+                client.recv(4096)
+                client.sendall(part)
+            while True:
+                client.sendall(bytes(1 << 20))
+        except OSError:
+            client.close()
+
+
+threading.Thread(target=talk_without_end, daemon=True).start()
+
 secrets = directory()
 WRONG = os.path.join(secrets, "wrong.pw")
 with open(WRONG, "w") as out:
@@ -66,6 +92,7 @@ agent = Agent(
     + cluster("mixed", [REFUSED, A, SILENT, GARBAGE, "no-such-host.invalid"])
     + cluster("password", [A], "user=homing dbname=postgres sslmode=disable",
               "    password_file: %s\n" % WRONG)
+    + cluster("giant", [GIANT])
     + cluster("tls", [A], "user=postgres dbname=postgres sslmode=require")
     + cluster("nobase", [A], "user=postgres dbname=no_such_base sslmode=disable"))
 
@@ -116,6 +143,15 @@ def a_tls_mismatch_and_a_missing_database_have_the_servers_words_too():
     eventually(lambda: "SSL" in error("tls", A), "no SSL")
     eventually(lambda: "no_such_base" in error("nobase", A), "no such database")
     equal(agent.resolve("tls-db"), None)
+
+
+@test
+def a_member_that_announces_a_gigabyte_costs_a_connection_and_no_memory():
+    eventually(lambda: agent.member("giant", GIANT)["report"] == "odd" and error("giant", GIANT), "it is odd")
+    with open("/proc/%d/status" % agent.process.pid) as status:
+        sizes = {key: int(value) for key, value in re.findall(r"^(VmHWM|VmSize):\s+(\d+) kB", status.read(), re.M)}
+    # A sanitizer reserves terabytes.
+    assert sizes["VmHWM"] < 64_000 or sizes["VmSize"] > 1 << 30, sizes
 
 
 @test
