@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * severer.h - homingd's end of sever.sock: orders connections severed, and knows whether they can
+ * be.
+ *
+ * One pass: at start, while homingd still may, severer_start_child() sees to it that a homing-sever
+ * runs; then homingd drops its capabilities. severer_new() connects, now or when there is somebody,
+ * and keeps the connection: its end tells that the process is gone, and with it all permits. Orders
+ * given meanwhile wait for ORDER_WAIT_MS; everything is answered exactly once.
+ */
+#ifndef HOMING_SEVERER_H
+#define HOMING_SEVERER_H
+
+#include "agent/base/loop.h"
+#include "proto/permit.h"
+#include "proto/sever.h"
+
+struct severer;
+
+/* What is known of homing-sever; asked for every few seconds. */
+struct severer_status {
+    uint64_t instance; /* for the view's sever_instance; 0: none answers */
+    bool able;
+    char why[192]; /* why it is, or is not */
+    uint32_t pid;
+    uint32_t processes; /* that have handed over a permit */
+    uint32_t namespaces;
+    uint64_t counts[TAG_COUNT_COUNT]; /* all processes' */
+    struct sever_counts severed;      /* since it started */
+};
+
+/* The instance, or the ability, is another one. */
+typedef void severer_changed_fn(void *arg);
+
+/* May give further orders, but not free the severer. error: 0, then counts hold; -ETIME: nobody
+ * answered in time; -EPIPE: it ended meanwhile; -EPROTO: it refused; -ECANCELED: severer_free(). */
+typedef void severer_done_fn(void *arg, int error, const struct sever_counts *counts);
+typedef void severer_rows_fn(void *arg, int error, const struct sever_row *rows, uint32_t count);
+
+/* Starts homing-sever for this run directory, if this process has CAP_NET_ADMIN and none answers.
+ * It is found beside this program's own file: in ../libexec/homing/, or in the same directory. It
+ * outlives us. 0: started, or there is one, or we may not; or negative errno. Call it before
+ * privilege_keep(). */
+int severer_start_child(const char *run_dir, bool json_log);
+
+/* NULL: out of memory. */
+struct severer *severer_new(struct loop *loop, const char *run_dir, severer_changed_fn *changed,
+                            void *arg);
+void severer_free(struct severer *severer);
+
+const struct severer_status *severer_status(const struct severer *severer);
+uint64_t severer_instance(const struct severer *severer);
+
+/* -EBUSY: too many wait; -ENOMEM; then `done` is not called. */
+int severer_order(struct severer *severer, const struct sever_order *order, severer_done_fn *done,
+                  void *arg);
+
+/* Tagged connections to an order's addresses; its endpoints do not matter. */
+int severer_connections(struct severer *severer, const struct sever_order *order,
+                        severer_rows_fn *done, void *arg);
+
+#endif

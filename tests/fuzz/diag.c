@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fuzz target: any bytes as a datagram of the kernel's. Reading moves on and ends; what is listed
+ * can be judged and named to the kernel.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "agent/sever/diag.h"
+#include "agent/sever/tags.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t request[DIAG_DESTROY_LEN];
+    struct diag_message m = {0};
+    struct tags tags = {0};
+    enum diag_kind kind;
+    size_t at = 0, before = 0;
+
+    while ((kind = diag_take(data, size, &at, 7, 3, &m)) != DIAG_END && kind != DIAG_BAD) {
+        if (at < before + 16 || m.error > 0 || kind >= DIAG_KIND_COUNT)
+            abort();
+        if (kind != DIAG_FOREIGN && m.seq - 7 >= 3)
+            abort();
+        before = at;
+        if (kind != DIAG_SOCKET)
+            continue;
+        struct sever_address peer = diag_peer(&m.socket);
+        if (!diag_is_connected_to(&m.socket, &peer, 1) || tags_add(&tags, &m.socket))
+            abort();
+        diag_put_destroy(&m.socket, 1, request);
+    }
+    tags_done(&tags);
+    return 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fuzz target: what a stranger sends to permit.sock: how many descriptors of which kinds, with
+ * which bytes; and what is in his tags. Only a permit is taken for one, nothing is left open.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/sever/guard.h"
+#include "agent/sever/receive.h"
+#include "agent/sever/tags.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int memory(const uint8_t *data, size_t size, int kind)
+{
+    int fd = memfd_create("tags", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, kind & 1 ? 4096 : sizeof(struct tag_memory)) ||
+        pwrite(fd, data, size, 0) < 0)
+        abort();
+    (void)fcntl(fd, F_ADD_SEALS, kind & 2 ? F_SEAL_SHRINK : F_SEAL_SHRINK | F_SEAL_GROW);
+    return fd;
+}
+
+/* One byte says what to send: 0 to 3 netlink or TCP, 4 to 7 memory, else a pipe's end. */
+static int thing(uint8_t kind, const uint8_t *data, size_t size)
+{
+    int ends[2];
+
+    if (kind % 9 < 2)
+        return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+                      kind % 9 ? NETLINK_ROUTE : NETLINK_SOCK_DIAG);
+    if (kind % 9 < 4)
+        return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (kind % 9 < 8)
+        return memory(data, size, kind % 9 - 4);
+    if (pipe(ends))
+        abort();
+    close(ends[1]);
+    return ends[0];
+}
+
+static void send_things(int fd, const void *bytes, size_t len, const int *fds, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(4 * sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct iovec iov = {(void *)bytes, len};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+    if (count) {
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    }
+    (void)!sendmsg(fd, &m, MSG_DONTWAIT);
+}
+
+static void check(const struct received *r, bool could_be)
+{
+    static const struct sever_order order = {.endpoints = {{1, 2}}, .endpoint_count = 1};
+    struct tags tags = {0};
+
+    if (r->result != RECEIVE_PERMIT)
+        return;
+    if (!could_be)
+        abort();
+    (void)tags_add(&tags, &(struct diag_socket){.cookie = 1});
+    (void)tags_judge_memory(&tags, &order, r->fds[PERMIT_FD_TAGS],
+                            &(struct tags_holder){.own = true});
+    tags_done(&tags);
+    guard_close(r->fds[PERMIT_FD_NETLINK]);
+    guard_close(r->fds[PERMIT_FD_TAGS]);
+}
+
+/* count, a kind for each, whether the hello is right, then the memory's content. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct received received = {0};
+    int fds[4], pair[2];
+
+    if (size < 6 || size > 8192)
+        return 0;
+    size_t count = data[0] % 5;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        abort();
+    guard_init();
+    for (size_t i = 0; i < count; i++)
+        fds[i] = thing(data[1 + i], data + 6, size - 6);
+    if (data[5] % 2)
+        send_things(pair[0], permit_hello, sizeof(permit_hello), fds, count);
+    else
+        send_things(pair[0], data, size, fds, count);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    receive_permit(pair[1], &received);
+    check(&received, count == PERMIT_FD_COUNT && data[1] % 9 == 0 && data[2] % 9 == 4);
+    close(pair[0]);
+    close(pair[1]);
+    int next = dup(2); /* the lowest free one: what it got was closed */
+    if (next != pair[0])
+        abort();
+    close(next);
+    return 0;
+}

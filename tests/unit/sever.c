@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Unit tests of proto/sever.c: orders, counts and rows as messages, and addresses as text.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proto/limits.h"
+#include "proto/sever.h"
+
+/* What a put function wrote, as the other end sees it. */
+struct wire {
+    struct msg_writer w;
+    struct msg_parser p;
+    struct msg msg;
+};
+
+static void wire_begin(struct wire *wire)
+{
+    msg_writer_init(&wire->w, HOMING_REQUEST_MAX);
+    msg_parser_init(&wire->p, HOMING_REQUEST_MAX);
+    msg_put_request(&wire->w, 1, "x");
+}
+
+static const struct msg_value *wire_cross(struct wire *wire)
+{
+    size_t used;
+
+    assert_int_equal(msg_writer_finish(&wire->w), 0);
+    assert_int_equal(msg_parser_feed(&wire->p, wire->w.data, wire->w.len, &used, &wire->msg),
+                     MSG_FED_MESSAGE);
+    return wire->msg.params;
+}
+
+static void wire_done(struct wire *wire)
+{
+    msg_writer_done(&wire->w);
+    msg_parser_done(&wire->p);
+}
+
+static void the_longest_order_fits_into_a_request_and_comes_back_the_same(void **state)
+{
+    struct sever_order order = {.kind = SEVER_OBSERVE,
+                                .endpoint_count = SEVER_ENDPOINTS_MAX,
+                                .address_count = SEVER_ADDRESSES_MAX,
+                                .spread_ms = SEVER_SPREAD_MAX_MS,
+                                .untagged = true};
+    struct sever_order back;
+    struct wire wire;
+
+    (void)state;
+    memset(&back, 0xaa, sizeof(back));
+    for (uint64_t i = 0; i < SEVER_ENDPOINTS_MAX; i++)
+        order.endpoints[i] = (struct sever_endpoint){UINT64_MAX - i, UINT64_MAX - 2 * i};
+    for (int i = 0; i < SEVER_ADDRESSES_MAX; i++)
+        assert_true(sever_address_parse("fd00:1111:2222:3333:4444:5555:6666:7777", 65535,
+                                        &order.addresses[i]));
+    wire_begin(&wire);
+    sever_order_put(&wire.w, &order);
+    assert_null(sever_order_get(wire_cross(&wire), SEVER_DO, &back));
+    assert_memory_equal(&order, &back, sizeof(order));
+    wire_done(&wire);
+}
+
+static void put_bad_order(struct msg_writer *w, int what)
+{
+    msg_put_array(w, 1);
+    if (what == 0) {
+        msg_put_nil(w);
+        return;
+    }
+    msg_put_map(w, 3);
+    msg_put_str(w, "addresses");
+    msg_put_array(w, what == 1 ? 0 : what == 2 ? SEVER_ADDRESSES_MAX + 1 : 1);
+    for (int i = 0; i < (what == 1 ? 0 : what == 2 ? SEVER_ADDRESSES_MAX + 1 : 1); i++) {
+        msg_put_array(w, 2);
+        msg_put_str(w, what == 3 ? "db.example" : "10.0.0.1");
+        msg_put_uint(w, what == 4 ? 0 : what == 5 ? 65536 : 5432);
+    }
+    msg_put_key_uint(w, "spread_ms", what == 6 ? SEVER_SPREAD_MAX_MS + 1 : 0);
+    msg_put_str(w, "endpoints");
+    msg_put_array(w, what == 7 ? SEVER_ENDPOINTS_MAX + 1 : 1);
+    for (int i = 0; i < (what == 7 ? SEVER_ENDPOINTS_MAX + 1 : 1); i++) {
+        msg_put_array(w, what == 8 ? 1 : 2);
+        msg_put_uint(w, 1);
+        if (what != 8)
+            msg_put_uint(w, 1);
+    }
+}
+
+static void bad_orders_are_refused_with_a_reason(void **state)
+{
+    struct sever_order order = {.spread_ms = 77};
+    struct wire wire;
+
+    (void)state;
+    for (int what = 0; what <= 9; what++) {
+        wire_begin(&wire);
+        put_bad_order(&wire.w, what);
+        const char *wrong = sever_order_get(wire_cross(&wire), SEVER_DO, &order);
+        if (what < 9)
+            assert_non_null(wrong);
+        else
+            assert_null(wrong); /* the one without a fault */
+        assert_int_equal(order.spread_ms, what < 9 ? 77 : 0);
+        wire_done(&wire);
+    }
+}
+
+static void counts_come_back_the_same(void **state)
+{
+    struct sever_counts counts, back;
+    uint64_t fields[sizeof(counts) / sizeof(uint64_t)];
+    struct wire wire;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        fields[i] = i + 1;
+    memcpy(&counts, fields, sizeof(counts));
+    wire_begin(&wire);
+    msg_put_array(&wire.w, 1);
+    sever_counts_put(&wire.w, &counts);
+    sever_counts_get(msg_array_at(wire_cross(&wire), 0), &back);
+    assert_memory_equal(&counts, &back, sizeof(counts));
+    wire_done(&wire);
+}
+
+static void rows_come_back_the_same(void **state)
+{
+    struct sever_row row = {.pid = 4711,
+                            .uid = UINT32_MAX,
+                            .comm = "fifteen_letters",
+                            .endpoint = UINT64_MAX,
+                            .generation = 3,
+                            .age_ms = 12};
+    struct sever_row back;
+    struct wire wire;
+
+    (void)state;
+    assert_true(sever_address_parse("fd00::1", 5432, &row.address));
+    wire_begin(&wire);
+    sever_rows_put(&wire.w, &row, 1);
+    const struct msg_value *list = wire_cross(&wire);
+    memset(&back, 0xaa, sizeof(back));
+    assert_true(sever_row_get(msg_array_at(list, 0), &back));
+    assert_memory_equal(&row, &back, sizeof(row));
+    assert_false(sever_row_get(NULL, &back));
+    wire_done(&wire);
+}
+
+static void addresses_are_numeric_and_mapped_ones_are_IPv4(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *back;
+        int family;
+    } rows[] = {
+        {"10.0.0.1", "10.0.0.1", AF_INET},
+        {"::ffff:10.0.0.1", "10.0.0.1", AF_INET},
+        {"fd00::1", "fd00::1", AF_INET6},
+        {"::1", "::1", AF_INET6},
+        {"10.0.0", NULL, 0},
+        {"", NULL, 0},
+        {"localhost", NULL, 0},
+        {"fe80::1%lo", NULL, 0},
+    };
+    struct sever_address a;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(sever_address_parse(rows[i].text, 1, &a), rows[i].back != NULL);
+        if (!rows[i].back)
+            continue;
+        sever_address_print(&a, text, sizeof(text));
+        assert_string_equal(text, rows[i].back);
+        assert_int_equal(a.family, rows[i].family);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_longest_order_fits_into_a_request_and_comes_back_the_same),
+        cmocka_unit_test(bad_orders_are_refused_with_a_reason),
+        cmocka_unit_test(counts_come_back_the_same),
+        cmocka_unit_test(rows_come_back_the_same),
+        cmocka_unit_test(addresses_are_numeric_and_mapped_ones_are_IPv4),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
