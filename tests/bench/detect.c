@@ -2,12 +2,12 @@
  *
  * detect.c - from "not in recovery" to the published view, as seen by nobody's side.
  *
- * usage: detect SOCKET NAME CONNINFO ADDRESS
+ * usage: detect SOCKET NAME CONNINFO ADDRESS [ends]
  *
  * Asks the server every 5 ms whether it is in recovery, and looks into the view every half a
  * millisecond for NAME's answer to be ADDRESS. Prints the milliseconds from the first answer "no"
- * to the first sight of the view; negative if the view was first. Called by detect.py, one run per
- * promotion.
+ * to the first sight of the view; negative if the view was first. With "ends": from the first time
+ * that it does not say "no". Called by detect.py, one run per promotion.
  */
 #include "config.h"
 
@@ -92,43 +92,51 @@ static bool detect_published(const struct view_map *map, const struct name *name
     return view_read(map, name, &entry) == VIEW_FOUND && strcmp(entry.text4, address) == 0;
 }
 
-static bool detect_promoted(PGconn *connection)
+static bool detect_claims(PGconn *connection)
 {
     PGresult *result = PQexec(connection, "SELECT pg_is_in_recovery()");
-    bool promoted = PQresultStatus(result) == PGRES_TUPLES_OK && *PQgetvalue(result, 0, 0) == 'f';
+    bool claims = PQresultStatus(result) == PGRES_TUPLES_OK && *PQgetvalue(result, 0, 0) == 'f';
 
     PQclear(result);
-    return promoted;
+    return claims;
+}
+
+/* What a server says when it ends is no news here. */
+static void detect_notice(void *arg, const char *message)
+{
+    (void)arg, (void)message;
 }
 
 int main(int argc, char **argv)
 {
-    double promoted_ms = 0, published_ms = 0, asked_ms = 0, end_ms = detect_now_ms() + 60000;
+    double changed_ms = 0, published_ms = 0, asked_ms = 0, end_ms = detect_now_ms() + 60000;
+    bool ends = argc == 6 && strcmp(argv[5], "ends") == 0;
     struct view_map map;
     struct name name;
     PGconn *connection;
 
-    if (argc != 5 || !name_canonical(argv[2], &name))
+    if ((argc != 5 && !ends) || !name_canonical(argv[2], &name))
         return 2;
     detect_attach(argv[1], &map);
     connection = PQconnectdb(argv[3]);
     if (PQstatus(connection) != CONNECTION_OK)
         detect_fail(PQerrorMessage(connection));
+    PQsetNoticeProcessor(connection, detect_notice, NULL);
     puts("ready");
     fflush(stdout);
-    while ((!promoted_ms || !published_ms) && detect_now_ms() < end_ms) {
+    while ((!changed_ms || !published_ms) && detect_now_ms() < end_ms) {
         if (!published_ms && detect_published(&map, &name, argv[4]))
             published_ms = detect_now_ms();
-        if (!promoted_ms && detect_now_ms() - asked_ms >= 5) {
+        if (!changed_ms && detect_now_ms() - asked_ms >= 5) {
             asked_ms = detect_now_ms();
-            if (detect_promoted(connection))
-                promoted_ms = detect_now_ms();
+            if (detect_claims(connection) != ends)
+                changed_ms = detect_now_ms();
         }
         usleep(500);
     }
     PQfinish(connection);
-    if (!promoted_ms || !published_ms)
+    if (!changed_ms || !published_ms)
         return 1;
-    printf("%.1f\n", published_ms - promoted_ms);
+    printf("%.1f\n", published_ms - changed_ms);
     return 0;
 }

@@ -24,10 +24,10 @@ KINDS = (
 )
 
 
-def start_watcher(servers, agent, standby):
+def start_watcher(servers, agent, asked, standby, *ends):
     watcher = subprocess.Popen(
-        [os.path.join(BUILD, "tests/bench/detect"), agent.socket, NAME, servers.conninfo(standby),
-         servers.address(standby)],
+        [os.path.join(BUILD, "tests/bench/detect"), agent.socket, NAME, servers.conninfo(asked),
+         servers.address(standby), *ends],
         stdout=subprocess.PIPE, text=True)
     cleanups.append(watcher.kill)
     assert watcher.stdout.readline() == "ready\n", "detect did not start"
@@ -36,12 +36,25 @@ def start_watcher(servers, agent, standby):
 
 def one_round(servers, agent, end_writer, writer, standby):
     """Ends the writer, promotes the standby; milliseconds, or an exception."""
-    watcher = start_watcher(servers, agent, standby)
+    watcher = start_watcher(servers, agent, standby, standby)
     end_writer(servers, writer)
     servers.promote_begin(standby)
     took = float(watcher.stdout.readline())
     watcher.wait()
     servers.wait(standby, "SELECT NOT pg_is_in_recovery()")
+    servers.rejoin(writer, standby)
+    agent.wait_writer("orders", servers.member(standby))
+    return took
+
+
+def contested_round(servers, agent, end_writer, writer, standby):
+    """Promotes the standby beside the living writer, which then ends."""
+    servers.promote(standby)
+    agent.wait_state("orders", "ambiguous")
+    watcher = start_watcher(servers, agent, writer, standby, "ends")
+    end_writer(servers, writer)
+    took = float(watcher.stdout.readline())
+    watcher.wait()
     servers.rejoin(writer, standby)
     agent.wait_writer("orders", servers.member(standby))
     return took
@@ -74,12 +87,15 @@ def main():
     agent.start()
     agent.wait_writer("orders", servers.member("a"))
     writer, standby = "a", "b"
-    for kind, end_writer in KINDS:
-        took = []
-        for _ in range(rounds):
-            took.append(one_round(servers, agent, end_writer, writer, standby))
-            writer, standby = standby, writer
-        report(kind, took)
+    for play, kinds in ((one_round, KINDS), (contested_round, KINDS[:2])):
+        if play is contested_round:
+            print("Two writers claim, and the old one stops claiming -> view published:", flush=True)
+        for kind, end_writer in kinds:
+            took = []
+            for _ in range(rounds):
+                took.append(play(servers, agent, end_writer, writer, standby))
+                writer, standby = standby, writer
+            report(kind, took)
 
 
 try:
