@@ -26,7 +26,7 @@ in_tree() { # make's arguments
 
 installed() { (cd "$work" && find . -type f -printf '%m %P\n' | sort -k 2); }
 
-echo 1..5
+echo 1..7
 in_tree install
 verdict 'programs, library, example and manual pages are where they belong' "$(installed)" \
     "755 usr/bin/homingctl
@@ -47,5 +47,15 @@ verdict 'the installed command says its version' "$("$work/usr/bin/homingctl" ve
 verdict 'the example is a valid configuration' \
     "$("$work/usr/sbin/homingd" --check-config "$work/usr/share/doc/homing/examples/homing.yaml" >/dev/null 2>&1
         echo $?)" 0
+verdict 'the installed command starts programs under the installed library' \
+    "$(HOMING_SOCKET=/nonexistent/agent.sock "$work/usr/bin/homingctl" run -- sh -c 'echo "$LD_PRELOAD"' 2>/dev/null)" \
+    "$work/usr/lib/homing/libhoming.so"
+if command -v groff >/dev/null; then
+    verdict 'the manual pages are rendered without a warning' \
+        "$(find "$work" -name '*.[1-8]' -path '*/man/*' -exec groff -man -ww -rCHECKSTYLE=2 -K utf8 -Tutf8 -z {} + 2>&1)" ''
+else
+    count=$((count + 1))
+    echo "ok $count - the manual pages are rendered without a warning # SKIP groff is missing"
+fi
 in_tree uninstall
 verdict 'nothing is left after make uninstall' "$(installed)" ''
