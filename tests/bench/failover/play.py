@@ -163,8 +163,8 @@ def play_round(stage, kind, chosen, writer, standby, directory, options):
 
 
 class Results:
-    def __init__(self, out, options):
-        self.out, self.options, self.text, self.tsv, self.panels = out, options, [], [], []
+    def __init__(self, out, options, mode):
+        self.out, self.options, self.mode, self.text, self.tsv, self.panels = out, options, mode, [], [], []
 
     def add(self, kind, rounds):
         watch_ms = self.options.watch * 1000
@@ -174,7 +174,7 @@ class Results:
             for lane, statements, died in played:
                 by_lane.setdefault((lane.client.name, lane.homing), []).append(
                     figures.measure(statements, since[lane.homing], died))
-        rows = [figures.row(name, self.options.mode if homing else "-", of_lane, watch_ms)
+        rows = [figures.row(name, self.mode if homing else "-", of_lane, watch_ms)
                 for (name, homing), of_lane in by_lane.items()]
         self.text.append("%s\n\n%s" % (TITLES[kind], figures.table(rows)))
         self.tsv.append(figures.tsv(kind, rows))
@@ -186,7 +186,7 @@ class Results:
     def save(self):
         for name, content in (("table.txt", "\n".join((*self.text, figures.LEGEND))),
                               ("table.tsv", "\t".join(("kind", *figures.COLUMNS)) + "\n" + "".join(self.tsv)),
-                              ("timeline.svg", timeline.svg(self.panels, self.options.mode))):
+                              ("timeline.svg", timeline.svg(self.panels, self.mode))):
             with open("%s/%s" % (self.out, name), "w") as file:
                 file.write(content)
 
@@ -203,10 +203,10 @@ def main(options, work, build):
 
 
 def play_all(stage, options, out):
-    results, writer, standby = Results(out, options), "a", "b"
-    chosen = lanes.choose(options.only, options.mode != "off")
+    results, writer, standby = Results(out, options, stage.mode), "a", "b"
+    chosen = lanes.choose(options.only, stage.mode != "none")
     alone = [lane for lane in chosen if lane.homing and lane.client.repeat]
-    print("Seconds from the promotion to a client's first good write; %d lines of clients" % len(chosen), flush=True)
+    print("Seconds from the promotion to a client's first good write; homing's mode: %s" % stage.mode, flush=True)
     for kind in options.kind or ("F1", "F2"):
         rounds = []
         for number in range(max(options.rounds, options.plain_rounds)):

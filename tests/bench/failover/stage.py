@@ -123,7 +123,7 @@ class Stage:
     # --- the agent
 
     def start_agent(self):
-        if self.mode == "off":
+        if self.mode == "none":
             return
         self.net.add("agent", "10.77.0.100")
         with open(os.open(self.work + "/password", os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
@@ -134,16 +134,18 @@ class Stage:
 clusters:
   - name: orders
     engine: postgresql
-    mode: %s
-    max_switches: 0
+%s    max_switches: 0
     members: ["%s:%s", "%s:%s"]
     connection: "user=homing dbname=postgres sslmode=disable"
     password_file: password
     endpoints: [{names: [%s], role: writer}]
-""" % (self.work, self.work, self.mode, ADDRESSES["a"], PORT, ADDRESSES["b"], PORT, NAME))
+""" % (self.work, self.work, "" if self.mode == "default" else "    mode: %s\n" % self.mode,
+       ADDRESSES["a"], PORT, ADDRESSES["b"], PORT, NAME))
         self.agent = self.spawn("agent", [self.build + "/homingd", "--config", self.work + "/homing.yaml",
                                           "--log-format", "json"], "homingd")
         self.wait_agent("a")
+        status = json.loads(self.homingctl("-o", "json", "status"))
+        self.mode = status["clusters"][0]["endpoints"][0]["mode"]
 
     def homingctl(self, *args):
         done = subprocess.run([self.build + "/homingctl", "--socket", self.work + "/run/agent.sock", *args],
@@ -151,7 +153,7 @@ clusters:
         return done.stdout
 
     def wait_agent(self, node):
-        if self.mode == "off":
+        if self.mode == "none":
             return
 
         def follows():
@@ -165,7 +167,7 @@ clusters:
 
     def published_ms(self, since_ms):
         """When the agent published the switch after since_ms, or None."""
-        if self.mode == "off":
+        if self.mode == "none":
             return None
         with open(self.work + "/homingd.log") as log:
             for line in log:

@@ -87,9 +87,9 @@ def svg(panels, mode):
     height = LINE * len(lanes)
     width = LABEL + len(panels) * (PANEL + GAP)
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="10">'
-           % (width, TOP + height + 44), '<rect width="100%" height="100%" fill="#fff"/>']
+           % (width, TOP + height + 62), '<rect width="100%" height="100%" fill="#fff"/>']
     for number, (client, homing, _) in enumerate(lanes):
-        out.append(text(LABEL - 10, TOP + number * LINE + 9.5, client + (", homing" if homing else ""), "end",
+        out.append(text(LABEL - 10, TOP + number * LINE + 9.5, client, "end",
                         "bold" if homing else "normal"))
     for number, (title, times, of_panel) in enumerate(panels):
         out += panel(LABEL + number * (PANEL + GAP), title, times, of_panel, height)
@@ -97,5 +97,5 @@ def svg(panels, mode):
         x, y = LABEL + number * 120, TOP + height + 28
         out.append('<rect x="%d" y="%d" width="14" height="9" fill="%s"/>' % (x, y, COLOURS[what]))
         out.append(text(x + 19, y + 8.5, label))
-    out.append(text(width - GAP, TOP + height + 36.5, "homing's mode: %s; DNS follows late" % mode, "end"))
+    out.append(text(LABEL, TOP + height + 54, "Names in bold: with homing, mode %s." % mode))
     return "\n".join(out) + "\n</svg>\n"
