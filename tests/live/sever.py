@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """W7: what homing-sever aborts and what it leaves alone, with real sockets, in namespaces."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -185,6 +186,25 @@ def a_process_that_ends_takes_its_permit_along_but_not_its_counters():
     equal([after["groups"], after["counters"]["connects"]], [0, before + 1])
 
 
+def descriptors():
+    return len(os.listdir("/proc/%d/fd" % sever.status()["pid"]))
+
+
+@test
+def nothing_is_left_open_of_processes_that_have_gone():
+    before = descriptors()
+    for _ in range(5):
+        many = [client() for _ in range(10)]
+        for one in many:
+            one.do("connect", A, PORT, ORDERS, 7)
+        sever.wait_processes(10)
+        assert descriptors() > before
+        for one in many:
+            one.end()
+        sever.wait_processes(0)
+    eventually(lambda: descriptors() == before, "%d descriptors, as before" % before)
+
+
 @test
 def a_thousand_connections_of_fifty_processes_are_severed():
     sever.wait_processes(0)
@@ -258,6 +278,33 @@ def hostile_permits_are_refused_and_harm_nobody():
     equal(good.do("state", fd), "severed")
     for one in [good, *bad]:
         one.end()
+
+
+def receiver():
+    """The pid of the process that takes descriptors."""
+    holder = sever.status()["pid"]
+    with open("/proc/%d/task/%d/children" % (holder, holder)) as children:
+        for pid in children.read().split():
+            with open("/proc/%s/status" % pid) as status:
+                if "State:\tZ" not in status.read():
+                    return int(pid)
+    return None
+
+
+@test
+def a_receiver_that_hangs_is_replaced_and_costs_one_permit():
+    sever.wait_processes(0)
+    stuck = sever.status()["permits"]["receivers_stuck"]
+    hanging = receiver()
+    os.kill(hanging, signal.SIGSTOP)
+    unlucky, good = client(), client()
+    sever.wait_processes(1)
+    equal(sever.status()["permits"]["receivers_stuck"], stuck + 1)
+    assert receiver() != hanging
+    fd = good.do("connect", A, PORT, ORDERS, 7)
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 1)
+    equal(good.do("state", fd), "severed")
+    unlucky.end(), good.end()
 
 
 @test

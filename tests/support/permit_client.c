@@ -103,7 +103,8 @@ static int dial(const char *path)
     return fd;
 }
 
-static void hand_over(int connection, const void *bytes, size_t len, const int *fds, size_t count)
+static int try_hand_over(int connection, const void *bytes, size_t len, const int *fds,
+                         size_t count)
 {
     union {
         struct cmsghdr header;
@@ -119,7 +120,12 @@ static void hand_over(int connection, const void *bytes, size_t len, const int *
         m.msg_control = &control;
         m.msg_controllen = CMSG_SPACE(count * sizeof(int));
     }
-    if (sendmsg(connection, &m, MSG_NOSIGNAL) < 0)
+    return sendmsg(connection, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static void hand_over(int connection, const void *bytes, size_t len, const int *fds, size_t count)
+{
+    if (try_hand_over(connection, bytes, len, fds, count))
         die("sendmsg");
 }
 
@@ -359,8 +365,8 @@ static void hostile(const char *kind, const char *path)
         hand_over(connection, "GET / HTTP/1.0\r\n\r\n", 18, p.fds, p.count);
     else if (strcmp(kind, "silent") != 0)
         hand_over(connection, permit_hello, sizeof(permit_hello), p.fds, p.count);
-    if (strcmp(kind, "more") == 0)
-        hand_over(connection, "x", 1, p.fds, 2);
+    if (strcmp(kind, "more") == 0 && try_hand_over(connection, "x", 1, p.fds, 2) == -EPERM)
+        hand_over(connection, "x", 1, NULL, 0); /* it takes no more descriptors: SO_PASSRIGHTS */
     if (strcmp(kind, "keep") == 0 && fork() == 0) {
         static char bytes[32768];
         prctl(PR_SET_PDEATHSIG, SIGKILL);
