@@ -24,7 +24,7 @@ static void set_wake(struct run_cluster *rc, uint64_t wake_ms, uint64_t now_ms)
 }
 
 static void carry_out(struct run_cluster *rc, const struct actions *actions,
-                      const struct verdict *before, const struct report *cause, uint64_t now_ms)
+                      const struct verdict *before, const struct event *cause, uint64_t now_ms)
 {
     if (actions->publish) {
         run_publish(rc);
@@ -50,8 +50,7 @@ static enum refusal handle(struct run_cluster *rc, const struct event *event)
     enum refusal refusal = cluster_handle(&rc->mind, event, now_ms, &actions);
 
     if (refusal == REFUSAL_NONE)
-        carry_out(rc, &actions, &before, event->kind == EVENT_REPORT ? &event->report : NULL,
-                  now_ms);
+        carry_out(rc, &actions, &before, event, now_ms);
     return refusal;
 }
 

@@ -62,10 +62,14 @@ static int64_t silent_ms(const struct run_cluster *rc, uint32_t member, uint64_t
     return at->answered ? (int64_t)(began_ms - at->answered_ms) : -1;
 }
 
+/* An accepted writer may be disputed at once: that is the state's reason, not the switch's. */
 static void say_switch(struct run_cluster *rc, const struct verdict *before,
-                       const struct report *cause, uint64_t began_ms)
+                       const struct event *cause, uint64_t began_ms)
 {
     const struct verdict *verdict = &rc->mind.verdict;
+    bool accepted = cause && cause->kind == EVENT_ACCEPT;
+    enum reason reason = accepted ? REASON_ACCEPTED : verdict->reason;
+    uint64_t asked_ms = cause && cause->kind == EVENT_REPORT ? cause->report.asked_ms : 0;
     char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE], term[48], evidence[1024], text[700];
 
     run_text_member_at(rc, before->writer, from);
@@ -73,13 +77,13 @@ static void say_switch(struct run_cluster *rc, const struct verdict *before,
     run_text_term(verdict->term, term, sizeof(term));
     text_evidence(rc, evidence, sizeof(evidence));
     snprintf(text, sizeof(text), "%s: writer %s → %s, term %s: %s", rc->conf->name, from, to, term,
-             reason_text(verdict->reason));
+             reason_text(reason));
     log_event(LOG_INFO, "writer_changed", text, LOG_STR("cluster", rc->conf->name),
               LOG_STR("from", from), LOG_STR("to", to), LOG_STR("term", term),
-              LOG_STR("reason", reason_name(verdict->reason)),
+              LOG_STR("reason", reason_name(reason)),
               LOG_BOOL("authenticated", verdict->authenticated), LOG_STR("evidence", evidence),
               LOG_INT("old_writer_silent_ms", silent_ms(rc, before->writer, began_ms)),
-              LOG_INT("answer_ms", cause ? began_ms - cause->asked_ms : 0),
+              LOG_INT("answer_ms", asked_ms ? began_ms - asked_ms : 0),
               LOG_INT("publish_ms", loop_now_ms(rc->run->loop) - began_ms));
     remember(rc, "writer_changed", text + strlen(rc->conf->name) + 2);
 }
@@ -102,7 +106,7 @@ static void say_state(struct run_cluster *rc, const struct verdict *before)
 }
 
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
-                        const struct report *cause, uint64_t began_ms)
+                        const struct event *cause, uint64_t began_ms)
 {
     if (before->writer != rc->mind.verdict.writer)
         say_switch(rc, before, cause, began_ms);

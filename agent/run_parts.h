@@ -163,7 +163,7 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
 
 /* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
-                        const struct report *cause, uint64_t began_ms);
+                        const struct event *cause, uint64_t began_ms);
 /* Says that a writer endpoint has another answer: the writer's address may change without a switch.
  */
 void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,

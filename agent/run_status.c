@@ -59,7 +59,13 @@ static uint32_t alias_of(const struct run_cluster *rc, uint32_t member)
     return aliases ? (uint32_t)__builtin_ctz(aliases) : MEMBER_NONE;
 }
 
-/* How far behind the writer a reader is; nil if either position is not known. */
+/* Positions in the logs of two data sets mean nothing beside each other. */
+static bool other_data_set(const struct report *a, const struct report *b)
+{
+    return a->identity && b->identity && a->identity != b->identity;
+}
+
+/* How far behind the writer a reader is; nil if it cannot be known. */
 static void put_lag(struct msg_writer *w, const struct run_cluster *rc, uint32_t member)
 {
     const struct member_view *at = rc->mind.topo.at;
@@ -67,7 +73,8 @@ static void put_lag(struct msg_writer *w, const struct run_cluster *rc, uint32_t
     uint64_t written, replayed;
 
     if (writer >= rc->conf->member_count || writer == member || !at[writer].answered ||
-        !at[member].answered || !at[writer].last.position || !at[member].last.position) {
+        !at[member].answered || !at[writer].last.position || !at[member].last.position ||
+        other_data_set(&at[writer].last, &at[member].last)) {
         msg_put_key_nil(w, "lag");
         return;
     }

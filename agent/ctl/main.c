@@ -94,12 +94,12 @@ static int on_order(const struct show *show, const struct msg_value *result, cha
 static int on_reload(const struct show *show, const struct msg_value *result, char **args)
 {
     const char *warnings = msg_get_str(result, "warnings");
+    unsigned long long clusters = msg_get_uint(result, "clusters", 0);
 
     (void)args;
     if (warnings && warnings[0])
         fputs(warnings, stderr);
-    fprintf(show->out, "reloaded: %llu clusters\n",
-            (unsigned long long)msg_get_uint(result, "clusters", 0));
+    fprintf(show->out, "reloaded: %llu cluster%s\n", clusters, clusters == 1 ? "" : "s");
     return EXIT_OK;
 }
 
