@@ -102,6 +102,10 @@ class Agent(Lines):
     def attached(self):
         return int(self.ask("attached"))
 
+    def standard(self):
+        """How many of 0, 1 and 2 the last client had open while it waited for its view."""
+        return int(self.ask("standard"))
+
     def note_missed(self):
         if self.process.poll() is None:
             self.missed = int(self.ask("missed") or 0)

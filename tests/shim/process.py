@@ -29,6 +29,7 @@ def descriptors_0_1_and_2_stay_closed_if_they_were(libc):
         agent.entry("db", "10.1.2.3")
         same(probe.ask("fds"), "98 99")
         same(probe.address("db"), "10.1.2.3")
+        same(agent.standard(), 0)
         same(probe.ask("fds"), "98 99")
         same(probe.ask("open"), "0")
     with Agent() as agent, closed(libc, agent) as probe:

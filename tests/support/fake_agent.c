@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,6 +213,23 @@ static void fake_watch(struct fake_agent *agent, int client)
     agent->replies[agent->reply_count++] = client;
 }
 
+static unsigned fake_standard(int client)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof(peer);
+    unsigned count = 0;
+
+    getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    for (int fd = 0; fd <= 2; fd++) {
+        struct stat status;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)peer.pid, fd);
+        count += lstat(path, &status) == 0;
+    }
+    return count;
+}
+
 void fake_agent_serve(struct fake_agent *agent)
 {
     uint8_t request[ATTACH_REQUEST_SIZE];
@@ -218,6 +237,7 @@ void fake_agent_serve(struct fake_agent *agent)
 
     if (client < 0 || agent->manner == FAKE_SILENT) /* kept open, and forgotten */
         return;
+    agent->standard = fake_standard(client);
     if (agent->manner != FAKE_HANGS_UP &&
         recv(client, request, sizeof(request), MSG_WAITALL) == sizeof(request) &&
         memcmp(request, attach_request, sizeof(request)) == 0)

@@ -44,6 +44,7 @@ struct fake_agent {
     enum fake_manner manner;
     uint64_t attached; /* requests answered properly */
     uint64_t missed;   /* of those, whose client had left by then */
+    unsigned standard; /* of 0, 1 and 2, how many the last client had open while it waited */
     int replies[FAKE_REPLIES_MAX];
     size_t reply_count;
 };

@@ -9,8 +9,9 @@
  *   gone NAME | retire | manner NAME | listen BACKLOG | scribble SEED | scribble-header SEED
  *   beat MS                                 0: now and from now on; else stands MS in the past
  *   attached                                how many were handed a view
- *   missed                                  how often this process or its client was not run in
- * time
+ *   standard                                descriptors 0 to 2 that the last client had open
+ * meanwhile missed                                  how often this process or its client was not
+ * run in time
  */
 #include "config.h"
 
@@ -203,6 +204,8 @@ static void command_line(char *line)
         words[count++] = word;
     if (count && strcmp(words[0], "attached") == 0)
         printf("%llu\n", (unsigned long long)agent.attached);
+    else if (count && strcmp(words[0], "standard") == 0)
+        printf("%u\n", agent.standard);
     else if (count && strcmp(words[0], "missed") == 0)
         printf("%llu\n", (unsigned long long)(fake_agent_missed(&agent) + beats_missed));
     else
