@@ -3,7 +3,8 @@
  * main.c - homingd: arguments, environment, configuration, start.
  *
  * 1. The agent never runs under its own shim: it would resolve through what it feeds.
- * 2. PG* variables are cleared: libpq would let them override what the configuration says.
+ * 2. No capability is kept: homing-sever, which needs one, is started before they are given up.
+ * 3. PG* variables are cleared: libpq would let them override what the configuration says.
  */
 #include "config.h"
 
@@ -19,7 +20,9 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/base/privilege.h"
 #include "agent/run.h"
+#include "agent/severer.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
 
@@ -188,7 +191,7 @@ static void leave_shim(char **argv)
     exit(EXIT_FAILED);
 }
 
-/* Invariant 2. */
+/* Invariant 3. */
 static void clear_environment(void)
 {
     for (char **at = environ; at && *at;) {
@@ -218,6 +221,19 @@ static void prepare_process(void)
     }
 }
 
+/* Invariant 2. Without homing-sever the other layers work; status says so. */
+static bool give_up_privileges(const char *run_dir, bool json)
+{
+    int rv;
+
+    (void)severer_start_child(run_dir, json);
+    rv = privilege_keep(0);
+    if (rv < 0)
+        log_event(LOG_ERROR, "start_failed", "cannot give up capabilities",
+                  LOG_STR("error", strerror(-rv)));
+    return rv == 0;
+}
+
 static int run(const struct arguments *arguments)
 {
     struct run *running = NULL;
@@ -228,6 +244,10 @@ static int run(const struct arguments *arguments)
 
     if (conf_load(arguments->config, stderr, &conf) < 0)
         return EXIT_USAGE;
+    if (!give_up_privileges(conf->run_dir, arguments->json)) {
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
     loop = loop_new();
     if (!loop) {
         fprintf(stderr, "homingd: no event loop: %s\n", strerror(errno));

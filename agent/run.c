@@ -221,9 +221,11 @@ static int make_parts(struct run *run)
     if (!run->resolver || !run->beat || !run->deadline || !watch_signals(run))
         return errno ? -errno : -ENOMEM;
     rv = make_clusters(run);
-    if (rv < 0)
-        return rv;
-    return run_publish_grow(run, run->clusters, run->cluster_count);
+    if (rv == 0)
+        rv = run_publish_grow(run, run->clusters, run->cluster_count);
+    if (rv == 0)
+        rv = run_sever_open(run, run->held->conf->run_dir);
+    return rv;
 }
 
 static void start(struct run *run)
@@ -259,6 +261,7 @@ static struct run *run_alloc(struct loop *loop, struct conf *conf)
 /* Ends everything but the configuration, which is the caller's if the start failed. */
 static void run_done(struct run *run)
 {
+    run_sever_close(run);
     for (uint32_t i = 0; i < run->cluster_count; i++)
         run_cluster_free(run->clusters[i]);
     free(run->clusters);

@@ -24,14 +24,19 @@ static void set_wake(struct run_cluster *rc, uint64_t wake_ms, uint64_t now_ms)
 }
 
 static void carry_out(struct run_cluster *rc, const struct actions *actions,
-                      const struct verdict *before, const struct event *cause, uint64_t now_ms)
+                      const struct verdict *before, const struct report *cause, uint64_t now_ms)
 {
     if (actions->publish) {
+        bool switched = before->writer != MEMBER_NONE && before->writer != rc->mind.verdict.writer;
+
         run_publish(rc);
         run_events_verdict(rc, before, cause, now_ms);
+        if (switched && rc->mind.verdict.writer != MEMBER_NONE)
+            run_sever_switched(rc, now_ms);
     } else if (actions->confirmed) {
         run_publish_confirmed(rc, actions->persist);
     }
+    run_sever_consider(rc);
     run_events_alarms(rc, actions->raised, actions->cleared);
     set_wake(rc, actions->wake_ms, now_ms);
     if (actions->pace != rc->pace) {
@@ -50,7 +55,8 @@ static enum refusal handle(struct run_cluster *rc, const struct event *event)
     enum refusal refusal = cluster_handle(&rc->mind, event, now_ms, &actions);
 
     if (refusal == REFUSAL_NONE)
-        carry_out(rc, &actions, &before, event, now_ms);
+        carry_out(rc, &actions, &before, event->kind == EVENT_REPORT ? &event->report : NULL,
+                  now_ms);
     return refusal;
 }
 
@@ -72,6 +78,8 @@ static void on_report(void *arg, const struct report *report)
 {
     struct run_cluster *rc = arg;
 
+    if (report->kind == REPORT_ANSWER && report->role == ROLE_READER)
+        rc->reader_incarnation[report->member] = report->incarnation;
     handle(rc, &(struct event){.kind = EVENT_REPORT, .report = *report});
     run_beat(rc->run);
     run_check_ready(rc->run);
@@ -82,6 +90,7 @@ static void on_addresses(void *arg, uint32_t member)
 {
     (void)member;
     run_publish(arg);
+    run_sever_consider(arg);
 }
 
 static struct cluster_conf mind_conf(const struct conf_cluster *conf)
@@ -128,7 +137,7 @@ struct run_cluster *run_cluster_new(struct run *run, struct run_conf *held,
     rc->pace = PACE_FAST; /* as a probe starts */
     verdict_init(&rc->mind.verdict);
     rc->wake = loop_timer_new(run->loop, on_wake, rc);
-    if (rc->wake && make_endpoints(rc))
+    if (rc->wake && make_endpoints(rc) && run_sever_init(rc))
         rc->probe = probe_new(
             run->loop, run->resolver, conf,
             &(struct probe_sink){.report = on_report, .addresses = on_addresses, .arg = rc});
@@ -143,6 +152,7 @@ void run_cluster_free(struct run_cluster *rc)
     if (!rc)
         return;
     probe_free(rc->probe);
+    run_sever_done(rc);
     loop_timer_free(rc->wake);
     free(rc->endpoints);
     run_conf_unref(rc->held);
@@ -261,6 +271,7 @@ void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old)
     rc->mode = old->mode;
     rc->mind = old->mind;
     rc->saved = old->saved;
+    run_sever_inherit(rc, old);
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
         take_endpoint(rc, old->endpoints[i].id, old->endpoints[i].generation,
                       old->endpoints[i].answer);

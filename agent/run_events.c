@@ -4,19 +4,19 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/base/log.h"
+#include "agent/loss.h"
 #include "agent/run_parts.h"
 
-/* Into the history, and to everybody who watches. */
-static void remember(struct run_cluster *rc, const char *event, const char *text)
+/* The newest entry of the history, to everybody who watches. */
+static void tell(struct run *run)
 {
-    struct run *run = rc->run;
     struct msg_writer w;
 
-    history_add(&run->history, loop_now_ms(run->loop), rc->conf->name, event, text);
     msg_writer_init(&w, HOMING_REQUEST_MAX);
     msg_put_notification(&w, "event");
     msg_put_array(&w, 1);
@@ -24,6 +24,26 @@ static void remember(struct run_cluster *rc, const char *event, const char *text
     if (msg_writer_finish(&w) == 0)
         serve_notify(run->serve, &w);
     msg_writer_done(&w);
+}
+
+static void remember(struct run_cluster *rc, const char *event, const char *text)
+{
+    struct run *run = rc->run;
+
+    history_add(&run->history, loop_now_ms(run->loop), rc->conf->name, event, text);
+    tell(run);
+}
+
+static void remember_switch(struct run_cluster *rc, const char *text,
+                            const struct history_switch *change)
+{
+    struct run *run = rc->run;
+    struct history_entry *entry =
+        history_add(&run->history, loop_now_ms(run->loop), rc->conf->name, "writer_changed", text);
+
+    entry->is_switch = true;
+    entry->change = *change;
+    tell(run);
 }
 
 /* "10.0.0.2:5432 reader term 7; db-b:5432 broken": what each member last said. */
@@ -62,30 +82,66 @@ static int64_t silent_ms(const struct run_cluster *rc, uint32_t member, uint64_t
     return at->answered ? (int64_t)(began_ms - at->answered_ms) : -1;
 }
 
-/* An accepted writer may be disputed at once: that is the state's reason, not the switch's. */
-static void say_switch(struct run_cluster *rc, const struct verdict *before,
-                       const struct event *cause, uint64_t began_ms)
+/* The branch point is exact if the new writer was seen in recovery as the same running server:
+ * then that recovery is the one that its promotion ended. */
+static void judge_loss(const struct run_cluster *rc, const struct verdict *before,
+                       struct loss *ret_loss)
 {
     const struct verdict *verdict = &rc->mind.verdict;
-    bool accepted = cause && cause->kind == EVENT_ACCEPT;
-    enum reason reason = accepted ? REASON_ACCEPTED : verdict->reason;
-    uint64_t asked_ms = cause && cause->kind == EVENT_REPORT ? cause->report.asked_ms : 0;
-    char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE], term[48], evidence[1024], text[700];
+    const struct report *claim = &rc->mind.topo.at[verdict->writer].last;
+
+    *ret_loss = (struct loss){
+        .last = before->position,
+        .branch = claim->branch,
+        .exact = claim->branch && claim->incarnation &&
+                 claim->incarnation == rc->reader_incarnation[verdict->writer],
+        .comparable = before->identity == verdict->identity,
+    };
+    if (!ret_loss->branch)
+        ret_loss->branch = claim->position;
+}
+
+static void note_loss(const struct run_cluster *rc, const struct verdict *before,
+                      struct history_switch *change)
+{
+    struct loss loss;
+
+    if (before->writer == MEMBER_NONE || rc->mind.verdict.writer == MEMBER_NONE)
+        return;
+    judge_loss(rc, before, &loss);
+    change->loss_bytes = loss_bytes(&loss);
+    change->loss_exact = loss.exact;
+    loss_print(&loss, rc->conf->engine, change->from, change->to, change->loss,
+               sizeof(change->loss));
+}
+
+static void say_switch(struct run_cluster *rc, const struct verdict *before,
+                       const struct report *cause, uint64_t began_ms)
+{
+    const struct verdict *verdict = &rc->mind.verdict;
+    struct history_switch change = {.silent_ms = silent_ms(rc, before->writer, began_ms)};
+    char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE], text[700];
 
     run_text_member_at(rc, before->writer, from);
     run_text_member_at(rc, verdict->writer, to);
-    run_text_term(verdict->term, term, sizeof(term));
-    text_evidence(rc, evidence, sizeof(evidence));
-    snprintf(text, sizeof(text), "%s: writer %s → %s, term %s: %s", rc->conf->name, from, to, term,
-             reason_text(reason));
+    snprintf(change.from, sizeof(change.from), "%.95s", from);
+    snprintf(change.to, sizeof(change.to), "%.95s", to);
+    run_text_term(verdict->term, change.term, sizeof(change.term));
+    snprintf(change.reason, sizeof(change.reason), "%s", reason_name(verdict->reason));
+    text_evidence(rc, change.evidence, sizeof(change.evidence));
+    change.answer_ms = cause ? (int64_t)(began_ms - cause->asked_ms) : 0;
+    change.publish_ms = (int64_t)(loop_now_ms(rc->run->loop) - began_ms);
+    note_loss(rc, before, &change);
+    snprintf(text, sizeof(text), "%s: writer %s → %s, term %s: %s", rc->conf->name, from, to,
+             change.term, reason_text(verdict->reason));
     log_event(LOG_INFO, "writer_changed", text, LOG_STR("cluster", rc->conf->name),
-              LOG_STR("from", from), LOG_STR("to", to), LOG_STR("term", term),
-              LOG_STR("reason", reason_name(reason)),
-              LOG_BOOL("authenticated", verdict->authenticated), LOG_STR("evidence", evidence),
-              LOG_INT("old_writer_silent_ms", silent_ms(rc, before->writer, began_ms)),
-              LOG_INT("answer_ms", asked_ms ? began_ms - asked_ms : 0),
-              LOG_INT("publish_ms", loop_now_ms(rc->run->loop) - began_ms));
-    remember(rc, "writer_changed", text + strlen(rc->conf->name) + 2);
+              LOG_STR("from", from), LOG_STR("to", to), LOG_STR("term", change.term),
+              LOG_STR("reason", change.reason), LOG_BOOL("authenticated", verdict->authenticated),
+              LOG_STR("evidence", change.evidence),
+              LOG_INT("old_writer_silent_ms", change.silent_ms),
+              LOG_INT("answer_ms", change.answer_ms), LOG_INT("publish_ms", change.publish_ms),
+              LOG_STR("possible_loss", change.loss[0] ? change.loss : NULL));
+    remember_switch(rc, text + strlen(rc->conf->name) + 2, &change);
 }
 
 static void say_state(struct run_cluster *rc, const struct verdict *before)
@@ -106,7 +162,7 @@ static void say_state(struct run_cluster *rc, const struct verdict *before)
 }
 
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
-                        const struct event *cause, uint64_t began_ms)
+                        const struct report *cause, uint64_t began_ms)
 {
     if (before->writer != rc->mind.verdict.writer)
         say_switch(rc, before, cause, began_ms);
@@ -154,6 +210,27 @@ static void say_alarm(struct run_cluster *rc, enum alarm alarm, bool raised)
               LOG_STR("cluster", rc->conf->name), LOG_STR("alarm", alarm_name(alarm)),
               LOG_STR("command", command[0] ? command : NULL));
     remember(rc, raised ? "alarm_raised" : "alarm_cleared", line);
+}
+
+/* Repetitions mostly find nothing, and say nothing. */
+void run_events_severed(struct run_cluster *rc, enum sever_kind kind,
+                        const struct sever_counts *counts)
+{
+    const char *event = kind == SEVER_DO ? "severed" : "would_sever";
+    char text[300];
+
+    if (!counts->severed && !counts->denied && !counts->failed)
+        return;
+    snprintf(text, sizeof(text),
+             "%" PRIu64 " connections to demoted members %s, of %" PRIu64 " seen", counts->severed,
+             kind == SEVER_DO ? "aborted" : "would have been aborted (mode observe)", counts->seen);
+    log_event(counts->denied || counts->failed ? LOG_WARNING : LOG_INFO, event, text,
+              LOG_STR("cluster", rc->conf->name), LOG_INT("severed", counts->severed),
+              LOG_INT("seen", counts->seen), LOG_INT("untagged", counts->untagged),
+              LOG_INT("gone", counts->gone), LOG_INT("denied", counts->denied),
+              LOG_INT("failed", counts->failed), LOG_INT("processes", counts->processes),
+              LOG_INT("first_us", counts->first_us));
+    remember(rc, event, text);
 }
 
 void run_events_alarms(struct run_cluster *rc, uint32_t raised, uint32_t cleared)

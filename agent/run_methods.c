@@ -220,6 +220,26 @@ static void call_history(struct call *call)
                 call->reply);
 }
 
+static void call_connections(struct call *call)
+{
+    const char *text = param(call, 0);
+    const struct run_cluster *only = run_cluster_find(call->run, text);
+    int rv;
+
+    if (text && !only) {
+        refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s", text);
+        return;
+    }
+    rv = run_connections_list(call->run, only, call->peer, call->id);
+    if (rv == 0)
+        *call->ret_fd = SERVE_LATER;
+    else if (rv == -ENOTCONN)
+        refuse(call, MSG_ERROR_UNSUPPORTED,
+               "connections: only homing-sever knows them, and none is running (see status)");
+    else
+        refuse(call, MSG_ERROR_INTERNAL, "connections: %s", strerror(-rv));
+}
+
 /* The rest is serve.c's: from now on this client gets notifications. */
 static void call_watch(struct call *call)
 {
@@ -329,11 +349,6 @@ static bool parse_mode(struct call *call, const char *text, enum conf_mode *ret_
                "mode: params are [cluster, off|observe|names|connect|sever|default]");
         return false;
     }
-    if (mode > CONF_MODE_HIGHEST) {
-        refuse(call, MSG_ERROR_UNSUPPORTED, "mode %s: this version goes up to %s", text,
-               conf_mode_name(CONF_MODE_HIGHEST));
-        return false;
-    }
     *ret_mode = mode;
     return true;
 }
@@ -347,6 +362,7 @@ static void call_mode(struct call *call)
     if (!rc || !parse_mode(call, param(call, 1), &rc->mode))
         return;
     run_publish(rc);
+    run_sever_consider(rc);
     snprintf(order, sizeof(order), "mode %s", rc->mode ? conf_mode_name(rc->mode) : "default");
     reply_done(call, rc, order);
 }
@@ -375,12 +391,19 @@ static const struct method {
     bool changes;
     method_fn *fn;
 } methods[] = {
-    {"attach", SERVE_AGENT, false, call_attach},    {"resolve", SERVE_AGENT, false, call_resolve},
-    {"version", SERVE_ADMIN, false, call_version},  {"status", SERVE_ADMIN, false, call_status},
-    {"explain", SERVE_ADMIN, false, call_explain},  {"history", SERVE_ADMIN, false, call_history},
-    {"watch", SERVE_ADMIN, false, call_watch},      {"accept", SERVE_ADMIN, true, call_accept},
-    {"mode", SERVE_ADMIN, true, call_mode},         {"freeze", SERVE_ADMIN, true, call_freeze},
-    {"unfreeze", SERVE_ADMIN, true, call_unfreeze}, {"reload", SERVE_ADMIN, true, call_reload},
+    {"attach", SERVE_AGENT, false, call_attach},
+    {"resolve", SERVE_AGENT, false, call_resolve},
+    {"version", SERVE_ADMIN, false, call_version},
+    {"status", SERVE_ADMIN, false, call_status},
+    {"explain", SERVE_ADMIN, false, call_explain},
+    {"history", SERVE_ADMIN, false, call_history},
+    {"connections", SERVE_ADMIN, false, call_connections},
+    {"watch", SERVE_ADMIN, false, call_watch},
+    {"accept", SERVE_ADMIN, true, call_accept},
+    {"mode", SERVE_ADMIN, true, call_mode},
+    {"freeze", SERVE_ADMIN, true, call_freeze},
+    {"unfreeze", SERVE_ADMIN, true, call_unfreeze},
+    {"reload", SERVE_ADMIN, true, call_reload},
 };
 
 void run_methods_serve(void *arg, enum serve_socket socket, const struct serve_peer *peer,

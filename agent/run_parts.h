@@ -12,6 +12,7 @@
 #include "agent/publish/state.h"
 #include "agent/publish/view.h"
 #include "agent/run.h"
+#include "agent/run_sever.h"
 
 /* Clusters that a reload may add before the view must be exchanged. */
 #define RUN_SPARE_CLUSTERS 8
@@ -51,8 +52,10 @@ struct run_cluster {
     enum pace pace;
     enum conf_mode mode; /* homingctl mode; 0: as configured */
     struct run_saved saved;
-    uint64_t refreshed_ms; /* confirmed_ms as the view has it */
-    bool kept;             /* by the reload under way */
+    struct run_sever sever;
+    uint64_t reader_incarnation[HOMING_MEMBERS_MAX]; /* of each member when it last was a reader */
+    uint64_t refreshed_ms;                           /* confirmed_ms as the view has it */
+    bool kept;                                       /* by the reload under way */
 };
 
 struct run {
@@ -62,6 +65,9 @@ struct run {
     struct state *state; /* NULL: cannot be kept, see state_error */
     struct view *view;
     struct serve *serve;
+    struct severer *severer;
+    struct run_order *orders;      /* under way */
+    uint32_t listings;             /* `connections` that are being collected */
     struct run_cluster **clusters; /* in the configuration's order */
     uint32_t cluster_count;
     struct loop_timer *beat;
@@ -163,7 +169,7 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
 
 /* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
-                        const struct event *cause, uint64_t began_ms);
+                        const struct report *cause, uint64_t began_ms);
 /* Says that a writer endpoint has another answer: the writer's address may change without a switch.
  */
 void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,

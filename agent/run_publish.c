@@ -199,6 +199,7 @@ static void publish(struct run_cluster *rc, bool force_save)
         picture_count(rc, &picture);
         run_save(rc, true);
     }
+    rc->sever.due = true;
     if (picture_write(rc, &picture, rc->run->view) < 0)
         run_publish_grow(rc->run, rc->run->clusters, rc->run->cluster_count);
 }
@@ -263,6 +264,7 @@ int run_publish_grow(struct run *run, struct run_cluster **clusters, uint32_t co
         return rv;
     }
     view_write_heartbeat(view_writer(view), loop_now_ms(run->loop));
+    run_sever_instance(run, view);
     if (run->view)
         view_free(run->view);
     run->view = view;

@@ -89,7 +89,8 @@ static bool same_networks(const struct conf_cluster *a, const struct conf_cluste
 static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster *b)
 {
     return strcmp(a->engine, b->engine) == 0 && same_text(a->connection, b->connection) &&
-           same_text(a->password_file, b->password_file) && same_timing(&a->timing, &b->timing) &&
+           same_text(a->password_file, b->password_file) &&
+           a->sever_untagged == b->sever_untagged && same_timing(&a->timing, &b->timing) &&
            same_members(a, b) && same_endpoints(a, b) && same_networks(a, b);
 }
 

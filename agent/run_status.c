@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 #include "agent/run_parts.h"
 
 #define PUT_MEMBER_KEYS   20
-#define PUT_CLUSTER_KEYS  21
+#define PUT_CLUSTER_KEYS  24
 #define PUT_ENDPOINT_KEYS 6
 
 /* nil: it never happened. */
@@ -59,13 +60,7 @@ static uint32_t alias_of(const struct run_cluster *rc, uint32_t member)
     return aliases ? (uint32_t)__builtin_ctz(aliases) : MEMBER_NONE;
 }
 
-/* Positions in the logs of two data sets mean nothing beside each other. */
-static bool other_data_set(const struct report *a, const struct report *b)
-{
-    return a->identity && b->identity && a->identity != b->identity;
-}
-
-/* How far behind the writer a reader is; nil if it cannot be known. */
+/* How far behind the writer a reader is; nil if either position is not known. */
 static void put_lag(struct msg_writer *w, const struct run_cluster *rc, uint32_t member)
 {
     const struct member_view *at = rc->mind.topo.at;
@@ -73,8 +68,7 @@ static void put_lag(struct msg_writer *w, const struct run_cluster *rc, uint32_t
     uint64_t written, replayed;
 
     if (writer >= rc->conf->member_count || writer == member || !at[writer].answered ||
-        !at[member].answered || !at[writer].last.position || !at[member].last.position ||
-        other_data_set(&at[writer].last, &at[member].last)) {
+        !at[member].answered || !at[writer].last.position || !at[member].last.position) {
         msg_put_key_nil(w, "lag");
         return;
     }
@@ -215,6 +209,9 @@ void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w)
     msg_put_key_str(w, "mode", rc->mode ? conf_mode_name(rc->mode) : NULL);
     msg_put_key_str(w, "pace", pace_name(rc->pace));
     msg_put_key_uint(w, "max_stale_ms", rc->conf->timing.max_stale_ms);
+    msg_put_key_uint(w, "severed", rc->sever.severed);
+    msg_put_key_uint(w, "would_sever", rc->sever.would_sever);
+    msg_put_key_uint(w, "not_severed", rc->sever.not_severed);
     put_members(w, rc, now_ms);
     put_endpoints(w, rc);
     put_alarms(w, rc);
@@ -227,6 +224,25 @@ static void put_view(struct msg_writer *w, const struct run *run)
     msg_put_key_uint(w, "instance", view_instance(run->view));
     msg_put_key_uint(w, "size", view_bytes(run->view));
     msg_put_key_uint(w, "names", view_writer(run->view)->names);
+}
+
+static void put_severing(struct msg_writer *w, const struct run *run)
+{
+    const struct severer_status *status = severer_status(run->severer);
+    bool available = status->instance && status->able;
+    char why[256];
+
+    snprintf(why, sizeof(why), "%s%s", status->why,
+             status->instance ? "" : ": start homing-sever, or homingd with CAP_NET_ADMIN");
+    msg_put_str(w, "severing");
+    msg_put_map(w, 7);
+    msg_put_key_bool(w, "available", available);
+    msg_put_key_str(w, "why", available ? NULL : why);
+    msg_put_key_uint(w, "pid", status->pid);
+    msg_put_key_uint(w, "processes", status->processes);
+    msg_put_key_uint(w, "redirected", status->counts[TAG_COUNT_REDIRECTED]);
+    msg_put_key_uint(w, "would_redirect", status->counts[TAG_COUNT_WOULD_REDIRECT]);
+    msg_put_key_uint(w, "refused", status->counts[TAG_COUNT_REFUSED]);
 }
 
 static void put_agent_alarms(struct msg_writer *w, const struct run *run)
@@ -251,7 +267,7 @@ static void put_agent_alarms(struct msg_writer *w, const struct run *run)
 
 void run_status_put(struct run *run, struct msg_writer *w)
 {
-    msg_put_map(w, 9);
+    msg_put_map(w, 10);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_uint(w, "pid", (uint64_t)getpid());
     msg_put_key_uint(w, "up_ms", loop_now_ms(run->loop) - run->started_ms);
@@ -259,6 +275,7 @@ void run_status_put(struct run *run, struct msg_writer *w)
     msg_put_key_str(w, "run_dir", run->held->conf->run_dir);
     msg_put_key_str(w, "state_dir", run->held->conf->state_dir);
     put_view(w, run);
+    put_severing(w, run);
     put_agent_alarms(w, run);
     msg_put_str(w, "clusters");
     msg_put_array(w, run->cluster_count);

@@ -54,65 +54,38 @@ void run_text_term(struct term term, char *ret, size_t size)
         snprintf(ret, size, "none");
 }
 
-static bool may_be_accepted(const struct run_cluster *rc, uint32_t member)
-{
-    const struct member_view *at = &rc->mind.topo.at[member];
-
-    return member != rc->mind.verdict.writer && at->answered && at->standing &&
-           at->last.role == ROLE_WRITER;
-}
-
-/* Whom to accept: the rival of a writer, or the only one that claims. Between several that claim
- * where none was the writer before, only a person who knows the data can choose. */
+/* Whom to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct run_cluster *rc)
 {
     const struct verdict *verdict = &rc->mind.verdict;
-    uint32_t found = MEMBER_NONE, count = 0;
+    uint32_t found = MEMBER_NONE;
 
-    if (verdict->writer != MEMBER_NONE && verdict->rival != MEMBER_NONE)
+    if (verdict->rival != MEMBER_NONE)
         return verdict->rival;
-    for (uint32_t i = 0; i < rc->conf->member_count; i++)
-        if (may_be_accepted(rc, i)) {
-            found = i;
-            count++;
-        }
-    return count == 1 ? found : MEMBER_NONE;
-}
-
-/* "10.0.0.1:5432 (term 3), 10.0.0.2:5432 (term 3)" */
-static void text_claims(const struct run_cluster *rc, char *ret, size_t size)
-{
-    char member[MEMBER_TEXT_SIZE], term[48];
-    size_t len = 0;
-
-    ret[0] = '\0';
-    for (uint32_t i = 0; i < rc->conf->member_count && len < size; i++)
-        if (may_be_accepted(rc, i)) {
-            run_text_member_at(rc, i, member);
-            run_text_term(rc->mind.topo.at[i].last.term, term, sizeof(term));
-            len += (size_t)snprintf(ret + len, size - len, "%s%s (term %s)", len ? ", " : "",
-                                    member, term);
-        }
+    for (uint32_t i = 0; i < rc->conf->member_count; i++) {
+        const struct member_view *at = &rc->mind.topo.at[i];
+        if (i != verdict->writer && at->answered && at->standing && at->last.role == ROLE_WRITER)
+            found = found == MEMBER_NONE ? i : MEMBER_NONE;
+    }
+    return found;
 }
 
 static void text_ambiguous(const struct run_cluster *rc, char *text, size_t text_size,
                            char *command, size_t command_size)
 {
-    uint32_t writer = rc->mind.verdict.writer, rival = candidate(rc);
-    char stays[MEMBER_TEXT_SIZE], member[MEMBER_TEXT_SIZE] = "MEMBER", claims[512], term[48];
-    const char *what = writer == MEMBER_NONE ? "there is " : "the writer stays ";
+    uint32_t rival = candidate(rc);
+    char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
 
-    run_text_member_at(rc, writer, stays);
+    run_text_member_at(rc, rc->mind.verdict.writer, writer);
     if (rival == MEMBER_NONE) {
-        text_claims(rc, claims, sizeof(claims));
-        snprintf(text, text_size, "%s%s: no claim can be told to be the right one%s%s", what,
-                 writer == MEMBER_NONE ? "no writer" : stays, claims[0] ? ": " : "", claims);
-    } else {
-        run_text_member_at(rc, rival, member);
-        run_text_term(rc->mind.topo.at[rival].last.term, term, sizeof(term));
-        snprintf(text, text_size, "%s claims with term %s; %s%s", member, term, what,
-                 writer == MEMBER_NONE ? "no writer" : stays);
+        snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
+                 writer);
+        snprintf(command, command_size, "homingctl accept %s MEMBER", rc->conf->name);
+        return;
     }
+    run_text_member_at(rc, rival, member);
+    run_text_term(rc->mind.topo.at[rival].last.term, term, sizeof(term));
+    snprintf(text, text_size, "%s claims with term %s; the writer stays %s", member, term, writer);
     snprintf(command, command_size, "homingctl accept %s %s", rc->conf->name, member);
 }
 

@@ -23,7 +23,7 @@ enum conf_mode {
 };
 
 /* The highest mode that this version carries out, and its default. */
-#define CONF_MODE_HIGHEST CONF_MODE_NAMES
+#define CONF_MODE_HIGHEST CONF_MODE_SEVER
 
 enum conf_role {
     CONF_ROLE_WRITER,
@@ -91,6 +91,7 @@ struct conf_cluster {
     uint32_t endpoint_count;
     struct conf_network *allowed_networks;
     uint32_t allowed_network_count;
+    bool sever_untagged; /* default false */
     struct conf_timing timing;
     struct conf_at at;
 };

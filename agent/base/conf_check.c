@@ -36,8 +36,6 @@ struct conf_checker {
     struct conf_timing defaults;
     struct conf_uses names;    /* of endpoints, in all clusters */
     struct conf_uses clusters; /* names of clusters */
-    uint32_t idle;
-    bool sever_untagged_warned;
 };
 
 static int conf_check_copy(const char *text, char **ret_copy)
@@ -95,7 +93,7 @@ static int conf_check_agent(struct conf_checker *checker, const struct conf_raw_
                     conf_position_at(node, "bus_max_stale"), 5000, 3600000);
     const struct conf_node *defaults = conf_position_find(node, "defaults");
     if (defaults != NULL)
-        conf_timing_apply(raw->defaults.keys, defaults, errors, &checker->idle, &checker->defaults);
+        conf_timing_apply(raw->defaults.keys, defaults, errors, &checker->defaults);
     return 0;
 }
 
@@ -163,7 +161,7 @@ static int conf_check_endpoint(struct conf_checker *checker, const struct conf_r
 {
     struct conf_timing own = *timing;
     endpoint->at = node->at;
-    conf_timing_apply(raw->keys, node, checker->errors, &checker->idle, &own);
+    conf_timing_apply(raw->keys, node, checker->errors, &own);
     endpoint->mode = own.mode;
     endpoint->hold_ms = own.hold_ms;
     conf_check_role(raw->role, conf_position_at(node, "role"), checker->errors, &endpoint->role);
@@ -262,16 +260,12 @@ static int conf_check_access(struct conf_checker *checker, const struct conf_raw
     return 0;
 }
 
-static void conf_check_sever_untagged(struct conf_checker *checker, const char *text,
-                                      struct conf_at at)
+static void conf_check_sever_untagged(struct conf_errors *errors, const char *text,
+                                      struct conf_at at, bool *ret_value)
 {
-    bool value;
-    const char *wrong = text != NULL ? conf_value_bool(text, &value) : NULL;
+    const char *wrong = text != NULL ? conf_value_bool(text, ret_value) : NULL;
     if (wrong != NULL)
-        conf_errors_add(checker->errors, at, "sever_untagged '%.100s' %s", text, wrong);
-    else if (text != NULL && !checker->sever_untagged_warned)
-        conf_errors_warn(checker->errors, at, "sever_untagged has no effect in this version");
-    checker->sever_untagged_warned |= text != NULL;
+        conf_errors_add(errors, at, "sever_untagged '%.100s' %s", text, wrong);
 }
 
 static int conf_check_cluster(struct conf_checker *checker, const struct conf_raw_cluster *raw,
@@ -283,9 +277,9 @@ static int conf_check_cluster(struct conf_checker *checker, const struct conf_ra
     cluster->engine = engine->name;
     cluster->at = node->at;
     cluster->timing = checker->defaults;
-    conf_timing_apply(raw->keys, node, errors, &checker->idle, &cluster->timing);
-    conf_check_sever_untagged(checker, raw->sever_untagged,
-                              conf_position_at(node, "sever_untagged"));
+    conf_timing_apply(raw->keys, node, errors, &cluster->timing);
+    conf_check_sever_untagged(errors, raw->sever_untagged, conf_position_at(node, "sever_untagged"),
+                              &cluster->sever_untagged);
     int r = conf_check_cluster_name(checker, raw->name, node, cluster);
     if (r == 0)
         r = conf_members_check(node, engine->port, errors, cluster);

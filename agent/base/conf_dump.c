@@ -92,6 +92,7 @@ static void conf_dump_cluster(const struct conf_cluster *cluster, FILE *out)
         conf_dump_pair("    password_file: ", cluster->password_file, out);
     conf_dump_networks(cluster, out);
     conf_timing_print(&cluster->timing, "    ", out);
+    fprintf(out, "    sever_untagged: %s\n", cluster->sever_untagged ? "true" : "false");
     fputs("    endpoints:\n", out);
     for (uint32_t i = 0; i < cluster->endpoint_count; i++)
         conf_dump_endpoint(&cluster->endpoints[i], &cluster->timing, out);

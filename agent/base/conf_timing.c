@@ -36,7 +36,6 @@ struct conf_timing_key {
     uint64_t min;
     uint64_t max;
     size_t offset;
-    bool idle; /* nothing in this version acts on it */
 };
 
 #define FIELD(member) offsetof(struct conf_timing, member)
@@ -45,22 +44,19 @@ struct conf_timing_key {
  * agent's pause looks like death; above the most, a failure goes unnoticed longer than DNS would
  * take. */
 static const struct conf_timing_key conf_timing_keys[CONF_KEY_COUNT] = {
-    [CONF_KEY_MODE] = {"mode", CONF_TIMING_MODE, 0, 0, FIELD(mode), false},
-    [CONF_KEY_INTERVAL] = {"interval", CONF_TIMING_DURATION, 50, 60000, FIELD(interval_ms), false},
+    [CONF_KEY_MODE] = {"mode", CONF_TIMING_MODE, 0, 0, FIELD(mode)},
+    [CONF_KEY_INTERVAL] = {"interval", CONF_TIMING_DURATION, 50, 60000, FIELD(interval_ms)},
     [CONF_KEY_FAST_INTERVAL] = {"fast_interval", CONF_TIMING_DURATION, 10, 10000,
-                                FIELD(fast_interval_ms), false},
-    [CONF_KEY_TIMEOUT] = {"timeout", CONF_TIMING_DURATION, 100, 60000, FIELD(timeout_ms), false},
-    [CONF_KEY_MAX_STALE] = {"max_stale", CONF_TIMING_DURATION, 5000, 600000, FIELD(max_stale_ms),
-                            false},
-    [CONF_KEY_HOLD] = {"hold", CONF_TIMING_DURATION, 0, 30000, FIELD(hold_ms), true},
-    [CONF_KEY_MAX_LAG] = {"max_lag", CONF_TIMING_SIZE, 0, UINT64_MAX, FIELD(max_lag), false},
-    [CONF_KEY_MAX_SWITCHES] = {"max_switches", CONF_TIMING_NUMBER, 0, 1000, FIELD(max_switches),
-                               false},
+                                FIELD(fast_interval_ms)},
+    [CONF_KEY_TIMEOUT] = {"timeout", CONF_TIMING_DURATION, 100, 60000, FIELD(timeout_ms)},
+    [CONF_KEY_MAX_STALE] = {"max_stale", CONF_TIMING_DURATION, 5000, 600000, FIELD(max_stale_ms)},
+    [CONF_KEY_HOLD] = {"hold", CONF_TIMING_DURATION, 0, 30000, FIELD(hold_ms)},
+    [CONF_KEY_MAX_LAG] = {"max_lag", CONF_TIMING_SIZE, 0, UINT64_MAX, FIELD(max_lag)},
+    [CONF_KEY_MAX_SWITCHES] = {"max_switches", CONF_TIMING_NUMBER, 0, 1000, FIELD(max_switches)},
     [CONF_KEY_SEVER_SPREAD] = {"sever_spread", CONF_TIMING_DURATION, 0, 600000,
-                               FIELD(sever_spread_ms), true},
-    [CONF_KEY_KEEPALIVE] = {"keepalive", CONF_TIMING_DURATION, 0, 3600000, FIELD(keepalive_ms),
-                            true},
-    [CONF_KEY_FAMILY] = {"family", CONF_TIMING_FAMILY, 0, 0, FIELD(family), false},
+                               FIELD(sever_spread_ms)},
+    [CONF_KEY_KEEPALIVE] = {"keepalive", CONF_TIMING_DURATION, 0, 3600000, FIELD(keepalive_ms)},
+    [CONF_KEY_FAMILY] = {"family", CONF_TIMING_FAMILY, 0, 0, FIELD(family)},
 };
 
 static void conf_timing_write_duration(char *text, size_t size, uint64_t ms)
@@ -103,10 +99,7 @@ static const char *conf_timing_mode(const char *text, enum conf_mode *ret_mode)
 {
     enum conf_mode mode;
     if (!conf_mode_parse(text, &mode))
-        return "is no mode; write off, observe or names";
-    _Static_assert(CONF_MODE_HIGHEST == CONF_MODE_NAMES, "these sentences name it");
-    if (mode > CONF_MODE_HIGHEST)
-        return "is not in this version, whose highest mode is names; write off, observe or names";
+        return "is no mode; write off, observe, names, connect or sever";
     *ret_mode = mode;
     return NULL;
 }
@@ -200,7 +193,7 @@ static void conf_timing_agree(const struct conf_node *node, struct conf_errors *
 }
 
 void conf_timing_apply(char *const *keys, const struct conf_node *node, struct conf_errors *errors,
-                       uint32_t *idle, struct conf_timing *timing)
+                       struct conf_timing *timing)
 {
     uint32_t failures = errors->failures;
     bool given = false; /* one of the four that must agree */
@@ -210,11 +203,7 @@ void conf_timing_apply(char *const *keys, const struct conf_node *node, struct c
             continue;
         given = given || (i >= CONF_KEY_INTERVAL && i <= CONF_KEY_MAX_STALE);
         struct conf_at at = conf_position_at(node, key->name);
-        uint32_t before = errors->failures;
         conf_timing_set(key, keys[i], at, errors, timing);
-        if (key->idle && !(*idle & 1u << i) && errors->failures == before)
-            conf_errors_warn(errors, at, "%s has no effect in this version", key->name);
-        *idle |= key->idle ? 1u << i : 0;
     }
     if (given && errors->failures == failures)
         conf_timing_agree(node, errors, timing);
@@ -263,11 +252,8 @@ void conf_timing_print(const struct conf_timing *timing, const char *indent, FIL
 {
     for (unsigned i = 0; i < CONF_KEY_COUNT; i++) {
         const struct conf_timing_key *key = &conf_timing_keys[i];
-        uint64_t value = conf_timing_value(timing, key);
-        if (key->idle && value == conf_timing_value(&conf_timing_defaults, key))
-            continue;
         fprintf(out, "%s%s: ", indent, key->name);
-        conf_timing_print_value(key, value, out);
+        conf_timing_print_value(key, conf_timing_value(timing, key), out);
         fputc('\n', out);
     }
 }

@@ -74,6 +74,12 @@ static int on_history(const struct show *show, const struct msg_value *result, c
     return EXIT_OK;
 }
 
+static int on_connections(const struct show *show, const struct msg_value *result, char **args)
+{
+    (void)args;
+    return show_connections(show, result) ? EXIT_OK : EXIT_DEGRADED;
+}
+
 static int on_order(const struct show *show, const struct msg_value *result, char **args)
 {
     bool saved = msg_get_bool(result, "saved", false);
@@ -94,12 +100,12 @@ static int on_order(const struct show *show, const struct msg_value *result, cha
 static int on_reload(const struct show *show, const struct msg_value *result, char **args)
 {
     const char *warnings = msg_get_str(result, "warnings");
-    unsigned long long clusters = msg_get_uint(result, "clusters", 0);
 
     (void)args;
     if (warnings && warnings[0])
         fputs(warnings, stderr);
-    fprintf(show->out, "reloaded: %llu cluster%s\n", clusters, clusters == 1 ? "" : "s");
+    fprintf(show->out, "reloaded: %llu clusters\n",
+            (unsigned long long)msg_get_uint(result, "clusters", 0));
     return EXIT_OK;
 }
 
@@ -123,9 +129,11 @@ static const struct command commands[] = {
      "Why this writer: rule, evidence, what each layer does, what would change it."},
     {"history", "history", RPC_ADMIN, 0, 1, on_history, "[CLUSTER]",
      "The last switches, changes of state, alarms and orders since the agent's start."},
+    {"connections", "connections", RPC_ADMIN, 0, 1, on_connections, "[CLUSTER]",
+     "Connections of attached programs: process, endpoint, member, age, outdated or not."},
     {"accept", "accept", RPC_ADMIN, 2, 2, on_order, "CLUSTER MEMBER",
      "Ends `ambiguous`: this member's present claim is the right one."},
-    {"mode", "mode", RPC_ADMIN, 2, 2, on_order, "CLUSTER off|observe|names|default",
+    {"mode", "mode", RPC_ADMIN, 2, 2, on_order, "CLUSTER off|observe|names|connect|sever|default",
      "Overrides the configuration's mode until `default`, across restarts too."},
     {"freeze", "freeze", RPC_ADMIN, 1, 1, on_order, "CLUSTER",
      "Pins the present writer, whatever happens."},

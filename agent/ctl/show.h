@@ -29,6 +29,9 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster);
 /* Returns whether the name, or the cluster, has a confirmed answer. */
 bool show_explain(const struct show *show, const struct msg_value *explain);
 
+/* Processes' connections, the outdated first; false: not all could be listed. */
+bool show_connections(const struct show *show, const struct msg_value *result);
+
 void show_history(const struct show *show, const struct msg_value *history);
 
 /* The addresses, one per line. Returns whether there is an answer from the view; why not, on

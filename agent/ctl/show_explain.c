@@ -93,6 +93,62 @@ static void show_time(const struct show *show, uint64_t ago_ms)
         fputs(text, show->out);
 }
 
+static void show_ms(const struct show *show, const char *before, const struct msg_value *map,
+                    const char *key, const char *behind)
+{
+    uint64_t ms;
+
+    if (msg_uint(msg_get(map, key), &ms))
+        fprintf(show->out, "%s%llu ms%s", before, (unsigned long long)ms, behind);
+}
+
+static void show_count(const struct show *show, const struct msg_value *map, const char *key,
+                       const char *sep, const char *text)
+{
+    uint64_t count = msg_get_uint(map, key, 0);
+
+    if (count)
+        fprintf(show->out, "%s%llu %s", sep, (unsigned long long)count, text);
+}
+
+static void show_sever(const struct show *show, const struct msg_value *sever)
+{
+    if (msg_type(sever) != MSG_TYPE_MAP) {
+        fputs("    severed    nothing was ordered\n", show->out);
+        return;
+    }
+    fprintf(show->out, "    severed    %llu connections of the old writer's",
+            (unsigned long long)msg_get_uint(sever, "severed", 0));
+    show_count(show, sever, "would_sever", ", ", "would have been (observe)");
+    show_count(show, sever, "not_severed", ", ", "refused by the kernel");
+    show_ms(show, ", ordered ", sever, "order_ms", " after that answer");
+    fputs(msg_get_bool(sever, "done", false) ? "\n" : "; still at it\n", show->out);
+    fprintf(show->out, "    redirected %llu connects on this node until then",
+            (unsigned long long)msg_get_uint(sever, "redirected", 0));
+    show_count(show, sever, "would_redirect", ", ", "would have been (observe)");
+    fputc('\n', show->out);
+}
+
+/* What is known of a switch, below its line. */
+static void show_switch(const struct show *show, const struct msg_value *change)
+{
+    if (msg_type(change) != MSG_TYPE_MAP)
+        return;
+    fputs("    evidence   ", show->out);
+    show_str(show, change, "evidence", "?");
+    fputs("\n    times      ", show->out);
+    show_ms(show, "old writer silent for ", change, "old_writer_silent_ms", "; ");
+    show_ms(show, "decided by an answer that took ", change, "answer_ms", "");
+    show_ms(show, ", published ", change, "publish_ms", " after it");
+    fputc('\n', show->out);
+    show_sever(show, msg_get(change, "sever"));
+    if (msg_get_str(change, "loss")) {
+        fputs("    lost       ", show->out);
+        show_str(show, change, "loss", "");
+        fputc('\n', show->out);
+    }
+}
+
 void show_history(const struct show *show, const struct msg_value *history)
 {
     for (uint32_t i = 0; i < msg_array_len(history); i++) {
@@ -106,6 +162,7 @@ void show_history(const struct show *show, const struct msg_value *history)
         fputs("  ", show->out);
         show_str(show, entry, "text", "");
         fputc('\n', show->out);
+        show_switch(show, msg_get(entry, "switch"));
     }
     if (msg_array_len(history) == 0)
         fputs("nothing has changed since the agent started\n", show->out);

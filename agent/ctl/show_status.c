@@ -252,6 +252,23 @@ static void show_head(const struct show *show, const struct msg_value *cluster)
     fputc('\n', show->out);
 }
 
+/* Nothing while nothing was severed. */
+static void show_severed(const struct show *show, const struct msg_value *cluster)
+{
+    uint64_t severed = msg_get_uint(cluster, "severed", 0);
+    uint64_t would = msg_get_uint(cluster, "would_sever", 0);
+    uint64_t failed = msg_get_uint(cluster, "not_severed", 0);
+
+    if (!severed && !would && !failed)
+        return;
+    fprintf(show->out, "  connections severed: %" PRIu64, severed);
+    if (would)
+        fprintf(show->out, ", would have been (observe): %" PRIu64, would);
+    if (failed)
+        fprintf(show->out, ", refused by the kernel: %" PRIu64, failed);
+    fputc('\n', show->out);
+}
+
 bool show_cluster(const struct show *show, const struct msg_value *cluster)
 {
     const struct msg_value *endpoints = msg_get(cluster, "endpoints");
@@ -266,6 +283,7 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster)
     show_members(show, cluster);
     for (uint32_t i = 0; i < msg_array_len(endpoints); i++)
         show_endpoint(show, msg_array_at(endpoints, i));
+    show_severed(show, cluster);
     return is_good(cluster);
 }
 
@@ -293,6 +311,28 @@ static void show_agent(const struct show *show, const struct msg_value *status, 
     show_alarms(show, msg_get(status, "alarms"));
 }
 
+/* One line: what layer 3 can do here, and what the layers have done. */
+static void show_severing(const struct show *show, const struct msg_value *severing)
+{
+    bool available = msg_get_bool(severing, "available", false);
+
+    if (!severing)
+        return;
+    fprintf(show->out, "severing: %s%s", available ? "available" : paint(show, RED),
+            available ? "" : "not available");
+    if (!available) {
+        fprintf(show->out, "%s: ", paint(show, NONE));
+        show_str(show, severing, "why", "?");
+    }
+    fprintf(show->out, "\nprocesses with a permit: %llu; connects redirected: %llu",
+            (unsigned long long)msg_get_uint(severing, "processes", 0),
+            (unsigned long long)msg_get_uint(severing, "redirected", 0));
+    if (msg_get_uint(severing, "would_redirect", 0))
+        fprintf(show->out, ", would have been: %llu",
+                (unsigned long long)msg_get_uint(severing, "would_redirect", 0));
+    fputc('\n', show->out);
+}
+
 bool show_status(const struct show *show, const struct msg_value *status, const char *only,
                  bool *ret_found)
 {
@@ -301,8 +341,10 @@ bool show_status(const struct show *show, const struct msg_value *status, const 
     bool good = msg_array_len(msg_get(status, "alarms")) == 0 && (only || bad == 0);
 
     *ret_found = !only;
-    if (!only)
+    if (!only) {
         show_agent(show, status, count, bad);
+        show_severing(show, msg_get(status, "severing"));
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct msg_value *cluster = msg_array_at(clusters, i);
         if (only && !is(cluster, "cluster", only))

@@ -48,6 +48,7 @@ struct report {
     uint64_t incarnation; /* one running server; 0: not known */
     struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */
     uint64_t position;    /* written (writer) or replayed (reader), in bytes; 0: not known */
+    uint64_t branch;      /* of a writer: the position at which its term began; 0: not known */
 };
 
 const char *role_name(enum role role);

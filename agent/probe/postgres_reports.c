@@ -14,7 +14,9 @@
  *
  * The timeline is taken from the name of the WAL file being written: pg_control_checkpoint() shows
  * the old one until the first checkpoint after a promotion. pg_settings is costly (it builds all
- * rows), and only looked at when there is something to explain. */
+ * rows), and only looked at when there is something to explain. After a promotion, what was
+ * replayed last stays what it was: the point at which the timelines part, which any role may ask.
+ */
 #define QUESTION                                                                                   \
     "SELECT pg_catalog.pg_is_in_recovery(),"                                                       \
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
@@ -25,7 +27,9 @@
     " CASE WHEN pg_catalog.current_setting('default_transaction_read_only')"                       \
     " OPERATOR(pg_catalog.=) 'off' THEN NULL"                                                      \
     " ELSE (SELECT s.source FROM pg_catalog.pg_settings AS s"                                      \
-    " WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') END"
+    " WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') END,"                   \
+    " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
+    " ELSE pg_catalog.pg_last_wal_replay_lsn() END"
 #define START_TIME ", pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
 #define IDENTITY   ", (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)"
 
@@ -161,6 +165,9 @@ static bool report_primary(const char *const *columns, struct report *report, co
         !parse_lsn(columns[POSTGRES_LSN], &report->position) ||
         !parse_bool(columns[POSTGRES_READ_ONLY], "off", "on", &read_only))
         return false;
+    report->branch = 0;
+    if (columns[POSTGRES_BRANCH] != NULL && !parse_lsn(columns[POSTGRES_BRANCH], &report->branch))
+        return false;
     const char *source = columns[POSTGRES_READ_ONLY_SOURCE];
     bool server = read_only && source != NULL && source_is_server(source);
     report->role = server ? ROLE_READER : ROLE_WRITER;
@@ -175,6 +182,7 @@ static bool report_standby(const char *const *columns, struct report *report)
     report->role = ROLE_READER;
     report->term.lo = 0;
     report->position = 0;
+    report->branch = 0;
     return columns[POSTGRES_LSN] == NULL || parse_lsn(columns[POSTGRES_LSN], &report->position);
 }
 

@@ -31,6 +31,7 @@ enum postgres_column {
     POSTGRES_LSN,              /* written, or replayed if in recovery (NULL: nothing yet) */
     POSTGRES_READ_ONLY,        /* transaction_read_only: on, off */
     POSTGRES_READ_ONLY_SOURCE, /* who set default_transaction_read_only; NULL: it is off */
+    POSTGRES_BRANCH,           /* where a writer's recovery ended; NULL: it began without one */
     POSTGRES_START_TIME,       /* seconds since 1970, with a fraction */
     POSTGRES_SYSTEM_IDENTIFIER,
     POSTGRES_COLUMN_COUNT

@@ -44,7 +44,8 @@ struct client {
     bool timed;    /* the deadline runs */
     bool partial;  /* the parser holds the beginning of a request */
     bool sent_fd;
-    bool doomed; /* dropped at the next turn */
+    bool waiting; /* its reply comes later; until then nothing more is read */
+    bool doomed;  /* dropped at the next turn */
 };
 
 static size_t client_pending(const struct client *c)
@@ -163,6 +164,12 @@ static bool client_answer(struct client *c, const struct msg *msg)
 
     msg_writer_init(&reply, HOMING_REPLY_MAX);
     env->fn(env->arg, c->socket, &c->peer, msg->id, msg->method, msg->params, &reply, &fd);
+    if (fd == SERVE_LATER) {
+        c->waiting = true;
+        msg_writer_done(&reply);
+        client_start_deadline(c);
+        return true;
+    }
     if (msg_writer_finish(&reply) || reply.len == 0) {
         msg_writer_reset(&reply);
         msg_put_error(&reply, msg->id, MSG_ERROR_INTERNAL, "out of memory, or the reply too long");
@@ -229,6 +236,10 @@ static bool client_wait(struct client *c)
 
     if (c->doomed)
         return true;
+    if (c->waiting) {
+        loop_io_set(c->io, 0);
+        return true;
+    }
     if (!busy && c->ended)
         return false;
     if (!busy && c->watching && !c->partial)
@@ -276,6 +287,17 @@ void client_notify(struct client *c, const void *data, size_t len)
     }
 }
 
+bool client_reply(struct client *c, const struct msg_writer *reply)
+{
+    if (!c->waiting || c->doomed)
+        return true;
+    c->waiting = false;
+    if (msg_writer_finish(reply) || !client_send(c, reply->data, reply->len, -1))
+        return false;
+    client_start_deadline(c);
+    return client_wait(c);
+}
+
 /* ---- coming and going ---- */
 
 struct client *client_new(struct client_env *env, int fd, enum serve_socket socket,
@@ -287,6 +309,7 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
     c->env = env;
     c->socket = socket;
     c->peer = *peer;
+    c->peer.number = ++env->number;
     c->fd = -1;
     msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
     c->io = loop_io_new(env->loop, fd, client_ready, c);

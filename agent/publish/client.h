@@ -34,7 +34,8 @@ struct client_env {
     void *arg;
     client_gone_fn *gone;
     void *gone_arg;
-    size_t pending; /* bytes kept for clients to read */
+    size_t pending;  /* bytes kept for clients to read */
+    uint64_t number; /* of the newest client */
 };
 
 /* serve.c's list of them, oldest first. */
@@ -47,6 +48,9 @@ struct client_link {
 struct client *client_new(struct client_env *env, int fd, enum serve_socket socket,
                           const struct serve_peer *peer);
 void client_free(struct client *client);
+
+/* The reply that serve_fn left for later. False: it cannot be sent, drop the client. */
+bool client_reply(struct client *client, const struct msg_writer *reply);
 
 /* Sends bytes to a watcher; to others, nothing. May mark it to be dropped, but never frees it. */
 void client_notify(struct client *client, const void *data, size_t len);

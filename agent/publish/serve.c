@@ -264,6 +264,17 @@ static void serve_accept(void *arg, int events)
     }
 }
 
+void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
+                 const struct msg_writer *reply)
+{
+    struct client *c = serve->listeners[socket].oldest;
+
+    while (c && client_peer(c)->number != number)
+        c = client_link(c)->newer;
+    if (c && !client_reply(c, reply))
+        serve_remove(serve, c);
+}
+
 /* ---- opening and closing ---- */
 
 /* "/run/homing/" → "/run/homing" and "/run/homing-admin". */

@@ -27,12 +27,17 @@ struct serve_peer {
     pid_t pid;
     uid_t uid;
     gid_t gid;
+    uint64_t number; /* of the client: no two have the same */
 };
+
+/* In place of a descriptor: the reply comes later, through serve_reply(). */
+#define SERVE_LATER (-2)
 
 struct serve;
 
 /* Answers one request: writes a whole reply into `reply`. *ret_fd: a descriptor to pass along
- * (stays the callee's), or -1. It may call serve_notify(), but not serve_close(). */
+ * (stays the callee's), -1, or SERVE_LATER with nothing in `reply`. It may call serve_notify(), but
+ * not serve_close(). */
 typedef void serve_fn(void *arg, enum serve_socket socket, const struct serve_peer *peer,
                       uint64_t id, const char *method, const struct msg_value *params,
                       struct msg_writer *reply, int *ret_fd);
@@ -45,6 +50,11 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
 /* Renames them into place: from now on clients come. -EADDRINUSE: another agent was faster, and
  * this one is no takeover. Any other failure may pass: try again. */
 int serve_publish(struct serve *serve);
+
+/* The reply that was to come later: the client's number, and the whole message. Who has left, or
+ * did not wait any longer, gets nothing. Not from within serve_fn. */
+void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
+                 const struct msg_writer *reply);
 
 /* Sends a notification to every admin client that asked to watch. */
 void serve_notify(struct serve *serve, const struct msg_writer *notification);

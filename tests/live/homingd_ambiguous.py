@@ -108,29 +108,6 @@ def several_claims_at_a_first_start_are_not_chosen_between():
     equal(agent.cluster("fresh")["state"], "unknown")
     equal(agent.cluster("fresh")["writer"], None)
     equal(agent.resolve("fresh-db"), None)
-    both = eventually(lambda: "," in alarm("fresh", "ambiguous")["text"] and alarm("fresh", "ambiguous"), "both claim")
-    assert A in both["text"] and B in both["text"], both
-    equal(both["command"], "homingctl accept fresh MEMBER")
-
-
-@test
-def the_operators_choice_is_the_reason_of_the_switch_even_if_it_stays_disputed():
-    agent.ok("accept", "fresh", B)  # whose term is the older one: a claims on against it
-    agent.wait_state("fresh", "ambiguous")
-    equal(agent.cluster("fresh")["writer"], B)
-    equal(agent.resolve("fresh-db"), [pg.address("b")])
-    switch = [line for line in agent.log("writer_changed") if line["cluster"] == "fresh"][-1]
-    equal((switch["to"], switch["reason"]), (B, "accepted"))
-
-
-@test
-def positions_in_the_logs_of_two_data_sets_are_not_compared():
-    agent.write(CLUSTER % ("two", A + ", " + OTHER, "two"))
-    agent.ok("reload")
-    for member in (A, OTHER):
-        eventually(lambda: agent.member("two", member)["answered_ms"] is not None, member + " answers")
-    agent.ok("accept", "two", A)
-    equal(agent.member("two", OTHER)["lag"], None)
 
 
 main()

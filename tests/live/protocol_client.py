@@ -193,7 +193,7 @@ def the_view_says_what_resolve_says():
         equal((answer.text4, answer.port), (pg.address("a"), said["port"]))
         equal(answer.generation, said["generation"])
         equal(("writer", "reader")[answer.role], said["role"])
-        equal((None, "off", "observe", "names")[answer.mode], said["mode"])
+        equal((None, "off", "observe", "names", "connect", "sever")[answer.mode], said["mode"])
         equal((answer.state, answer.family, answer.hold_ms, answer.max_stale_ms), (1, 4, 2000, 30000))
         assert answer.endpoint == name_hash(said["endpoint"])
         assert 0 < answer.confirmed_ms <= time.monotonic_ns() // 1000000

@@ -243,7 +243,7 @@ static void odd_params_are_refused_and_change_nothing(void **state)
                 }
     assert_int_equal(sim.run->clusters[0]->mode, 0);
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
-    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).mode, VIEW_MODE_NAMES);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).mode, VIEW_MODE_SEVER);
 }
 
 static void freeze_and_unfreeze_say_when_there_is_nothing_to_do(void **state)

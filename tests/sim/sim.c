@@ -79,6 +79,7 @@ static void session_answer(struct engine_session *session)
         .incarnation = server->started,
         .term = {.lo = server->timeline},
         .position = server->position,
+        .branch = server->writer ? server->branch : 0,
     };
     session->sink.answer(session->sink.arg, &report, NULL);
 }
@@ -239,6 +240,7 @@ void sim_promote(struct sim *sim, unsigned server)
 {
     sim->servers[server].writer = true;
     sim->servers[server].timeline = newest_timeline(sim) + 1;
+    sim->servers[server].branch = sim->servers[server].position;
     sim->servers[server].position += 1000;
 }
 

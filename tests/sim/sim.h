@@ -42,6 +42,7 @@ struct sim_server {
     bool writer;
     uint64_t timeline;
     uint64_t position;
+    uint64_t branch;  /* where its recovery ended; 0: it began without one */
     uint64_t system;  /* identifier: 1, unless a test makes it another data set */
     uint64_t started; /* postmaster's start time */
 };

@@ -58,6 +58,17 @@ static void rig_put_peer(const struct serve_peer *peer, struct msg_writer *reply
     msg_put_key_uint(reply, "gid", peer->gid);
 }
 
+static void rig_reply_later(struct rig *rig)
+{
+    struct msg_writer w;
+
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    msg_put_reply(&w, rig->later_id);
+    msg_put_bool(&w, true);
+    serve_reply(rig->serve, SERVE_ADMIN, rig->later.number, &w);
+    msg_writer_done(&w);
+}
+
 static void rig_answer(void *arg, enum serve_socket socket, const struct serve_peer *peer,
                        uint64_t id, const char *method, const struct msg_value *params,
                        struct msg_writer *reply, int *ret_fd)
@@ -68,6 +79,14 @@ static void rig_answer(void *arg, enum serve_socket socket, const struct serve_p
     rig->calls++;
     if (strcmp(method, "nothing") == 0)
         return;
+    if (strcmp(method, "later") == 0) {
+        rig->later = *peer;
+        rig->later_id = (uint32_t)id;
+        *ret_fd = SERVE_LATER;
+        return;
+    }
+    if (strcmp(method, "now") == 0)
+        rig_reply_later(rig);
     if (strcmp(method, "notify") == 0)
         rig_notify(rig, params);
     msg_put_reply(reply, (uint32_t)id);

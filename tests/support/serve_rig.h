@@ -5,8 +5,8 @@
  *
  * It answers: "ping" [] → "pong"; "whoami" [] → {pid, uid, gid}; "fd" [] → true, with a
  * descriptor; "big" [n] → binary of n bytes; "nothing" [] → no reply at all (a bug it must
- * survive); "watch" [] → true; "notify" [n] → true, after a notification with n bytes to all
- * watchers.
+ * survive); "later" [] → true, once "now" [] → true is asked by another client; "watch" [] → true;
+ * "notify" [n] → true, after a notification with n bytes to all watchers.
  */
 #ifndef HOMING_SERVE_RIG_H
 #define HOMING_SERVE_RIG_H
@@ -19,7 +19,9 @@ struct rig {
     char base[64];     /* a fresh directory, gone with rig_done() */
     char run_dir[160]; /* in it */
     char error[512];
-    uint32_t calls; /* of serve_fn */
+    uint32_t calls;          /* of serve_fn */
+    struct serve_peer later; /* who waits for the reply to "later" */
+    uint32_t later_id;
 };
 
 void rig_init(struct rig *rig); /* fails the test on error */

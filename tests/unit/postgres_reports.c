@@ -17,8 +17,8 @@
 #define LSN  "0/4016DC8"
 #define TIME "1763636391.123457"
 #define ID   "7710208483270621824"
-#define ALL  7
-#define SOME 5
+#define ALL  8
+#define SOME 6
 
 struct row {
     const char *columns[POSTGRES_COLUMN_COUNT];
@@ -35,7 +35,7 @@ static bool read_row(const struct row *row, struct report *report, const char **
 static void a_server_out_of_recovery_is_a_writer_with_its_timeline_as_term(void **state)
 {
     (void)state;
-    const struct row row = {{"f", WAL, LSN, "off", NULL, TIME, ID}, ALL};
+    const struct row row = {{"f", WAL, LSN, "off", NULL, NULL, TIME, ID}, ALL};
     struct report r;
     const char *note;
     assert_true(read_row(&row, &r, &note));
@@ -49,10 +49,23 @@ static void a_server_out_of_recovery_is_a_writer_with_its_timeline_as_term(void 
     assert_null(note);
 }
 
+static void a_promoted_server_says_where_its_timeline_began(void **state)
+{
+    (void)state;
+    const struct row promoted = {{"f", WAL, LSN, "off", NULL, "0/4000060"}, SOME};
+    const struct row born = {{"f", WAL, LSN, "off", NULL, NULL}, SOME};
+    struct report r;
+    const char *note;
+    assert_true(read_row(&promoted, &r, &note));
+    assert_int_equal(r.branch, 0x4000060);
+    assert_true(postgres_report_row(born.columns, born.count, &r, &note));
+    assert_int_equal(r.branch, 0);
+}
+
 static void a_server_in_recovery_is_a_reader_with_its_replayed_position(void **state)
 {
     (void)state;
-    const struct row row = {{"t", NULL, "A/B", "on", NULL, TIME, ID}, ALL};
+    const struct row row = {{"t", NULL, "A/B", "on", NULL, NULL, TIME, ID}, ALL};
     struct report r;
     const char *note;
     assert_true(read_row(&row, &r, &note));
@@ -141,8 +154,8 @@ static void identifiers_and_times_are_read_to_the_last_digit(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        const struct row row = {{"t", NULL, LSN, "on", NULL, CASES[i].time, CASES[i].identifier},
-                                ALL};
+        const struct row row = {
+            {"t", NULL, LSN, "on", NULL, NULL, CASES[i].time, CASES[i].identifier}, ALL};
         struct report r;
         const char *note;
         assert_true(read_row(&row, &r, &note));
@@ -154,9 +167,9 @@ static void identifiers_and_times_are_read_to_the_last_digit(void **state)
 static void a_row_that_no_postgresql_makes_is_refused_and_changes_nothing(void **state)
 {
     static const struct row ROWS[] = {
-        {{"f", WAL, LSN, "off", NULL}, 4},
+        {{"f", WAL, LSN, "off", NULL}, 5},
         {{"f", WAL, LSN, "off", NULL}, 0},
-        {{"f", WAL, LSN, "off", NULL}, 8},
+        {{"f", WAL, LSN, "off", NULL}, 9},
         {{NULL, WAL, LSN, "off", NULL}, SOME},
         {{"", WAL, LSN, "off", NULL}, SOME},
         {{"true", WAL, LSN, "off", NULL}, SOME},
@@ -178,22 +191,23 @@ static void a_row_that_no_postgresql_makes_is_refused_and_changes_nothing(void *
         {{"f", WAL, "123456789/0", "off", NULL}, SOME},
         {{"f", WAL, LSN, NULL, NULL}, SOME},
         {{"f", WAL, LSN, "maybe", NULL}, SOME},
+        {{"f", WAL, LSN, "off", NULL, "x"}, SOME},
         {{"t", NULL, "x", "on", NULL}, SOME},
-        {{"f", WAL, LSN, "off", NULL, NULL, ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "0", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "-5", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "1e9", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "1.", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "1.1234567", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "1234567890123", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "99999999999999999999", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, "infinity", ID}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, NULL}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, ""}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, "-"}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, "0"}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, "12345678901234567890"}, ALL},
-        {{"f", WAL, LSN, "off", NULL, TIME, "1 "}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, NULL, ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "0", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "-5", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "1e9", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "1.", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "1.1234567", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "1234567890123", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "99999999999999999999", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, "infinity", ID}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, NULL}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, ""}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, "-"}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, "0"}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, "12345678901234567890"}, ALL},
+        {{"f", WAL, LSN, "off", NULL, NULL, TIME, "1 "}, ALL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
@@ -301,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_out_of_recovery_is_a_writer_with_its_timeline_as_term),
+        cmocka_unit_test(a_promoted_server_says_where_its_timeline_began),
         cmocka_unit_test(a_server_in_recovery_is_a_reader_with_its_replayed_position),
         cmocka_unit_test(a_standby_that_has_replayed_nothing_has_no_position),
         cmocka_unit_test(columns_not_asked_for_leave_their_facts_as_they_were),

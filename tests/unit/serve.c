@@ -58,6 +58,44 @@ static void both_sockets_answer(void **state)
     }
 }
 
+static void a_reply_may_come_later_and_what_was_asked_after_it_waits(void **state)
+{
+    int waiting = connect_to(*state, SERVE_ADMIN), other = connect_to(*state, SERVE_ADMIN);
+
+    rig_request(waiting, 1, "later", 0);
+    rig_request(waiting, 2, "ping", 0);
+    assert_string_equal(rig_ask(*state, other, 3, "ping"), "3 \"pong\"");
+    assert_string_equal(rig_ask(*state, other, 4, "now"), "4 true");
+    assert_string_equal(rig_receive(*state, waiting, NULL), "1 true");
+    assert_string_equal(rig_receive(*state, waiting, NULL), "2 \"pong\"");
+    close(waiting);
+    close(other);
+}
+
+static void who_has_left_or_does_not_wait_gets_no_late_reply(void **state)
+{
+    int gone = connect_to(*state, SERVE_ADMIN), other = connect_to(*state, SERVE_ADMIN);
+
+    rig_request(gone, 1, "later", 0);
+    assert_string_equal(rig_ask(*state, other, 2, "ping"), "2 \"pong\"");
+    assert_string_equal(rig_ask(*state, other, 3, "now"), "3 true");
+    assert_string_equal(rig_receive(*state, gone, NULL), "1 true");
+    assert_string_equal(rig_ask(*state, other, 4, "now"), "4 true");
+    close(gone);
+    assert_string_equal(rig_ask(*state, other, 5, "ping"), "5 \"pong\"");
+    assert_string_equal(rig_ask(*state, other, 6, "now"), "6 true");
+    close(other);
+}
+
+static void a_reply_that_never_comes_ends_the_connection(void **state)
+{
+    int fd = connect_to(*state, SERVE_ADMIN);
+
+    rig_request(fd, 1, "later", 0);
+    assert_true(rig_ends(*state, fd));
+    close(fd);
+}
+
 static void a_client_is_known_by_its_credentials(void **state)
 {
     int fd = connect_to(*state, SERVE_AGENT);
@@ -479,6 +517,9 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(both_sockets_answer),
+        TEST(a_reply_may_come_later_and_what_was_asked_after_it_waits),
+        TEST(who_has_left_or_does_not_wait_gets_no_late_reply),
+        TEST(a_reply_that_never_comes_ends_the_connection),
         TEST(a_client_is_known_by_its_credentials),
         TEST(a_descriptor_comes_with_the_reply),
         TEST(requests_sent_at_once_are_answered_in_their_order),

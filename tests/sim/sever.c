@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sever.c - what the whole agent orders of homing-sever, and when (W5, W7, W10); homing-sever
+ * itself is a notebook (fake_severer.h).
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/run_parts.h"
+#include "tests/sim/sim.h"
+#include "tests/support/fake_loop.h"
+#include "tests/support/fake_severer.h"
+
+#define SETTLED_MS 3000
+
+static struct sim sim;
+
+static void begin(const char *keys)
+{
+    fake_severer_set(1, true);
+    fake_severer_redirected = 0;
+    sim_init(&sim, 3, keys);
+    sim_start(&sim);
+    sim_run(&sim, SETTLED_MS);
+    assert_int_equal(fake_order_count, 0);
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    fake_severer_forget();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sim_done(&sim);
+    return 0;
+}
+
+static struct run_cluster *cluster(void)
+{
+    return sim.run->clusters[0];
+}
+
+/* The planned switchover: the old writer goes, another is promoted, the old one is back to read. */
+static void switch_over(unsigned from, unsigned to)
+{
+    sim_conduct(&sim, from, SIM_DOWN);
+    sim_promote(&sim, to);
+    sim_run(&sim, 500);
+    sim_rejoin(&sim, from);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), to);
+}
+
+static void order(enum event_kind kind)
+{
+    assert_int_equal(run_cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
+}
+
+static void set_mode(enum conf_mode mode)
+{
+    cluster()->mode = mode;
+    run_publish(cluster());
+    run_sever_consider(cluster());
+}
+
+/* It names the member 10.0.0.(server + 1), and the writer endpoint up to its present answer. */
+static void assert_names(const struct sever_order *order, unsigned server)
+{
+    struct view_entry entry = sim_look(&sim, SIM_WRITER_NAME);
+
+    assert_int_equal(order->address_count, 1);
+    assert_int_equal(order->addresses[0].family, AF_INET);
+    assert_int_equal(order->addresses[0].addr[3], server + 1);
+    assert_int_equal(order->addresses[0].port, SIM_PORT + server);
+    assert_int_equal(order->endpoint_count, 1);
+    assert_true(order->endpoints[0].id == entry.endpoint);
+    assert_true(order->endpoints[0].older_than == entry.generation);
+}
+
+static const struct history_switch *newest_switch(void)
+{
+    const struct history_switch *change = history_last_switch(&sim.run->history, "orders");
+
+    assert_non_null(change);
+    return change;
+}
+
+static void
+W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 3s\n");
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_promote(&sim, 1);
+    while (fake_order_count == 0 && sim_answer(&sim, SIM_WRITER_NAME) == 0)
+        sim_run(&sim, 1);
+    assert_int_equal(fake_order_count, 1);
+    assert_int_equal(fake_orders[0].order.kind, SEVER_DO);
+    assert_int_equal(fake_orders[0].order.spread_ms, 3000);
+    assert_false(fake_orders[0].order.untagged);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void W5_silence_alone_orders_nothing(void **state)
+{
+    (void)state;
+    begin("");
+    sim_conduct(&sim, 0, SIM_SILENT);
+    sim_run(&sim, 20000);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_run(&sim, 40000);
+    assert_int_equal(fake_order_count, 0);
+}
+
+static void without_a_successor_nothing_is_ordered(void **state)
+{
+    (void)state;
+    begin("");
+    sim_rejoin(&sim, 0);
+    sim_run(&sim, 10000);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).state, VIEW_STATE_NO_WRITER);
+    assert_int_equal(fake_order_count, 0);
+    sim_promote(&sim, 2);
+    sim_run(&sim, 500);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone(void **state)
+{
+    (void)state;
+    begin("");
+    sim_promote(&sim, 1);
+    sim_run(&sim, 10000);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).state, VIEW_STATE_AMBIGUOUS);
+    assert_int_equal(fake_order_count, 0);
+    sim_rejoin(&sim, 0);
+    sim_run(&sim, 1000);
+    assert_int_equal(fake_order_count, 1);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen(void **state)
+{
+    (void)state;
+    begin("    max_switches: 1\n");
+    switch_over(0, 1);
+    sim_run(&sim, 1000);
+    fake_severer_forget();
+    switch_over(1, 2);
+    sim_run(&sim, 5000);
+    assert_true(cluster()->mind.verdict.braked);
+    assert_int_equal(fake_order_count, 0);
+    order(EVENT_UNFREEZE);
+    assert_true(fake_order_count > 0);
+}
+
+static void a_frozen_cluster_orders_nothing(void **state)
+{
+    (void)state;
+    begin("");
+    order(EVENT_FREEZE);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_promote(&sim, 1);
+    sim_run(&sim, 10000);
+    assert_int_equal(fake_order_count, 0);
+    order(EVENT_UNFREEZE);
+    sim_run(&sim, 500);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void a_new_writer_that_falls_silent_is_no_reason_to_order_more(void **state)
+{
+    (void)state;
+    begin("");
+    switch_over(0, 1);
+    sim_run(&sim, 1000);
+    sim_conduct(&sim, 1, SIM_SILENT);
+    sim_run(&sim, 3000);
+    fake_severer_forget();
+    fake_severer_set(2, true);
+    sim_run(&sim, 20000);
+    assert_int_equal(fake_order_count, 0);
+    sim_conduct(&sim, 1, SIM_ANSWERS);
+    sim_run(&sim, 15000); /* it is asked seldom by now */
+    assert_true(fake_order_count > 0);
+}
+
+static void in_observe_it_is_counted_once_and_not_done(void **state)
+{
+    (void)state;
+    begin("    mode: observe\n");
+    switch_over(0, 1);
+    fake_severer_done(0, 5);
+    assert_int_equal(newest_switch()->would_abort, 5);
+    assert_int_equal(newest_switch()->aborted, 0);
+    assert_int_equal(cluster()->sever.would_sever, 5);
+    sim_run(&sim, 60000);
+    fake_severer_set(2, true);
+    sim_run(&sim, 60000);
+    assert_int_equal(fake_severer_count(SEVER_DO), 0);
+    assert_int_equal(fake_severer_count(SEVER_OBSERVE), 1);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void below_sever_nothing_is_ordered_and_the_mode_counts_at_once(void **state)
+{
+    static const char *const modes[] = {"    mode: off\n", "    mode: names\n",
+                                        "    mode: connect\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        begin(modes[i]);
+        switch_over(0, 1);
+        sim_run(&sim, 10000);
+        assert_int_equal(fake_order_count, 0);
+        set_mode(CONF_MODE_SEVER);
+        assert_int_equal(fake_order_count, 1);
+        set_mode(0);
+        fake_severer_forget();
+        sim_run(&sim, 60000);
+        assert_int_equal(fake_order_count, 0);
+        if (i + 1 < sizeof(modes) / sizeof(modes[0]))
+            sim_done(&sim);
+    }
+}
+
+static void an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes(void **state)
+{
+    (void)state;
+    begin("");
+    switch_over(0, 1);
+    uint64_t first_ms = fake_orders[0].at_ms;
+    sim_run(&sim, 20 * 60 * 1000);
+    assert_in_range(fake_order_count, 6, 12);
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        assert_names(&fake_orders[i].order, 0);
+    uint64_t last_ms = fake_orders[fake_order_count - 1].at_ms;
+    assert_in_range(last_ms - first_ms, 300000, 660000);
+}
+
+static void connections_without_tags_are_ordered_once_per_switch(void **state)
+{
+    (void)state;
+    begin("    sever_untagged: true\n");
+    switch_over(0, 1);
+    sim_run(&sim, 60000);
+    assert_true(fake_order_count > 2);
+    assert_true(fake_orders[0].order.untagged);
+    for (uint32_t i = 1; i < fake_order_count; i++)
+        assert_false(fake_orders[i].order.untagged);
+}
+
+static void a_homing_sever_that_comes_late_or_anew_is_ordered_again(void **state)
+{
+    (void)state;
+    begin("");
+    fake_severer_set(0, false);
+    switch_over(0, 1);
+    sim_run(&sim, 1000);
+    assert_int_equal(fake_order_count, 0);
+    fake_severer_set(7, true);
+    assert_int_equal(fake_order_count, 1);
+    assert_names(&fake_orders[0].order, 0);
+    fake_severer_set(8, true);
+    assert_int_equal(fake_order_count, 2);
+    assert_names(&fake_orders[1].order, 0);
+}
+
+static void one_that_cannot_sever_is_ordered_nothing(void **state)
+{
+    (void)state;
+    begin("");
+    fake_severer_set(3, false);
+    switch_over(0, 1);
+    sim_run(&sim, 10000);
+    assert_int_equal(fake_order_count, 0);
+}
+
+static void the_view_names_the_homing_sever_that_permits_go_to(void **state)
+{
+    (void)state;
+    begin("");
+    struct view_header *header = view_writer(sim.run->view)->header;
+    assert_int_equal(header->sever_instance, 1);
+    fake_severer_set(9, true);
+    assert_int_equal(header->sever_instance, 9);
+    fake_severer_set(0, false);
+    assert_int_equal(header->sever_instance, 0);
+}
+
+/* A quiet pool holds connections that were made before. */
+static void a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes(void **state)
+{
+    (void)state;
+    begin("");
+    sim_stop(&sim);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_promote(&sim, 1);
+    sim_rejoin(&sim, 0);
+    sim_start(&sim);
+    sim_run(&sim, SETTLED_MS);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 1);
+    assert_true(fake_order_count > 0);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void
+an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered(void **state)
+{
+    (void)state;
+    begin("");
+    fake_severer_set(0, false);
+    switch_over(0, 1);
+    sim_run(&sim, 1000);
+    sim_stop(&sim);
+    fake_severer_set(1, true);
+    sim_start(&sim);
+    assert_int_equal(fake_order_count, 0); /* not before the writer's claim is heard again */
+    sim_run(&sim, SETTLED_MS);
+    assert_true(fake_order_count > 0);
+    assert_names(&fake_orders[0].order, 0);
+}
+
+static void failing_back_names_the_other_member(void **state)
+{
+    (void)state;
+    begin("");
+    switch_over(0, 1);
+    sim_run(&sim, 5000);
+    fake_severer_forget();
+    switch_over(1, 0);
+    sim_run(&sim, 500);
+    assert_true(fake_order_count > 0);
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        assert_names(&fake_orders[i].order, 1);
+}
+
+static void the_history_has_the_switch_with_what_was_severed_and_may_be_lost(void **state)
+{
+    (void)state;
+    begin("");
+    sim.servers[0].position = 5000;
+    sim_run(&sim, 1500);
+    fake_severer_redirected = 10;
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_promote(&sim, 1); /* branches off at 1000 */
+    sim_run(&sim, 500);
+    fake_severer_redirected = 14;
+    fake_severer_done(0, 37);
+
+    const struct history_switch *change = newest_switch();
+    assert_string_equal(change->from, "10.0.0.1:5432");
+    assert_string_equal(change->to, "10.0.0.2:5433");
+    assert_true(change->ordered && change->severed);
+    assert_int_equal(change->aborted, 37);
+    assert_int_equal(change->would_abort, 0);
+    assert_int_equal(change->redirected, 4);
+    assert_int_equal(change->loss_bytes, 4000);
+    assert_true(change->loss_exact);
+    assert_non_null(strstr(change->loss, "up to 4000 bytes"));
+    assert_non_null(strstr(change->loss, "0/1388"));
+    assert_non_null(strstr(change->loss, "branch point is 0/3E8"));
+    assert_true(change->silent_ms >= 0 && change->publish_ms >= 0);
+    assert_int_equal(cluster()->sever.severed, 37);
+}
+
+static void a_branch_point_that_may_be_of_another_recovery_is_not_called_one(void **state)
+{
+    (void)state;
+    begin("");
+    sim.servers[0].position = 5000;
+    sim_run(&sim, 1500);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_conduct(&sim, 1, SIM_DOWN);
+    sim_run(&sim, 500);
+    sim.servers[1].started += 50; /* promoted, and restarted since */
+    sim.servers[1].conduct = SIM_ANSWERS;
+    sim_promote(&sim, 1);
+    sim_run(&sim, 15000);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 1);
+    assert_false(newest_switch()->loss_exact);
+    assert_non_null(strstr(newest_switch()->loss, "at least 4000 bytes"));
+}
+
+static int ask_connections(const char *cluster)
+{
+    struct serve_peer peer = {.pid = 1, .uid = 0, .number = 1};
+    struct msg_writer request, reply;
+    struct msg_parser parser;
+    struct msg msg;
+    size_t used;
+    int fd = -1;
+
+    msg_writer_init(&request, HOMING_REQUEST_MAX);
+    msg_writer_init(&reply, HOMING_REPLY_MAX);
+    msg_parser_init(&parser, HOMING_REQUEST_MAX);
+    msg_put_request(&request, 5, "connections");
+    msg_put_array(&request, 1);
+    msg_put_str(&request, cluster);
+    assert_int_equal(msg_parser_feed(&parser, request.data, request.len, &used, &msg),
+                     MSG_FED_MESSAGE);
+    run_methods_serve(sim.run, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
+    msg_writer_done(&request);
+    msg_writer_done(&reply);
+    msg_parser_done(&parser);
+    return fd;
+}
+
+static void connections_are_asked_for_at_all_members_and_answered_later(void **state)
+{
+    struct sever_row row = {.pid = 1, .comm = "x"};
+    (void)state;
+    begin("");
+    assert_int_equal(ask_connections("orders"), SERVE_LATER);
+    assert_int_equal(fake_order_count, 1);
+    assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
+    assert_int_equal(fake_orders[0].order.address_count, 3);
+    assert_int_equal(sim.run->listings, 1);
+    fake_severer_rows(0, &row, 1);
+    assert_int_equal(sim.run->listings, 0);
+    assert_int_equal(ask_connections("unheard-of"), -1);
+    fake_severer_set(0, false);
+    assert_int_equal(ask_connections("orders"), -1);
+    fake_severer_set(1, true);
+    assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
+}
+
+#define SEVER_TEST(name) cmocka_unit_test_setup_teardown(name, forget, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SEVER_TEST(W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
+        SEVER_TEST(W5_silence_alone_orders_nothing),
+        SEVER_TEST(without_a_successor_nothing_is_ordered),
+        SEVER_TEST(W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
+        SEVER_TEST(W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
+        SEVER_TEST(a_frozen_cluster_orders_nothing),
+        SEVER_TEST(a_new_writer_that_falls_silent_is_no_reason_to_order_more),
+        SEVER_TEST(in_observe_it_is_counted_once_and_not_done),
+        SEVER_TEST(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
+        SEVER_TEST(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
+        SEVER_TEST(connections_without_tags_are_ordered_once_per_switch),
+        SEVER_TEST(a_homing_sever_that_comes_late_or_anew_is_ordered_again),
+        SEVER_TEST(one_that_cannot_sever_is_ordered_nothing),
+        SEVER_TEST(the_view_names_the_homing_sever_that_permits_go_to),
+        SEVER_TEST(a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
+        SEVER_TEST(an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
+        SEVER_TEST(failing_back_names_the_other_member),
+        SEVER_TEST(the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
+        SEVER_TEST(connections_are_asked_for_at_all_members_and_answered_later),
+        SEVER_TEST(a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

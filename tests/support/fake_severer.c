@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_severer.c - as fake_severer.h says.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/support/fake_severer.h"
+
+struct severer {
+    struct loop *loop;
+    severer_changed_fn *changed;
+    void *arg;
+};
+
+struct fake_order fake_orders[FAKE_ORDERS_MAX];
+uint32_t fake_order_count;
+uint64_t fake_severer_redirected;
+
+static struct severer_status now = {.instance = 1, .able = true, .pid = 4711};
+static struct severer *living;
+
+struct severer *severer_new(struct loop *loop, const char *run_dir, severer_changed_fn *changed,
+                            void *arg)
+{
+    (void)run_dir;
+    living = calloc(1, sizeof(*living)); /* tests let allocations fail */
+    if (living)
+        *living = (struct severer){loop, changed, arg};
+    return living;
+}
+
+static void answer(struct fake_order *at, int error, const struct sever_counts *counts,
+                   const struct sever_row *rows, uint32_t count)
+{
+    assert_false(at->answered);
+    at->answered = true;
+    if (at->done)
+        at->done(at->arg, error, counts);
+    else
+        at->rows(at->arg, error, rows, count);
+}
+
+static void end_all(int error)
+{
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        if (!fake_orders[i].answered)
+            answer(&fake_orders[i], error, NULL, NULL, 0);
+}
+
+void severer_free(struct severer *severer)
+{
+    end_all(-ECANCELED);
+    living = NULL;
+    free(severer);
+}
+
+const struct severer_status *severer_status(const struct severer *severer)
+{
+    (void)severer;
+    now.counts[TAG_COUNT_REDIRECTED] = fake_severer_redirected;
+    return &now;
+}
+
+uint64_t severer_instance(const struct severer *severer)
+{
+    (void)severer;
+    return now.instance;
+}
+
+static int note(struct severer *severer, const struct sever_order *order, severer_done_fn *done,
+                severer_rows_fn *rows, void *arg)
+{
+    if (fake_order_count == FAKE_ORDERS_MAX) /* a test that does not look */
+        return -EBUSY;
+    fake_orders[fake_order_count++] =
+        (struct fake_order){loop_now_ms(severer->loop), *order, done, rows, arg, false};
+    return 0;
+}
+
+int severer_order(struct severer *severer, const struct sever_order *order, severer_done_fn *done,
+                  void *arg)
+{
+    return note(severer, order, done, NULL, arg);
+}
+
+int severer_connections(struct severer *severer, const struct sever_order *order,
+                        severer_rows_fn *done, void *arg)
+{
+    return note(severer, order, NULL, done, arg);
+}
+
+void fake_severer_set(uint64_t instance, bool able)
+{
+    now.instance = instance;
+    now.able = able;
+    snprintf(now.why, sizeof(now.why), "%s", able ? "" : "no CAP_NET_ADMIN: give it");
+    if (!living)
+        return;
+    end_all(-EPIPE);
+    living->changed(living->arg);
+}
+
+void fake_severer_forget(void)
+{
+    end_all(-ETIME);
+    fake_order_count = 0;
+}
+
+uint32_t fake_severer_count(enum sever_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        count += fake_orders[i].order.kind == kind;
+    return count;
+}
+
+void fake_severer_done(uint32_t order, uint64_t severed)
+{
+    struct sever_counts counts = {
+        .seen = severed + 1, .severed = severed, .processes = 2, .first_us = 300};
+
+    answer(&fake_orders[order], 0, &counts, NULL, 0);
+}
+
+void fake_severer_rows(uint32_t order, const struct sever_row *rows, uint32_t count)
+{
+    answer(&fake_orders[order], 0, NULL, rows, count);
+}

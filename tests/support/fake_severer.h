@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_severer.h - severer.h without a process: notes what is ordered, replies when it is told to.
+ * One at a time, as agents.
+ */
+#ifndef HOMING_FAKE_SEVERER_H
+#define HOMING_FAKE_SEVERER_H
+
+#include "agent/severer.h"
+
+/* More are sent by no test. */
+#define FAKE_ORDERS_MAX 256
+
+struct fake_order {
+    uint64_t at_ms;
+    struct sever_order order;
+    severer_done_fn *done;
+    severer_rows_fn *rows;
+    void *arg;
+    bool answered;
+};
+
+/* As it will be for the next agent, too; instance 0: none answers. An agent that runs is told,
+ * after its orders under way were lost. */
+void fake_severer_set(uint64_t instance, bool able);
+
+/* What was ordered since the last fake_severer_forget(), which lets time run out for what is not
+ * answered; connections asked for included. */
+extern struct fake_order fake_orders[FAKE_ORDERS_MAX];
+extern uint32_t fake_order_count;
+void fake_severer_forget(void);
+
+/* How many of one kind. */
+uint32_t fake_severer_count(enum sever_kind kind);
+
+/* Replies to fake_orders[order]. */
+void fake_severer_done(uint32_t order, uint64_t severed);
+void fake_severer_rows(uint32_t order, const struct sever_row *rows, uint32_t count);
+
+/* What the processes' counters say. */
+extern uint64_t fake_severer_redirected;
+
+#endif
