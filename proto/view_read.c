@@ -101,6 +101,20 @@ static inline const struct view_slot *slot_find(const struct view_map *map, cons
     return NULL;
 }
 
+static inline const struct view_slot *slot_find_hash(const struct view_map *map, uint64_t wanted)
+{
+    for (uint32_t i = 0; i < HOMING_VIEW_PROBES_MAX; i++) {
+        const struct view_slot *slot = &map->slots[(wanted + i) & map->slot_mask];
+        uint64_t hash = word_load(&slot->hash); /* the same pair as in slot_find() */
+
+        if (hash == 0)
+            return NULL;
+        if (hash == wanted)
+            return slot;
+    }
+    return NULL;
+}
+
 /* Copies out the copy that seq names. In each attempt:
  *  - seq first: pairs with copy_publish()'s store of it, so that the copy it names is complete;
  *  - each word: pairs with copy_publish()'s store of it. If one was already overwritten, which only
@@ -164,10 +178,15 @@ static inline void answer_out(const uint64_t *head, struct view_entry *ret)
     ret->keepalive_ms = (uint32_t)rest;
 }
 
-enum view_found view_read(const struct view_map *map, const struct name *name,
-                          struct view_entry *ret_entry)
+bool view_has_hash(const struct view_map *map, uint64_t hash)
 {
-    const struct view_slot *slot = slot_find(map, name);
+    return slot_find_hash(map, hash) != NULL;
+}
+
+/* The answer in a slot that was found, or was not. */
+static inline enum view_found slot_answer(const struct view_map *map, const struct view_slot *slot,
+                                          struct view_entry *ret_entry)
+{
     uint64_t head[ANSWER_HEAD];
 
     if (!slot)
@@ -180,6 +199,18 @@ enum view_found view_read(const struct view_map *map, const struct name *name,
         return VIEW_TORN;
     answer_out(head, ret_entry);
     return VIEW_FOUND;
+}
+
+enum view_found view_read(const struct view_map *map, const struct name *name,
+                          struct view_entry *ret_entry)
+{
+    return slot_answer(map, slot_find(map, name), ret_entry);
+}
+
+enum view_found view_read_hash(const struct view_map *map, uint64_t hash,
+                               struct view_entry *ret_entry)
+{
+    return slot_answer(map, slot_find_hash(map, hash), ret_entry);
 }
 
 static bool address_out(const uint64_t *member, struct view_address *ret)
@@ -229,7 +260,7 @@ uint32_t view_read_members(const struct view_map *map, uint32_t cluster, uint8_t
     for (uint64_t i = 0; i < members[0] && found < max; i++) {
         if (!address_out(members + 1 + i * MEMBER_WORDS, &ret[found]))
             return 0;
-        if (ret[found].flags & flags)
+        if (flags == VIEW_MEMBER_ALL || ret[found].flags & flags)
             found++;
     }
     return found;
@@ -245,6 +276,12 @@ uint64_t view_heartbeat_ms(const struct view_map *map)
 bool view_retired(const struct view_map *map)
 {
     return word_load(&map->header->retired) != 0;
+}
+
+/* Pairs with view_write_sever_instance(); stands alone too. */
+uint64_t view_sever_instance(const struct view_map *map)
+{
+    return word_load(&map->header->sever_instance);
 }
 
 bool view_entry_stale(const struct view_entry *entry, uint64_t now_ms)

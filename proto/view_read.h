@@ -72,14 +72,29 @@ bool view_map_check(const void *base, size_t size, struct view_map *ret_map);
 enum view_found view_read(const struct view_map *map, const struct name *name,
                           struct view_entry *ret_entry);
 
-/* Copies at most `max` addresses of a cluster, those that have any of `flags`, in the view's order.
- * Returns how many; 0 also when no whole copy could be had. Puts 2.3 KB on the stack. */
+/* The same for a name of which only the hash was kept. Two names of one hash would be taken for
+ * each other; who could make such a name could as well give his own the address that he wants
+ * reached. */
+enum view_found view_read_hash(const struct view_map *map, uint64_t hash,
+                               struct view_entry *ret_entry);
+
+/* Whether any answer is kept for that hash, be it that it is gone: what a view without one has for
+ * a name nobody need ask it. */
+bool view_has_hash(const struct view_map *map, uint64_t hash);
+
+/* Copies at most `max` addresses of a cluster, those that have any of `flags`, in the view's order;
+ * VIEW_MEMBER_ALL: those without a flag too. Returns how many; 0 also when no whole copy could be
+ * had. Puts 2.3 KB on the stack. */
+#define VIEW_MEMBER_ALL 0xffu
 uint32_t view_read_members(const struct view_map *map, uint32_t cluster, uint8_t flags,
                            struct view_address *ret, uint32_t max);
 
 /* CLOCK_MONOTONIC ms of the last beat; and whether the view was retired (V4). */
 uint64_t view_heartbeat_ms(const struct view_map *map);
 bool view_retired(const struct view_map *map);
+
+/* Which homing-sever runs beside the agent; 0: none. */
+uint64_t view_sever_instance(const struct view_map *map);
 
 /* Whether an answer is to be treated as stale at `now_ms` (W9): by its state, or unconfirmed for
  * longer than max_stale_ms, or confirmed in this clock's future by more than a beat (time

@@ -142,6 +142,13 @@ const struct attached *attach_current(uint64_t now_ms)
     return attach_renew(head, now_ms);
 }
 
+const struct attached *attach_present(void)
+{
+    const struct attached *head = atomic_load_explicit(&attach.head, memory_order_acquire);
+
+    return head && !view_retired(&head->map) ? head : NULL;
+}
+
 const struct attached *attach_older(const struct attached *attached, unsigned depth)
 {
     return depth + 1 < ATTACH_DEPTH ? attached->older : NULL;

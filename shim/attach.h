@@ -38,6 +38,9 @@ struct attached {
 /* The newest view, or NULL: none was ever had. */
 const struct attached *attach_current(uint64_t now_ms);
 
+/* The same without asking the clock or anybody; NULL also if it was retired. */
+const struct attached *attach_present(void);
+
 /* The next one of the at most ATTACH_DEPTH that a lookup looks at, `depth` being the present one's,
  * 0 for the newest; NULL: no more. */
 const struct attached *attach_older(const struct attached *attached, unsigned depth);

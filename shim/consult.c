@@ -7,25 +7,24 @@
 #include "shim/attach.h"
 #include "shim/consult.h"
 #include "shim/process.h"
+#include "shim/seen.h"
 
 /* V4: a name whose new agent has no verdict yet keeps the newest older one that is not stale, under
  * the new agent's mode: the kill switch holds at once. */
-__attribute__((noinline, cold)) static bool consult_older(const struct attached *from,
-                                                          const struct name *name, uint64_t now_ms,
-                                                          struct consulted *out)
+static void consult_older(const struct attached *from, uint64_t hash, uint64_t now_ms,
+                          struct view_entry *entry, const struct view_map **map)
 {
-    struct view_entry entry;
+    struct view_entry older;
 
     for (unsigned depth = 0; (from = attach_older(from, depth)); depth++) {
-        if (view_read(&from->map, name, &entry) != VIEW_FOUND ||
-            entry.state == VIEW_STATE_UNKNOWN || view_entry_stale(&entry, now_ms))
+        if (view_read_hash(&from->map, hash, &older) != VIEW_FOUND ||
+            older.state == VIEW_STATE_UNKNOWN || view_entry_stale(&older, now_ms))
             continue;
-        entry.mode = out->entry.mode;
-        out->entry = entry;
-        out->map = &from->map;
-        return true;
+        older.mode = entry->mode;
+        *entry = older;
+        *map = &from->map;
+        return;
     }
-    return false;
 }
 
 static bool consult_find(const struct name *name, uint64_t now_ms, struct consulted *out)
@@ -38,7 +37,18 @@ static bool consult_find(const struct name *name, uint64_t now_ms, struct consul
     if (view_read(&head->map, name, &out->entry) != VIEW_FOUND)
         return false;
     if (out->entry.state == VIEW_STATE_UNKNOWN)
-        return consult_older(head, name, now_ms, out);
+        consult_older(head, name->hash, now_ms, &out->entry, &out->map);
+    return true;
+}
+
+bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
+                  struct view_entry *ret_entry, const struct view_map **ret_map)
+{
+    *ret_map = &head->map;
+    if (view_read_hash(&head->map, hash, ret_entry) != VIEW_FOUND)
+        return false;
+    if (ret_entry->state == VIEW_STATE_UNKNOWN)
+        consult_older(head, hash, now_ms, ret_entry, ret_map);
     return true;
 }
 
@@ -68,12 +78,15 @@ enum lookup_action consult(const char *node, int family, bool mapped, struct con
     struct lookup_question question = {.family = family, .mapped = mapped};
     struct name name;
 
+    ret->name_hash = 0;
     if (process_disabled())
         return LOOKUP_PASS;
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         return LOOKUP_PASS;
+    ret->name_hash = SEEN_STRANGE;
     if (!name_canonical(node, &name))
         return LOOKUP_PASS;
+    ret->name_hash = name.hash;
     question.now_ms = process_now_ms();
     if (!consult_find(&name, question.now_ms, ret))
         return LOOKUP_PASS;

@@ -11,11 +11,15 @@
 
 #include <stdbool.h>
 
+#include "shim/attach.h"
 #include "shim/lookup.h"
 
-/* text: numeric, unless the action is LOOKUP_PASS. The rest is for consult_is_demoted(). */
+/* text: numeric, unless the action is LOOKUP_PASS. name_hash: set whatever the action, what this
+ * lookup's addresses are to be recorded under (seen.h); 0: not at all. The rest is for
+ * consult_demoted(). */
 struct consulted {
     const char *text;
+    uint64_t name_hash;
     const struct view_map *map;
     struct view_entry entry;
     char reader_text[48];
@@ -30,6 +34,11 @@ static inline bool consult_is_vain(const char *node)
 /* `node`: one that may be a name. Families other than AF_UNSPEC, AF_INET and AF_INET6 pass. errno
  * is kept. */
 enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret);
+
+/* What the view says of a name of which the hash is known, as a lookup of it would see: *ret_entry,
+ * and *ret_map, the view it is from, for the members. False: not managed. */
+bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
+                  struct view_entry *ret_entry, const struct view_map **ret_map);
 
 /* The demoted members' addresses of an answer that is to be verified (W9). */
 struct consult_demoted {

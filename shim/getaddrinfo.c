@@ -14,6 +14,7 @@
 #include "shim/intern.h"
 #include "shim/libc.h"
 #include "shim/next.h"
+#include "shim/seen.h"
 
 /* What glibc assumes, and reports in the result, where there are no hints. */
 #define GETADDRINFO_FLAGS (AI_V4MAPPED | AI_ADDRCONFIG)
@@ -147,6 +148,23 @@ static int getaddrinfo_managed(const struct getaddrinfo_call *call, enum lookup_
     return error == EAI_NONAME ? getaddrinfo_pass(call, ret) : error;
 }
 
+/* Each address once, however many socket types it is listed for: they follow each other. */
+static void getaddrinfo_record(const struct addrinfo *list, uint64_t name_hash)
+{
+    struct seen_address last = {{0, 0}};
+
+    for (; list && name_hash; list = list->ai_next) {
+        struct seen_address address;
+
+        if (list->ai_family != AF_INET && list->ai_family != AF_INET6)
+            continue;
+        address = seen_address(list->ai_family, getaddrinfo_bytes(list));
+        if (address.words[0] != last.words[0] || address.words[1] != last.words[1])
+            seen_record(&address, name_hash);
+        last = address;
+    }
+}
+
 /* A name. Apart from getaddrinfo(), which hands everything else on without a stack of its own. */
 __attribute__((noinline)) static int getaddrinfo_name(const struct getaddrinfo_call *call,
                                                       struct addrinfo **ret)
@@ -156,9 +174,12 @@ __attribute__((noinline)) static int getaddrinfo_name(const struct getaddrinfo_c
     struct consulted consulted;
     enum lookup_action action = consult(call->node, family, flags & AI_V4MAPPED, &consulted);
 
-    if (action == LOOKUP_PASS)
-        return getaddrinfo_pass(call, ret);
-    return getaddrinfo_managed(call, action, &consulted, ret);
+    int error = action == LOOKUP_PASS ? getaddrinfo_pass(call, ret)
+                                      : getaddrinfo_managed(call, action, &consulted, ret);
+
+    if (error == 0)
+        getaddrinfo_record(*ret, consulted.name_hash);
+    return error;
 }
 
 __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node,

@@ -14,6 +14,7 @@
 #include "shim/consult.h"
 #include "shim/libc.h"
 #include "shim/next.h"
+#include "shim/seen.h"
 
 #define GETHOSTBYNAME_EXPORT __attribute__((visibility("default")))
 
@@ -42,6 +43,17 @@ static bool gethostbyname_names_demoted(const struct hostent *host,
                               demoted.count))
             return true;
     return false;
+}
+
+static void gethostbyname_record(const struct hostent *host, uint64_t name_hash)
+{
+    if (!host || !name_hash || (host->h_addrtype != AF_INET && host->h_addrtype != AF_INET6))
+        return;
+    for (char **at = host->h_addr_list; *at; at++) {
+        struct seen_address address = seen_address(host->h_addrtype, *at);
+
+        seen_record(&address, name_hash);
+    }
 }
 
 /* The forms without a buffer. gethostbyname() differs from gethostbyname2() for AF_INET only where
@@ -84,22 +96,34 @@ static struct hostent *gethostbyname_verify(const struct gethostbyname_call *cal
     return gethostbyname_answer(call, consulted->text);
 }
 
-static struct hostent *gethostbyname_managed(const struct gethostbyname_call *call)
+static struct hostent *gethostbyname_act(const struct gethostbyname_call *call,
+                                         enum lookup_action action,
+                                         const struct consulted *consulted)
 {
-    struct consulted consulted;
-    enum lookup_action action = LOOKUP_PASS;
-    struct libc_kept kept = libc_keep_errno();
+    struct libc_kept kept;
     struct hostent *host;
 
-    if (!consult_is_vain(call->node))
-        action = consult(call->node, call->family, false, &consulted);
     if (action == LOOKUP_PASS)
         return gethostbyname_real(call, call->node);
     if (action == LOOKUP_VERIFY)
-        return gethostbyname_verify(call, &consulted);
-    host = gethostbyname_answer(call, consulted.text);
+        return gethostbyname_verify(call, consulted);
+    kept = libc_keep_errno();
+    host = gethostbyname_answer(call, consulted->text);
     if (host)
         libc_restore_errno(kept);
+    return host;
+}
+
+static struct hostent *gethostbyname_managed(const struct gethostbyname_call *call)
+{
+    struct consulted consulted;
+    struct hostent *host;
+
+    if (consult_is_vain(call->node))
+        return gethostbyname_real(call, call->node);
+    host =
+        gethostbyname_act(call, consult(call->node, call->family, false, &consulted), &consulted);
+    gethostbyname_record(host, consulted.name_hash);
     return host;
 }
 
@@ -170,22 +194,34 @@ static int gethostbyname_r_verify(const struct gethostbyname_r_call *call,
     return gethostbyname_r_answer(call, consulted->text);
 }
 
-static int gethostbyname_r_managed(const struct gethostbyname_r_call *call)
+static int gethostbyname_r_act(const struct gethostbyname_r_call *call, enum lookup_action action,
+                               const struct consulted *consulted)
 {
-    struct consulted consulted;
-    enum lookup_action action = LOOKUP_PASS;
-    struct libc_kept kept = libc_keep_errno();
+    struct libc_kept kept;
     int error;
 
-    if (!consult_is_vain(call->node))
-        action = consult(call->node, call->family, false, &consulted);
     if (action == LOOKUP_PASS)
         return gethostbyname_r_real(call, call->node, call->size);
     if (action == LOOKUP_VERIFY)
-        return gethostbyname_r_verify(call, &consulted);
-    error = gethostbyname_r_answer(call, consulted.text);
+        return gethostbyname_r_verify(call, consulted);
+    kept = libc_keep_errno();
+    error = gethostbyname_r_answer(call, consulted->text);
     if (error == 0 && *call->ret)
         libc_restore_errno(kept);
+    return error;
+}
+
+static int gethostbyname_r_managed(const struct gethostbyname_r_call *call)
+{
+    struct consulted consulted;
+    int error;
+
+    if (consult_is_vain(call->node))
+        return gethostbyname_r_real(call, call->node, call->size);
+    error =
+        gethostbyname_r_act(call, consult(call->node, call->family, false, &consulted), &consulted);
+    if (error == 0)
+        gethostbyname_record(*call->ret, consulted.name_hash);
     return error;
 }
 

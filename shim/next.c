@@ -15,9 +15,13 @@ _Atomic(void *) next_cache[NEXT_COUNT];
 
 /* Characters in place, not pointers, which would be relocated in every process. */
 static const char next_names[NEXT_COUNT][20] = {
-    [NEXT_GETADDRINFO] = "getaddrinfo",         [NEXT_FREEADDRINFO] = "freeaddrinfo",
-    [NEXT_GETHOSTBYNAME] = "gethostbyname",     [NEXT_GETHOSTBYNAME2] = "gethostbyname2",
-    [NEXT_GETHOSTBYNAME_R] = "gethostbyname_r", [NEXT_GETHOSTBYNAME2_R] = "gethostbyname2_r",
+    [NEXT_GETADDRINFO] = "getaddrinfo",
+    [NEXT_FREEADDRINFO] = "freeaddrinfo",
+    [NEXT_GETHOSTBYNAME] = "gethostbyname",
+    [NEXT_GETHOSTBYNAME2] = "gethostbyname2",
+    [NEXT_GETHOSTBYNAME_R] = "gethostbyname_r",
+    [NEXT_GETHOSTBYNAME2_R] = "gethostbyname2_r",
+    [NEXT_CONNECT] = "connect",
 };
 
 const char *next_name(enum next_id id)

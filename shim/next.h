@@ -10,6 +10,7 @@
 
 #include <netdb.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 enum next_id {
     NEXT_GETADDRINFO,
@@ -18,6 +19,7 @@ enum next_id {
     NEXT_GETHOSTBYNAME2,
     NEXT_GETHOSTBYNAME_R,
     NEXT_GETHOSTBYNAME2_R,
+    NEXT_CONNECT,
     NEXT_COUNT
 };
 
@@ -30,6 +32,7 @@ typedef int next_gethostbyname_r(const char *, struct hostent *, char *, size_t,
                                  int *);
 typedef int next_gethostbyname2_r(const char *, int, struct hostent *, char *, size_t,
                                   struct hostent **, int *);
+typedef int next_connect(int, const struct sockaddr *, socklen_t);
 
 const char *next_name(enum next_id id);
 

@@ -22,20 +22,44 @@ static const char *process_environment(const char *name)
     return getenv && getauxval && !getauxval(AT_SECURE) ? getenv(name) : NULL;
 }
 
+static bool process_is(const char *name, char digit)
+{
+    const char *value = process_environment(name);
+
+    return value && value[0] == digit && value[1] == '\0';
+}
+
+enum {
+    PROCESS_KNOWN = 1,
+    PROCESS_DISABLED = 2,
+    PROCESS_SEVER_REFUSED = 4
+};
+
+/* What the environment says of this process, read once. */
+static unsigned process_wishes(void)
+{
+    static _Atomic unsigned char kept;
+    unsigned wishes = atomic_load_explicit(&kept, memory_order_relaxed);
+
+    if (!wishes) {
+        struct libc_kept errno_kept = libc_keep_errno();
+
+        wishes = PROCESS_KNOWN | (process_is("HOMING_DISABLE", '1') ? PROCESS_DISABLED : 0) |
+                 (process_is("HOMING_SEVER", '0') ? PROCESS_SEVER_REFUSED : 0);
+        atomic_store_explicit(&kept, (unsigned char)wishes, memory_order_relaxed);
+        libc_restore_errno(errno_kept);
+    }
+    return wishes;
+}
+
 bool process_disabled(void)
 {
-    static _Atomic unsigned char state; /* 0: not known yet, 1: enabled, 2: disabled */
-    unsigned char known = atomic_load_explicit(&state, memory_order_relaxed);
+    return process_wishes() & PROCESS_DISABLED;
+}
 
-    if (!known) {
-        struct libc_kept kept = libc_keep_errno();
-        const char *value = process_environment("HOMING_DISABLE");
-
-        known = value && value[0] == '1' && value[1] == '\0' ? 2 : 1;
-        atomic_store_explicit(&state, known, memory_order_relaxed);
-        libc_restore_errno(kept);
-    }
-    return known == 2;
+bool process_sever_refused(void)
+{
+    return process_wishes() & PROCESS_SEVER_REFUSED;
 }
 
 static bool process_socket_read(struct sockaddr_un *ret_address)
@@ -72,6 +96,23 @@ bool process_socket(struct sockaddr_un *ret_address)
     return usable;
 }
 
+bool process_permit_socket(struct sockaddr_un *ret_address)
+{
+    static const char name[] = "permit.sock";
+    size_t at = 0;
+
+    if (!process_socket(ret_address))
+        return false;
+    for (size_t i = 0; ret_address->sun_path[i]; i++)
+        if (ret_address->sun_path[i] == '/')
+            at = i + 1;
+    if (at + sizeof(name) > sizeof(ret_address->sun_path))
+        return false;
+    for (size_t i = 0; i < sizeof(name); i++)
+        ret_address->sun_path[at + i] = name[i];
+    return true;
+}
+
 static uint64_t process_clock_ns(clockid_t clock)
 {
     struct timespec now = {0};
@@ -100,13 +141,11 @@ uint32_t process_random(void)
     return (uint32_t)(mixed >> 32);
 }
 
-/* A page that the kernel hands to a forked child as zeros; NULL: it could not be had. */
-static _Atomic uint32_t *process_forked_page(void)
+void *process_page(_Atomic(void *) *keep)
 {
-    static _Atomic(void *) page;
     void *mine, *none = NULL;
 
-    mine = atomic_load_explicit(&page, memory_order_acquire); /* pairs with the exchange */
+    mine = atomic_load_explicit(keep, memory_order_acquire); /* pairs with the exchange */
     if (mine || !syscall)
         return mine;
     mine = (void *)syscall(SYS_mmap, NULL, (size_t)4096, PROT_READ | PROT_WRITE,
@@ -114,7 +153,7 @@ static _Atomic uint32_t *process_forked_page(void)
     if (mine == MAP_FAILED)
         return NULL;
     syscall(SYS_madvise, mine, (size_t)4096, MADV_WIPEONFORK);
-    if (atomic_compare_exchange_strong(&page, &none, mine))
+    if (atomic_compare_exchange_strong(keep, &none, mine))
         return mine;
     syscall(SYS_munmap, mine, (size_t)4096); /* another thread was first; nobody saw this one */
     return none;
@@ -123,8 +162,9 @@ static _Atomic uint32_t *process_forked_page(void)
 uint32_t process_turn(void)
 {
     static _Atomic uint32_t fallback;
+    static _Atomic(void *) page;
     struct libc_kept kept = libc_keep_errno();
-    _Atomic uint32_t *turn = process_forked_page();
+    _Atomic uint32_t *turn = process_page(&page);
     uint32_t unset = 0;
 
     if (!turn)

@@ -13,9 +13,17 @@
  * first lookup. Under AT_SECURE the environment is somebody else's and says nothing. */
 bool process_disabled(void);
 
+/* Whether it asked not to have its connections severed: HOMING_SEVER=0, likewise. */
+bool process_sever_refused(void);
+
 /* The agent's socket: HOMING_SOCKET when first asked for, else the default. False: a path that no
- * socket can have. */
+ * socket can have. And permit.sock beside it. */
 bool process_socket(struct sockaddr_un *ret_address);
+bool process_permit_socket(struct sockaddr_un *ret_address);
+
+/* A page of 4096 bytes that begins as zeros, and as zeros again in a forked child, except before
+ * Linux 4.14; a vforked child sees its parent's. *keep remembers it. NULL: it cannot be had. */
+void *process_page(_Atomic(void *) *keep);
 
 /* CLOCK_MONOTONIC in ms, coarse: a few ms behind at most, and no system call. */
 uint64_t process_now_ms(void);

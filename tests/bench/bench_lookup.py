@@ -124,7 +124,7 @@ def run(quick):
         agent.do("view 4096")
         agent.entry("orders-db.internal", "10.77.0.2", max_stale=600000)
         for i in range(1000):
-            agent.entry(f"n{i}", "10.77.0.2", max_stale=600000)
+            agent.entry(f"n{i}", f"10.78.{i >> 8}.{i & 255}", max_stale=600000)
         print(f"# {BUILD}/tests/bench/bench_lookup orders-db.internal localhost 1000, preloaded")
         lookups(agent, folder, 1000)
         execs(preloads, 5 if quick else 21)

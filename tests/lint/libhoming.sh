@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 count=0
 
-exports='getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r'
+exports='connect getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r'
 # Every libc has these, or the shim does without: finding the real functions, errno, system calls, the
 # environment and AT_SECURE, the clock of the heartbeat, and a name that freeaddrinfo() will free.
 imports='__errno_location clock_gettime dl_iterate_phdr dlsym getauxval getenv strndup syscall'

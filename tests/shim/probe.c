@@ -8,7 +8,8 @@
  *   h NODE | h2 NODE FAMILY | hr NODE SIZE | h2r NODE FAMILY SIZE
  * and in front of a lookup, to make it happen elsewhere:
  *   fork | vfork | strict (a child that may make no system call) | threads COUNT | times COUNT
- * or of their own: fds | close FD | closefrom FD | open | unshare | setenv NAME VALUE | maps
+ * or what is in dial.c, or of their own: fds | close FD | closefrom FD | open | unshare | setenv
+ * NAME VALUE | maps
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,19 +28,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ERRNO_BEFORE 77
-#define THREADS_MAX  64
+#include "probe.h"
+
+#define THREADS_MAX 64
 
 #ifndef SECCOMP_MODE_STRICT /* musl comes without the kernel's headers */
 #define SECCOMP_MODE_STRICT 1
 #endif
 
-struct out {
-    char text[8192];
-    size_t len;
-};
-
-static void put(struct out *out, const char *text)
+void put(struct out *out, const char *text)
 {
     size_t len = strlen(text);
 
@@ -49,8 +46,7 @@ static void put(struct out *out, const char *text)
     }
 }
 
-/* Not printf(), which under `strict` could make a system call. */
-static void put_number(struct out *out, const char *before, long number)
+void put_number(struct out *out, const char *before, long number)
 {
     char digits[24] = {0}, *at = digits + sizeof(digits) - 1;
     unsigned long rest = number < 0 ? -(unsigned long)number : (unsigned long)number;
@@ -64,7 +60,7 @@ static void put_number(struct out *out, const char *before, long number)
     put(out, at);
 }
 
-static void put_address(struct out *out, const struct sockaddr *address)
+void put_address(struct out *out, const struct sockaddr *address)
 {
     const struct sockaddr_in *in = (const void *)address;
     const struct sockaddr_in6 *in6 = (const void *)address;
@@ -321,7 +317,7 @@ static void command_other(struct out *out, char **words, int count)
         put_number(out, "", unshare(CLONE_NEWUSER) ? errno : 0);
     else if (strcmp(verb, "setenv") == 0 && count == 3)
         put_number(out, "", setenv(words[1], words[2], 1));
-    else
+    else if (!dial_command(out, words, count))
         put(out, "what?");
 }
 

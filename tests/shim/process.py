@@ -209,7 +209,7 @@ def a_library_opened_with_deepbind_is_not_reached_and_not_harmed():
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:
         raise Skip("needs root, to make a program of another user")
-    source = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim/probe.c"
+    sources = [str(Path(os.environ["HOMING_SRCDIR"]) / f"tests/shim/{part}.c") for part in ("probe", "dial")]
     with Agent() as agent, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         os.chmod(os.path.dirname(agent.path), 0o755)
@@ -218,7 +218,7 @@ def a_setuid_program_ignores_the_environment():
         # ld.so preloads nothing by a path here: the library is found as any other is
         library = shutil.copy(LIBRARY, folder)
         os.chmod(library, 0o755)
-        program = compiled(folder, "probe", "-pthread", str(source), library, f"-Wl,-rpath,{folder}")
+        program = compiled(folder, "probe", "-pthread", *sources, library, f"-Wl,-rpath,{folder}")
         with Probe("glibc", agent, preload=None, argv=[program]) as probe:
             same(probe.address(DNS), "10.1.2.3")
         os.chown(program, 65534, 65534)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fake_agent_main.c - the fake agent as a process: one command per line, one line in reply.
- *
  * usage: fake_agent SOCKET, then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
- *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS     "-": no text
- *   members FLAGS=ADDRESS...                of cluster 0; FLAGS of the letters w, r and d
+ *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
+ *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d and -
+ *   sever INSTANCE                          of homing-sever
  *   gone NAME | retire | manner NAME | listen BACKLOG | scribble SEED | scribble-header SEED
  *   beat MS                                 0: now and from now on; else stands MS in the past
  *   attached                                how many were handed a view
  *   standard                                descriptors 0 to 2 that the last client had open
- * meanwhile missed                                  how often this process or its client was not
- * run in time
+ *   missed                                  how often it or its client was not run in time
  */
 #include "config.h"
 
@@ -25,7 +24,8 @@
 
 #include "tests/support/fake_agent.h"
 
-#define WORDS_MAX 40
+#define WORDS_MAX     40
+#define FAKE_CLUSTERS 2
 
 static struct fake_agent agent;
 static const char *socket_path;
@@ -69,13 +69,38 @@ static bool name_parse(const char *text, struct name *ret_name)
     return false;
 }
 
+/* port, generation, hold, keepalive, cluster. */
+static bool entry_key(const char *word, struct view_entry *entry)
+{
+    const char *value = strchr(word, '=');
+    uint32_t number = value ? (uint32_t)atoi(value + 1) : 0;
+    size_t len = value ? (size_t)(value - word) : 0;
+
+    if (len == 4 && memcmp(word, "port", len) == 0)
+        entry->port = (uint16_t)number;
+    else if (len == 10 && memcmp(word, "generation", len) == 0)
+        entry->generation = number;
+    else if (len == 4 && memcmp(word, "hold", len) == 0)
+        entry->hold_ms = number;
+    else if (len == 9 && memcmp(word, "keepalive", len) == 0)
+        entry->keepalive_ms = number;
+    else if (len == 7 && memcmp(word, "cluster", len) == 0)
+        entry->cluster = number;
+    else
+        return false;
+    return true;
+}
+
 static bool do_entry(char **words, int count)
 {
     struct view_entry entry = {.port = 5432, .generation = 1};
     struct name name;
 
-    if (count != 10 || !name_parse(words[1], &name))
+    if (count < 10 || !name_parse(words[1], &name))
         return false;
+    for (int i = 10; i < count; i++)
+        if (!entry_key(words[i], &entry))
+            return false;
     entry.mode = (enum view_mode)enum_find(words[2], VIEW_MODE_COUNT, mode_name);
     entry.state = (enum view_state)enum_find(words[3], VIEW_STATE_COUNT, state_name);
     entry.role = (enum view_role)enum_find(words[4], VIEW_ROLE_COUNT, role_name);
@@ -90,17 +115,33 @@ static bool do_entry(char **words, int count)
     return view_write_entry(&agent.writer, &name, &entry) == 0;
 }
 
-static bool address_parse(const char *word, struct view_address *ret)
+static uint8_t flag_of(char letter)
+{
+    switch (letter) {
+    case 'w':
+        return VIEW_MEMBER_WRITER;
+    case 'r':
+        return VIEW_MEMBER_READER;
+    case 'd':
+        return VIEW_MEMBER_DEMOTED;
+    default:
+        return 0;
+    }
+}
+
+/* Members count up unless they say which they are. */
+static bool address_parse(const char *word, uint16_t index, struct view_address *ret)
 {
     const char *text = strchr(word, '=');
+    int member = index, port = 5432;
 
     if (!text)
         return false;
     for (; word < text; word++)
-        ret->flags |= *word == 'w'   ? VIEW_MEMBER_WRITER
-                      : *word == 'r' ? VIEW_MEMBER_READER
-                                     : VIEW_MEMBER_DEMOTED;
-    snprintf(ret->text, sizeof(ret->text), "%s", text + 1);
+        ret->flags |= flag_of(*word);
+    sscanf(text + 1, "%47[^@]@%d/%d", ret->text, &port, &member);
+    ret->port = (uint16_t)port;
+    ret->member = (uint16_t)member;
     ret->family = strchr(ret->text, ':') ? 6 : 4;
     return inet_pton(ret->family == 4 ? AF_INET : AF_INET6, ret->text, ret->bytes) == 1;
 }
@@ -108,11 +149,13 @@ static bool address_parse(const char *word, struct view_address *ret)
 static bool do_members(char **words, int count)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX] = {0};
+    const char *cluster = strchr(words[0], '@');
 
     for (int i = 1; i < count && i <= HOMING_VIEW_ADDRESSES_MAX; i++)
-        if (!address_parse(words[i], &at[i - 1]))
+        if (!address_parse(words[i], (uint16_t)(i - 1), &at[i - 1]))
             return false;
-    view_write_members(&agent.writer, 0, at, (uint32_t)count - 1);
+    view_write_members(&agent.writer, cluster ? (uint32_t)atoi(cluster + 1) : 0, at,
+                       (uint32_t)count - 1);
     return true;
 }
 
@@ -157,11 +200,16 @@ static bool command(char **words, int count)
     int number = count > 1 ? atoi(words[1]) : 0;
 
     if (strcmp(verb, "view") == 0)
-        return fake_agent_view(&agent, number ? (uint32_t)number : HOMING_VIEW_SLOTS_MIN, 1) == 0;
+        return fake_agent_view(&agent, number ? (uint32_t)number : HOMING_VIEW_SLOTS_MIN,
+                               FAKE_CLUSTERS) == 0;
     if (strcmp(verb, "entry") == 0)
         return do_entry(words, count);
-    if (strcmp(verb, "members") == 0)
+    if (strncmp(verb, "members", 7) == 0)
         return do_members(words, count);
+    if (strcmp(verb, "sever") == 0) {
+        view_write_sever_instance(&agent.writer, (uint64_t)number);
+        return true;
+    }
     if (strcmp(verb, "beat") == 0)
         return do_beat(number);
     if (strcmp(verb, "listen") == 0)
@@ -219,7 +267,7 @@ int main(int argc, char **argv)
     int error;
 
     socket_path = argc == 2 ? argv[1] : "";
-    error = fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN, 1);
+    error = fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN, FAKE_CLUSTERS);
     if (error == 0)
         error = fake_agent_listen(&agent, socket_path, 128);
     if (error < 0) {

@@ -206,6 +206,8 @@ static void a_chain_grows_no_longer_than_readers_walk(void **state)
         name.words[0] = i + 1;
         assert_int_equal(view_write_entry(&view.writer, &name, &entry), 0);
         assert_int_equal(view_read(&view.map, &name, &entry), VIEW_FOUND);
+        assert_int_equal(view_read_hash(&view.map, name.hash, &entry), VIEW_FOUND);
+        assert_true(view_has_hash(&view.map, name.hash));
     }
     name.words[0] = 1000;
     assert_int_equal(view_write_entry(&view.writer, &name, &entry), -ENOSPC);
@@ -325,6 +327,10 @@ static void addresses_are_chosen_by_any_of_the_flags(void **state)
     assert_string_equal(read[1].text, "::1");
     assert_int_equal(view_read_members(&view.map, 0, VIEW_MEMBER_READER, read, 1), 1);
     assert_int_equal(view_read_members(&view.map, 0, 0, read, 3), 0);
+    at[1].flags = 0;
+    view_write_members(&view.writer, 0, at, 3);
+    assert_int_equal(view_read_members(&view.map, 0, VIEW_MEMBER_DEMOTED, read, 3), 0);
+    assert_int_equal(view_read_members(&view.map, 0, VIEW_MEMBER_ALL, read, 3), 3);
 }
 
 static void more_addresses_than_fit_are_cut_off(void **state)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * seen.c - an open-addressed table of (address, name) that only grows.
+ *
+ * A slot is taken by writing its name with compare-and-swap, filled, and shown by its stamp. A
+ * thread that dies, or a fork that comes, in between loses the slot and nothing else. Two threads
+ * that record the same pair at once may both take a slot: one too many is as good as one.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "shim/seen.h"
+
+/* In the stamp: names of this address were left out. */
+#define SEEN_CROWDED (1ull << 63)
+
+struct seen_slot {
+    _Atomic uint64_t name; /* 0: free, and so is all that would come behind it */
+    _Atomic uint64_t address[2];
+    _Atomic uint64_t stamp; /* 0: being filled */
+};
+
+static struct {
+    _Alignas(64) struct seen_slot slots[SEEN_SLOTS];
+    _Alignas(64) _Atomic uint64_t stamp; /* the last one given */
+    _Atomic bool full;
+} seen_table;
+
+/* The differences of addresses in one network are in their last bits, the multiplication carries
+ * them upwards, and from there they are taken. */
+static size_t seen_place(const struct seen_address *address)
+{
+    uint64_t mixed = (address->words[0] ^ (address->words[1] << 21 | address->words[1] >> 43)) *
+                     0x9e3779b97f4a7c15ull;
+
+    return mixed >> 40;
+}
+
+static struct seen_slot *seen_at(size_t place)
+{
+    return &seen_table.slots[place % SEEN_SLOTS];
+}
+
+/* The stamp of a slot that holds `address`; 0: it does not. Acquire: pairs with the release in
+ * seen_fill(), so that the address read after it is whole. */
+static uint64_t seen_holds(struct seen_slot *slot, const struct seen_address *address)
+{
+    uint64_t stamp = atomic_load_explicit(&slot->stamp, memory_order_acquire);
+    uint64_t differs =
+        atomic_load_explicit(&slot->address[0], memory_order_relaxed) ^ address->words[0];
+
+    differs |= atomic_load_explicit(&slot->address[1], memory_order_relaxed) ^ address->words[1];
+    return differs ? 0 : stamp;
+}
+
+/* Relaxed: a stamp says which of two lookups came later, and threads that do not wait for each
+ * other have no order anyway. */
+static uint64_t seen_next_stamp(void)
+{
+    return atomic_fetch_add_explicit(&seen_table.stamp, 1, memory_order_relaxed) + 1;
+}
+
+static void seen_fill(struct seen_slot *slot, const struct seen_address *address)
+{
+    atomic_store_explicit(&slot->address[0], address->words[0], memory_order_relaxed);
+    atomic_store_explicit(&slot->address[1], address->words[1], memory_order_relaxed);
+    atomic_store_explicit(&slot->stamp, seen_next_stamp(), memory_order_release);
+}
+
+/* A walk along one address' slots. */
+struct seen_walk {
+    struct seen_slot *mine, *other; /* of this name; of another one */
+    uint64_t mine_stamp, latest;    /* latest: of the others */
+    bool crowded;
+};
+
+static void seen_note(struct seen_walk *walk, struct seen_slot *slot, uint64_t name, uint64_t stamp,
+                      uint64_t name_hash)
+{
+    if (name == name_hash) {
+        walk->mine = slot;
+        walk->mine_stamp = stamp;
+        return;
+    }
+    walk->other = slot;
+    walk->crowded |= (stamp & SEEN_CROWDED) != 0;
+    if ((stamp & ~SEEN_CROWDED) > walk->latest)
+        walk->latest = stamp & ~SEEN_CROWDED;
+}
+
+/* The usual lookup, of the name that was the last one to be given this address, writes nothing. A
+ * swap that fails was overtaken by another lookup, which is then as late as this one. */
+static void seen_renew(const struct seen_walk *walk)
+{
+    uint64_t was = walk->mine_stamp;
+
+    if ((was & ~SEEN_CROWDED) < walk->latest)
+        atomic_compare_exchange_strong(&walk->mine->stamp, &was,
+                                       seen_next_stamp() | (was & SEEN_CROWDED));
+}
+
+static void seen_leave_out(const struct seen_walk *walk)
+{
+    if (!seen_is_full())
+        atomic_store_explicit(&seen_table.full, true, memory_order_relaxed);
+    if (walk->other && !walk->crowded)
+        atomic_fetch_or(&walk->other->stamp, SEEN_CROWDED);
+}
+
+/* Apart from the usual case below, which needs no stack. */
+__attribute__((noinline)) static void seen_walk(size_t place, const struct seen_address *address,
+                                                uint64_t name_hash)
+{
+    struct seen_walk walk = {0};
+
+    for (size_t i = 0; i < SEEN_PROBES; i++) {
+        struct seen_slot *slot = seen_at(place + i);
+        uint64_t name = atomic_load_explicit(&slot->name, memory_order_relaxed), stamp;
+
+        if (name == 0 && walk.mine)
+            break;
+        if (name == 0 && atomic_compare_exchange_strong(&slot->name, &name, name_hash)) {
+            seen_fill(slot, address);
+            return;
+        }
+        if ((stamp = seen_holds(slot, address)))
+            seen_note(&walk, slot, name, stamp, name_hash);
+    }
+    if (walk.mine)
+        seen_renew(&walk);
+    else
+        seen_leave_out(&walk);
+}
+
+/* Most addresses are given for one name, and have been before. */
+void seen_record(const struct seen_address *address, uint64_t name_hash)
+{
+    size_t place = seen_place(address);
+    struct seen_slot *first = seen_at(place), *second = seen_at(place + 1);
+
+    if (atomic_load_explicit(&first->name, memory_order_relaxed) != name_hash ||
+        atomic_load_explicit(&second->name, memory_order_relaxed) != 0 ||
+        !seen_holds(first, address))
+        seen_walk(place, address, name_hash);
+}
+
+/* Where anything was left out no slot near it is free. */
+bool seen_may(const struct seen_address *address)
+{
+    return atomic_load_explicit(&seen_at(seen_place(address))->name, memory_order_relaxed) != 0;
+}
+
+bool seen_find(const struct seen_address *address, struct seen *ret)
+{
+    size_t place = seen_place(address);
+
+    ret->count = 0;
+    ret->crowded = false;
+    for (size_t i = 0; i < SEEN_PROBES; i++) {
+        struct seen_slot *slot = seen_at(place + i);
+        uint64_t name = atomic_load_explicit(&slot->name, memory_order_relaxed), stamp;
+
+        if (name == 0)
+            break;
+        if (!(stamp = seen_holds(slot, address)))
+            continue;
+        ret->names[ret->count++] = (struct seen_name){name, stamp & ~SEEN_CROWDED};
+        ret->crowded |= (stamp & SEEN_CROWDED) != 0;
+    }
+    return ret->count > 0;
+}
+
+bool seen_is_full(void)
+{
+    return atomic_load_explicit(&seen_table.full, memory_order_relaxed);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * steer.h - takes one connect() to where it belongs.
+ *
+ * One pass: an address that the process was not given for a name goes straight on (one look into
+ * seen.h). Else the view is asked about each of those names, and redirect.h decides. A connect for
+ * a managed name renews the permit and is tagged; then it goes on, as it is or to another address.
+ *
+ * Async-signal-safe as connect() is: no lock, no allocation, errno kept. It waits only for a writer
+ * that is to come, when the socket is blocking.
+ */
+#ifndef HOMING_STEER_H
+#define HOMING_STEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "shim/seen.h"
+
+struct steer_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    };
+    socklen_t len;
+};
+
+static inline const void *steer_bytes(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return &((const struct sockaddr_in *)address)->sin_addr;
+    return &((const struct sockaddr_in6 *)address)->sin6_addr;
+}
+
+/* Whether a connect() may be one for a managed name, at a glance. An IPv6 address may come without
+ * its last field. */
+static inline bool steer_may(const struct sockaddr *address, socklen_t len)
+{
+    struct seen_address key;
+
+    if (!address || len < sizeof(struct sockaddr_in))
+        return false;
+    if (address->sa_family != AF_INET &&
+        (address->sa_family != AF_INET6 || len < offsetof(struct sockaddr_in6, sin6_scope_id)))
+        return false;
+    key = seen_address(address->sa_family, steer_bytes(address));
+    return seen_may(&key);
+}
+
+/* 0: to be connected as asked for. 1: to *ret_to. Else negative errno: to be refused with it. */
+int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_address *ret_to);
+
+#endif

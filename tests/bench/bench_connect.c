@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench_connect.c - nanoseconds per connect(), with the shim and without, in turns.
+ *
+ * Run by bench_connect.py under the preload; as in bench_lookup.c the global connect is the shim's,
+ * the one that libc.so.6 itself gives is without. Where the kernel's part can be made small it is:
+ * a descriptor that is none (EBADF), a socket that is connected (EISCONN).
+ *
+ * usage: bench_connect PORT     of 127.0.0.1 and .2; managed.test is .2, and switched on request
+ */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BLOCKS 401
+
+typedef int connect_fn(int, const struct sockaddr *, socklen_t);
+
+/* One row: what is connected to, by a socket of which kind. */
+struct row {
+    const char *what;
+    const void *to;
+    socklen_t len;
+    int fd;    /* -2: a fresh one each time */
+    int block; /* calls */
+};
+
+static double now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double block(connect_fn *connecting, const struct row *row)
+{
+    double start = now_ns();
+
+    for (int i = 0; i < row->block; i++) {
+        int fd = row->fd == -2 ? socket(AF_INET, SOCK_STREAM, 0) : row->fd;
+
+        connecting(fd, row->to, row->len);
+        if (row->fd == -2)
+            close(fd);
+    }
+    return (now_ns() - start) / row->block;
+}
+
+static void compare(connect_fn *plain, connect_fn *shim, const struct row *row)
+{
+    static double a_ns[BLOCKS], b_ns[BLOCKS], added[BLOCKS];
+
+    for (int i = 0; i < BLOCKS; i++) {
+        a_ns[i] = block(plain, row);
+        b_ns[i] = block(shim, row);
+        added[i] = b_ns[i] - a_ns[i];
+    }
+    qsort(a_ns, BLOCKS, sizeof(double), by_size);
+    qsort(b_ns, BLOCKS, sizeof(double), by_size);
+    qsort(added, BLOCKS, sizeof(double), by_size);
+    printf("%-52s %8.1f %8.1f %8.1f\n", row->what, a_ns[BLOCKS / 2], b_ns[BLOCKS / 2],
+           added[BLOCKS / 2]);
+    fflush(stdout);
+}
+
+static void look_up(const char *name)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+
+    if (getaddrinfo(name, NULL, &hints, &list) != 0) {
+        fprintf(stderr, "bench_connect: no %s\n", name);
+        exit(1);
+    }
+    freeaddrinfo(list);
+}
+
+/* A forked child starts anew: what its first managed connect costs more than its second. */
+static void first_of_a_process(const struct sockaddr_in *to, int connected)
+{
+    enum {
+        CHILDREN = 101
+    };
+    static double extra[CHILDREN];
+    int ends[2];
+
+    if (pipe(ends) != 0)
+        exit(1);
+    for (int i = 0; i < CHILDREN; i++) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            double start = now_ns(), middle, cost;
+
+            connect(connected, (const struct sockaddr *)to, sizeof(*to));
+            middle = now_ns();
+            connect(connected, (const struct sockaddr *)to, sizeof(*to));
+            cost = middle - start - (now_ns() - middle);
+            _exit(write(ends[1], &cost, sizeof(cost)) != sizeof(cost));
+        }
+        waitpid(child, NULL, 0);
+        if (read(ends[0], &extra[i], sizeof(extra[i])) != sizeof(extra[i]))
+            exit(1);
+    }
+    qsort(extra, CHILDREN, sizeof(double), by_size);
+    printf("%-52s %8s %8s %8.1f\n", "first managed connect of a process, permit included", "", "",
+           extra[CHILDREN / 2]);
+    fflush(stdout);
+}
+
+static struct sockaddr_in ipv4(const char *text, int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+    inet_pton(AF_INET, text, &to.sin_addr);
+    return to;
+}
+
+/* Waits for the line that says it was done. */
+static void ask(const char *what)
+{
+    char line[16];
+
+    puts(what);
+    fflush(stdout);
+    if (!fgets(line, sizeof(line), stdin))
+        exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    void *libc = dlopen("libc.so.6", RTLD_NOW);
+    connect_fn *plain = libc ? (connect_fn *)dlsym(libc, "connect") : NULL;
+    connect_fn *shim = (connect_fn *)dlsym(RTLD_DEFAULT, "connect");
+    int port = argc == 2 ? atoi(argv[1]) : 0, connected = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_un local = {.sun_family = AF_UNIX, .sun_path = "/nonexistent"};
+    struct sockaddr_in never = ipv4("10.1.2.3", port), unmanaged = ipv4("127.0.0.1", port);
+    struct sockaddr_in managed = ipv4("127.0.0.2", port), refused = ipv4("127.0.0.2", 1);
+
+    if (!port || !plain || plain == shim) {
+        fprintf(stderr, "bench_connect: run by bench_connect.py, under the preload\n");
+        return 2;
+    }
+    look_up("localhost");
+    look_up("managed.test");
+    if (shim(connected, (struct sockaddr *)&managed, sizeof(managed)) != 0)
+        return 1;
+    printf("%-52s %8s %8s %8s\n", "ns per connect", "libc", "shim", "added");
+    compare(plain, shim, &(struct row){"Unix address, EBADF", &local, sizeof(local), -1, 5000});
+    compare(plain, shim, &(struct row){"never looked up, EBADF", &never, sizeof(never), -1, 5000});
+    compare(plain, shim,
+            &(struct row){"of an unmanaged name, EBADF", &unmanaged, sizeof(unmanaged), -1, 5000});
+    compare(plain, shim,
+            &(struct row){"managed, another port, EBADF", &refused, sizeof(refused), -1, 5000});
+    compare(plain, shim,
+            &(struct row){"managed, EISCONN", &managed, sizeof(managed), connected, 2000});
+    first_of_a_process(&managed, connected);
+    ask("# socket + connect + close, nobody listens");
+    compare(plain, shim, &(struct row){"managed", &managed, sizeof(managed), -2, 200});
+    ask("# switched");
+    compare(plain, shim, &(struct row){"managed, redirected", &managed, sizeof(managed), -2, 200});
+    return 0;
+}

@@ -1,0 +1,437 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a process hands over so that its outdated connections can be severed (proto/permit.h), when, and what it says
+of its sockets there. The other end is played by this script; it holds what comes against the contract."""
+import fcntl
+import os
+import random
+import select
+import socket
+import struct
+import time
+
+from harness import BUILD, LIMIT, Agent, Probe, eventually, main, same
+from connect import Peers
+
+NET = f"127.{random.randrange(16, 250)}.{random.randrange(250)}"
+A, B, C = (f"{NET}.{i}" for i in (1, 2, 3))
+NAME, READER = "db.test", "ro.test"
+HELLO = b"\x93\x02\xa6permit\x91\x01"
+SLOTS, SIZE = 65536, 256 + 32 * 65536
+AF_NETLINK, SOCK_DIAG, F_GET_SEALS, SHRINK, GROW = 16, 4, 1034, 2, 4
+CONNECTS, REDIRECTED, WOULD_REDIRECT, REFUSED, SHARED, UNTRACKED = range(6)
+
+
+class Permit:
+    """What one process handed over, and the connection that it left open."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        data, self.fds, flags, _ = socket.recv_fds(connection, 64, 8)
+        same((data, flags & socket.MSG_CTRUNC, len(self.fds)), (HELLO, 0, 2))
+        self.check_netlink(socket.socket(fileno=self.fds[0]))
+        self.tags = self.fds[1]
+        seals = fcntl.fcntl(self.tags, F_GET_SEALS)
+        same(seals & (SHRINK | GROW), SHRINK | GROW)
+        same(os.fstat(self.tags).st_size, SIZE)
+        same(struct.unpack("=8sQQ", os.pread(self.tags, 24, 0)), (b"hmgtags\0", 1, SLOTS))
+        self.pid = struct.unpack("=3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+
+    def check_netlink(self, netlink):
+        self.netlink = netlink
+        same(netlink.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN), AF_NETLINK)
+        same(netlink.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL), SOCK_DIAG)
+        same(netlink.getsockname(), (0, 0))
+
+    def slot(self, fd):
+        """(endpoint, generation) of a tagged descriptor number, or None."""
+        cookie, endpoint, generation, since = struct.unpack("=4Q", os.pread(self.tags, 32, 256 + 32 * int(fd)))
+        now = time.monotonic() * 1000
+        assert not cookie or now - 60000 < since <= now, (since, now)
+        return (endpoint, generation) if cookie else None
+
+    def cookie(self, fd):
+        return struct.unpack("=Q", os.pread(self.tags, 8, 256 + 32 * int(fd)))[0]
+
+    def tagged(self):
+        return [fd for fd in range(1100) if self.cookie(fd)]
+
+    def counts(self):
+        return list(struct.unpack("=6Q", os.pread(self.tags, 48, 24)))
+
+    def gone(self):
+        """Whether the process' end is closed; anything that it sent would be a mistake."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        if readable:
+            same(self.connection.recv(64), b"")
+        return bool(readable)
+
+    def close(self):
+        self.netlink.close()
+        os.close(self.tags)
+        self.connection.close()
+
+
+class Sever:
+    """A listener at permit.sock."""
+
+    def __init__(self, agent, backlog=64):
+        self.path = os.path.dirname(agent.path) + "/permit.sock"
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(self.path)
+        self.server.listen(backlog)
+        self.permits = []
+
+    def waiting(self):
+        return bool(select.select([self.server], [], [], 0)[0])
+
+    def take(self):
+        assert select.select([self.server], [], [], LIMIT)[0], "no permit came"
+        self.permits.append(Permit(self.server.accept()[0]))
+        return self.permits[-1]
+
+    def nothing_comes(self):
+        assert not self.waiting(), "a permit that is not wanted"
+
+    def close(self):
+        for permit in self.permits:
+            permit.close()
+        self.server.close()
+        os.unlink(self.path)
+
+
+class World:
+    def __init__(self, libc, sever=True, env=None, **more):
+        self.peers = Peers(A, B, C)
+        self.port = self.peers.port
+        self.agent = Agent()
+        self.sever = Sever(self.agent) if sever else None
+        self.probe = Probe(libc, self.agent, env=env, **more)
+        self.before = self.probe.ask("fds").split()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.probe.close()
+        if self.sever:
+            self.sever.close()
+        self.agent.close()
+        self.peers.__exit__()
+
+    def writer(self, address, *others, generation=1, mode="sever", state="steady", hold=0):
+        self.agent.do("members " + " ".join([f"w={address}@{self.port}"] + [f"rd={o}@{self.port}" for o in others]))
+        for name, role in ((NAME, "writer"), (READER, "reader")):
+            self.agent.do(f"entry {name} {mode} {state} {role} 4 {address} - 60000 0 port={self.port} "
+                          f"generation={generation} hold={hold}")
+
+    def dial(self, address, how="k", before=()):
+        """The descriptor number, kept open."""
+        said = self.probe.ask(*before, "dial", address, self.port, how)
+        assert said.startswith("rc=0 errno=77 "), said
+        return int(said.rpartition("=")[2]) if "k" in how else None
+
+    def started(self, **more):
+        """One connection to A for NAME, and the permit."""
+        self.writer(A, B, **{**more, "mode": "names"})
+        same(self.probe.address(NAME), A)
+        self.writer(A, B, **more)
+        fd = self.dial(A)
+        return fd, self.sever.take()
+
+    def kept(self):
+        """Descriptors that the process has beyond what it began with."""
+        return [int(fd) for fd in self.probe.ask("fds").split() if fd not in self.before]
+
+
+def hash_of(name):
+    """As PROTOCOL.md has it."""
+    mask, data = (1 << 64) - 1, name.encode()
+    h = 0xc2b2ae3d27d4eb4f ^ len(data)
+    for i in range(0, len(data), 8):
+        h = (h ^ int.from_bytes(data[i:i + 8].ljust(8, b"\0"), "little")) * 0x9e3779b97f4a7c15 & mask
+        h ^= h >> 32
+    h = h * 0xc2b2ae3d27d4eb4f & mask
+    return (h ^ h >> 29) or 1
+
+
+def the_first_managed_connect_hands_over_and_tags(libc):
+    for mode in ("observe", "connect", "sever"):
+        with World(libc) as world:
+            fd, permit = world.started(mode=mode, generation=7)
+            same(permit.slot(fd), (hash_of(NAME), 7))
+            same(permit.tagged(), [fd])
+            same(permit.pid, world.probe.process.pid)
+            same(permit.counts(), [1, 0, 0, 0, 0, 0])
+            same([n for n in world.kept() if n != fd], [1000])
+            for _ in range(100):
+                world.dial(A, how="")
+            world.sever.nothing_comes()
+            same(permit.counts(), [101, 0, 0, 0, 0, 0])
+            same(permit.gone(), False)
+            world.probe.close()
+            eventually(permit.gone, "the end of the process shows")
+
+
+def without_a_managed_connect_nothing_is_handed_over(libc):
+    with World(libc) as world:
+        world.writer(A, B)
+        same(world.probe.address(NAME), A)
+        world.dial(B, how="")  # not given for the name
+        world.dial(A, how="u")
+        for mode in ("off", "names"):
+            world.writer(A, B, mode=mode)
+            world.dial(A, how="")
+        world.sever.nothing_comes()
+        same(world.kept(), [])
+
+
+def a_process_may_refuse(libc):
+    with World(libc, env={"HOMING_SEVER": "0"}) as world:
+        world.writer(A, B)
+        same(world.probe.address(NAME), A)
+        world.writer(B, A)
+        assert f"peer=2 {B} " in world.probe.ask("dial", A, world.port, ""), "it is redirected all the same"
+        world.sever.nothing_comes()
+        same(world.kept(), [])
+
+
+def counts_say_what_was_done(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        world.writer(B, A)
+        world.dial(A, how="")
+        same(permit.counts(), [2, 1, 0, 0, 0, 0])
+        world.writer(B, A, mode="observe")
+        world.dial(A, how="")
+        same(permit.counts(), [3, 1, 1, 0, 0, 0])
+        world.writer(B, A, state="no_writer")
+        world.probe.ask("dial", A, world.port, "n")
+        same(permit.counts(), [4, 1, 1, 1, 0, 0])
+        world.writer(B, A)
+        same(world.probe.address(READER), A)
+        world.dial(A, how="")
+        same(permit.counts(), [5, 1, 1, 1, 1, 0])
+
+
+def the_tag_has_the_generation_of_the_answer_that_was_followed(libc):
+    with World(libc) as world:
+        first, permit = world.started()
+        world.writer(B, A, generation=2)
+        second = world.dial(A)
+        same((permit.slot(first), permit.slot(second)), ((hash_of(NAME), 1), (hash_of(NAME), 2)))
+        assert permit.cookie(first) != permit.cookie(second)
+
+
+def the_endpoint_looked_up_last_is_the_one_tagged(libc):
+    with World(libc) as world:
+        world.writer(B, A)
+        same((world.probe.address(NAME), world.probe.address(READER)), (B, A))
+        fd = world.dial(A)
+        permit = world.sever.take()
+        same(permit.slot(fd), (hash_of(READER), 1))
+        same(permit.slot(world.dial(B)), (hash_of(NAME), 1))
+        world.writer(A, B)
+        for name in (NAME, READER, NAME, NAME, READER):
+            world.agent.do(f"members wr={A}@{world.port}")
+            same(world.probe.address(name), A)
+            same(permit.slot(world.dial(A)), (hash_of(name), 1))
+
+
+def a_connect_for_an_unmanaged_name_has_no_tag(libc):
+    with World(libc) as world:
+        fd, permit = world.started()
+        world.agent.do(f"entry other.test names steady writer 4 {A} - 60000 0 port={world.port}")
+        same(world.probe.address("other.test"), A)
+        same(permit.slot(world.dial(A)), None)
+        same(world.probe.address(NAME), A)
+        same(permit.slot(world.dial(A)), (hash_of(NAME), 1))
+
+
+def a_second_connect_of_a_socket_leaves_its_tag(libc):
+    with World(libc) as world:
+        fd, permit = world.started()
+        world.writer(A, B, generation=2)
+        world.probe.ask("redial", fd, A, world.port)
+        same(permit.slot(fd), (hash_of(NAME), 1))
+        world.probe.ask("close", fd)
+        same(world.dial(A), fd)  # the number is another socket's now
+        same(permit.slot(fd), (hash_of(NAME), 2))
+
+
+def without_homing_sever_all_else_works_and_it_is_found_later(libc):
+    with World(libc, sever=False) as world:
+        world.writer(A, B)
+        same(world.probe.address(NAME), A)
+        fd = world.dial(A)
+        same(world.kept(), [fd])
+        world.sever = Sever(world.agent)
+        eventually(lambda: world.dial(A, how="") or world.sever.waiting(), "it is handed over after a pause")
+        permit = world.sever.take()
+        same(permit.slot(fd), (hash_of(NAME), 1))  # of before
+        assert permit.counts()[CONNECTS] >= 2, permit.counts()
+
+
+def a_full_backlog_is_not_waited_for(libc):
+    with World(libc, sever=False) as world:
+        world.sever = Sever(world.agent, backlog=0)
+        waiting = []
+        for _ in range(8):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            waiting.append(client)
+            try:
+                client.connect(world.sever.path)
+            except BlockingIOError:
+                break
+        world.writer(A, B)
+        same(world.probe.address(NAME), A)
+        fd = world.dial(A)
+        same(world.kept(), [fd])
+
+
+def another_homing_sever_is_given_another_permit(libc):
+    with World(libc) as world:
+        fd, permit = world.started()
+        for instance in (5, 6, 7):
+            world.agent.do(f"sever {instance}")
+            world.sever.nothing_comes()
+            second = world.dial(A)
+            later = world.sever.take()
+            same((later.slot(fd), later.slot(second)), ((hash_of(NAME), 1), (hash_of(NAME), 1)))
+            same((permit.gone(), later.gone()), (True, False))
+            same(len([n for n in world.kept() if n >= 1000]), 1)
+            permit = later
+
+
+def who_closes_all_descriptors_hands_over_again(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        for low in (3, 900, 3):
+            world.probe.ask("closefrom", low)
+            eventually(permit.gone, "the permit is taken back")
+            fd = world.dial(A)
+            permit = world.sever.take()
+            same(permit.slot(fd), (hash_of(NAME), 1))
+
+
+def a_number_that_the_application_reused_is_not_touched(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        world.probe.ask("close", 1000)
+        same(world.probe.ask("dup", 0, 1000), "1000")
+        fd = world.dial(A)
+        later = world.sever.take()
+        same(later.slot(fd), (hash_of(NAME), 1))
+        same(world.probe.ask("same", 0, 1000), "1")
+        world.agent.do("sever 3")
+        world.dial(A)
+        world.sever.take()
+        same(world.probe.ask("same", 0, 1000), "1")
+
+
+def who_closes_it_again_and_again_is_given_pauses(libc):
+    with World(libc) as world:
+        world.started()
+        end = time.monotonic() + 1.5
+        count = 1
+        while time.monotonic() < end:
+            world.probe.ask("closefrom", 3)
+            world.dial(A, how="")
+            time.sleep(0.005)  # there is no room for so many at the servers
+            while world.sever.waiting():
+                world.sever.take()
+                count += 1
+        assert 2 < count < 15, f"{count} permits"
+        before = int(world.probe.ask("mapped"))
+        for _ in range(3):
+            world.probe.ask("closefrom", 3)
+            eventually(lambda: world.dial(A, how="") or world.sever.waiting(), "another")
+            world.sever.take()
+        same(int(world.probe.ask("mapped")), before)
+
+
+def a_forked_child_hands_over_its_own(libc):
+    with World(libc) as world:
+        fd, permit = world.started()
+        tagged = permit.tagged()
+        for _ in range(20):
+            world.dial(A, how="", before=("fork",))
+            child = world.sever.take()
+            assert child.pid != permit.pid
+            same(len(child.tagged()), 1)
+            eventually(child.gone, "the child ends")
+        same((permit.tagged(), permit.gone()), (tagged, False))
+        same(permit.counts(), [1, 0, 0, 0, 0, 0])
+
+
+def a_vforked_child_writes_nothing(libc):
+    with World(libc) as world:
+        fd, permit = world.started()
+        world.writer(B, A, generation=2)
+        said = world.probe.ask("vfork", "dial", A, world.port, "")
+        assert f"peer=2 {B} " in said, said
+        world.sever.nothing_comes()
+        same((permit.tagged(), permit.slot(fd)), ([fd], (hash_of(NAME), 1)))
+
+
+def threads_whose_first_connects_coincide_are_all_tagged(libc):
+    for _ in range(10):
+        with World(libc) as world:
+            world.writer(A, B)
+            same(world.probe.address(NAME), A)
+            said = world.probe.ask("threads", 40, "dial", A, world.port, "k")
+            permit = world.sever.take()
+            world.sever.nothing_comes()
+            fds = [fd for fd in world.kept() if fd != 1000]
+            same(len(fds), 40)
+            same(permit.tagged(), fds)
+            same(permit.counts()[CONNECTS], 40)
+
+
+def threads_that_connect_while_it_is_handed_over_keep_their_tags(libc):
+    for _ in range(6):
+        with World(libc) as world:
+            world.started()
+            for instance in range(1, 7):
+                world.agent.do(f"sever {instance}")
+                world.probe.ask("threads", 16, "dial", A, world.port, "k")
+                permit = world.sever.take()
+                world.sever.nothing_comes()
+                same(permit.tagged(), [fd for fd in world.kept() if world.probe.ask("peer", fd).startswith("2 ")])
+
+
+def descriptors_0_to_2_stay_closed(libc):
+    with World(libc) as world:
+        argv = ["bash", "-c", 'exec "$0" 98<&0 99>&1 <&- >&- 2>&-', BUILD / f"tests/shim/probe-{libc}"]
+        with Probe(libc, world.agent, argv=argv) as world.probe:
+            fd, permit = world.started()
+            same((fd, permit.slot(0)), (0, (hash_of(NAME), 1)))
+            same(world.probe.ask("fds"), "0 98 99 1000")
+
+
+def limits_of_the_process_are_met_without_harm(libc):
+    def limited(**limits):
+        def set_limits():
+            import resource
+            for name, value in limits.items():
+                resource.setrlimit(getattr(resource, name), (value, value))
+        return set_limits
+    for limits in ({"RLIMIT_FSIZE": 4096}, {"RLIMIT_NOFILE": 5}, {"RLIMIT_NOFILE": 6}):
+        with World(libc, preexec_fn=limited(**limits)) as world:
+            world.writer(A, B)
+            same(world.probe.address(NAME), A)
+            said = world.probe.ask("dial", A, world.port, "")
+            assert said.startswith("rc=0 errno=77 "), said
+            same(world.kept(), [])
+    with World(libc, preexec_fn=limited(RLIMIT_NOFILE=64)) as world:
+        _, permit = world.started()
+        same([fd for fd in world.kept() if fd > 3], [48])
+
+
+def a_permit_costs_no_memory_that_is_not_written(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        assert os.fstat(permit.tags).st_blocks * 512 <= 16384, os.fstat(permit.tags).st_blocks
+
+
+main(globals())
