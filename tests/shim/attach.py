@@ -1,21 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How a process comes to its view, keeps it, renews it (V3, V4) and does without it (W9, I2), and that no bytes
-of an agent can harm it (V2)."""
+"""How a process comes to its view and does without one (W9, I2), and that no bytes of an agent can harm it (V2)."""
 import socket
 import threading
-import time
 
-from harness import AF_INET6, AI_CANONNAME, Agent, Probe, eventually, main, same
+from harness import AF_INET6, AI_CANONNAME, DNS, NONE, Agent, Probe, eventually, follows, main, same
 
-# A name that the real resolver has, and one that it refuses without asking anybody: its label is too long.
-DNS, NONE = "localhost", "x" * 64 + ".invalid"
 MANNERS = ("hangs-up", "garbage", "half", "longer", "no-fd", "pipe", "unsealed", "short", "empty", "size",
            "major", "magic", "instance")
-
-
-def follows(probe, name, address):
-    eventually(lambda: probe.address(name) == address, f"{name} is {address}")
 
 
 def one_view_is_attached_and_nothing_else_kept(libc):
@@ -109,111 +101,6 @@ def a_stopped_agent_with_a_full_backlog_is_not_waited_for(libc):
             before = probe.ask("fds")
             same(probe.gai(DNS), plain.gai(DNS))
             same(probe.ask("fds"), before)
-
-
-def a_dead_agent_is_believed_until_its_answer_is_stale(libc):
-    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
-        agent.entry(NONE, "10.1.2.3")
-        agent.entry(DNS, "10.1.2.3", max_stale=1500)
-        same(probe.address(DNS), "10.1.2.3")
-        agent.kill()
-        assert probe.address(DNS) in ("10.1.2.3", plain.address(DNS))
-        eventually(lambda: probe.gai(DNS) == plain.gai(DNS), "stale: the real resolver's answer (W9)")
-        same(probe.address(NONE), "10.1.2.3")
-
-
-def a_new_agent_is_found_after_a_crash(libc):
-    with Agent() as agent:
-        with Probe(libc, agent) as probe:
-            agent.entry(NONE, "10.1.2.3")
-            same(probe.address(NONE), "10.1.2.3")
-            for i in range(4, 8):
-                agent.kill()
-                with Agent(agent.path) as agent:
-                    agent.entry(NONE, f"10.1.2.{i}")
-                    follows(probe, NONE, f"10.1.2.{i}")
-
-
-def no_lookup_fails_while_agents_come_and_go(libc):
-    with Agent() as agent, Probe(libc, agent) as probe:
-        agent.entry(NONE, "10.1.2.3")
-        same(probe.address(NONE), "10.1.2.3")
-        end, failed = time.monotonic() + 6, []
-
-        def lookups():
-            while time.monotonic() < end:
-                said = probe.gai(NONE, how=("times", 200))
-                if " 10.1.2.3 " not in said or "changes=1" not in said:
-                    failed.append(said)
-
-        thread = threading.Thread(target=lookups)
-        thread.start()
-        while time.monotonic() < end:
-            agent.kill()
-            with Agent(agent.path) as agent:
-                agent.entry(NONE, "10.1.2.3")
-                time.sleep(0.4)
-        thread.join()
-        same(failed, [])
-
-
-def a_retired_view_is_left_within_a_moment(libc):
-    with Agent() as agent, Probe(libc, agent) as probe:
-        agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
-        agent.do("retire")
-        agent.do("view")
-        agent.entry("db", "10.1.2.4")
-        follows(probe, "db", "10.1.2.4")
-        same(agent.attached(), 2)
-
-
-def a_name_that_the_new_agent_does_not_know_yet_keeps_its_old_answer(libc):
-    with Agent() as agent, Probe(libc, agent) as probe:
-        agent.entry(NONE, "10.1.2.3", max_stale=60000)
-        agent.entry(DNS, "10.1.2.3", max_stale=60000)
-        same(probe.address(NONE), "10.1.2.3")
-        for _ in range(3):  # three more agents, none of which comes to a verdict
-            agent.do("retire")
-            attached = agent.attached()
-            agent.do("view")
-            agent.entry(NONE, state="unknown")
-            agent.entry("late", "10.1.2.9")
-            eventually(lambda: probe.address("late") and agent.attached() > attached, "attached again")
-            same(probe.address(NONE), "10.1.2.3")
-        agent.entry(NONE, "10.1.2.4")  # now there is one
-        same(probe.address(NONE), "10.1.2.4")
-        assert probe.address(DNS) != "10.1.2.3", "a name that left the configuration is unmanaged"
-
-
-def the_new_agents_mode_holds_for_an_old_answer(libc):
-    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
-        agent.entry(DNS, "10.1.2.3")
-        same(probe.address(DNS), "10.1.2.3")
-        agent.do("retire")
-        agent.do("view")
-        agent.entry(DNS, state="unknown", mode="off")
-        eventually(lambda: probe.gai(DNS) == plain.gai(DNS), "the kill switch")
-
-
-def views_that_were_left_give_their_memory_back(libc):
-    with Agent() as agent, Probe(libc, agent) as probe:
-        for i in range(1, 8):
-            agent.entry("db", f"10.1.2.{i}")
-            follows(probe, "db", f"10.1.2.{i}")
-            agent.do("retire")
-            agent.do("view")
-        kept = int(probe.ask("maps").partition("=")[2])
-        assert kept <= 4, f"{kept} views are mapped after 7 agents"
-
-
-def a_beat_from_the_future_is_no_beat(libc):
-    with Agent() as agent, Probe(libc, agent) as probe:
-        agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
-        agent.do("beat -3600000")
-        same(probe.address("db"), "10.1.2.3")
-        eventually(lambda: probe.address("db") and agent.attached() > 2, "it asks for another view")
 
 
 def stale_asks_the_real_resolver_and_believes_it(libc):

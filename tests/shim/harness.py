@@ -27,6 +27,8 @@ AF_UNSPEC, AF_INET, AF_INET6 = 0, socket.AF_INET, socket.AF_INET6
 AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED, AI_ALL, AI_ADDRCONFIG, AI_NUMERICSERV = (
     1, 2, 4, 8, 16, 32, 1024)
 EAI_NONAME = -2
+# A name that the real resolver has, and one that it refuses without asking anybody: its label is too long.
+DNS, NONE = "localhost", "x" * 64 + ".invalid"
 AGAIN = 20  # times that a test is run again on a machine that is too busy
 LIMIT = 20  # seconds that a condition may take to become true on a slow machine
 
@@ -49,6 +51,10 @@ def eventually(condition, what):
             return
         time.sleep(0.02)
     raise AssertionError(f"not within {LIMIT} s: {what}")
+
+
+def follows(probe, name, address):
+    eventually(lambda: probe.address(name) == address, f"{name} is {address}")
 
 
 class Lines:

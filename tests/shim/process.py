@@ -9,9 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import (AI_CANONNAME, BUILD, LIBRARY, Agent, Probe, Skip, environment, eventually, main, same)
+from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, Skip, environment, eventually, main, same)
 
-DNS, NONE = "localhost", "x" * 64 + ".invalid"
 JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
 
 
