@@ -12,7 +12,8 @@
 
 #include "agent/sever/diag.h"
 
-/* One dump. The kernel answers while it is asked; longer takes only who is hindered by somebody. */
+/* One dump, in processor time. The kernel answers while it is asked; longer takes only who is
+ * hindered by somebody, or has a great many connections. */
 #define NETLINK_DEADLINE_MS 50
 /* Orders in one datagram: their acknowledgements fit into a default receive buffer. */
 #define NETLINK_DESTROY_MAX 50
@@ -20,8 +21,9 @@
 /* False: enough, the rest is not wanted. */
 typedef bool netlink_fn(void *arg, const struct diag_socket *socket);
 
-/* Calls `fn` for every connection of one family to the addresses. 0; -ETIME: the deadline; -EPROTO:
- * replies are missing, somebody else reads them; or the kernel's error. */
+/* Calls `fn` for every connection of one family to the addresses. 0; -ETIME: the deadline,
+ * what was listed so far is right, but not all; -EPROTO: replies are missing, somebody else reads
+ * them; or the kernel's error. */
 int netlink_dump(int fd, int family, const struct sever_address *at, uint32_t count, netlink_fn *fn,
                  void *arg);
 

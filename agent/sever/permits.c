@@ -253,6 +253,7 @@ bool permits_drop_netlink(struct permits *permits, struct group *group)
               LOG_INT("uid", group->uid), LOG_INT("pid", from ? from->pid : 0));
     guard_close(group->netlinks[0].fd);
     group->netlink_count--;
+    group->late = 0;
     memmove(group->netlinks, group->netlinks + 1,
             group->netlink_count * sizeof(group->netlinks[0]));
     if (from)

@@ -39,6 +39,7 @@ struct group {
         struct permit *from; /* NULL: that process is gone */
     } netlinks[GROUP_NETLINKS];
     uint32_t netlink_count;
+    uint32_t late; /* dumps in a row that the first netlink socket did not finish in time */
     uint32_t count;
     uint64_t swept; /* number of the sweep that has been here */
     struct permit *first;

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """W7: what homing-sever aborts and what it leaves alone, with real sockets, in namespaces."""
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, cleanups, directory, equal, eventually, main, test  # noqa: E402
 from sever import Client, Sever, need_root  # noqa: E402
 
 need_root()
@@ -26,24 +28,40 @@ equal(servers.do("listen", A, OTHER_PORT), "ok")
 equal(servers.do("listen", B, PORT), "ok")
 
 
-def client(*more, wrap=()):
+def client(*, wrap=(), to=None):
+    """One whose permit is held."""
+    to = to or sever
+    taken = to.status()["permits"]["taken"]
     one = Client(wrap=wrap)
-    equal(one.do("permit", sever.permit), "ok")
+    equal(one.do("permit", to.permit), "ok")
+    eventually(lambda: to.status()["permits"]["taken"] > taken, "the permit is taken")
     return one
+
+
+def scene(function):
+    """A test that begins without clients, whatever the one before has left."""
+    def run():
+        for one in list(Client.alive):
+            if one is not servers:
+                one.end()
+        sever.wait_processes(0)
+        function()
+    run.__name__ = function.__name__
+    return test(run)
 
 
 def in_netns(command):
     return ["unshare", "-n", "sh", "-c", UP + command + '"$0"']
 
 
-@test
+@scene
 def it_says_that_it_is_able():
     status = sever.status()
     equal([status["able"], status["orders"]], [True, 0])
     assert status["instance"], status
 
 
-@test
+@scene
 def every_way_to_wait_is_ended_with_ECONNABORTED():
     one = client()
     for way in ("recv", "send", "poll", "epoll", "fork-recv"):
@@ -55,7 +73,7 @@ def every_way_to_wait_is_ended_with_ECONNABORTED():
     one.end()
 
 
-@test
+@scene
 def a_descriptor_that_was_duplicated_is_severed_with_the_first():
     one = client()
     fd = one.do("connect", A, PORT, ORDERS, 7)
@@ -65,10 +83,9 @@ def a_descriptor_that_was_duplicated_is_severed_with_the_first():
     one.end()
 
 
-@test
+@scene
 def a_hanging_connect_is_freed():
-    one = Client(wrap=in_netns(""))
-    equal(one.do("permit", sever.permit), "ok")
+    one = client(wrap=in_netns(""))
     fd = one.do("start", "10.98.7.9", PORT, ORDERS, 7)
     equal(sever.sever(ORDERS, 8, ("10.98.7.9", PORT))["severed"], 1)
     equal(one.do("recv", fd), "waiting")
@@ -76,7 +93,7 @@ def a_hanging_connect_is_freed():
     one.end()
 
 
-@test
+@scene
 def v4_mapped_and_IPv6_connections_are_severed():
     one = client()
     equal(one.do("listen", "::1", 7439), "ok")
@@ -87,7 +104,7 @@ def v4_mapped_and_IPv6_connections_are_severed():
     one.end()
 
 
-@test
+@scene
 def everything_else_is_left_alone():
     one = client()
     kept = [one.do("connect", *rest) for rest in (
@@ -107,7 +124,7 @@ def everything_else_is_left_alone():
     one.end(), stranger.end()
 
 
-@test
+@scene
 def observe_counts_and_changes_nothing():
     one = client()
     fd = one.do("connect", A, PORT, ORDERS, 7)
@@ -117,15 +134,12 @@ def observe_counts_and_changes_nothing():
     one.end()
 
 
-@test
+@scene
 def untagged_connections_are_severed_where_that_is_ordered():
-    one, other = client(), Client(wrap=NOBODY.split())
-    os.chmod(sever.base, 0o755)
-    equal(other.do("permit", sever.permit), "ok")
+    one, other = client(), client(wrap=NOBODY.split())
     untagged = one.do("connect", A, PORT, 0, 0)
     reader = one.do("connect", A, PORT, READERS, 7)
     reader_of_other = other.do("connect", A, PORT, READERS, 7)
-    sever.wait_processes(2)
     # Connections that clients of other tests have closed, and the server has not, are untagged, too.
     assert sever.sever(0, 0, (A, PORT), untagged=True)["severed"] >= 1
     equal(one.do("state", untagged), "severed")
@@ -134,10 +148,9 @@ def untagged_connections_are_severed_where_that_is_ordered():
     one.end(), other.end()
 
 
-@test
+@scene
 def a_sender_without_capabilities_in_its_own_network_namespace_is_served():
-    one = Client(wrap=in_netns(NOBODY))
-    equal(one.do("permit", sever.permit), "ok")
+    one = client(wrap=in_netns(NOBODY))
     equal(one.do("listen", "127.0.0.1", PORT), "ok")
     fd = one.do("connect", "127.0.0.1", PORT, ORDERS, 7)
     outside = client()
@@ -149,11 +162,10 @@ def a_sender_without_capabilities_in_its_own_network_namespace_is_served():
     one.end(), outside.end()
 
 
-@test
+@scene
 def a_sender_in_a_user_namespace_of_its_own_is_served():
-    one = Client(wrap=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+    one = client(wrap=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                        "unshare", "-Urn", "sh", "-c", UP + '"$0"'])
-    equal(one.do("permit", sever.permit), "ok")
     equal(one.do("listen", "127.0.0.1", PORT), "ok")
     fd = one.do("connect", "127.0.0.1", PORT, ORDERS, 7)
     done = sever.sever(ORDERS, 8, ("127.0.0.1", PORT))
@@ -162,7 +174,7 @@ def a_sender_in_a_user_namespace_of_its_own_is_served():
     one.end()
 
 
-@test
+@scene
 def connections_lists_who_is_connected():
     one = client()
     one.do("connect", A, PORT, ORDERS, 7)
@@ -173,9 +185,8 @@ def connections_lists_who_is_connected():
     one.end()
 
 
-@test
+@scene
 def a_process_that_ends_takes_its_permit_along_but_not_its_counters():
-    sever.wait_processes(0)
     before = sever.status()["permits"]["counters"]["connects"]
     one = client()
     one.do("connect", A, PORT, ORDERS, 7)
@@ -190,7 +201,7 @@ def descriptors():
     return len(os.listdir("/proc/%d/fd" % sever.status()["pid"]))
 
 
-@test
+@scene
 def nothing_is_left_open_of_processes_that_have_gone():
     before = descriptors()
     for _ in range(5):
@@ -205,9 +216,8 @@ def nothing_is_left_open_of_processes_that_have_gone():
     eventually(lambda: descriptors() == before, "%d descriptors, as before" % before)
 
 
-@test
+@scene
 def a_thousand_connections_of_fifty_processes_are_severed():
-    sever.wait_processes(0)
     many = [client() for _ in range(50)]
     for one in many:
         one.send("many", 20, A, PORT, ORDERS, 7)
@@ -226,7 +236,7 @@ def a_thousand_connections_of_fifty_processes_are_severed():
         one.end()
 
 
-@test
+@scene
 def a_spread_severs_all_of_them_but_not_at_once():
     one = client()
     equal(one.do("many", 200, A, PORT, ORDERS, 7), "ok")
@@ -253,9 +263,8 @@ assert done["severed"] == 200, done
 """ % (ORDERS, A, PORT)
 
 
-@test
+@scene
 def hostile_permits_are_refused_and_harm_nobody():
-    sever.wait_processes(0)
     taken = sever.status()["permits"]["taken"]
     good = client()
     fd = good.do("connect", A, PORT, ORDERS, 7)
@@ -291,14 +300,14 @@ def receiver():
     return None
 
 
-@test
+@scene
 def a_receiver_that_hangs_is_replaced_and_costs_one_permit():
-    sever.wait_processes(0)
     stuck = sever.status()["permits"]["receivers_stuck"]
     hanging = receiver()
     os.kill(hanging, signal.SIGSTOP)
-    unlucky, good = client(), client()
-    sever.wait_processes(1)
+    unlucky = Client()
+    equal(unlucky.do("permit", sever.permit), "ok")
+    good = client()
     equal(sever.status()["permits"]["receivers_stuck"], stuck + 1)
     assert receiver() != hanging
     fd = good.do("connect", A, PORT, ORDERS, 7)
@@ -307,15 +316,13 @@ def a_receiver_that_hangs_is_replaced_and_costs_one_permit():
     unlucky.end(), good.end()
 
 
-@test
+@scene
 def who_reads_the_replies_meant_for_us_does_not_keep_his_neighbours_connected():
-    sever.wait_processes(0)
     thief = Client()
     equal(thief.do("hostile", "keep", sever.permit), "ok")
     sever.wait_processes(1)
     good = client()
     fd = good.do("connect", A, PORT, ORDERS, 7)
-    sever.wait_processes(2)
     severed = 0
     while severed == 0:
         severed = sever.sever(ORDERS, 8, (A, PORT))["severed"]
@@ -323,7 +330,7 @@ def who_reads_the_replies_meant_for_us_does_not_keep_his_neighbours_connected():
     good.end(), thief.end()
 
 
-@test
+@scene
 def permits_outlive_whoever_orders():
     one = client()
     fd = one.do("connect", A, PORT, ORDERS, 7)
@@ -334,7 +341,7 @@ def permits_outlive_whoever_orders():
     one.end()
 
 
-@test
+@scene
 def a_second_one_ends_with_an_error():
     second = Sever(sever.base).spawn()
     equal(second.process.wait(30), 1)
@@ -342,7 +349,7 @@ def a_second_one_ends_with_an_error():
     assert sever.answers()
 
 
-@test
+@scene
 def a_holder_that_dies_is_replaced_with_another_instance():
     before = sever.call("version")
     os.kill(before["pid"], 9)
@@ -354,7 +361,7 @@ def a_holder_that_dies_is_replaced_with_another_instance():
     one.end()
 
 
-@test
+@scene
 def with_CAP_NET_ADMIN_alone_it_works_for_any_uid():
     lone = Sever()
     os.chown(lone.base, 65533, 65533)
@@ -362,8 +369,7 @@ def with_CAP_NET_ADMIN_alone_it_works_for_any_uid():
                      "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin",
                      "--ambient-caps=-all,+net_admin"])
     equal(lone.status()["able"], True)
-    one = Client(wrap=in_netns(NOBODY))
-    equal(one.do("permit", lone.permit), "ok")
+    one = client(wrap=in_netns(NOBODY), to=lone)
     equal(one.do("listen", "127.0.0.1", PORT), "ok")
     fd = one.do("connect", "127.0.0.1", PORT, ORDERS, 7)
     equal(lone.sever(ORDERS, 8, ("127.0.0.1", PORT))["severed"], 1)
@@ -377,17 +383,15 @@ def with_CAP_NET_ADMIN_alone_it_works_for_any_uid():
     equal(lone.stop(), 0)
 
 
-@test
+@scene
 def without_the_capability_it_says_so_and_counts_what_was_denied():
     weak = Sever()
     weak.start(wrap=["setpriv", "--bounding-set=-net_admin"])
     status = weak.status()
     equal(status["able"], False)
     assert "CAP_NET_ADMIN" in status["ability"], status
-    one = Client()
-    equal(one.do("permit", weak.permit), "ok")
+    one = client(to=weak)
     fd = one.do("connect", A, PORT, ORDERS, 7)
-    weak.wait_processes(1)
     done = weak.sever(ORDERS, 8, (A, PORT))
     assert done["denied"] >= 1 and done["severed"] == 0, done
     equal(one.do("state", fd), "alive")
@@ -395,18 +399,62 @@ def without_the_capability_it_says_so_and_counts_what_was_denied():
     equal(weak.stop(), 0)
 
 
-@test
+@scene
 def it_ends_when_its_sockets_are_removed():
     lost = Sever().start("--idle-exit", "3600")
     os.unlink(lost.permit)
     equal(lost.process.wait(30), 0)
 
 
-@test
+@scene
 def it_ends_when_nobody_orders_for_long():
     lonely = Sever().start("--idle-exit", "1")
     equal(lonely.process.wait(30), 0)
     equal([os.path.exists(lonely.permit), os.path.exists(lonely.order_path)], [False, False])
+
+
+def staged(with_severer=True):
+    """A moved installation, with what starts homing-sever in homingd's place."""
+    prefix = directory()
+    os.makedirs(prefix + "/sbin")
+    os.makedirs(prefix + "/libexec/homing")
+    shutil.copy(os.path.join(BUILD, "tests/support/start_severer"), prefix + "/sbin/homingd")
+    if with_severer:
+        shutil.copy(os.path.join(BUILD, "homing-sever"), prefix + "/libexec/homing/homing-sever")
+    return prefix + "/sbin/homingd"
+
+
+def begin(homingd, at, *wrap):
+    """Its exit code. It ends at once; what it has started does not."""
+    with open(at.log_path, "a") as log:
+        return subprocess.run([*wrap, homingd, at.run], stderr=log, stdin=subprocess.DEVNULL).returncode
+
+
+@scene
+def homingd_starts_one_that_outlives_it_and_only_one():
+    homingd, left = staged(), Sever()
+    equal(begin(homingd, left), 0)
+    eventually(lambda: os.path.exists(left.order_path), "started")
+    first = left.call("version")
+    cleanups.append(lambda: os.path.exists(left.order_path) and os.kill(first["pid"], signal.SIGTERM))
+    one = client(to=left)
+    fd = one.do("connect", A, PORT, ORDERS, 7)
+    equal(begin(homingd, left), 0)     # the next homingd
+    equal(left.call("version"), first)
+    equal(left.sever(ORDERS, 8, (A, PORT))["severed"], 1)
+    equal(one.do("state", fd), "severed")
+    with open("/proc/%d/status" % first["pid"]) as status:
+        supervisor = next(int(l.split()[1]) for l in status if l.startswith("PPid:"))
+    os.kill(supervisor, signal.SIGTERM)
+    eventually(lambda: not os.path.exists(left.order_path), "ended")
+
+
+@scene
+def without_the_privilege_or_the_program_none_is_started():
+    none = Sever()
+    equal(begin(staged(), none, "setpriv", "--bounding-set=-net_admin"), 0)
+    equal(begin(staged(with_severer=False), none), errno.ENOENT)
+    equal(os.path.exists(none.base + "/run-admin"), False)
 
 
 main()

@@ -150,9 +150,12 @@ class Sever:
 class Client:
     """A program that hands over a permit: tests/support/permit_client.c."""
 
-    def __init__(self, wrap=(), gone_ok=False):
+    alive = []
+
+    def __init__(self, wrap=()):
         self.process = subprocess.Popen([*wrap, CLIENT], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.alive.append(self)
         cleanups.append(self.end)
 
     def send(self, *words):
@@ -173,8 +176,10 @@ class Client:
         return int(alive), int(severed)
 
     def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
+        if self not in self.alive:
+            return
+        self.alive.remove(self)
+        self.process.kill()
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()

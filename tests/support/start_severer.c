@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * start_severer.c - does what homingd does about homing-sever when it starts, and ends:
+ * start_severer RUN_DIR. Its exit code: 0, or what severer_start_child() said, without its sign.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "agent/base/privilege.h"
+#include "agent/severer.h"
+
+int main(int argc, char **argv)
+{
+    int r = argc == 2 ? severer_start_child(argv[1], true) : -22;
+
+    if (r == 0)
+        r = privilege_keep(0);
+    return -r;
+}
