@@ -16,6 +16,7 @@ from sever import Client, Sever, need_root  # noqa: E402
 need_root()
 A, B = "127.77.%d.1" % (os.getpid() % 250 + 1), "127.77.%d.2" % (os.getpid() % 250 + 1)
 PORT, OTHER_PORT = 7432, 7433
+OWN_PORT = 20000 + os.getpid() % 10000  # where addresses are not this run's alone
 ORDERS, READERS = 0x1111, 0x2222  # endpoint ids
 # Packets to 10.98.7.0/24 get lost: they come back on lo, and nobody forwards them.
 UP = "ip link set lo up && ip route add 10.98.7.0/24 dev lo && exec "
@@ -96,10 +97,10 @@ def a_hanging_connect_is_freed():
 @scene
 def v4_mapped_and_IPv6_connections_are_severed():
     one = client()
-    equal(one.do("listen", "::1", 7439), "ok")
+    equal(one.do("listen", "::1", OWN_PORT), "ok")
     mapped = one.do("connect", "::ffff:" + A, PORT, ORDERS, 7)
-    six = one.do("connect", "::1", 7439, ORDERS, 7)
-    equal(sever.sever(ORDERS, 8, ("::1", 7439), (A, PORT))["severed"], 2)
+    six = one.do("connect", "::1", OWN_PORT, ORDERS, 7)
+    equal(sever.sever(ORDERS, 8, ("::1", OWN_PORT), (A, PORT))["severed"], 2)
     equal([one.do("state", mapped), one.do("state", six)], ["severed", "severed"])
     one.end()
 
@@ -151,12 +152,12 @@ def untagged_connections_are_severed_where_that_is_ordered():
 @scene
 def a_sender_without_capabilities_in_its_own_network_namespace_is_served():
     one = client(wrap=in_netns(NOBODY))
-    equal(one.do("listen", "127.0.0.1", PORT), "ok")
-    fd = one.do("connect", "127.0.0.1", PORT, ORDERS, 7)
+    equal(one.do("listen", "127.0.0.1", OWN_PORT), "ok")
+    fd = one.do("connect", "127.0.0.1", OWN_PORT, ORDERS, 7)
     outside = client()
-    equal(outside.do("listen", "127.0.0.1", PORT + 2000), "ok")
-    other = outside.do("connect", "127.0.0.1", PORT + 2000, ORDERS, 7)
-    done = sever.sever(ORDERS, 8, ("127.0.0.1", PORT))
+    equal(outside.do("listen", "127.0.0.1", OWN_PORT), "ok")
+    other = outside.do("connect", "127.0.0.1", OWN_PORT, ORDERS, 8)
+    done = sever.sever(ORDERS, 8, ("127.0.0.1", OWN_PORT))
     equal([done["severed"], done["denied"], done["namespaces"]], [1, 0, 2])
     equal([one.do("state", fd), outside.do("state", other)], ["severed", "alive"])
     one.end(), outside.end()
