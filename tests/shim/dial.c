@@ -6,7 +6,7 @@
  *      e: SIGALRM every 20 ms, its handler without SA_RESTART   r: with it   t: SO_SNDTIMEO of 100
  * ms w: connect again and again until it is said to be connected, as some programs do redial FD
  * ADDRESS PORT          connects a kept one once more unix PATH | peer FD | option FD LEVEL OPTION
- * | hangup FD (waits until it ends, says the errno) dup FD TO | same FD FD (1: they are the same
+ * | hangup FD MS (until it ends: its errno) dup FD TO | same FD FD (1: they are the same
  * file) | mapped (KiB of address space) odd WHAT                        what is no proper connect:
  * file, bad, null, unspec, or a length
  */
@@ -234,14 +234,14 @@ static void do_option(struct out *out, char **words)
     put_number(out, "", value);
 }
 
-static void do_hangup(struct out *out, int fd)
+static void do_hangup(struct out *out, int fd, int ms)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     char byte;
     ssize_t n;
 
     errno = 0;
-    if (poll(&readable, 1, 10000) != 1) {
+    if (poll(&readable, 1, ms) != 1) {
         put(out, "stays");
         return;
     }
@@ -301,8 +301,8 @@ int dial_command(struct out *out, char **words, int count)
         say_peer(out, atoi(words[1]));
     else if (strcmp(verb, "option") == 0 && count == 4)
         do_option(out, words);
-    else if (strcmp(verb, "hangup") == 0 && count == 2)
-        do_hangup(out, atoi(words[1]));
+    else if (strcmp(verb, "hangup") == 0 && count == 3)
+        do_hangup(out, atoi(words[1]), atoi(words[2]));
     else
         return dial_command_other(out, words, count);
     return 1;
