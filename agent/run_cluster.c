@@ -260,7 +260,7 @@ static void map_members(const struct conf_cluster *from, const struct conf_clust
     }
 }
 
-void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old)
+void run_cluster_inherit(struct run_cluster *rc, struct run_cluster *old)
 {
     struct verdict before = old->mind.verdict;
     struct cluster_conf conf = mind_conf(rc->conf);

@@ -222,7 +222,8 @@ void run_events_severed(struct run_cluster *rc, enum sever_kind kind,
     if (!counts->severed && !counts->denied && !counts->failed)
         return;
     snprintf(text, sizeof(text),
-             "%" PRIu64 " connections to demoted members %s, of %" PRIu64 " seen", counts->severed,
+             "%" PRIu64 " connection%s to demoted members %s, of %" PRIu64 " seen", counts->severed,
+             counts->severed == 1 ? "" : "s",
              kind == SEVER_DO ? "aborted" : "would have been aborted (mode observe)", counts->seen);
     log_event(counts->denied || counts->failed ? LOG_WARNING : LOG_INFO, event, text,
               LOG_STR("cluster", rc->conf->name), LOG_INT("severed", counts->severed),

@@ -115,7 +115,7 @@ void run_cluster_free(struct run_cluster *rc); /* NULL is allowed */
 void run_cluster_start(struct run_cluster *rc);
 
 /* The same cluster under a new configuration: takes over what `old` knows. */
-void run_cluster_inherit(struct run_cluster *rc, const struct run_cluster *old);
+void run_cluster_inherit(struct run_cluster *rc, struct run_cluster *old);
 
 /* The operator's word: EVENT_ACCEPT, EVENT_FREEZE, EVENT_UNFREEZE. */
 enum refusal run_cluster_order(struct run_cluster *rc, const struct event *event);

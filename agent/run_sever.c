@@ -211,8 +211,10 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
     struct run_cluster *rc = order->rc;
 
     unlink_order(order);
-    if (rc && rc->sever.pending)
+    if (rc) {
         rc->sever.pending--;
+        rc->sever.aborting -= order->kind == SEVER_DO;
+    }
     if (rc && error == 0) {
         note_done(rc, order->kind, counts);
     } else if (rc && error != -ECANCELED) {
@@ -241,6 +243,7 @@ static bool send_order(struct run_cluster *rc, const struct sever_order *order)
         out->next->link = &out->next;
     run->orders = out;
     rc->sever.pending++;
+    rc->sever.aborting += order->kind == SEVER_DO;
     return true;
 }
 
@@ -265,6 +268,31 @@ static bool send_target(struct run_cluster *rc, const struct target *target)
             return false;
     }
     return true;
+}
+
+static void cancel_endpoints(const struct run_cluster *rc)
+{
+    uint64_t endpoints[SEVER_ENDPOINTS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < rc->conf->endpoint_count; i++) {
+        endpoints[count++] = rc->endpoints[i].id;
+        if (count < SEVER_ENDPOINTS_MAX && i + 1 < rc->conf->endpoint_count)
+            continue;
+        severer_cancel(rc->run->severer, endpoints, count);
+        count = 0;
+    }
+}
+
+/* What is under way must not go on when W7 does not allow it any more, or a mode: the operator's
+ * word counts at once, also in the middle of a spread. What is still right is ordered anew. */
+static void cancel(struct run_cluster *rc)
+{
+    if (!rc->sever.aborting || !rc->sever.ordered[SEVER_DO])
+        return;
+    cancel_endpoints(rc);
+    rc->sever.ordered[SEVER_DO] = 0;
+    rc->sever.due = true;
 }
 
 static void set_repeat(struct run_cluster *rc)
@@ -310,6 +338,8 @@ static bool order_kind(struct run_cluster *rc, enum sever_kind kind, bool again)
     target->kind = kind;
     target_members(rc, target);
     mark = endpoints_mark(rc, target);
+    if (kind == SEVER_DO && mark != rc->sever.ordered[kind])
+        cancel(rc);
     if (mark && (again || mark != rc->sever.ordered[kind])) {
         sent = send_all(rc, target);
         if (sent)
@@ -344,6 +374,8 @@ void run_sever_consider(struct run_cluster *rc)
 {
     bool again = rc->sever.again_due;
 
+    if (rc->run->severer && !may_sever(rc))
+        cancel(rc);
     if (!rc->sever.due || !rc->run->severer || !severer_instance(rc->run->severer) ||
         !may_sever(rc))
         return;
@@ -420,13 +452,15 @@ bool run_sever_init(struct run_cluster *rc)
     return rc->sever.again != NULL;
 }
 
-void run_sever_inherit(struct run_cluster *rc, const struct run_cluster *old)
+void run_sever_inherit(struct run_cluster *rc, struct run_cluster *old)
 {
     struct loop_timer *again = rc->sever.again;
 
+    cancel(old);
+    old->sever.aborting = 0;
     rc->sever = old->sever;
     rc->sever.again = again;
-    rc->sever.pending = 0;
+    rc->sever.pending = rc->sever.aborting = 0;
     rc->sever.repeats = 0;
     rc->sever.ordered[SEVER_DO] = 0; /* once more: endpoints, modes and members may be others */
     rc->sever.due = true;
@@ -434,6 +468,8 @@ void run_sever_inherit(struct run_cluster *rc, const struct run_cluster *old)
 
 void run_sever_done(struct run_cluster *rc)
 {
+    if (rc->sever.aborting && rc->run->severer)
+        cancel_endpoints(rc);
     for (struct run_order *order = rc->run->orders; order; order = order->next)
         if (order->rc == rc)
             order->rc = NULL;

@@ -24,6 +24,7 @@ struct run_sever {
     bool switched;                       /* a switch of this run, not ordered yet, at: */
     uint64_t switched_ms;                /* when the answer that decided it came in */
     uint32_t pending;                    /* orders without reply */
+    uint32_t aborting;                   /* of these, SEVER_DO */
     uint32_t repeats;                    /* of the last order, so far */
     struct loop_timer *again;            /* the next one */
     uint64_t ordered[SEVER_OBSERVE + 1]; /* names what was ordered last; 0: nothing */
@@ -41,7 +42,8 @@ void run_sever_close(struct run *run);
 void run_sever_instance(const struct run *run, struct view *view);
 
 bool run_sever_init(struct run_cluster *rc);
-void run_sever_inherit(struct run_cluster *rc, const struct run_cluster *old);
+/* Orders of `old` that are under way end, and what is still right is ordered anew. */
+void run_sever_inherit(struct run_cluster *rc, struct run_cluster *old);
 void run_sever_done(struct run_cluster *rc);
 
 /* A switch was published; `began_ms`: when what decided it came in. */

@@ -445,6 +445,19 @@ int severer_order(struct severer *s, const struct sever_order *order, severer_do
         s, &(struct call){.kind = CALL_ORDER, .order = *order, .done = done, .arg = arg});
 }
 
+/* An order that was not sent yet cannot be outrun: they go over one connection. */
+void severer_cancel(struct severer *s, const uint64_t *endpoints, uint32_t count)
+{
+    if (s->fd < 0)
+        return;
+    msg_put_request(&s->out, ++s->next_id, "cancel");
+    msg_put_array(&s->out, 1);
+    msg_put_array(&s->out, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_uint(&s->out, endpoints[i]);
+    (void)send_calls(s);
+}
+
 int severer_connections(struct severer *s, const struct sever_order *order, severer_rows_fn *done,
                         void *arg)
 {

@@ -55,6 +55,10 @@ uint64_t severer_instance(const struct severer *severer);
 int severer_order(struct severer *severer, const struct sever_order *order, severer_done_fn *done,
                   void *arg);
 
+/* Ends what was ordered for these endpoints, SEVER_ENDPOINTS_MAX at most; each order is answered
+ * with what was done until then. */
+void severer_cancel(struct severer *severer, const uint64_t *endpoints, uint32_t count);
+
 /* Tagged connections to an order's addresses; its endpoints do not matter. */
 int severer_connections(struct severer *severer, const struct sever_order *order,
                         severer_rows_fn *done, void *arg);

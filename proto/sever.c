@@ -67,7 +67,8 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     char text[INET6_ADDRSTRLEN];
 
     msg_put_array(w, 1);
-    msg_put_map(w, 5);
+    msg_put_map(w, 6);
+    msg_put_key_uint(w, "limit", SEVER_ROWS_MAX);
     msg_put_str(w, "endpoints");
     msg_put_array(w, order->endpoint_count);
     for (uint32_t i = 0; i < order->endpoint_count; i++) {

@@ -193,6 +193,25 @@ static bool take_order(struct client *c, const struct msg *msg, enum sever_kind 
     return true;
 }
 
+static void take_cancel(struct client *c, const struct msg *msg, struct msg_writer *w)
+{
+    const struct msg_value *list = msg_array_at(msg->params, 0);
+    uint64_t endpoints[SEVER_ENDPOINTS_MAX];
+    uint32_t count = msg_array_len(list);
+    bool good = msg_type(list) == MSG_TYPE_ARRAY && count <= SEVER_ENDPOINTS_MAX;
+
+    for (uint32_t i = 0; good && i < count; i++)
+        good = msg_uint(msg_array_at(list, i), &endpoints[i]);
+    if (!good) {
+        msg_put_error(w, msg->id, MSG_ERROR_BAD_REQUEST, "cancel: params are [[endpoint ids]]");
+        return;
+    }
+    sweeps_cancel(c->desk->parts.sweeps, endpoints, count);
+    log_event(LOG_INFO, "cancel", "orders under way end", LOG_INT("endpoints", count));
+    msg_put_reply(w, msg->id);
+    msg_put_bool(w, true);
+}
+
 /* ---- status ---- */
 
 static void put_version(const struct desk *desk, struct msg_writer *w)
@@ -264,6 +283,8 @@ static bool answer(struct client *c, const struct msg *msg)
         later = take_order(c, msg, SEVER_DO, &w);
     } else if (strcmp(msg->method, "connections") == 0) {
         later = take_order(c, msg, SEVER_LIST, &w);
+    } else if (strcmp(msg->method, "cancel") == 0) {
+        take_cancel(c, msg, &w);
     } else if (strcmp(msg->method, "status") == 0) {
         msg_put_reply(&w, msg->id);
         put_status(c->desk, &w);

@@ -41,6 +41,7 @@ struct order {
     uint64_t start_us;
     uint64_t due_ms;
     uint32_t sweeps; /* that are done */
+    bool cancelled;
     uint64_t salt;
     struct sever_counts counts;
     struct sever_row *rows;
@@ -402,7 +403,7 @@ static void sweep_end(struct sweeps *s)
     s->order = NULL;
     if (o->sweeps++ == 0)
         o->counts.first_us = now_us() - o->start_us;
-    if (order_next_ms(&o->what, o->sweeps, &after_ms))
+    if (!o->cancelled && order_next_ms(&o->what, o->sweeps, &after_ms))
         o->due_ms = o->start_us / 1000 + after_ms;
     else
         order_finish(s, o);
@@ -441,7 +442,7 @@ static void turn(void *arg)
     if (!s->order && o && o->due_ms <= now_us() / 1000)
         sweep_begin(s, o);
     if (s->order) {
-        if (s->group || next_group(s))
+        if (!s->order->cancelled && (s->group || next_group(s)))
             group_turn(s);
         else
             sweep_end(s);
@@ -505,6 +506,26 @@ int sweeps_add(struct sweeps *sweeps, const struct sever_order *order, uint32_t 
     sweeps->order_count++;
     plan(sweeps);
     return 0;
+}
+
+static bool is_for(const struct sever_order *what, const uint64_t *endpoints, uint32_t count)
+{
+    for (uint32_t i = 0; i < what->endpoint_count; i++)
+        for (uint32_t k = 0; k < count; k++)
+            if (what->endpoints[i].id == endpoints[k])
+                return true;
+    return false;
+}
+
+/* In its own turn, which is the next: nobody is called from here. */
+void sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count)
+{
+    for (struct order *o = sweeps->orders; o; o = o->next)
+        if (o->what.kind == SEVER_DO && is_for(&o->what, endpoints, count)) {
+            o->cancelled = true;
+            o->due_ms = 0;
+        }
+    plan(sweeps);
 }
 
 void sweeps_forget(struct sweeps *sweeps, const void *arg)

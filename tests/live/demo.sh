@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The demonstration: two real PostgreSQL servers, one real switchover, and the same unmodified
-# program writing by the same name twice, without homing and with it. Called by `./bootstrap demo`.
+# programs writing by the same name twice, without homing and with it: one that connects anew after any
+# error, and one with a pool, which keeps a connection as long as it is healthy. Called by
+# `./bootstrap demo`.
 #
 # All of it lives in namespaces of its own (network, mounts, processes): its own loopback, its own
 # resolv.conf, and nothing is left when it ends, however it ends.
@@ -18,7 +20,19 @@ DNS_ADDRESS=127.77.0.53
 DNS_LATE=30
 DNS_TTL=5
 
+# Where node finds `pg`: Debian's package, or one of our own from npm.
+export NODE_PATH=$build/tools/node/node_modules
+
+node_pg() {
+    command -v node >/dev/null || return 1
+    node -e 'require("pg")' 2>/dev/null && return
+    command -v npm >/dev/null && mkdir -p "$build/tools/node" &&
+        npm install --silent --no-audit --no-fund --prefix "$build/tools/node" pg@8 >/dev/null 2>&1 || return 1
+    node -e 'require("pg")' 2>/dev/null
+}
+
 outside() {
+    node_pg || echo "demo: node and its pg cannot be had here: without the lanes of the pool" >&2
     work=$(mktemp -d "${TMPDIR:-/tmp}/homing-demo.XXXXXX")
     chmod 755 "$work"
     trap 'rm -rf "$work"' EXIT
@@ -77,6 +91,9 @@ writers() {
     "$program" "$work/plain" "$by_name" &
     "$build/homingctl" run -- "$program" "$work/homing" "$by_name" &
     "$program" "$work/multi" "$several" &
+    node -e 'require("pg")' 2>/dev/null || return 0
+    node "$here/demo/pool.js" "$work/pool-plain" "$NAME" "$(pg_port)" &
+    "$build/homingctl" run -- node "$here/demo/pool.js" "$work/pool-homing" "$NAME" "$(pg_port)" &
 }
 
 switchover() {
@@ -102,7 +119,8 @@ inside() {
     pg_clone b a
     name_server
     agent
-    say "One program writes twice a second to $NAME, twice: as it is, and under homing. In 5 s the"
+    say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"
+    say "connects anew after any error; one has a pool (node pg), which keeps what is healthy. In 5 s the"
     say "primary is shut down, the standby promoted, and the old primary comes back as a standby. DNS"
     say "follows $DNS_LATE s later, as a provider's would. . good  x failed  | promotion"
     say

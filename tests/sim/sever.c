@@ -235,6 +235,33 @@ static void below_sever_nothing_is_ordered_and_the_mode_counts_at_once(void **st
     }
 }
 
+static void the_kill_switch_ends_what_is_under_way(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    switch_over(0, 1);
+    assert_int_equal(fake_severer_cancelled, 0);
+    set_mode(CONF_MODE_OFF);
+    assert_int_equal(fake_severer_cancelled, 2); /* all of the cluster's endpoints */
+    fake_severer_done(0, 3);
+    sim_run(&sim, 60000);
+    assert_int_equal(fake_order_count, 1);
+    set_mode(0);
+    assert_int_equal(fake_order_count, 2);
+    assert_names(&fake_orders[1].order, 0);
+}
+
+static void what_is_under_way_ends_when_the_new_writer_is_contested(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    switch_over(0, 1);
+    sim_promote(&sim, 2);
+    sim_run(&sim, 2000);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).state, VIEW_STATE_AMBIGUOUS);
+    assert_true(fake_severer_cancelled > 0);
+}
+
 static void an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes(void **state)
 {
     (void)state;
@@ -450,6 +477,8 @@ int main(void)
         SEVER_TEST(a_new_writer_that_falls_silent_is_no_reason_to_order_more),
         SEVER_TEST(in_observe_it_is_counted_once_and_not_done),
         SEVER_TEST(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
+        SEVER_TEST(the_kill_switch_ends_what_is_under_way),
+        SEVER_TEST(what_is_under_way_ends_when_the_new_writer_is_contested),
         SEVER_TEST(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
         SEVER_TEST(connections_without_tags_are_ordered_once_per_switch),
         SEVER_TEST(a_homing_sever_that_comes_late_or_anew_is_ordered_again),

@@ -23,6 +23,7 @@ struct severer {
 struct fake_order fake_orders[FAKE_ORDERS_MAX];
 uint32_t fake_order_count;
 uint64_t fake_severer_redirected;
+uint32_t fake_severer_cancelled;
 
 static struct severer_status now = {.instance = 1, .able = true, .pid = 4711};
 static struct severer *living;
@@ -91,6 +92,12 @@ int severer_order(struct severer *severer, const struct sever_order *order, seve
     return note(severer, order, done, NULL, arg);
 }
 
+void severer_cancel(struct severer *severer, const uint64_t *endpoints, uint32_t count)
+{
+    (void)severer, (void)endpoints;
+    fake_severer_cancelled += count;
+}
+
 int severer_connections(struct severer *severer, const struct sever_order *order,
                         severer_rows_fn *done, void *arg)
 {
@@ -111,7 +118,7 @@ void fake_severer_set(uint64_t instance, bool able)
 void fake_severer_forget(void)
 {
     end_all(-ETIME);
-    fake_order_count = 0;
+    fake_order_count = fake_severer_cancelled = 0;
 }
 
 uint32_t fake_severer_count(enum sever_kind kind)

@@ -37,6 +37,9 @@ uint32_t fake_severer_count(enum sever_kind kind);
 void fake_severer_done(uint32_t order, uint64_t severed);
 void fake_severer_rows(uint32_t order, const struct sever_row *rows, uint32_t count);
 
+/* Endpoints whose orders were ended. */
+extern uint32_t fake_severer_cancelled;
+
 /* What the processes' counters say. */
 extern uint64_t fake_severer_redirected;
 

@@ -4,7 +4,7 @@
 # Draws the lanes of the demonstration while they grow: one character per write, and `|` where the
 # standby was promoted. On a terminal in place; elsewhere once, when the lanes have ended.
 #
-# usage: lanes.py DIR     reads DIR/plain, DIR/homing, DIR/promoted; ends when DIR/end exists
+# usage: lanes.py DIR     reads DIR/plain, DIR/homing, DIR/pool-*, DIR/promoted; ends when DIR/end exists
 
 import os
 import shutil
@@ -13,6 +13,7 @@ import sys
 import time
 
 LANES = (("without homing", "plain"), ("with homing", "homing"))
+POOLS = (("without homing, a pool", "pool-plain"), ("with homing, a pool", "pool-homing"))
 
 
 def lines(path):
@@ -45,10 +46,17 @@ def rows(text):
     return max(1, -(-len(text) // shutil.get_terminal_size().columns))
 
 
+def lanes_of(folder):
+    """The pool's lanes only where there is one."""
+    return LANES + (POOLS if os.path.exists(os.path.join(folder, "pool-plain")) else ())
+
+
 def show(folder, drawn):
     """Draws the lanes over those drawn before; returns them."""
     promoted = promotion(folder)
-    lanes = [f"{label:<15} {draw(writes(os.path.join(folder, file)), promoted)}" for label, file in LANES]
+    known = lanes_of(folder)
+    width = max(len(label) for label, _ in known) + 1
+    lanes = [f"{label:<{width}} {draw(writes(os.path.join(folder, file)), promoted)}" for label, file in known]
     if drawn:
         sys.stdout.write(f"\033[{sum(map(rows, drawn))}A")
     sys.stdout.write("".join(lane + "\n" for lane in lanes))
@@ -75,6 +83,9 @@ def seconds(value):
 def summary(folder):
     plain, homing, multi = (outage(writes(os.path.join(folder, name))) for name in ("plain", "homing", "multi"))
     print(f"\nFrom the last good write to the next one: {seconds(plain)} without homing, {seconds(homing)} with homing.")
+    if len(lanes_of(folder)) > len(LANES):
+        plain, homing = (outage(writes(os.path.join(folder, file))) for _, file in POOLS)
+        print(f"The pool: {seconds(plain)} without homing, {seconds(homing)} with homing.")
     print(f"libpq multi-host, if you can reconfigure: {seconds(multi)} (host=a,b target_session_attrs=read-write)")
 
 

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""W7, all of it: homingd, homing-sever, the shim, and programs whose server is demoted but alive, so that nothing
+breaks by itself: it is set read-only, its connections stay, and the other one is promoted."""
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from homing import BUILD, PATIENCE, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from sever import need_root  # noqa: E402
+
+need_root()
+pg = Servers()
+pg.init("a")
+pg.clone("b", "a")
+PORT = pg.port()
+NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
+
+CLUSTERS = """
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    max_switches: 0
+    max_lag: 100GB
+    endpoints:
+      - {names: [%s], role: writer}
+      - {names: [%s], role: reader}
+""" % (pg.member("a"), pg.member("b"), NAME, READERS)
+agent = Agent(CLUSTERS)
+
+
+class Holder:
+    """holder.py, under the shim or (plain) not."""
+
+    def __init__(self, host, plain=False):
+        run = [] if plain else [os.path.join(BUILD, "homingctl"), "--socket", agent.socket, "run", "--"]
+        self.process = subprocess.Popen([*run, "/usr/bin/python3", "-B", os.path.join(HERE, "holder.py"), host, PORT],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        cleanups.append(self.end)
+        self.first = self.process.stdout.readline().strip()
+
+    def ask(self):
+        self.process.stdin.write("ask\n")
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def writer():
+    return agent.cluster("orders")["writer"].split(":")[0]
+
+
+def other_of(name):
+    return "b" if name == "a" else "a"
+
+
+def demote(name):
+    """It stays up, and all connections with it; writes fail from now on. The other one is promoted."""
+    pg.sql(name, "ALTER SYSTEM SET default_transaction_read_only = on")
+    pg.sql(name, "SELECT pg_reload_conf()")
+    pg.promote(other_of(name))
+
+
+def settle(name):
+    """`name` follows the other one again, with no connection left."""
+    pg.rejoin(name, other_of(name))
+    eventually(lambda: agent.member("orders", pg.member(name))["role"] == "reader", name + " is a reader")
+    agent.wait_writer("orders", pg.member(other_of(name)))
+
+
+def last_switch():
+    return [e["switch"] for e in agent.json("history") if e["switch"]][-1]
+
+
+def wait_severed(count, key="severed"):
+    return eventually(lambda: last_switch()["sever"] and last_switch()["sever"]["done"]
+                      and last_switch()["sever"][key] == count and last_switch(),
+                      "%d connections %s: %s" % (count, key, agent.json("history")))
+
+
+def able():
+    return eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+
+
+def effective_capabilities(pid):
+    with open("/proc/%d/status" % pid) as status:
+        return next(line.split()[1] for line in status if line.startswith("CapEff:"))
+
+
+@test
+def an_agent_that_may_starts_homing_sever_and_keeps_no_capability():
+    agent.start()
+    able()
+    agent.wait_writer("orders", pg.member("a"))
+    equal(int(effective_capabilities(agent.process.pid), 16), 0)
+    equal(int(effective_capabilities(agent.status()["severing"]["pid"]), 16), 1 << 12)
+    assert "severing: available" in agent.ctl("status").stdout, agent.ctl("status").stdout
+
+
+@test
+def connections_names_process_endpoint_and_member():
+    global holder
+    holder = Holder(NAME)
+    equal(holder.first, pg.address("a"))
+    rows = eventually(lambda: agent.json("connections")["connections"], "one connection")
+    equal([(r["pid"], r["endpoint"], r["member"], r["outdated"]) for r in rows],
+          [(holder.process.pid, NAME, pg.member("a"), False)])
+    assert "python3" in agent.ok("connections", "orders")
+    equal(agent.ctl("connections", "nothing").returncode, 1)
+
+
+@test
+def a_connection_to_a_demoted_member_that_lives_is_severed_and_comes_back_to_the_new_writer():
+    demote("a")
+    agent.wait_writer("orders", pg.member("b"))
+    change = wait_severed(1)
+    said = holder.ask().split(None, 2)
+    equal(said[:2], ["anew", pg.address("b")])
+    equal((change["from"], change["to"], change["loss_exact"]), (pg.member("a"), pg.member("b"), True))
+    assert change["sever"]["order_ms"] is not None and change["loss"], change
+
+
+@test
+def healthy_connections_are_left_alone():
+    # One each to the writer, and to the demoted member: by a reader endpoint, and past homing.
+    readers = eventually(lambda: agent.resolve(READERS) == [pg.address("a")] and Holder(READERS), "a serves readers")
+    equal(readers.first, pg.address("a"))
+    plain = Holder(pg.address("a"), plain=True)
+    by_address = Holder(pg.address("a"))
+    agent.kill()
+    agent.start()  # which orders again
+    able()
+    eventually(lambda: agent.status()["severing"]["processes"] >= 1, "permits were kept")
+    agent.wait_writer("orders", pg.member("b"))
+    equal([holder.ask(), readers.ask(), plain.ask(), by_address.ask()],
+          [pg.address("b")] + 3 * [pg.address("a")])
+    for one in (readers, plain, by_address):
+        one.end()
+
+
+@test
+def in_observe_it_is_counted_and_nothing_else():
+    settle("a")
+    agent.ok("mode", "orders", "observe")
+    demote("b")
+    agent.wait_writer("orders", pg.member("a"))
+    wait_severed(1, "would_sever")
+    equal(last_switch()["sever"]["severed"], 0)
+    equal(holder.ask(), pg.address("b"))
+    equal(agent.cluster("orders")["would_sever"], 1)
+    assert "would have been" in agent.ok("history", "orders"), agent.ok("history", "orders")
+
+
+@test
+def a_mode_below_sever_leaves_connections_and_sever_takes_them_at_once():
+    for mode in ("off", "names", "connect"):
+        agent.ok("mode", "orders", mode)
+        equal(holder.ask(), pg.address("b"))
+    agent.ok("mode", "orders", "default")
+    eventually(lambda: agent.cluster("orders")["severed"] == 1, "the connection is severed")
+    equal(holder.ask().split()[:2], ["anew", pg.address("a")])
+
+
+@test
+def an_agent_that_was_dead_during_the_failover_severs_when_it_is_back():
+    settle("b")
+    agent.kill()
+    demote("a")
+    equal(holder.ask(), pg.address("a"))
+    agent.start()
+    agent.wait_writer("orders", pg.member("b"))
+    wait_severed(1)
+    equal(holder.ask().split()[:2], ["anew", pg.address("b")])
+
+
+@test
+def the_kill_switch_ends_a_spread_that_is_under_way():
+    settle("a")
+    holder.end()
+    agent.write(CLUSTERS.replace("max_switches: 0", "max_switches: 0\n    sever_spread: 10m"))
+    agent.ok("reload")
+    many = [Holder(NAME) for _ in range(4)]
+    equal([one.first for one in many], 4 * [pg.address("b")])
+    demote("b")
+    agent.wait_writer("orders", pg.member("a"))
+    eventually(lambda: last_switch()["sever"], "severing was ordered")
+    equal(last_switch()["sever"]["done"], False)
+    agent.ok("mode", "orders", "off")
+    change = eventually(lambda: last_switch()["sever"]["done"] and last_switch(), "the order has ended")
+    left = [one for one in many if one.ask() == pg.address("b")]
+    equal(len(left), len(many) - change["sever"]["severed"])
+    agent.ok("mode", "orders", "default")
+    agent.write(CLUSTERS)  # no spread
+    agent.ok("reload")
+    eventually(lambda: all(pg.address("a") in one.ask().split() for one in left), "all are severed and back")
+
+
+@test
+def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
+    base = directory()
+    os.chown(base, 65534, 65534)
+    lone = Agent(CLUSTERS, base=base)
+    os.chmod(lone.config, 0o644)
+    lone.spawn(before=NOBODY)
+    eventually(lone.answers, "an answer of the agent; log: " + lone.log_path)
+    lone.wait_writer("orders", pg.member("a"))
+    equal(lone.resolve(NAME), [pg.address("a")])
+    severing = lone.status()["severing"]
+    equal(severing["available"], False)
+    assert "CAP_NET_ADMIN" in severing["why"], severing
+    assert "not available" in lone.ctl("status").stdout
+    equal(lone.ctl("connections").returncode, 1)
+    helper = subprocess.Popen([*NOBODY, os.path.join(BUILD, "homing-sever"), "--run-dir", base + "/run"],
+                              stderr=subprocess.DEVNULL)
+    cleanups.append(lambda: (helper.terminate(), helper.wait()))
+    why = eventually(lambda: "no CAP_NET_ADMIN" in lone.status()["severing"]["why"]
+                     and lone.status()["severing"]["why"], "it says that it is not able")
+    equal(lone.status()["severing"]["available"], False)
+    assert why
+    helper.terminate()
+    equal(helper.wait(PATIENCE), 0)
+
+
+main()
