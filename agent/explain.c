@@ -50,6 +50,10 @@ const char *explain_layer(enum layer layer, enum view_role role, enum view_mode 
         return "off (by mode)";
     if (layer == LAYER_LOOKUP && role == VIEW_ROLE_READER && has_answer(state))
         return "answers the readers in turn; the writer, if there is none";
+    if (layer == LAYER_CONNECT && role == VIEW_ROLE_READER && has_answer(state))
+        return "redirected to a reader, if the address is neither a reader's nor the writer's";
+    if (layer == LAYER_SEVER && role == VIEW_ROLE_READER)
+        return "nothing: only what writes has to leave a demoted member";
     return does[state][layer];
 }
 

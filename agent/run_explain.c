@@ -7,16 +7,39 @@
 
 #include <stdio.h>
 
+#include <stdio.h>
+
 #include "agent/explain.h"
 #include "agent/run_parts.h"
 
-static void put_layers(struct msg_writer *w, const struct view_entry *entry, enum view_state state)
+/* Why severing does nothing though mode and state allow it; "": it would. */
+static void sever_hindrance(const struct run_cluster *rc, const struct view_entry *entry, char *ret,
+                            size_t size)
 {
+    const struct severer_status *status = severer_status(rc->run->severer);
+
+    ret[0] = '\0';
+    if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)
+        return;
+    if (rc->mind.verdict.braked)
+        snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s", rc->conf->name);
+    else if (!status->instance || !status->able)
+        snprintf(ret, size, "nothing: %s", status->why);
+}
+
+static void put_layers(const struct run_cluster *rc, struct msg_writer *w,
+                       const struct view_entry *entry, enum view_state state)
+{
+    char hindrance[256];
+
+    sever_hindrance(rc, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
     msg_put_map(w, LAYER_COUNT);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
-                        explain_layer((enum layer)layer, entry->role, entry->mode, state));
+                        layer == LAYER_SEVER && hindrance[0]
+                            ? hindrance
+                            : explain_layer((enum layer)layer, entry->role, entry->mode, state));
 }
 
 /* One per family, the preferred one first. */
@@ -78,7 +101,7 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     msg_put_key_str(w, "mode", view_mode_name(entry.mode));
     msg_put_key_uint(w, "generation", entry.generation);
     run_explain_put_addresses(rc->run, &entry, w);
-    put_layers(w, &entry, state);
+    put_layers(rc, w, &entry, state);
 }
 
 void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,

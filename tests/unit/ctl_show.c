@@ -223,6 +223,94 @@ static void resolve_prints_only_what_the_view_answers(void **state)
     }
 }
 
+static const struct msg_value *severing_of(bool available)
+{
+    msg_put_map(&writer, 2);
+    msg_put_str(&writer, "severing");
+    msg_put_map(&writer, 5);
+    msg_put_key_bool(&writer, "available", available);
+    msg_put_key_str(&writer, "why", available ? NULL : "no CAP_NET_ADMIN: give it");
+    msg_put_key_uint(&writer, "processes", 3);
+    msg_put_key_uint(&writer, "redirected", 14);
+    msg_put_key_uint(&writer, "would_redirect", 2);
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 0);
+    return result();
+}
+
+static void status_says_whether_severing_is_available_or_why_not(void **state)
+{
+    bool found;
+
+    (void)state;
+    show_status(&show, severing_of(true), NULL, &found);
+    assert_non_null(strstr(shown(), "severing: available\n"));
+    assert_non_null(strstr(shown(), "processes with a permit: 3; connects redirected: 14, would "
+                                    "have been: 2\n"));
+    msg_writer_reset(&writer);
+    msg_put_reply(&writer, 1);
+    show_status(&show, severing_of(false), NULL, &found);
+    assert_non_null(strstr(shown(), "severing: not available: no CAP_NET_ADMIN: give it\n"));
+}
+
+static void put_connection(const char *command, bool outdated)
+{
+    msg_put_map(&writer, 7);
+    msg_put_key_uint(&writer, "pid", 4711);
+    msg_put_key_uint(&writer, "uid", 1000);
+    msg_put_key_str(&writer, "command", command);
+    msg_put_key_str(&writer, "endpoint", "orders-db");
+    msg_put_key_str(&writer, "member", outdated ? "db-a:5432" : NULL);
+    msg_put_key_str(&writer, "address", "10.0.0.9");
+    msg_put_key_bool(&writer, "outdated", outdated);
+}
+
+static void
+outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted(void **state)
+{
+    (void)state;
+    msg_put_map(&writer, 2);
+    msg_put_key_bool(&writer, "partial", false);
+    msg_put_str(&writer, "connections");
+    msg_put_array(&writer, 2);
+    put_connection("\033[2Jx", false);
+    put_connection("old", true);
+    assert_true(show_connections(&show, result()));
+    assert_null(strstr(shown(), "\033"));
+    assert_non_null(strstr(shown(), "10.0.0.9 port 0"));
+    assert_true(strstr(shown(), "outdated") < strstr(shown(), "?[2Jx"));
+}
+
+static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
+{
+    (void)state;
+    msg_put_array(&writer, 1);
+    msg_put_map(&writer, 3);
+    msg_put_key_str(&writer, "cluster", "orders");
+    msg_put_key_str(&writer, "event", "writer_changed");
+    msg_put_str(&writer, "switch");
+    msg_put_map(&writer, 6);
+    msg_put_key_str(&writer, "evidence", "db-a:5432 broken");
+    msg_put_key_uint(&writer, "old_writer_silent_ms", 312);
+    msg_put_key_uint(&writer, "answer_ms", 4);
+    msg_put_key_uint(&writer, "publish_ms", 1);
+    msg_put_key_str(&writer, "loss", "up to 192 bytes: and so on");
+    msg_put_str(&writer, "sever");
+    msg_put_map(&writer, 4);
+    msg_put_key_bool(&writer, "done", true);
+    msg_put_key_uint(&writer, "severed", 37);
+    msg_put_key_uint(&writer, "would_sever", 0);
+    msg_put_key_uint(&writer, "redirected", 5);
+    show_history(&show, result());
+    assert_non_null(strstr(shown(), "evidence   db-a:5432 broken\n"));
+    assert_non_null(strstr(shown(), "old writer silent for 312 ms; decided by an answer that took "
+                                    "4 ms, published 1 ms after it\n"));
+    assert_non_null(strstr(shown(), "severed    37 connections"));
+    assert_non_null(strstr(shown(), "redirected 5 connects"));
+    assert_non_null(strstr(shown(), "lost       up to 192 bytes"));
+    assert_null(strstr(shown(), "observe"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +323,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_cluster_can_be_picked, setup, teardown),
         cmocka_unit_test_setup_teardown(colours_are_only_for_terminals, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_that_holds_nothing_is_shown_without_harm, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(status_says_whether_severing_is_available_or_why_not, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(a_switch_is_shown_with_what_was_done_and_may_be_lost, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(resolve_prints_only_what_the_view_answers, setup, teardown),
     };

@@ -57,6 +57,20 @@ static void a_reader_endpoint_is_said_to_answer_the_readers(void **state)
         explain_layer(LAYER_LOOKUP, VIEW_ROLE_WRITER, VIEW_MODE_NAMES, VIEW_STATE_STALE));
 }
 
+static void a_reader_endpoint_is_never_said_to_be_severed(void **state)
+{
+    (void)state;
+    assert_null(
+        strstr(explain_layer(LAYER_SEVER, VIEW_ROLE_READER, VIEW_MODE_SEVER, VIEW_STATE_STEADY),
+               "aborts"));
+    assert_non_null(
+        strstr(explain_layer(LAYER_CONNECT, VIEW_ROLE_READER, VIEW_MODE_SEVER, VIEW_STATE_STEADY),
+               "to a reader"));
+    assert_string_equal(
+        explain_layer(LAYER_CONNECT, VIEW_ROLE_READER, VIEW_MODE_SEVER, VIEW_STATE_STALE),
+        "untouched");
+}
+
 static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
 {
     static struct history history;
@@ -90,6 +104,7 @@ int main(void)
         cmocka_unit_test(every_layer_state_and_mode_has_words),
         cmocka_unit_test(a_layer_above_the_mode_is_off),
         cmocka_unit_test(a_reader_endpoint_is_said_to_answer_the_readers),
+        cmocka_unit_test(a_reader_endpoint_is_never_said_to_be_severed),
         cmocka_unit_test(the_history_keeps_the_newest_of_what_is_asked_for),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
