@@ -124,7 +124,8 @@ def prepare(work):
                        check=True)
         return target
     story = compile_test("tests/support/story.c")
-    world = [compile_test("tests/model/world.c"), compile_test("tests/model/rules.c")]
+    world = [compile_test(f"tests/model/{part}.c")
+             for part in ["world", "rules", "merge", "pack", "domains", "chance"]]
     programs = {name: [compile_test(f"tests/unit/{name}.c"), story] for name in UNIT}
     programs |= {name: [compile_test(f"tests/model/{name}.c"), *world] for name in MODEL}
     return top / "agent/decide", programs
@@ -132,7 +133,7 @@ def prepare(work):
 
 def killer(work, programs, objects):
     """The first test, cheapest first, that finds the mistake."""
-    env = dict(os.environ, HOMING_MODEL_STATES="4000", HOMING_MODEL_RUNS="100", HOMING_MODEL_SEED="1",
+    env = dict(os.environ, HOMING_MODEL_STATES="15000", HOMING_MODEL_RUNS="100", HOMING_MODEL_SEED="1",
                CMOCKA_MESSAGE_OUTPUT="TAP")
     for name, parts in programs.items():
         subprocess.run([*CC, "-o", str(work / name), *map(str, parts), *objects, "-lcmocka"], check=True)

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "rules.h"
 
@@ -22,7 +23,8 @@ static const struct witness_member *said_by(const struct world *w, uint32_t memb
 static bool claims_now(const struct world *w, uint32_t member)
 {
     const struct witness_member *m = said_by(w, member);
-    return m->connected && m->said.role == ROLE_WRITER && w->now_ms < m->said_ms + TIMEOUT_MS;
+    return m->connected && m->said.role == ROLE_WRITER &&
+           w->now_ms < m->said_ms + w->c.conf.timeout_ms;
 }
 
 static bool one_server(const struct world *w, uint32_t a, uint32_t b)
@@ -68,7 +70,8 @@ static bool stopped_claiming(const struct world *w, uint32_t member, const struc
     uint64_t since_ms = o->asked_ms;
 
     if (!m->heard) /* it may still be connecting, unless its last word to the agent before... */
-        return m->said.role == ROLE_READER || (since_ms != 0 && w->now_ms >= since_ms + TIMEOUT_MS);
+        return m->said.role == ROLE_READER ||
+               (since_ms != 0 && w->now_ms >= since_ms + w->c.conf.timeout_ms);
     if (!m->connected || m->late || m->said.role != ROLE_WRITER || !of_this_set(w, member, v))
         return true;
     if (o->reaffirmed_ms > since_ms)
@@ -184,7 +187,34 @@ static void witness_contest(struct world *w, const struct outcome *o)
     }
 }
 
-void witness_outcome(struct world *w, const struct step *step, const struct outcome *o)
+/* W10's words: more than so many in ten minutes, until ten quiet ones or the operator's word. */
+static void witness_switches(struct world *w, const struct domain *d, const struct step *step,
+                             const struct outcome *o)
+{
+    const struct verdict *v = &w->c.verdict;
+    uint32_t recent = 0;
+
+    if (step->kind == STEP_UNFREEZE) {
+        memset(w->w.switched_ms, 0, sizeof w->w.switched_ms);
+        w->w.braked = false;
+    }
+    if (o->before.writer != MEMBER_NONE && v->writer != MEMBER_NONE &&
+        v->writer != o->before.writer) {
+        memmove(w->w.switched_ms + 1, w->w.switched_ms,
+                sizeof w->w.switched_ms - sizeof w->w.switched_ms[0]);
+        w->w.switched_ms[0] = w->w.unquiet_ms = w->now_ms;
+    }
+    while (recent < SWITCHES_LIMIT && w->w.switched_ms[recent] != 0 &&
+           w->now_ms < w->w.switched_ms[recent] + QUIET_MS)
+        recent++;
+    if (w->now_ms >= w->w.unquiet_ms + QUIET_MS)
+        w->w.braked = false;
+    if (d->max_switches != 0 && recent > d->max_switches)
+        w->w.braked = true;
+}
+
+void witness_outcome(struct world *w, const struct domain *d, const struct step *step,
+                     const struct outcome *o)
 {
     const struct verdict *v = &w->c.verdict;
 
@@ -198,15 +228,9 @@ void witness_outcome(struct world *w, const struct step *step, const struct outc
         w->w.asked_ms = w->w.reaffirmed_ms = 0;
         w->w.evidence_ms = 0;
     }
-    if (w->now_ms >= w->w.switched_ms + 10 * 60 * 1000 || step->kind == STEP_UNFREEZE)
-        w->w.switches = 0;
-    if (v->writer != o->before.writer && v->writer != MEMBER_NONE) {
-        if (o->before.writer != MEMBER_NONE) {
-            w->w.switches++;
-            w->w.switched_ms = w->now_ms;
-        }
+    if (v->writer != o->before.writer && v->writer != MEMBER_NONE)
         w->w.evidence_ms = said_by(w, v->writer)->said_ms;
-    }
+    witness_switches(w, d, step, o);
     witness_positions(w, o);
     if (v->writer != MEMBER_NONE)
         witness_evidence(w);
@@ -352,7 +376,7 @@ static const char *check_demoted(const struct world *w, const struct outcome *o)
 static const char *check_confirmed(const struct world *w)
 {
     const struct verdict *v = &w->c.verdict;
-    bool fresh = w->w.evidence_ms != 0 && w->now_ms < w->w.evidence_ms + MAX_STALE_MS;
+    bool fresh = w->w.evidence_ms != 0 && w->now_ms < w->w.evidence_ms + w->c.conf.max_stale_ms;
 
     if (v->writer == MEMBER_NONE)
         return v->state == CLUSTER_STALE ? "W9: nobody cannot be stale" : NULL;
@@ -363,10 +387,10 @@ static const char *check_confirmed(const struct world *w)
     return NULL;
 }
 
-static const char *check_brake(const struct world *w, const struct domain *d)
+static const char *check_brake(const struct world *w)
 {
-    bool braked = d->max_switches != 0 && w->w.switches > d->max_switches;
-    return w->c.verdict.braked == braked ? NULL : "W10: too many switches brake, and only they";
+    return w->c.verdict.braked == w->w.braked ? NULL
+                                              : "W10: too many switches brake, and only they";
 }
 
 static const char *check_steady(const struct world *w, const struct verdict *v)
@@ -422,8 +446,8 @@ static const char *check_readers(const struct world *w)
         if (!bit(v->readers, m))
             continue;
         if (m >= w->c.conf.members || m == v->writer || said_by(w, m)->said.role != ROLE_READER ||
-            !said_by(w, m)->connected || w->now_ms >= said_by(w, m)->said_ms + TIMEOUT_MS ||
-            !of_this_set(w, m, v))
+            !said_by(w, m)->connected ||
+            w->now_ms >= said_by(w, m)->said_ms + w->c.conf.timeout_ms || !of_this_set(w, m, v))
             return "readers: reachable followers of this data set";
     }
     return NULL;
@@ -476,7 +500,7 @@ const char *rules_check(const struct world *w, const struct domain *d, const str
     if (broken == NULL)
         broken = check_confirmed(w);
     if (broken == NULL)
-        broken = check_brake(w, d);
+        broken = check_brake(w);
     if (broken == NULL)
         broken = check_state(w);
     if (broken == NULL)

@@ -11,7 +11,8 @@
 /* Lets the witness see a report, before the agent does. */
 void witness_report(struct world *w, const struct report *report);
 /* Lets it see what the agent did about an event. */
-void witness_outcome(struct world *w, const struct step *step, const struct outcome *o);
+void witness_outcome(struct world *w, const struct domain *d, const struct step *step,
+                     const struct outcome *o);
 
 /* NULL, or the rule that was broken by the last event. */
 const char *rules_check(const struct world *w, const struct domain *d, const struct step *step,

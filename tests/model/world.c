@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * world.c - makes things happen to a cluster and to its witness, and packs both.
- *
- * Packing keeps each thing on which a later decision can depend, times as ages up to the point
- * where older makes no difference. It forgets what only counts or dates (switches, since_ms,
- * changed_ms), when the pace ends, and how long ago the last switches were: states that differ
- * only there are walked once.
+ * world.c - makes things happen to a cluster and to its witness.
  */
 #include "config.h"
 
@@ -15,19 +10,15 @@
 
 #include "rules.h"
 
-#define AGE_MAX   (2 * MAX_STALE_MS)
-#define QUIET_MS  (10 * 60 * 1000)
-#define NEVER_AGE UINT16_MAX
-
 static struct cluster_conf domain_conf(const struct domain *d)
 {
     return (struct cluster_conf){
         .members = d->members,
         .no_failover = d->no_failover,
-        .interval_ms = BEAT_MS,
-        .fast_interval_ms = BEAT_MS,
-        .timeout_ms = TIMEOUT_MS,
-        .max_stale_ms = MAX_STALE_MS,
+        .interval_ms = d->beat_ms,
+        .fast_interval_ms = d->beat_ms,
+        .timeout_ms = d->timeout_ms,
+        .max_stale_ms = d->max_stale_ms,
         .max_switches = d->max_switches,
         .max_lag = 0,
     };
@@ -82,12 +73,14 @@ static void add_report(struct step *steps, uint32_t *count, struct report report
 static void add_claims(const struct domain *d, uint32_t member, uint64_t identity,
                        struct step *steps, uint32_t *count)
 {
-    for (uint64_t term = 1; term <= d->terms; term++)
+    uint32_t terms = d->terms != 0 ? d->terms : TERM_RANKS(d->members);
+
+    for (uint64_t term = 1; term <= terms; term++)
         for (uint64_t position = 1; position <= d->positions; position++) {
             struct report claim = answer(member, ROLE_WRITER, term, identity, position);
             add_report(steps, count, claim, 0);
             if (d->old_questions)
-                add_report(steps, count, claim, 2 * BEAT_MS);
+                add_report(steps, count, claim, OLD_ANSWER_MS);
             if (d->aliases && member == d->members - 1) {
                 claim.incarnation = 100;
                 add_report(steps, count, claim, 0);
@@ -115,14 +108,19 @@ uint32_t world_steps(const struct domain *d, struct step *ret_steps)
         add_member(d, m, ret_steps, &count);
     add(ret_steps, &count, (struct step){.kind = STEP_BEAT});
     add(ret_steps, &count, (struct step){.kind = STEP_STALL});
+    add(ret_steps, &count, (struct step){.kind = STEP_TICK});
+    if (d->paces || d->max_switches != 0)
+        add(ret_steps, &count, (struct step){.kind = STEP_MINUTES});
     if (d->operators) {
         add(ret_steps, &count, (struct step){.kind = STEP_FREEZE});
         add(ret_steps, &count, (struct step){.kind = STEP_UNFREEZE});
     }
     if (d->max_switches != 0)
         add(ret_steps, &count, (struct step){.kind = STEP_QUIET});
-    if (d->restarts)
+    if (d->restarts) {
+        add(ret_steps, &count, (struct step){.kind = STEP_PERSIST});
         add(ret_steps, &count, (struct step){.kind = STEP_RESTART});
+    }
     if (d->reloads) {
         add(ret_steps, &count, (struct step){.kind = STEP_ROTATE});
         add(ret_steps, &count, (struct step){.kind = STEP_REPLACE});
@@ -139,7 +137,7 @@ static const char *conclude(struct world *w, const struct domain *d, const struc
         w->disk = w->c.verdict;
     o->asked_ms = w->w.asked_ms;
     o->reaffirmed_ms = w->w.reaffirmed_ms;
-    witness_outcome(w, step, o);
+    witness_outcome(w, d, step, o);
     return rules_check(w, d, step, o);
 }
 
@@ -186,6 +184,24 @@ static const char *pass_time(struct world *w, const struct domain *d, const stru
     return broken;
 }
 
+static void put_back(uint64_t *time_ms, uint64_t now_ms)
+{
+    if (now_ms < *time_ms + QUIET_MS)
+        *time_ms -= QUIET_MS / 2;
+}
+
+/* What lasts long ages, all else is as fresh as before: a thousand answers in one step. */
+static void pass_minutes(struct world *w)
+{
+    for (uint32_t i = 0; i < SWITCHES_LIMIT; i++) {
+        put_back(&w->c.brake.at_ms[i], w->now_ms);
+        put_back(&w->w.switched_ms[i], w->now_ms);
+    }
+    put_back(&w->c.brake.last_ms, w->now_ms);
+    put_back(&w->w.unquiet_ms, w->now_ms);
+    w->c.fast_until_ms = 0;
+}
+
 static const char *restart(struct world *w, const struct domain *d, const struct step *step)
 {
     struct outcome o = {.before = w->disk};
@@ -194,8 +210,8 @@ static const char *restart(struct world *w, const struct domain *d, const struct
         .evidence_ms = w->disk.confirmed_ms,
         .seen_position = w->disk.position,
         /* The brake survives, the count that leads to it does not. */
-        .switches = w->disk.braked ? d->max_switches + 1 : 0,
-        .switched_ms = w->now_ms,
+        .braked = w->disk.braked,
+        .unquiet_ms = w->disk.braked ? w->now_ms : 0,
     };
 
     if (w->disk.reason == REASON_INCUMBENT_READER)
@@ -269,12 +285,22 @@ const char *world_step(struct world *w, const struct domain *d, const struct ste
         event.kind = EVENT_UNFREEZE;
         break;
     case STEP_BEAT:
-        return pass_time(w, d, step, BEAT_MS);
+        return pass_time(w, d, step, d->beat_ms);
     case STEP_STALL:
-        w->now_ms += TIMEOUT_MS;
+        w->now_ms += d->timeout_ms;
         return NULL;
+    case STEP_TICK:
+        event.kind = EVENT_TICK;
+        break;
     case STEP_QUIET:
-        return pass_time(w, d, step, QUIET_MS + 10 * BEAT_MS);
+        return pass_time(w, d, step, QUIET_MS + 10 * d->beat_ms);
+    case STEP_MINUTES:
+        pass_minutes(w);
+        event.kind = EVENT_TICK;
+        break;
+    case STEP_PERSIST:
+        w->disk = w->c.verdict;
+        return NULL;
     case STEP_RESTART:
         return restart(w, d, step);
     case STEP_ROTATE:
@@ -285,232 +311,15 @@ const char *world_step(struct world *w, const struct domain *d, const struct ste
     return handle(w, d, step, &event);
 }
 
-/* Packing */
-
-/* Writes or reads the same sequence of fields: one list for both ways. */
-struct tape {
-    uint8_t *at, *end;
-    bool reading;
-    uint64_t now_ms;
-};
-
-static void tape_bytes(struct tape *t, uint32_t *value, size_t width)
-{
-    if (t->at + width > t->end)
-        abort();
-    if (t->reading) {
-        *value = 0;
-        memcpy(value, t->at, width);
-    } else {
-        memcpy(t->at, value, width);
-    }
-    t->at += width;
-}
-
-static void tape_8(struct tape *t, uint32_t *value)
-{
-    tape_bytes(t, value, 1);
-}
-
-static void tape_bool(struct tape *t, bool *flag)
-{
-    uint32_t value = *flag;
-    tape_8(t, &value);
-    *flag = value != 0;
-}
-
-/* Small numbers, and MEMBER_NONE as 255. */
-static void tape_small(struct tape *t, uint32_t *number)
-{
-    uint32_t value = *number == MEMBER_NONE ? 255 : *number;
-    tape_8(t, &value);
-    *number = value == 255 ? MEMBER_NONE : value;
-}
-
-static void tape_long(struct tape *t, uint64_t *number)
-{
-    uint32_t value = (uint32_t)*number;
-    tape_8(t, &value);
-    *number = value;
-}
-
-static void tape_age(struct tape *t, uint64_t *time_ms)
-{
-    uint64_t age_ms = *time_ms == 0 ? NEVER_AGE : t->now_ms - *time_ms;
-    uint32_t value;
-
-    if (*time_ms != 0 && age_ms > AGE_MAX)
-        age_ms = AGE_MAX;
-    value = (uint32_t)age_ms;
-    tape_bytes(t, &value, 2);
-    *time_ms = value == NEVER_AGE ? 0 : t->now_ms - value;
-}
-
-static void tape_wake(struct tape *t, uint64_t *wake_ms)
-{
-    uint64_t ahead = *wake_ms == 0 ? NEVER_AGE : *wake_ms + AGE_MAX - t->now_ms;
-    uint32_t value;
-
-    if (*wake_ms != 0 && ahead > NEVER_AGE - 1)
-        ahead = *wake_ms > t->now_ms ? NEVER_AGE - 1 : 0;
-    value = (uint32_t)ahead;
-    tape_bytes(t, &value, 2);
-    *wake_ms = value == NEVER_AGE ? 0 : t->now_ms + value - AGE_MAX;
-}
-
-#define TAPE_ENUM(t, field)                                                                        \
-    do {                                                                                           \
-        uint32_t number = (uint32_t)(field);                                                       \
-        tape_8(t, &number);                                                                        \
-        (field) = number;                                                                          \
-    } while (0)
-
-static void tape_report(struct tape *t, struct report *r)
-{
-    TAPE_ENUM(t, r->role);
-    tape_long(t, &r->term.lo);
-    tape_long(t, &r->identity);
-    tape_long(t, &r->incarnation);
-    tape_long(t, &r->position);
-    tape_age(t, &r->asked_ms);
-}
-
-static void tape_member(struct tape *t, struct member_view *m)
-{
-    uint32_t good = m->good_answers;
-
-    tape_report(t, &m->last);
-    TAPE_ENUM(t, m->kind);
-    tape_bool(t, &m->heard);
-    tape_bool(t, &m->answered);
-    tape_bool(t, &m->standing);
-    tape_bool(t, &m->late);
-    tape_bool(t, &m->behind);
-    tape_8(t, &good);
-    m->good_answers = (uint8_t)good;
-    tape_age(t, &m->answered_ms);
-}
-
-static void tape_witness_member(struct tape *t, struct witness_member *m)
-{
-    tape_report(t, &m->said);
-    tape_bool(t, &m->heard);
-    tape_bool(t, &m->connected);
-    tape_bool(t, &m->late);
-    tape_bool(t, &m->short_of);
-    tape_age(t, &m->said_ms);
-}
-
-static void tape_verdict(struct tape *t, struct verdict *v)
-{
-    TAPE_ENUM(t, v->state);
-    TAPE_ENUM(t, v->reason);
-    tape_small(t, &v->writer);
-    tape_small(t, &v->rival);
-    tape_8(t, &v->demoted);
-    tape_8(t, &v->readers);
-    tape_bool(t, &v->braked);
-    tape_bool(t, &v->frozen);
-    tape_long(t, &v->identity);
-    tape_long(t, &v->discarded);
-    tape_long(t, &v->term.lo);
-    tape_long(t, &v->position);
-    tape_age(t, &v->confirmed_ms);
-}
-
-static void tape_witness(struct tape *t, struct witness *w)
-{
-    tape_age(t, &w->asked_ms);
-    tape_age(t, &w->reaffirmed_ms);
-    tape_age(t, &w->evidence_ms);
-    tape_long(t, &w->seen_position);
-    tape_8(t, &w->switches);
-    tape_8(t, &w->alarms);
-}
-
-/* How many switches count; that they were a moment ago is good enough. */
-static void tape_brake(struct tape *t, struct cluster *c)
-{
-    struct brake *b = &c->brake;
-    uint32_t recent = 0;
-
-    for (uint32_t i = 0; i <= BRAKE_SWITCHES_MAX; i++)
-        recent += b->at_ms[i] != 0 && t->now_ms - b->at_ms[i] < QUIET_MS;
-    bool known = b->last_ms != 0 && t->now_ms - b->last_ms < QUIET_MS;
-    tape_8(t, &recent);
-    tape_bool(t, &known);
-    if (!t->reading)
-        return;
-    for (uint32_t i = 0; i < recent; i++)
-        b->at_ms[i] = t->now_ms - 1;
-    b->next = recent % (BRAKE_SWITCHES_MAX + 1);
-    b->last_ms = known ? t->now_ms - 1 : 0;
-}
-
-static void tape_world(struct tape *t, const struct domain *d, struct world *w)
-{
-    for (uint32_t m = 0; m < d->members; m++) {
-        tape_member(t, &w->c.topo.at[m]);
-        tape_witness_member(t, &w->w.at[m]);
-    }
-    tape_verdict(t, &w->c.verdict);
-    tape_age(t, &w->c.asked_again_ms);
-    tape_age(t, &w->c.reaffirmed_ms);
-    tape_age(t, &w->c.last_call_ms);
-    tape_age(t, &w->c.now_ms); /* behind the clock after a stall */
-    tape_wake(t, &w->c.wake_ms);
-    TAPE_ENUM(t, w->c.pace);
-    tape_8(t, &w->c.alarms);
-    tape_brake(t, &w->c);
-    tape_witness(t, &w->w);
-    if (d->restarts) {
-        tape_age(t, &w->disk.confirmed_ms);
-        tape_long(t, &w->disk.position);
-    }
-}
-
-void world_pack(const struct world *w, const struct domain *d, struct packed *ret_packed)
-{
-    struct world copy = *w;
-    struct tape t = {.at = ret_packed->bytes, .now_ms = w->now_ms};
-
-    if (w->now_ms >= w->w.switched_ms + QUIET_MS)
-        copy.w.switches = 0;
-    memset(ret_packed, 0, sizeof *ret_packed);
-    t.end = ret_packed->bytes + sizeof ret_packed->bytes;
-    tape_world(&t, d, &copy);
-}
-
-void world_unpack(const struct packed *packed, const struct domain *d, struct world *ret_world)
-{
-    struct packed copy = *packed;
-    struct tape t = {.at = copy.bytes, .reading = true, .now_ms = START_MS};
-    struct world *w = ret_world;
-
-    world_start(w, d);
-    t.end = copy.bytes + sizeof copy.bytes;
-    tape_world(&t, d, w);
-    w->c.fast_until_ms = w->c.pace == PACE_FAST ? START_MS + 30000 : START_MS;
-    w->c.persisted_ms = w->c.now_ms;
-    w->c.first_round_done = topo_all_heard(&w->c.topo);
-    w->w.switched_ms = w->w.switches != 0 ? START_MS - 1 : 0;
-    for (uint32_t m = 0; m < d->members; m++) {
-        w->c.topo.at[m].last.member = m;
-        w->c.topo.at[m].changed_ms = START_MS;
-        w->w.at[m].said.member = m;
-    }
-    struct verdict disk = w->c.verdict;
-    disk.confirmed_ms = w->disk.confirmed_ms;
-    disk.position = w->disk.position;
-    w->disk = disk;
-}
-
 /* For people who have to find out why a rule broke */
 
 static const char *const step_names[STEP_KIND_COUNT] = {"report",
                                                         "a beat passes",
                                                         "the agent stalls",
-                                                        "ten minutes pass",
+                                                        "the agent is called",
+                                                        "ten silent minutes pass",
+                                                        "five minutes pass, all as before",
+                                                        "the verdict is written to disk",
                                                         "accept",
                                                         "freeze",
                                                         "unfreeze",

@@ -4,32 +4,42 @@
  * remembers of its history, and the events that can happen next.
  *
  * One pass: world_start(), then world_step() with one event of world_steps() after the other; after
- * each the rules of rules.h are checked. world_pack() makes a state small and independent of the
- * date, so that a walk can tell whether it has been there; world_unpack() goes back to it.
+ * each the rules of rules.h are checked. merge.h and pack.h make a state small and independent of
+ * the date, so that a walk can tell whether it has been there.
  */
 #ifndef HOMING_MODEL_WORLD_H
 #define HOMING_MODEL_WORLD_H
 
 #include "../../agent/decide/cluster.h"
 
-/* All times of a world are multiples of a beat, so that few differ: patience is two beats. */
-#define BEAT_MS      75
-#define TIMEOUT_MS   (4 * BEAT_MS)
-#define MAX_STALE_MS (6 * BEAT_MS)
-#define START_MS     10000000
-#define MODEL_MAX    3
-#define PACKED_BYTES 160
+#define START_MS       10000000
+#define MODEL_MAX      3
+#define QUIET_MS       BRAKE_WINDOW_MS
+#define OLD_ANSWER_MS  150 /* how long ago the question of an old answer was sent */
+#define SWITCHES_LIMIT (BRAKE_SWITCHES_MAX + 1)
+
+/* All times of a world are multiples of a beat, so that few differ. Their order is production's:
+ * patience (150 ms), patience after an answer, timeout, patience with one unheard, max_stale. */
+#define BEATS_COARSE .beat_ms = 150, .timeout_ms = 300, .max_stale_ms = 600
+#define BEATS_MIDDLE .beat_ms = 150, .timeout_ms = 450, .max_stale_ms = 750
+#define BEATS_FINE   .beat_ms = 75, .timeout_ms = 300, .max_stale_ms = 525
+
+/* Terms told apart by order: below, at and above each of the members' and the held one. */
+#define TERM_RANKS(members) (2 * ((members) + 1) + 1)
 
 /* What can be varied; the rest is one value. */
 struct domain {
     const char *name;
     uint32_t members;
-    uint32_t terms;       /* 1..terms */
+    uint32_t beat_ms, timeout_ms, max_stale_ms;
+    uint32_t terms;       /* 1..terms; 0: any, told apart by their order only */
     uint32_t identities;  /* 1..identities */
     uint32_t positions;   /* 1..positions */
     uint32_t no_failover; /* mask */
     bool aliases;         /* the last member may be the first one's server */
-    bool old_questions;   /* answers to a question sent two beats ago */
+    bool readers;         /* who serves reader endpoints */
+    bool paces;           /* the fast pace ends */
+    bool old_questions;   /* answers to a question sent before the incumbent was asked again */
     bool operators;       /* accept, freeze, unfreeze */
     bool restarts;
     bool reloads;
@@ -38,9 +48,12 @@ struct domain {
 
 enum step_kind {
     STEP_REPORT,
-    STEP_BEAT,  /* time passes, the agent is called when it asked for it */
-    STEP_STALL, /* four beats pass, the agent sleeps through them */
-    STEP_QUIET, /* ten minutes pass */
+    STEP_BEAT,    /* time passes, the agent is called when it asked for it */
+    STEP_STALL,   /* timeout passes, the agent sleeps through it */
+    STEP_TICK,    /* the agent is called, though nothing happened */
+    STEP_QUIET,   /* ten minutes pass in silence */
+    STEP_MINUTES, /* five minutes pass in which everybody goes on saying what he said */
+    STEP_PERSIST, /* the verdict is written to disk: its schedule there is not part of a state */
     STEP_ACCEPT,
     STEP_FREEZE,
     STEP_UNFREEZE,
@@ -74,8 +87,9 @@ struct witness {
     uint64_t reaffirmed_ms; /* the writer's last answer to a question sent after that */
     uint64_t evidence_ms;   /* W9: the last thing that can be called a confirmation */
     uint64_t seen_position; /* of the published writer on the published term */
-    uint32_t switches;      /* W10: since ten quiet minutes */
-    uint64_t switched_ms;
+    uint64_t switched_ms[SWITCHES_LIMIT]; /* W10: the last switches, newest first */
+    uint64_t unquiet_ms;                  /* the newest, or a restart that found the brake on */
+    bool braked;
     uint32_t alarms;
     bool alarmed_twice;
 };
@@ -95,10 +109,6 @@ struct outcome {
     uint64_t asked_ms, reaffirmed_ms; /* of the witness, before it learned what was decided */
 };
 
-struct packed {
-    uint8_t bytes[PACKED_BYTES];
-};
-
 #define STEPS_MAX 256
 
 void world_start(struct world *w, const struct domain *d);
@@ -108,9 +118,6 @@ uint32_t world_steps(const struct domain *d, struct step *ret_steps);
 
 /* Does it, checking the rules after each event. NULL, or the name of the rule that broke. */
 const char *world_step(struct world *w, const struct domain *d, const struct step *step);
-
-void world_pack(const struct world *w, const struct domain *d, struct packed *ret_packed);
-void world_unpack(const struct packed *packed, const struct domain *d, struct world *ret_world);
 
 void step_print(const struct step *step);
 void world_print(const struct world *w);

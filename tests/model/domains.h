@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * domains.h - the worlds that walk.c exhausts and whose merging faithful.c checks.
+ */
+#ifndef HOMING_MODEL_DOMAINS_H
+#define HOMING_MODEL_DOMAINS_H
+
+#include "world.h"
+
+enum {
+    DOMAINS = 15
+};
+
+extern const struct domain domains[DOMAINS];
+
+#endif
