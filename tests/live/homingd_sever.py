@@ -3,8 +3,10 @@
 """W7, all of it: homingd, homing-sever, the shim, and programs whose server is demoted but alive, so that nothing
 breaks by itself: it is set read-only, its connections stay, and the other one is promoted."""
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
@@ -36,9 +38,9 @@ agent = Agent(CLUSTERS)
 class Holder:
     """holder.py, under the shim or (plain) not."""
 
-    def __init__(self, host, plain=False):
-        run = [] if plain else [os.path.join(BUILD, "homingctl"), "--socket", agent.socket, "run", "--"]
-        self.process = subprocess.Popen([*run, "/usr/bin/python3", "-B", os.path.join(HERE, "holder.py"), host, PORT],
+    def __init__(self, host, plain=False, of=agent, before=()):
+        run = [] if plain else [os.path.join(BUILD, "homingctl"), "--socket", of.socket, "run", "--"]
+        self.process = subprocess.Popen([*before, *run, "/usr/bin/python3", "-B", os.path.join(HERE, "holder.py"), host, PORT],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         cleanups.append(self.end)
         self.first = self.process.stdout.readline().strip()
@@ -225,6 +227,83 @@ def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
     assert why
     helper.terminate()
     equal(helper.wait(PATIENCE), 0)
+
+
+class Namespace:
+    """A network namespace, as a pod's, in which the servers' addresses lead to the servers."""
+
+    def __init__(self, targets):
+        ours, theirs = socket.socketpair()
+        held = subprocess.Popen(["unshare", "-n", sys.executable, "-c", LISTEN, *targets], stdin=theirs,
+                                stdout=subprocess.DEVNULL)
+        cleanups.append(lambda: (held.kill(), held.wait()))
+        fds = []
+        while len(fds) < len(targets):
+            fds += socket.recv_fds(ours, 1, len(targets))[1]
+        self.enter = ["nsenter", "--net=/proc/%d/ns/net" % held.pid]
+        for fd, target in zip(fds, targets):
+            threading.Thread(target=self.accept, args=(socket.socket(fileno=fd), target), daemon=True).start()
+
+    def accept(self, listening, target):
+        while True:
+            near = listening.accept()[0]
+            try:
+                far = socket.create_connection((target, int(PORT)))
+            except OSError:
+                near.close()
+                continue
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+LISTEN = """import socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+s = socket.socket(fileno=0)
+for address in sys.argv[1:]:
+    listening = socket.create_server((address, %s))
+    socket.send_fds(s, [b"x"], [listening.fileno()])
+time.sleep(3600)
+""" % PORT
+
+
+@test
+def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed_by_one_capability():
+    settle("b")
+    agent.kill()
+    base = directory()
+    os.chown(base, 65534, 65534)
+    pod = Agent(CLUSTERS, base=base)
+    os.chmod(pod.config, 0o644)
+    with open(base + "/sever.log", "w") as log:
+        sever = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                  "--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin",
+                                  "--bounding-set=-all,+net_admin", os.path.join(BUILD, "homing-sever"),
+                                  "--run-dir", base + "/run"], stderr=log)
+    cleanups.append(lambda: (sever.terminate(), sever.wait()))
+    pod.spawn(before=NOBODY)
+    eventually(pod.answers, "an answer of the agent; log: " + pod.log_path)
+    pod.wait_writer("orders", pg.member("a"))
+    eventually(lambda: pod.status()["severing"]["available"], "severing is available")
+    namespace = Namespace([pg.address("a"), pg.address("b")])
+    there = Holder(NAME, of=pod, before=[*namespace.enter, *NOBODY])
+    equal(there.first, pg.address("a"))
+    demote("a")
+    pod.wait_writer("orders", pg.member("b"))
+    eventually(lambda: pod.cluster("orders")["severed"] == 1, "it is severed")
+    equal(there.ask().split()[:2], ["anew", pg.address("b")])
 
 
 main()
