@@ -225,6 +225,30 @@ static void one_candidate_listed_twice_is_one_candidate(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
+/* Its old name says what was true before, so that its new name's claim was not a rival's. */
+static void
+w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows(void **state)
+{
+    (void)state;
+    is_writer(C, 3);
+    story.members[C].says.incarnation = story.members[A].says.incarnation;
+    is_writer(B, 2);
+    hears(A);
+    hears(C);
+    hears(B);
+    assert_int_equal(story.last.ask, 1u << A);
+    wait_for(20);
+    hears(A);
+    wait_for(80);
+    reports(A, REPORT_LATE);
+    assert_int_equal(verdict->writer, B);
+    assert_int_equal(story.last.ask & 1u << B, 1u << B);
+    wait_for(WRITER_PATIENCE_MS);
+    assert_int_equal(verdict->writer, B);
+    wait_for(1);
+    assert_int_equal(verdict->writer, C);
+}
+
 static void an_incarnation_not_known_makes_no_alias(void **state)
 {
     (void)state;
@@ -309,6 +333,7 @@ int main(void)
         CASE(an_alias_of_the_writer_is_never_a_rival),
         EMPTY_CASE(one_server_listed_twice_is_one_claim_at_the_first_start),
         CASE(one_candidate_listed_twice_is_one_candidate),
+        CASE(w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows),
         CASE(an_incarnation_not_known_makes_no_alias),
         CASE(the_same_incarnation_of_another_data_set_is_no_alias),
         CASE(w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
