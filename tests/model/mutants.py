@@ -46,6 +46,10 @@ SAME = {
         "no verdict names the member after the last",
     "writer.c: without v->authenticated = m->last.authenticated;": "absorbed by the decision that follows",
     "writer.c: return true; for return false;": "the decision is taken once more for a new writer",
+    "cluster.c: without in.asked_again_ms = c->now_ms;": "an early wake-up: the next decision counts from what was noted",
+    "cluster.c: without in.reaffirmed_ms = in.last_call_ms = 0;":
+        "an early wake-up: the next decision counts from what was noted",
+    "cluster.c: brake_init(&c->brake, true, c->now_ms);": "when quiet began is looked at only while braked",
     "claims.c: bool alike = true;": "the first claim is newer than none, which settles it",
 }
 

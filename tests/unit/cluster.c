@@ -300,6 +300,23 @@ static void w10_unfreeze_releases_the_brake_and_counts_anew(void **state)
     assert_false(verdict->braked);
 }
 
+static void w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(void **state)
+{
+    (void)state;
+    story_configure(3);
+    story.now_ms = 1000;
+    story_start(NULL);
+    is_writer(A, 1);
+    is_reader(B);
+    is_reader(C);
+    run_for(200);
+    for (uint32_t i = 0; i < 6; i++)
+        fail_over(i & 1, ~i & 1, i + 2);
+    assert_true(verdict->braked);
+    assert_int_equal(operator_says(EVENT_UNFREEZE, 0), REFUSAL_NONE);
+    assert_false(verdict->braked);
+}
+
 static void w10_the_brake_survives_a_restart(void **state)
 {
     (void)state;
@@ -414,6 +431,7 @@ int main(void)
         CASE(w10_the_sixth_switch_brakes_and_names_still_follow),
         CASE(w10_ten_quiet_minutes_release_the_brake),
         CASE(w10_unfreeze_releases_the_brake_and_counts_anew),
+        CASE(w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
         CASE(w10_the_brake_survives_a_restart),
         CASE(w10_freeze_pins_the_incumbent),
         CASE(w10_a_frozen_writer_keeps_its_own_term_up_to_date),
