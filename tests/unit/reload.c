@@ -494,6 +494,33 @@ static void a_report_without_an_answer_is_no_readers_good_answer(void **state)
     assert_int_equal(verdict->readers, MASK(C));
 }
 
+static void a_reader_returns_after_three_answers_when_nobody_spoke_in_between(void **state)
+{
+    (void)state;
+    hears(B);
+    wait_for(1000);
+    assert_int_equal(verdict->readers & MASK(B), 0);
+    hears(B);
+    hears(B);
+    assert_int_equal(verdict->readers & MASK(B), 0);
+    hears(B);
+    assert_int_equal(verdict->readers & MASK(B), MASK(B));
+}
+
+static void w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(void **state)
+{
+    static const uint32_t same[] = {A, B, C};
+
+    (void)state;
+    hears(A);
+    is_writer(B, 2);
+    hears(B);
+    assert_int_equal(verdict->rival, MEMBER_NONE);
+    reload(3, same);
+    assert_int_equal(verdict->state, CLUSTER_STEADY);
+    assert_int_equal(verdict->rival, MEMBER_NONE);
+}
+
 int main(void)
 {
 #define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
@@ -532,6 +559,8 @@ int main(void)
         CASE(a_reload_that_removes_a_demoted_member_forgets_it),
         CASE(w2_a_term_is_held_without_an_identity_and_without_a_writer),
         CASE(w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
+        CASE(a_reader_returns_after_three_answers_when_nobody_spoke_in_between),
+        CASE(w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again),
         EMPTY_CASE(an_engine_without_terms_and_identities_has_readers),
         EMPTY_CASE(a_verdict_that_knows_nothing_names_nobody),
         EMPTY_CASE(a_reload_before_any_writer_is_known_leaves_it_unknown),
