@@ -3,19 +3,14 @@
  * merge.c - which states are one. Every decision and every rule only compares, so that
  *
  * 1. a time past the last limit that anything compares it with is as good as any older one;
- * 2. terms only have an order, and a reader's term and position are looked at once, on arrival;
- * 3. the reason for which a steady writer was adopted is shown, and decides nothing, except that
- *    accepting twice is written to disk once;
- * 4. when something is next written to disk, when a fast pace ends and when the count of switches
- *    forgets are left to steps of their own, possible at any time: more may happen than really
- *    can, never less;
- * 5. since_ms, changed_ms and switches are dates and counts for people;
- * 6. who serves readers decides nothing but who serves readers, and the pace nothing but whom to
- *    ask: worlds without .readers or .paces drop them;
- * 7. of a member whose claim is not live, and which is not the writer, only a new answer counts;
- * 8. members are alike but for their number, which decides between equals only.
- *
- * faithful.c looks for what is lost by that.
+ * 2. terms only have an order; a reader's term and position are looked at once, on arrival;
+ * 3. why a steady writer was adopted decides nothing; accepting twice is written to disk once;
+ * 4. when the disk is next written, a fast pace ends or the brake forgets are steps of their own,
+ *    possible at any time: more may happen than really can, never less;
+ * 5. dates and counts for people, who serves readers (worlds without .readers) and how often is
+ *    asked (without .paces) decide nothing;
+ * 6. of a member that is not the writer and whose claim is not live, only a new answer counts;
+ * 7. members are alike but for their number, which decides between equals only.
  */
 #include "config.h"
 
