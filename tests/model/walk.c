@@ -2,8 +2,8 @@
  *
  * walk.c - walks breadth first through every state that a small world can get into, on the real
  * objects of agent/decide, and checks the rules after every single event. States that behave alike
- * are walked once (merge.c). A broken rule is printed with the shortest story that leads to it, as
- * it really happens.
+ * are walked once (merge.c). A broken rule is printed with the shortest story that leads to it, in
+ * which members and terms may change their numbers.
  *
  * HOMING_MODEL_STATES sets how many states each world may have before its walk ends. The default
  * exhausts all but those called deep, of which it walks the nearest states, and has to; under a
