@@ -10,7 +10,7 @@
 
 #include "proto/msg.h"
 
-/* About 400 kB, taken as it fills; a hundred clusters that all switch at once still fit. */
+/* About 600 kB, taken as it fills; a hundred clusters that all switch at once still fit. */
 #define HISTORY_MAX 256
 
 /* What is known of one switch; of what came after it, as it comes. Times in ms, -1: not known. */
@@ -18,8 +18,8 @@ struct history_switch {
     char from[96], to[96];
     char term[48];
     char reason[40];
-    char evidence[400];
-    char loss[360];
+    char evidence[800];
+    char loss[640]; /* names of 60 characters, four times, and the words between */
     uint64_t loss_bytes;
     bool loss_exact;
     int64_t silent_ms;  /* for how long the old writer had not answered when it was decided */
