@@ -346,7 +346,7 @@ static bool parse_mode(struct call *call, const char *text, enum conf_mode *ret_
 
     if (!text || (strcmp(text, "default") != 0 && !conf_mode_parse(text, &mode))) {
         refuse(call, MSG_ERROR_BAD_REQUEST,
-               "mode: params are [cluster, off|observe|names|connect|sever|default]");
+               "mode: write off, observe, names, connect, sever or default behind the cluster");
         return false;
     }
     *ret_mode = mode;

@@ -132,6 +132,9 @@ static void show_sever(const struct show *show, const struct msg_value *sever)
 /* What is known of a switch, below its line. */
 static void show_switch(const struct show *show, const struct msg_value *change)
 {
+    const char *from = msg_get_str(change, "from");
+    bool first = from && strcmp(from, "none") == 0;
+
     if (msg_type(change) != MSG_TYPE_MAP)
         return;
     fputs("    evidence   ", show->out);
@@ -141,6 +144,8 @@ static void show_switch(const struct show *show, const struct msg_value *change)
     show_ms(show, "decided by an answer that took ", change, "answer_ms", "");
     show_ms(show, ", published ", change, "publish_ms", " after it");
     fputc('\n', show->out);
+    if (first) /* there was nobody before it */
+        return;
     show_sever(show, msg_get(change, "sever"));
     if (msg_get_str(change, "loss")) {
         fputs("    lost       ", show->out);

@@ -281,6 +281,22 @@ outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted(v
     assert_true(strstr(shown(), "outdated") < strstr(shown(), "?[2Jx"));
 }
 
+static void the_first_writer_is_shown_without_what_was_before_it(void **state)
+{
+    (void)state;
+    msg_put_array(&writer, 1);
+    msg_put_map(&writer, 1);
+    msg_put_str(&writer, "switch");
+    msg_put_map(&writer, 3);
+    msg_put_key_str(&writer, "from", "none");
+    msg_put_key_str(&writer, "evidence", "db-a:5432 writer term 1");
+    msg_put_key_str(&writer, "loss", "");
+    show_history(&show, result());
+    assert_non_null(strstr(shown(), "evidence   db-a:5432 writer term 1\n"));
+    assert_null(strstr(shown(), "severed"));
+    assert_null(strstr(shown(), "lost"));
+}
+
 static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
 {
     (void)state;
@@ -314,6 +330,8 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_first_writer_is_shown_without_what_was_before_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(status_names_writer_members_and_the_servers_words, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_alarm_makes_it_not_well_and_prints_the_command, setup,
