@@ -52,7 +52,9 @@ struct tag {
     tag_word since_ms;   /* CLOCK_MONOTONIC at the connect */
 };
 
-/* Counters of this process, since its start; only grow. */
+/* Counters of this process. When it hands over anew they move to the new memory, and the old one's
+ * are 0 but for what came late: the sum over all memories of a process is what it did since its
+ * start. */
 enum tag_count {
     TAG_COUNT_CONNECTS,       /* managed connects */
     TAG_COUNT_REDIRECTED,     /* sent to the writer instead */

@@ -55,7 +55,7 @@ static int agent_above_standard(int fd)
 static int agent_connect(void)
 {
     struct sockaddr_un address;
-    int fd;
+    int fd, error;
 
     if (!process_socket(&address))
         return -ENOENT;
@@ -67,8 +67,9 @@ static int agent_connect(void)
         syscall(SYS_sendto, fd, attach_request, sizeof(attach_request), MSG_NOSIGNAL, NULL, 0) ==
             sizeof(attach_request))
         return fd;
+    error = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
     agent_close(fd);
-    return -ECONNREFUSED;
+    return error;
 }
 
 /* Waits until there is something to read, or the deadline has passed; looks once in any case: a

@@ -16,7 +16,8 @@ struct agent_view {
     size_t size;
 };
 
-/* Asks the agent for its view: HOMING_ATTACH_DEADLINE_MS at most. 0; or a negative errno, with
+/* Asks the agent for its view: HOMING_ATTACH_DEADLINE_MS at most. 0; or a negative errno,
+ * -ETIMEDOUT when it did not answer in time, -EAGAIN when too many wait for it already, with
  * *ret_view untouched and nothing left open or mapped. May change errno. */
 int agent_ask(struct agent_view *ret_view);
 

@@ -16,11 +16,19 @@
 #include "shim/libc.h"
 #include "shim/process.h"
 
+/* Whether the agent of a process that never had a view was late, and was waited for once more. */
+enum attach_late {
+    ATTACH_NEVER_LATE,
+    ATTACH_LATE,
+    ATTACH_GIVEN_UP
+};
+
 static struct {
     _Atomic(const struct attached *) head;
     _Atomic(const struct attached *) retired; /* whose retirement was noticed */
     _Atomic uint64_t next_ms;                 /* no attempt before; 0: at once */
     _Atomic uint32_t failures;                /* in a row */
+    _Atomic uint32_t late;                    /* enum attach_late */
     _Atomic uint32_t used;                    /* of pool; also counts refused ones */
     struct attached pool[ATTACH_MAX];
 } attach;
@@ -50,6 +58,16 @@ static bool attach_claim(const struct attached *head, uint64_t now_ms)
         return true;
     return now_ms >= next &&
            atomic_compare_exchange_strong(&attach.next_ms, &next, now_ms + HOMING_ATTACH_PAUSE_MS);
+}
+
+/* Late is who took the request and did not answer in time, or has so many to answer that he takes
+ * no more: he is there. Who refuses, or answers nonsense, is not waited for again. */
+static void attach_note_late(int error)
+{
+    uint32_t never = ATTACH_NEVER_LATE;
+
+    if (error == -ETIMEDOUT || error == -EAGAIN)
+        atomic_compare_exchange_strong(&attach.late, &never, ATTACH_LATE);
 }
 
 static void attach_failed(uint64_t now_ms)
@@ -101,8 +119,10 @@ static void attach_blank_beyond(const struct attached *head)
 static void attach_attempt(uint64_t now_ms)
 {
     struct agent_view view;
+    int error = agent_ask(&view);
 
-    if (agent_ask(&view) < 0) {
+    if (error < 0) {
+        attach_note_late(error);
         attach_failed(now_ms);
         return;
     }
@@ -140,6 +160,26 @@ const struct attached *attach_current(uint64_t now_ms)
         return head;
     }
     return attach_renew(head, now_ms);
+}
+
+/* All connects that coincide wait, as all first lookups do, until one of them has waited in vain.
+ */
+__attribute__((noinline, cold)) static const struct attached *attach_once_more(uint64_t now_ms)
+{
+    struct libc_kept kept = libc_keep_errno();
+
+    attach_attempt(now_ms);
+    atomic_store(&attach.late, ATTACH_GIVEN_UP);
+    libc_restore_errno(kept);
+    return atomic_load(&attach.head);
+}
+
+const struct attached *attach_for_connect(uint64_t now_ms)
+{
+    if (!atomic_load_explicit(&attach.head, memory_order_relaxed) &&
+        atomic_load_explicit(&attach.late, memory_order_relaxed) == ATTACH_LATE)
+        return attach_once_more(now_ms);
+    return attach_current(now_ms);
 }
 
 const struct attached *attach_present(void)

@@ -38,7 +38,13 @@ struct attached {
 /* The newest view, or NULL: none was ever had. */
 const struct attached *attach_current(uint64_t now_ms);
 
-/* The same without asking the clock or anybody; NULL also if it was retired. */
+/* The same for a connect, which may last for days: where none was ever had, and the agent was there
+ * but late, it is asked once more in the life of the process, without waiting for the pause. A
+ * stopped agent so costs a process twice the deadline when it starts, and from then on the pauses.
+ */
+const struct attached *attach_for_connect(uint64_t now_ms);
+
+/* The newest view without asking the clock or anybody; NULL also if it was retired. */
 const struct attached *attach_present(void);
 
 /* The next one of the at most ATTACH_DEPTH that a lookup looks at, `depth` being the present one's,

@@ -11,8 +11,10 @@
 
 /* V4: a name whose new agent has no verdict yet keeps the newest older one that is not stale, under
  * the new agent's mode: the kill switch holds at once. */
-static void consult_older(const struct attached *from, uint64_t hash, uint64_t now_ms,
-                          struct view_entry *entry, const struct view_map **map)
+__attribute__((noinline, cold)) static void consult_older(const struct attached *from,
+                                                          uint64_t hash, uint64_t now_ms,
+                                                          struct view_entry *entry,
+                                                          const struct view_map **map)
 {
     struct view_entry older;
 

@@ -185,14 +185,23 @@ static void permit_copy(struct permit *own, const struct tag_memory *from, struc
     }
 }
 
-static void permit_head(const struct tag_memory *from, struct tag_memory *to)
+static void permit_head(struct tag_memory *to)
 {
     atomic_store_explicit(&to->header.magic, TAG_MAGIC, memory_order_relaxed);
     atomic_store_explicit(&to->header.version, TAG_VERSION, memory_order_relaxed);
     atomic_store_explicit(&to->header.slots, TAG_SLOTS, memory_order_relaxed);
-    for (int i = 0; i < TAG_COUNT_COUNT; i++)
-        atomic_store_explicit(&to->header.counts[i], permit_word(&from->header.counts[i]),
-                              memory_order_relaxed);
+}
+
+/* Taken away from the old memory, of which homing-sever keeps the counts when it is gone: nothing
+ * is counted twice. What a thread that has not seen the exchange counts there stays there. */
+static void permit_move_counts(struct tag_memory *from, struct tag_memory *to)
+{
+    for (int i = 0; i < TAG_COUNT_COUNT; i++) {
+        uint64_t counted =
+            atomic_exchange_explicit(&from->header.counts[i], 0, memory_order_relaxed);
+
+        atomic_fetch_add_explicit(&to->header.counts[i], counted, memory_order_relaxed);
+    }
 }
 
 /* Moves the tags into `memory`. */
@@ -202,10 +211,11 @@ static bool permit_move(struct permit *own, int memory)
 
     if (!to)
         return false;
-    permit_head(from, to);
+    permit_head(to);
     permit_copy(own, from, to);
     atomic_exchange(&own->tags, to);
     permit_copy(own, from, to);
+    permit_move_counts(from, to);
     own->spare = from;
     return true;
 }

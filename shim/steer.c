@@ -91,7 +91,7 @@ steer_ask(struct steer_call *call, const struct attached *head, const struct see
 static bool steer_judge(struct steer_call *call, const struct attached **ret_head)
 {
     call->now_ms = process_now_ms();
-    *ret_head = attach_current(call->now_ms);
+    *ret_head = attach_for_connect(call->now_ms);
     if (!*ret_head)
         return false;
     call->r = (struct redirect){0};

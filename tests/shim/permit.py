@@ -173,6 +173,21 @@ def the_first_managed_connect_hands_over_and_tags(libc):
             eventually(permit.gone, "the end of the process shows")
 
 
+def an_agent_that_answers_the_first_lookup_too_late_costs_no_protection(libc):
+    """The lookup goes to the real resolver; the connect that follows finds the view, and is steered and tagged."""
+    with Agent() as agent, Peers("127.0.0.1", "127.0.0.2") as peers, Probe(libc, agent) as probe:
+        sever = Sever(agent)
+        agent.do(f"members w=127.0.0.2@{peers.port} d=127.0.0.1@{peers.port}")
+        agent.do(f"entry localhost sever steady writer 4 127.0.0.2 - 60000 0 port={peers.port}")
+        agent.do("manner slow")
+        same(probe.address("localhost"), "127.0.0.1")
+        agent.do("manner proper")
+        said = probe.ask("dial", "127.0.0.1", peers.port, "k")
+        assert "peer=2 127.0.0.2 " in said, said
+        same(sever.take().slot(said.rpartition("=")[2]), (hash_of("localhost"), 1))
+        sever.close()
+
+
 def without_a_managed_connect_nothing_is_handed_over(libc):
     with World(libc) as world:
         world.writer(A, B)
@@ -292,13 +307,14 @@ def a_full_backlog_is_not_waited_for(libc):
 def another_homing_sever_is_given_another_permit(libc):
     with World(libc) as world:
         fd, permit = world.started()
-        for instance in (5, 6, 7):
+        for connects, instance in enumerate((5, 6, 7), 2):
             world.agent.do(f"sever {instance}")
             world.sever.nothing_comes()
             second = world.dial(A)
             later = world.sever.take()
             same((later.slot(fd), later.slot(second)), ((hash_of(NAME), 1), (hash_of(NAME), 1)))
             same((permit.gone(), later.gone()), (True, False))
+            same((permit.counts()[CONNECTS], later.counts()[CONNECTS]), (0, connects))  # homing-sever adds them up
             same(len([n for n in world.kept() if n >= 1000]), 1)
             permit = later
 

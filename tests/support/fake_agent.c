@@ -24,8 +24,8 @@
 #define FAKE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 
 static const char *const fake_manner_names[FAKE_MANNER_COUNT] = {
-    "proper", "silent",   "absent", "hangs-up", "garbage", "half",  "longer", "no-fd",    "two-fds",
-    "pipe",   "unsealed", "short",  "empty",    "size",    "major", "magic",  "instance",
+    "proper",  "silent", "absent",   "slow",  "hangs-up", "garbage", "half",  "longer", "no-fd",
+    "two-fds", "pipe",   "unsealed", "short", "empty",    "size",    "major", "magic",  "instance",
 };
 
 const char *fake_manner_name(enum fake_manner manner)
@@ -173,7 +173,7 @@ static void fake_answer(struct fake_agent *agent, int client)
         fd_count = 0;
     if (agent->manner == FAKE_TWO_FDS)
         fds[fd_count++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    agent->missed += !fake_send(client, bytes, len, fds, fd_count);
+    agent->missed += !fake_send(client, bytes, len, fds, fd_count) && agent->manner != FAKE_SLOW;
     if (own >= 0)
         close(own);
     if (fds[1] >= 0)
@@ -238,6 +238,8 @@ void fake_agent_serve(struct fake_agent *agent)
     if (client < 0 || agent->manner == FAKE_SILENT) /* kept open, and forgotten */
         return;
     agent->standard = fake_standard(client);
+    if (agent->manner == FAKE_SLOW)
+        usleep((HOMING_ATTACH_DEADLINE_MS + 5) * 1000);
     if (agent->manner != FAKE_HANGS_UP &&
         recv(client, request, sizeof(request), MSG_WAITALL) == sizeof(request) &&
         memcmp(request, attach_request, sizeof(request)) == 0)
