@@ -7,7 +7,8 @@
  * is the shim's, the one that libc.so.6 itself gives is without. Blocks of calls alternate, so that
  * both meet the same noise; the median block counts.
  *
- * usage: bench_lookup MANAGED UNMANAGED|- [NAMES]     NAMES: so many others, n0 n1 ..., are managed
+ * usage: bench_lookup MANAGED UNMANAGED|- [NAMES]     NAMES: so many others, n0 n1 ..., are
+ * managed, to 10.78.0.0, 10.78.0.1 ...
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -76,15 +77,18 @@ static void compare(const char *what, const char *service, struct side a, struct
     fflush(stdout);
 }
 
-static const char **make_names(size_t count)
+/* n0 n1 ..., or the addresses that they stand for. */
+static const char **make_names(size_t count, int as_addresses)
 {
     const char **names = calloc(count, sizeof(*names));
 
     for (size_t i = 0; names && i < count; i++) {
-        char *name = malloc(24);
+        char *name = malloc(32);
 
-        if (name)
-            snprintf(name, 24, "n%zu", i);
+        if (name && as_addresses)
+            snprintf(name, 32, "10.78.%zu.%zu", i >> 8, i & 255);
+        else if (name)
+            snprintf(name, 32, "n%zu", i);
         names[i] = name;
     }
     return names;
@@ -113,8 +117,9 @@ int main(int argc, char **argv)
     compare("same with a port, as libpq calls it", "5432", (struct side){plain, literal, 1},
             (struct side){getaddrinfo, managed, 1});
     if (names)
-        compare("managed, one of many (libc: literal)", NULL, (struct side){plain, literal, 1},
-                (struct side){getaddrinfo, make_names(names), names});
+        compare("managed, one of many (libc: their addresses)", NULL,
+                (struct side){plain, make_names(names, 1), names},
+                (struct side){getaddrinfo, make_names(names, 0), names});
     if (strcmp(argv[2], "-") != 0)
         compare("unmanaged name, nscd", NULL, (struct side){plain, unmanaged, 1},
                 (struct side){getaddrinfo, unmanaged, 1});
