@@ -168,7 +168,7 @@ pg_family() { # the postmaster and its children
 
 pg_signal() { # SIGNAL NAME
     local pid
-    for pid in $(pg_family "$2"); do kill "-$1" "$pid" 2>/dev/null; done
+    for pid in $(pg_family "$2"); do kill "-$1" "$pid" 2>/dev/null || true; done # it may just have ended
 }
 
 # As a power failure of the process: no goodbye. The kernel closes the connections.
@@ -188,7 +188,7 @@ pg_ipc_remove() {
 }
 
 # As a silently dead host: connections stand, nothing answers.
-pg_freeze() { pg_signal STOP "$1"; }
+pg_freeze() { pg_signal STOP "$1" && pg_signal STOP "$1"; } # twice: it may just have started a child
 pg_thaw() { pg_signal CONT "$1"; }
 
 # Returns as soon as the promotion is requested; pg_promote waits until it has happened.
