@@ -30,13 +30,16 @@ HOSTS = os.path.join(directory(), "hosts")
 with open(HOSTS, "w") as hosts:  # what DNS would say, before the failover and long after it
     hosts.write("127.0.0.1 localhost\n%s %s\n" % (A, NAME))
 subprocess.run(["mount", "--bind", HOSTS, "/etc/hosts"], check=True)
-agent = Agent("""
+CLUSTERS = """
   - name: orders
     engine: postgresql
     members: [%s, %s]
     connection: "user=postgres dbname=postgres sslmode=disable"
     endpoints: [{names: [%s], role: writer}]
-""" % (pg.member("a"), pg.member("b"), NAME))
+""" % (pg.member("a"), pg.member("b"), NAME)
+agent = Agent(CLUSTERS)
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
+inside = []  # what to put before a command that is to run where the accepting program is
 
 
 def gave_up(*_):
@@ -51,8 +54,8 @@ def start(*command):
 
 
 class Dialer:
-    def __init__(self, inside):
-        run = [os.path.join(BUILD, "homingctl"), "--socket", agent.socket, "run", "--"]
+    def __init__(self, of=agent):
+        run = [os.path.join(BUILD, "homingctl"), "--socket", of.socket, "run", "--"]
         self.process, self.first = start(*inside, *run, CONNECTS, "dial", NAME, pg.port(), str(RATE))
 
     def begin(self):
@@ -90,8 +93,8 @@ def no_connect_fails_when_the_cluster_is_switched_off_and_on_again_under_load():
     server, said = start("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
                          CONNECTS, "serve", pg.port(), A, B)
     equal(said, "ready")
-    inside = ["nsenter", "--net=/proc/%d/ns/net" % server.pid]
-    dialers = [Dialer(inside) for _ in range(PROCESSES)]
+    inside.extend(["nsenter", "--net=/proc/%d/ns/net" % server.pid])
+    dialers = [Dialer() for _ in range(PROCESSES)]
     equal([one.first for one in dialers], [A] * PROCESSES)
     pg.stop("a")
     pg.promote("b")
@@ -109,6 +112,30 @@ def no_connect_fails_when_the_cluster_is_switched_off_and_on_again_under_load():
     results = [one.end() for one in dialers]
     print("# %.0f connects per second" % (sum(connects for connects, _, _ in results) / seconds))
     equal([(failed, lines) for _, failed, lines in results], [(0, [])] * PROCESSES)
+
+
+@test
+def an_agent_that_cannot_sever_redirects_even_what_was_looked_up_before_it_ran():
+    base = directory()
+    os.chown(base, 65534, 65534)
+    lone = Agent(CLUSTERS, base=base)
+    os.chmod(lone.config, 0o644)
+    early = Dialer(lone)
+    equal(early.first, A)
+    lone.spawn(before=NOBODY)
+    eventually(lone.answers, "an answer of the agent; log: " + lone.log_path)
+    lone.wait_writer("orders", pg.member("b"))
+    severing = lone.status()["severing"]
+    equal(severing["available"], False)
+    assert "CAP_NET_ADMIN" in severing["why"], severing
+    early.begin()
+    signal.alarm(PATIENCE)
+    while early.change()[1] != B:
+        pass  # the first ones, until the agent has answered
+    signal.alarm(0)
+    equal(Dialer(lone).first, B)
+    _, failed, lines = early.end()
+    equal((failed, lines), (0, []))
 
 
 main()

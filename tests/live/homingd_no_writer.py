@@ -32,7 +32,7 @@ own_mounts()
 OUTAGE = float(os.environ.get("HOMING_OUTAGE_SECONDS", "5"))
 NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts pg
 JARS = ["/usr/share/java/HikariCP.jar", "/usr/share/java/postgresql.jar", "/usr/share/java/slf4j-api.jar"]
-NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
+NAME, UNMANAGED = "orders-db.invalid", "elsewhere.invalid"
 HOLD_MS = 2000  # the default of `hold`
 LOOKUP_ERRORS = ("translate host name", "ENOTFOUND", "EAI_", "getaddrinfo", "UnknownHost")
 
@@ -43,7 +43,7 @@ pg.sql("a", "CREATE TABLE writes (client text)")
 PORT = pg.port()
 OUT = directory()
 with open(OUT + "/hosts", "w") as hosts:  # what DNS would say, before the failover and long after it
-    hosts.write("127.0.0.1 localhost\n%s %s %s\n" % (pg.address("a"), NAME, READERS))
+    hosts.write("127.0.0.1 localhost\n127.0.0.1 %s\n%s %s\n" % (UNMANAGED, pg.address("a"), NAME))
 subprocess.run(["mount", "--bind", OUT + "/hosts", "/etc/hosts"], check=True)
 agent = Agent("""
   - name: orders
@@ -52,10 +52,8 @@ agent = Agent("""
     connection: "user=postgres dbname=postgres sslmode=disable"
     max_switches: 0
     max_lag: 100GB
-    endpoints:
-      - {names: [%s], role: writer}
-      - {names: [%s], role: reader}
-""" % (pg.member("a"), pg.member("b"), NAME, READERS))
+    endpoints: [{names: [%s], role: writer}]
+""" % (pg.member("a"), pg.member("b"), NAME))
 agent.start()
 agent.wait_writer("orders", pg.member("a"))
 eventually(lambda: agent.status()["severing"]["available"], "severing is available")
@@ -135,7 +133,7 @@ def hikari():
 
 def dialers(when):
     dialer = ["/usr/bin/python3", "-B", os.path.join(HERE, "dialer.py")]
-    return [Dialer("%s, %s" % (kind, when), [*dialer, kind, NAME, PORT, "localhost", READERS])
+    return [Dialer("%s, %s" % (kind, when), [*dialer, kind, NAME, PORT, "localhost", UNMANAGED])
             for kind in ("blocking", "nonblocking")]
 
 

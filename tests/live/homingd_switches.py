@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many switches in a row with many clients, each with one quiet connection that is severed each time: nobody is
+lost, and neither homingd nor homing-sever nor the clients get larger or keep descriptors.
+
+HOMING_SWITCHES (20) is how many.
+"""
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from homing import BUILD, Agent, Servers, cleanups, equal, eventually, main, test  # noqa: E402
+from sever import need_root  # noqa: E402
+
+need_root()
+SWITCHES = int(os.environ.get("HOMING_SWITCHES", "20"))
+CLIENTS = 20
+WARM = 3  # switches after which everything has its size
+HISTORY = 256  # entries of homingd's history: from then on a new one takes the place of the oldest
+GROWTH_KB = 256  # of one process after that: fragments of memory, less than 1 KB per client and switch
+NAME = "orders-db.invalid"
+pg = Servers()
+pg.init("a")
+pg.clone("b", "a")
+agent = Agent("""
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    max_switches: 0
+    max_lag: 100GB
+    endpoints: [{names: [%s], role: writer}]
+""" % (pg.member("a"), pg.member("b"), NAME))
+
+
+class Client:
+    """holder.py, under the shim."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [os.path.join(BUILD, "homingctl"), "--socket", agent.socket, "run", "--", "/usr/bin/python3", "-B",
+             os.path.join(HERE, "holder.py"), NAME, pg.port()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
+        cleanups.append(lambda: (self.process.kill(), self.process.wait()))
+
+    def said(self):
+        return self.process.stdout.readline().split()[:2]
+
+    def ask(self):
+        self.process.stdin.write("ask\n")
+
+
+def started():
+    """A client, connected; another one, should the agent not have answered the first lookup in time."""
+    one = Client()
+    return one if one.said() == [pg.address("a")] else started()
+
+
+def fill_history():
+    for _ in range(HISTORY // 2):
+        agent.ok("mode", "orders", "sever")
+        agent.ok("mode", "orders", "default")
+
+
+def size(pid):
+    """(descriptors, KB of memory)"""
+    with open("/proc/%d/status" % pid) as status:
+        memory = next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+    return len(os.listdir("/proc/%d/fd" % pid)), memory
+
+
+def family(pid):
+    """It and its children."""
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
+        return [pid, *map(int, children.read().split())]
+
+
+def sizes(clients):
+    """By name."""
+    found = {"homingd": size(agent.process.pid)}
+    found.update(("homing-sever %d" % n, size(pid)) for n, pid in enumerate(family(agent.status()["severing"]["pid"])))
+    found.update(("client %d" % n, size(one.process.pid)) for n, one in enumerate(clients))
+    return found
+
+
+def demote(name, other):
+    """It stays up, and all connections with it; writes fail from now on. The other one is promoted."""
+    pg.sql(name, "ALTER SYSTEM SET default_transaction_read_only = on")
+    pg.sql(name, "SELECT pg_reload_conf()")
+    pg.promote(other)
+
+
+def switch(clients, old, new):
+    demote(old, new)
+    agent.wait_writer("orders", pg.member(new))
+    eventually(lambda: agent.cluster("orders")["severed"] == switch.severed + CLIENTS,
+               "all are severed: %s" % agent.json("history"))
+    switch.severed += CLIENTS
+    for one in clients:
+        one.ask()
+    equal([one.said() for one in clients], [["anew", pg.address(new)]] * CLIENTS)
+    pg.rejoin(old, new)
+    eventually(lambda: agent.member("orders", pg.member(old))["role"] == "reader", old + " is a reader")
+    agent.wait_writer("orders", pg.member(new))
+
+
+@test
+def every_client_follows_every_switch_and_nothing_leaks():
+    agent.start()
+    eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+    agent.wait_writer("orders", pg.member("a"))
+    fill_history()
+    clients = [started() for _ in range(CLIENTS)]
+    switch.severed, old, new = 0, "a", "b"
+    for number in range(1, SWITCHES + 1):
+        switch(clients, old, new)
+        old, new = new, old
+        if number == min(WARM, SWITCHES - 1):
+            before = sizes(clients)
+    eventually(lambda: all(now[0] <= before.get(name, (0, 0))[0] for name, now in sizes(clients).items()),
+               "no descriptor is left open")
+    after = sizes(clients)
+    grown = {name: after[name][1] - before[name][1] for name in after}
+    print("# grown by, in KB: %s; clients %d at most" % (
+        {name: kb for name, kb in grown.items() if "client" not in name},
+        max(kb for name, kb in grown.items() if "client" in name)))
+    equal({name: kb for name, kb in grown.items() if kb > GROWTH_KB}, {})
+    rows = agent.json("connections")["connections"]
+    equal(sorted((row["pid"], row["member"], row["outdated"]) for row in rows),
+          sorted((one.process.pid, pg.member(old), False) for one in clients))
+    equal(agent.status()["severing"]["processes"], CLIENTS)
+
+
+main()
