@@ -101,17 +101,26 @@ static void check_entry(const struct view_map *map, const struct view_entry *ent
     view_entry_stale(entry, 100000);
 }
 
-static void check_members(const struct view_map *map, uint32_t cluster)
+static void check_address(const struct view_address *at)
+{
+    if ((at->family != 4 && at->family != 6) ||
+        strnlen(at->text, sizeof(at->text)) == sizeof(at->text))
+        abort();
+}
+
+/* Those asked for by a flag have it; VIEW_MEMBER_ALL brings those without any too. */
+static void check_members(const struct view_map *map, uint32_t cluster, uint8_t flags)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
-    uint32_t count = view_read_members(map, cluster, 0xff, at, HOMING_VIEW_ADDRESSES_MAX);
+    uint32_t count = view_read_members(map, cluster, flags, at, HOMING_VIEW_ADDRESSES_MAX);
 
     if (count > HOMING_VIEW_ADDRESSES_MAX)
         abort();
-    for (uint32_t i = 0; i < count; i++)
-        if ((at[i].family != 4 && at[i].family != 6) || at[i].flags == 0 ||
-            strnlen(at[i].text, sizeof(at[i].text)) == sizeof(at[i].text))
+    for (uint32_t i = 0; i < count; i++) {
+        check_address(&at[i]);
+        if (flags != VIEW_MEMBER_ALL && (at[i].flags & flags) == 0)
             abort();
+    }
 }
 
 static void read_all(const struct view_map *map, const struct name *name)
@@ -120,9 +129,10 @@ static void read_all(const struct view_map *map, const struct name *name)
 
     if (view_read(map, name, &entry) == VIEW_FOUND) {
         check_entry(map, &entry);
-        check_members(map, entry.cluster);
+        check_members(map, entry.cluster, VIEW_MEMBER_ALL);
     }
-    check_members(map, 0);
+    check_members(map, 0, VIEW_MEMBER_ALL);
+    check_members(map, 0, VIEW_MEMBER_READER);
     view_heartbeat_ms(map);
     view_retired(map);
 }
