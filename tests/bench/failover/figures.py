@@ -21,6 +21,7 @@ HUNG_MS = 5000
 @dataclass
 class Figures:
     first_ms: float | None      # promotion → first good write; None: not while watched
+    returned_ms: float | None   # the same from the return of pg_promote()
     outage_ms: float | None     # last good write before → first good write
     failed: int                 # all from the cut on
     late: int                   # of those, begun after the view was published (or the promotion)
@@ -60,6 +61,7 @@ def measure(statements, times, died=False):
     never = [s for s in statements if s[2] is None and s[0] < times["end"] - HUNG_MS]
     return Figures(
         first_ms=max(0, after[0] - promoted) if after else None,
+        returned_ms=max(0, after[0] - times["returned"]) if after else None,
         outage_ms=after[0] - before[-1] if after and before else None,
         failed=len(failed), late=len(late), read_only=sum(map(is_read_only, late)),
         last_ms=max((s[1] for s in failed), default=promoted) - promoted if failed else None,
@@ -68,13 +70,13 @@ def measure(statements, times, died=False):
 
 # --- The table
 
-COLUMNS = ("client", "homing", "n", "first", "max", "outage", "failed", "max", "late", "25006", "last", "open", "hung",
+COLUMNS = ("client", "homing", "n", "first", "max", "returned", "outage", "failed", "max", "late", "25006", "last", "open", "hung",
            "died")
-LEGEND = """Seconds, of n rounds. first: promotion to first good write, median and max. outage: last good write before it to
-that write, median. failed: statements, median and max. Of one round at most: late: failed although begun after
-the view was published (without homing: after the promotion); 25006: late, and refused as read-only; last:
-promotion to last failure; open: statements that never returned. Rounds: hung: no write again, a statement
-open; died: the process ended by itself.
+LEGEND = """Seconds, of n rounds. first: promotion to first good write, median and max. returned: the same from the return of
+pg_promote(), median. outage: last good write before the promotion to that write, median. failed: statements,
+median and max. Of one round at most: late: failed although begun after the view was published (without homing:
+after the promotion); 25006: late, and refused as read-only; last: promotion to last failure; open: statements
+that never returned. Rounds: hung: no write again, a statement open; died: the process ended by itself.
 """
 
 
@@ -84,12 +86,13 @@ def seconds(ms, watch_ms):
 
 def row(name, mode, figures, watch_ms):
     """A line of the table; a client that never recovered counts as the whole time watched."""
-    first = [f.first_ms if f.first_ms is not None else watch_ms for f in figures]
-    outage = [f.outage_ms if f.outage_ms is not None else watch_ms for f in figures]
+    first, returned, outage = ([watch_ms if value is None else value for value in values] for values in zip(
+        *((f.first_ms, f.returned_ms, f.outage_ms) for f in figures)))
     failed = [f.failed for f in figures]
     last = [f.last_ms for f in figures if f.last_ms is not None]
     return (name, mode, str(len(figures)), seconds(statistics.median(first), watch_ms),
-            seconds(max(first), watch_ms), seconds(statistics.median(outage), watch_ms),
+            seconds(max(first), watch_ms), seconds(statistics.median(returned), watch_ms),
+            seconds(statistics.median(outage), watch_ms),
             "%.0f" % statistics.median(failed), str(max(failed)), str(max(f.late for f in figures)),
             str(max(f.read_only for f in figures)), "%.2f" % (max(last) / 1000) if last else "-",
             str(max(f.never for f in figures)), str(sum(f.first_ms is None and f.never > 0 for f in figures)),

@@ -46,7 +46,7 @@ def hikari(url):
 ALL = [
     Client("HikariCP", hikari(JDBC % (NAME + ":" + PORT))),
     Client("node pg Pool", node("node_pg.js")),
-    Client("node pg Pool, no 'error' listener", node("node_pg.js", "unheard")),
+    Client("node pg Pool, no 'error' listener", node("node_pg.js", "unheard"), repeat=False),
     Client("Sequelize", node("sequelize.js")),
     Client("TypeORM", node("typeorm.js")),
     Client("asyncpg pool", python("asyncpg_pool.py")),
@@ -62,7 +62,7 @@ ALL = [
     # The files are in the directory that clients run in.
     Client("psycopg2, TLS verify-full", python("psycopg2_loop.py"), plain=False, env={"PGSSLMODE": "verify-full"}),
     Client("HikariCP, TLS verify-full", hikari(JDBC_TLS), plain=False),
-    Client("psycopg2 through PgBouncer", python("psycopg2_loop.py"), proxy="pgbouncer"),
+    Client("psycopg2 through PgBouncer", python("psycopg2_loop.py"), repeat=False, proxy="pgbouncer"),
     Client("psycopg2 through HAProxy, checks", python("psycopg2_loop.py"), homing=False, proxy="haproxy"),
     Client("libpq, both hosts", python("psycopg2_loop.py", "target_session_attrs=read-write"), homing=False,
            env={"PGHOST": BOTH}),
@@ -82,6 +82,16 @@ class Lane:
     def id(self):
         name = "".join(c if c.isalnum() else "-" for c in self.client.name.lower())
         return name + ("+homing" if self.homing else "")
+
+    @property
+    def soon(self):
+        """Whether it is expected to write again within seconds."""
+        return self.homing and self.client.repeat
+
+    @property
+    def floor(self):
+        """Whether what it needs by itself is worth knowing: beside it stands the same client with homing."""
+        return not self.homing and self.client.homing and self.client.repeat
 
 
 def choose(only, homing):

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import psycopg2
@@ -13,10 +14,11 @@ import figures
 import lanes
 import proxies
 import timeline
-from stage import ADDRESSES, NAME, PORT, Stage, eventually
+from stage import ADDRESSES, NAME, PORT, Background, Stage, eventually
 
 CALM_MS = 3000  # all good for so long: a round of none but homing's lanes may end
-TITLES = {"F1": "F1: planned switchover, the old primary returns read-only",
+TITLES = {"F0": "F0: no failover: the primary restarts in place, at the address that all have. What the clients need themselves",
+          "F1": "F1: planned switchover, the old primary returns read-only",
           "F2": "F2: the link goes down, nothing ever arrives again"}
 
 
@@ -90,42 +92,71 @@ def observe(node):
     return db.cursor()
 
 
-def promote(observer):
-    """Returns when it first answered that it is a primary: sooner than pg_promote() would return."""
-    observer.execute("SELECT pg_promote(false)")
+def promote(standby, times):
+    """Notes when it first answered that it is a primary, and when pg_promote() returned, which is later."""
+    def call():
+        operator = observe(standby)
+        ready.set()
+        operator.execute("SELECT pg_promote()")
+        times["returned"] = now_ms()
+        operator.connection.close()
+
+    observer, ready = observe(standby), threading.Event()
+    operator = Background(call)
+    operator.start()
+    ready.wait()
     while True:
         observer.execute("SELECT pg_is_in_recovery()")
         if not observer.fetchone()[0]:
-            return now_ms()
+            times["promoted"] = now_ms()
+            break
         time.sleep(0.005)
+    operator.join()
+    observer.connection.close()
+
+
+def restart(stage, node, times):
+    """Notes when it first let somebody in again."""
+    stage.pg(node, "stop", node, "fast")
+    start = Background(stage.pg, node, "start", node)
+    start.start()
+    while "promoted" not in times:
+        try:
+            observe(node).connection.close()
+            times["promoted"] = now_ms()
+        except psycopg2.OperationalError:
+            time.sleep(0.005)
+    start.join()
+    times["returned"] = now_ms()
 
 
 def fail_over(stage, kind, writer, standby, options):
     """Times of what happened; in F1 the old primary is on its way back."""
-    observer, rejoin, times = observe(standby), None, {"cut": now_ms()}
-    if kind == "F1":
+    rejoin, times = None, {"cut": now_ms()}
+    if kind == "F0":
+        restart(stage, writer, times)
+    elif kind == "F1":
         stage.pg(writer, "stop", writer, "fast")
-        times["promoted"] = promote(observer)
+        promote(standby, times)
         rejoin = stage.rejoin(writer, standby)
     else:
         stage.net.cut(writer)
         time.sleep(options.promote_after)
-        times["promoted"] = promote(observer)
-    observer.connection.close()
+        promote(standby, times)
     return times, rejoin
 
 
-def watch(stage, players, times, options, standby):
-    """Until the time is over or, with homing alone, all is calm."""
+def watch(stage, players, times, kind, options, standby, whole):
+    """Until the time is over or, with nobody there who takes longer and `whole` not asked for, all is calm."""
     end = times["promoted"] + options.watch * 1000
-    alone = all(p.lane.homing for p in players)
+    brief = not whole and (kind == "F0" or all(p.lane.soon for p in players))
     while (now := now_ms()) < end:
-        if "dns" not in times and now >= times["promoted"] + options.dns_late * 1000:
+        if "dns" not in times and kind != "F0" and now >= times["promoted"] + options.dns_late * 1000:
             stage.point_dns(standby)
             times["dns"] = now
-        if alone and now > times["promoted"] + 2 * CALM_MS and all(p.calm_since(now - CALM_MS) for p in players):
+        if brief and now > times["promoted"] + 2 * CALM_MS and all(p.calm_since(now - CALM_MS) for p in players):
             break
-        time.sleep(0.5 if not alone else 1)
+        time.sleep(0.5 if brief else 1)
     times["end"] = now_ms()
 
 
@@ -145,41 +176,47 @@ def start_players(stage, chosen, directory, settle):
     return players
 
 
-def play_round(stage, kind, chosen, writer, standby, directory, options):
-    """times, [(lane, statements, died)]"""
+def play_round(stage, kind, chosen, nodes, directory, options, whole):
+    """times, [(lane, statements, died)]; nodes: the writer and the standby, which change places"""
+    writer, standby = nodes
     players = start_players(stage, chosen, directory, options.settle)
     times, rejoin = fail_over(stage, kind, writer, standby, options)
-    watch(stage, players, times, options, standby)
+    watch(stage, players, times, kind, options, standby, whole)
     for player in players:
         player.stop()
-    times["published"] = stage.published_ms(times["cut"])
+    times["published"] = stage.published_ms(times["cut"]) if kind != "F0" else None
+    if kind != "F0":
+        restore(stage, writer, standby, rejoin)
+        nodes.reverse()
+    stage.wait_agent(nodes[0])
+    return times, [(p.lane, p.found, p.died) for p in players]
+
+
+def restore(stage, writer, standby, rejoin):
     if not rejoin:
         stage.net.mend(writer)
         rejoin = stage.rejoin(writer, standby)
     rejoin.join()
     stage.point_dns(standby)
-    stage.wait_agent(standby)
-    return times, [(p.lane, p.found, p.died) for p in players]
 
 
 class Results:
     def __init__(self, out, options, mode):
         self.out, self.options, self.mode, self.text, self.tsv, self.panels = out, options, mode, [], [], []
 
-    def add(self, kind, rounds):
+    def add(self, kind, rounds, order):
         watch_ms = self.options.watch * 1000
-        by_lane = {}
-        for times, played in rounds:
+        by_lane = {lane.id: (lane, []) for lane in order}
+        for _, times, played in rounds:
             since = {False: dict(times, published=None), True: times}
             for lane, statements, died in played:
-                by_lane.setdefault((lane.client.name, lane.homing), []).append(
-                    figures.measure(statements, since[lane.homing], died))
-        rows = [figures.row(name, self.mode if homing else "-", of_lane, watch_ms)
-                for (name, homing), of_lane in by_lane.items()]
+                by_lane[lane.id][1].append(figures.measure(statements, since[lane.homing], died))
+        rows = [figures.row(lane.client.name, self.mode if lane.homing else "-", of_lane, watch_ms)
+                for lane, of_lane in by_lane.values() if of_lane]
         self.text.append("%s\n\n%s" % (TITLES[kind], figures.table(rows)))
         self.tsv.append(figures.tsv(kind, rows))
-        times, played = rounds[0]
-        self.panels.append((TITLES[kind], times, [(lane.client.name, lane.homing, s) for lane, s, _ in played]))
+        if kind != "F0":
+            self.panels.append((TITLES[kind], *timeline.aligned([r for r in rounds if r[0] == 0], order)))
         self.save()
         print("\n" + self.text[-1], flush=True)
 
@@ -202,24 +239,44 @@ def main(options, work, build):
             shutil.copy(log, out)
 
 
-def play_all(stage, options, out):
-    results, writer, standby = Results(out, options, stage.mode), "a", "b"
-    chosen = lanes.choose(options.only, stage.mode != "none")
-    alone = [lane for lane in chosen if lane.homing and lane.client.repeat]
-    print("Seconds from the promotion to a client's first good write; homing's mode: %s" % stage.mode, flush=True)
-    for kind in options.kind or ("F1", "F2"):
-        rounds = []
-        for number in range(max(options.rounds, options.plain_rounds)):
-            players = chosen if number < options.plain_rounds else alone
-            if not players:
-                break
-            directory = "%s/rounds/%s.%d" % (out, kind, number + 1)
-            rounds.append(play_round(stage, kind, players, writer, standby, directory, options))
-            writer, standby = standby, writer
-            times = rounds[-1][0]
-            print("%s round %d: %.1f s, load %.1f" % (kind, number + 1, (times["end"] - times["cut"]) / 1000,
-                                                     os.getloadavg()[0])
+def in_groups(some, apart):
+    """At most `apart` at a time; 0: all at once."""
+    size = apart or max(1, len(some))
+    return [some[at:at + size] for at in range(0, len(some), size)]
+
+
+def together(kind, chosen, number, options):
+    """Who plays the same failover in a round: [[lane]]. Apart, those who are soon well do not wait for each
+    other's processor time; those who are not wait for something else, and play all together."""
+    if kind == "F0":
+        return in_groups([lane for lane in chosen if lane.floor], options.apart)
+    soon = [lane for lane in chosen if lane.soon]
+    if number >= options.plain_rounds:
+        return in_groups(soon, options.apart)
+    if not options.apart:
+        return [chosen]
+    return [g for g in ([lane for lane in chosen if not lane.soon], *in_groups(soon, options.apart)) if g]
+
+
+def play_kind(stage, kind, chosen, nodes, out, options):
+    """[(round, times, played)], several of a round if some play apart."""
+    found = []
+    for number in range(max(options.rounds, options.plain_rounds if kind != "F0" else 0)):
+        for part, players in enumerate(together(kind, chosen, number, options)):
+            directory = "%s/rounds/%s.%d.%d" % (out, kind, number + 1, part + 1)
+            times, played = play_round(stage, kind, players, nodes, directory, options, number == 0 and kind != "F0")
+            found.append((number, times, played))
+            print("%s round %d: %d clients, %.1f s, load %.1f" % (
+                kind, number + 1, len(players), (times["end"] - times["cut"]) / 1000, os.getloadavg()[0])
                   + (", view %+.0f ms after the promotion" % (times["published"] - times["promoted"])
                      if times["published"] else ""), flush=True)
-        results.add(kind, rounds)
+    return found
+
+
+def play_all(stage, options, out):
+    results, nodes = Results(out, options, stage.mode), ["a", "b"]
+    chosen = lanes.choose(options.only, stage.mode != "none")
+    print("Seconds from the promotion to a client's first good write; homing's mode: %s" % stage.mode, flush=True)
+    for kind in options.kind or ("F0", "F1", "F2"):
+        results.add(kind, play_kind(stage, kind, chosen, nodes, out, options), chosen)
     print(figures.LEGEND + "\nIn %s: table.txt, table.tsv, timeline.svg, rounds/" % out)

@@ -81,8 +81,20 @@ def panel(x, title, times, lanes, height):
     return out
 
 
+def aligned(rounds, order):
+    """times and lanes of a panel, from failovers of one round: all as if they had been that of the first."""
+    times, lanes = rounds[0][1], {}
+    for _, own, played in rounds:
+        shift = times["promoted"] - own["promoted"]
+        for lane, statements, _ in played:
+            lanes[lane.id] = [(s[0] + shift, s[1] and s[1] + shift, *s[2:]) for s in statements]
+    return times, [(lane.client.name, lane.homing, lanes.get(lane.id, [])) for lane in order]
+
+
 def svg(panels, mode):
     """panels: [(title, times, [(client, homing, statements)])], the same lanes in each."""
+    if not panels:
+        return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
     lanes = panels[0][2]
     height = LINE * len(lanes)
     width = LABEL + len(panels) * (PANEL + GAP)
