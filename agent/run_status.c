@@ -235,7 +235,7 @@ static void put_severing(struct msg_writer *w, const struct run *run)
     snprintf(why, sizeof(why), "%s%s", status->why,
              status->instance ? "" : ": start homing-sever, or homingd with CAP_NET_ADMIN");
     msg_put_str(w, "severing");
-    msg_put_map(w, 7);
+    msg_put_map(w, 8);
     msg_put_key_bool(w, "available", available);
     msg_put_key_str(w, "why", available ? NULL : why);
     msg_put_key_uint(w, "pid", status->pid);
@@ -243,6 +243,7 @@ static void put_severing(struct msg_writer *w, const struct run *run)
     msg_put_key_uint(w, "redirected", status->counts[TAG_COUNT_REDIRECTED]);
     msg_put_key_uint(w, "would_redirect", status->counts[TAG_COUNT_WOULD_REDIRECT]);
     msg_put_key_uint(w, "refused", status->counts[TAG_COUNT_REFUSED]);
+    msg_put_key_uint(w, "shared_address", status->counts[TAG_COUNT_SHARED_ADDRESS]);
 }
 
 static void put_agent_alarms(struct msg_writer *w, const struct run *run)

@@ -18,8 +18,9 @@ struct show {
     bool positions; /* of the members, beside their lag: evidence, for explain */
 };
 
-/* Returns whether all is well: no alarm, and every cluster steady or frozen. `only`: NULL, or the
- * one cluster to show; *ret_found: whether there was one. */
+/* Returns whether all is well: no alarm, every cluster steady or frozen, and severing available
+ * where a writer's name is in mode sever. `only`: NULL, or the one cluster to show; *ret_found:
+ * whether there was one. */
 bool show_status(const struct show *show, const struct msg_value *status, const char *only,
                  bool *ret_found);
 

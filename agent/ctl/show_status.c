@@ -287,6 +287,34 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster)
     return is_good(cluster);
 }
 
+/* Whether a writer's endpoint of it is in mode sever. */
+static bool wants_severing(const struct msg_value *cluster)
+{
+    const struct msg_value *endpoints = msg_get(cluster, "endpoints");
+
+    for (uint32_t i = 0; i < msg_array_len(endpoints); i++) {
+        const struct msg_value *endpoint = msg_array_at(endpoints, i);
+        if (is(endpoint, "mode", "sever") && is(endpoint, "role", "writer"))
+            return true;
+    }
+    return false;
+}
+
+/* An old agent does not say. */
+static bool cannot_sever(const struct msg_value *severing)
+{
+    return severing && !msg_get_bool(severing, "available", false);
+}
+
+static uint32_t count_wanting(const struct msg_value *clusters)
+{
+    uint32_t wanting = 0;
+
+    for (uint32_t i = 0; i < msg_array_len(clusters); i++)
+        wanting += wants_severing(msg_array_at(clusters, i));
+    return wanting;
+}
+
 static uint32_t count_bad(const struct msg_value *clusters)
 {
     uint32_t bad = 0;
@@ -296,8 +324,9 @@ static uint32_t count_bad(const struct msg_value *clusters)
     return bad;
 }
 
+/* `unserved`: clusters in mode sever where nothing can be severed. */
 static void show_agent(const struct show *show, const struct msg_value *status, uint32_t count,
-                       uint32_t bad)
+                       uint32_t bad, uint32_t unserved)
 {
     fputs("homingd ", show->out);
     show_str(show, status, "version", "?");
@@ -306,53 +335,90 @@ static void show_agent(const struct show *show, const struct msg_value *status, 
     fprintf(show->out, ": %u cluster%s, ", count, count == 1 ? "" : "s");
     if (bad)
         fprintf(show->out, "%s%u not well%s\n", paint(show, RED), bad, paint(show, NONE));
+    else if (unserved)
+        fprintf(show->out, "%sno connection can be severed%s\n", paint(show, RED),
+                paint(show, NONE));
     else
         fputs("all well\n", show->out);
     show_alarms(show, msg_get(status, "alarms"));
 }
 
-/* One line: what layer 3 can do here, and what the layers have done. */
+static void show_ability(const struct show *show, const struct msg_value *severing)
+{
+    if (!cannot_sever(severing)) {
+        fputs("severing: available\n", show->out);
+        return;
+    }
+    fprintf(show->out, "severing: %snot available%s: ", paint(show, RED), paint(show, NONE));
+    show_str(show, severing, "why", "?");
+    fputc('\n', show->out);
+}
+
+/* What layer 3 can do here, and what the layers have done. */
 static void show_severing(const struct show *show, const struct msg_value *severing)
 {
-    bool available = msg_get_bool(severing, "available", false);
-
     if (!severing)
         return;
-    fprintf(show->out, "severing: %s%s", available ? "available" : paint(show, RED),
-            available ? "" : "not available");
-    if (!available) {
-        fprintf(show->out, "%s: ", paint(show, NONE));
-        show_str(show, severing, "why", "?");
-    }
-    fprintf(show->out, "\nprocesses with a permit: %llu; connects redirected: %llu",
+    show_ability(show, severing);
+    fprintf(show->out, "processes with a permit: %llu; connects redirected: %llu",
             (unsigned long long)msg_get_uint(severing, "processes", 0),
             (unsigned long long)msg_get_uint(severing, "redirected", 0));
     if (msg_get_uint(severing, "would_redirect", 0))
         fprintf(show->out, ", would have been: %llu",
                 (unsigned long long)msg_get_uint(severing, "would_redirect", 0));
+    if (msg_get_uint(severing, "shared_address", 0))
+        fprintf(show->out, "; not, for two names share the address: %llu",
+                (unsigned long long)msg_get_uint(severing, "shared_address", 0));
     fputc('\n', show->out);
+}
+
+static bool show_all(const struct show *show, const struct msg_value *status)
+{
+    const struct msg_value *clusters = msg_get(status, "clusters");
+    const struct msg_value *severing = msg_get(status, "severing");
+    uint32_t count = msg_array_len(clusters), bad = count_bad(clusters);
+    uint32_t unserved = cannot_sever(severing) ? count_wanting(clusters) : 0;
+
+    show_agent(show, status, count, bad, unserved);
+    show_severing(show, severing);
+    for (uint32_t i = 0; i < count; i++) {
+        fputc('\n', show->out);
+        show_cluster(show, msg_array_at(clusters, i));
+    }
+    return bad == 0 && unserved == 0;
+}
+
+static bool show_only(const struct show *show, const struct msg_value *status, const char *only,
+                      bool *ret_found)
+{
+    const struct msg_value *clusters = msg_get(status, "clusters");
+    const struct msg_value *severing = msg_get(status, "severing");
+    bool good = true, unserved;
+
+    *ret_found = false;
+    for (uint32_t i = 0; i < msg_array_len(clusters); i++) {
+        const struct msg_value *cluster = msg_array_at(clusters, i);
+        if (!is(cluster, "cluster", only))
+            continue;
+        *ret_found = true;
+        unserved = cannot_sever(severing) && wants_severing(cluster);
+        good = show_cluster(show, cluster) && !unserved;
+        if (unserved)
+            show_ability(show, severing);
+    }
+    return good;
 }
 
 bool show_status(const struct show *show, const struct msg_value *status, const char *only,
                  bool *ret_found)
 {
-    const struct msg_value *clusters = msg_get(status, "clusters");
-    uint32_t count = msg_array_len(clusters), bad = count_bad(clusters);
-    bool good = msg_array_len(msg_get(status, "alarms")) == 0 && (only || bad == 0);
+    bool good = true;
 
-    *ret_found = !only;
-    if (!only) {
-        show_agent(show, status, count, bad);
-        show_severing(show, msg_get(status, "severing"));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct msg_value *cluster = msg_array_at(clusters, i);
-        if (only && !is(cluster, "cluster", only))
-            continue;
+    if (only)
+        good = show_only(show, status, only, ret_found);
+    else {
         *ret_found = true;
-        if (!only)
-            fputc('\n', show->out);
-        good = show_cluster(show, cluster) && good;
+        good = show_all(show, status);
     }
-    return good;
+    return good && msg_array_len(msg_get(status, "alarms")) == 0;
 }

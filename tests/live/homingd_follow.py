@@ -17,6 +17,7 @@ CLUSTERS = """
     engine: postgresql
     members: [%s, %s]
     connection: "user=postgres dbname=postgres sslmode=disable"
+    mode: connect
     endpoints:
       - {names: [orders-db, orders-db.internal], role: writer}
       - {names: [orders-ro.internal], role: reader}
@@ -139,7 +140,7 @@ def a_mode_ordered_by_the_operator_holds_across_restarts_until_default():
     agent.start()
     equal(agent.cluster("orders")["mode"], "off")
     agent.ok("mode", "orders", "default")
-    equal(agent.cluster("orders")["endpoints"][0]["mode"], "sever")
+    equal(agent.cluster("orders")["endpoints"][0]["mode"], "connect")
     equal(agent.cluster("orders")["mode"], None)
 
 

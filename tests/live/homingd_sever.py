@@ -38,9 +38,11 @@ agent = Agent(CLUSTERS)
 class Holder:
     """holder.py, under the shim or (plain) not."""
 
+    program = ["-B", os.path.join(HERE, "holder.py")]
+
     def __init__(self, host, plain=False, of=agent, before=()):
         run = [] if plain else [os.path.join(BUILD, "homingctl"), "--socket", of.socket, "run", "--"]
-        self.process = subprocess.Popen([*before, *run, "/usr/bin/python3", "-B", os.path.join(HERE, "holder.py"), host, PORT],
+        self.process = subprocess.Popen([*before, *run, "/usr/bin/python3", *self.program, host, PORT],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         cleanups.append(self.end)
         self.first = self.process.stdout.readline().strip()
@@ -217,6 +219,11 @@ def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
     equal(severing["available"], False)
     assert "CAP_NET_ADMIN" in severing["why"], severing
     assert "not available" in lone.ctl("status").stdout
+    equal(lone.ctl("status").returncode, 1)
+    equal(lone.ctl("status", "orders").returncode, 1)
+    lone.ok("mode", "orders", "connect")
+    lone.ok("status")
+    lone.ok("mode", "orders", "default")
     equal(lone.ctl("connections").returncode, 1)
     helper = subprocess.Popen([*NOBODY, os.path.join(BUILD, "homing-sever"), "--run-dir", base + "/run"],
                               stderr=subprocess.DEVNULL)
@@ -304,6 +311,59 @@ def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed
     pod.wait_writer("orders", pg.member("b"))
     eventually(lambda: pod.cluster("orders")["severed"] == 1, "it is severed")
     equal(there.ask().split()[:2], ["anew", pg.address("b")])
+    pod.kill()
+
+
+KEEPS_THE_ADDRESS = """import socket, sys
+at = socket.getaddrinfo(sys.argv[1], sys.argv[2], socket.AF_INET, socket.SOCK_STREAM)[0][4]
+print(at[0], flush=True)
+for line in sys.stdin:
+    with socket.create_connection(at) as s: print(s.getpeername()[0], flush=True)
+"""
+
+
+class Keeper(Holder):
+    """Looks up once, and on ask() connects to that address again and says where it got."""
+
+    program = ["-c", KEEPS_THE_ADDRESS]
+
+
+def preload_without_destroy():
+    path = os.path.join(directory(), "no_destroy.so")
+    subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", path,
+                    os.path.join(HERE, "../support/no_destroy.c"), "-ldl"], check=True)
+    return dict(os.environ, LD_PRELOAD=path)
+
+
+@test
+def on_a_kernel_that_cannot_abort_sockets_names_and_connects_follow_and_status_says_so():
+    agent.start()
+    settle("a")
+    old_kernel = Agent(CLUSTERS)
+    with open(old_kernel.base + "/sever.log", "w") as log:
+        sever = subprocess.Popen([os.path.join(BUILD, "homing-sever"), "--run-dir", old_kernel.base + "/run"],
+                                 env=preload_without_destroy(), stderr=log)
+    cleanups.append(lambda: (sever.terminate(), sever.wait()))
+    eventually(lambda: os.path.exists(old_kernel.base + "/run-admin/sever.sock"), "homing-sever listens")
+    old_kernel.start()
+    old_kernel.wait_writer("orders", pg.member("b"))
+    eventually(lambda: "CONFIG_INET_DIAG_DESTROY" in old_kernel.status()["severing"]["why"], "it says what is missing")
+    equal(old_kernel.status()["severing"]["available"], False)
+    status = old_kernel.ctl("status")
+    equal(status.returncode, 1)
+    assert "severing: not available: this kernel cannot abort sockets (CONFIG_INET_DIAG_DESTROY)" in status.stdout
+    assert "CONFIG_INET_DIAG_DESTROY" in old_kernel.ok("explain", NAME), old_kernel.ok("explain", NAME)
+    held, keeper = Holder(NAME, of=old_kernel), Keeper(NAME, of=old_kernel)
+    equal([held.first, keeper.first, keeper.ask()], [pg.address("b")] * 3)
+    demote("b")
+    old_kernel.wait_writer("orders", pg.member("a"))
+    equal(old_kernel.resolve(NAME), [pg.address("a")])
+    equal(keeper.ask(), pg.address("a"))
+    equal(Holder(NAME, of=old_kernel).first, pg.address("a"))
+    equal(held.ask(), pg.address("b"))  # as without homing
+    equal(old_kernel.cluster("orders")["severed"], 0)
+    old_kernel.ok("mode", "orders", "connect")
+    equal(old_kernel.ctl("status").returncode, 0)
 
 
 main()

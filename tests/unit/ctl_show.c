@@ -227,12 +227,13 @@ static const struct msg_value *severing_of(bool available)
 {
     msg_put_map(&writer, 2);
     msg_put_str(&writer, "severing");
-    msg_put_map(&writer, 5);
+    msg_put_map(&writer, 6);
     msg_put_key_bool(&writer, "available", available);
     msg_put_key_str(&writer, "why", available ? NULL : "no CAP_NET_ADMIN: give it");
     msg_put_key_uint(&writer, "processes", 3);
     msg_put_key_uint(&writer, "redirected", 14);
     msg_put_key_uint(&writer, "would_redirect", 2);
+    msg_put_key_uint(&writer, "shared_address", 5);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 0);
     return result();
@@ -246,11 +247,52 @@ static void status_says_whether_severing_is_available_or_why_not(void **state)
     show_status(&show, severing_of(true), NULL, &found);
     assert_non_null(strstr(shown(), "severing: available\n"));
     assert_non_null(strstr(shown(), "processes with a permit: 3; connects redirected: 14, would "
-                                    "have been: 2\n"));
+                                    "have been: 2; not, for two names share the address: 5\n"));
     msg_writer_reset(&writer);
     msg_put_reply(&writer, 1);
     show_status(&show, severing_of(false), NULL, &found);
     assert_non_null(strstr(shown(), "severing: not available: no CAP_NET_ADMIN: give it\n"));
+}
+
+/* With one steady cluster, whose one endpoint has this mode. */
+static const struct msg_value *cannot_sever_in(const char *mode, const char *role)
+{
+    msg_writer_reset(&writer);
+    msg_put_reply(&writer, 1);
+    msg_put_map(&writer, 2);
+    msg_put_str(&writer, "severing");
+    msg_put_map(&writer, 2);
+    msg_put_key_bool(&writer, "available", false);
+    msg_put_key_str(&writer, "why", "no CAP_NET_ADMIN: give it");
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 1);
+    msg_put_map(&writer, 3);
+    msg_put_key_str(&writer, "cluster", "orders");
+    msg_put_key_str(&writer, "state", "steady");
+    msg_put_str(&writer, "endpoints");
+    msg_put_array(&writer, 1);
+    msg_put_map(&writer, 2);
+    msg_put_key_str(&writer, "mode", mode);
+    msg_put_key_str(&writer, "role", role);
+    return result();
+}
+
+static void a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed(void **state)
+{
+    bool found;
+
+    (void)state;
+    assert_true(show_status(&show, cannot_sever_in("observe", "writer"), NULL, &found));
+    assert_true(show_status(&show, cannot_sever_in("connect", "writer"), NULL, &found));
+    assert_true(show_status(&show, cannot_sever_in("sever", "reader"), NULL, &found));
+    assert_true(show_status(&show, cannot_sever_in("connect", "writer"), "orders", &found));
+    assert_null(strstr(shown(), "no connection can be severed"));
+    assert_false(show_status(&show, cannot_sever_in("sever", "writer"), NULL, &found));
+    assert_non_null(strstr(shown(), "1 cluster, no connection can be severed\n"));
+    assert_false(show_status(&show, cannot_sever_in("sever", "writer"), "orders", &found));
+    assert_true(found);
+    assert_true(show_status(&show, cannot_sever_in("sever", "writer"), "bills", &found));
+    assert_false(found);
 }
 
 static void put_connection(const char *command, bool outdated)
@@ -344,6 +386,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(status_says_whether_severing_is_available_or_why_not, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed, setup, teardown),
         cmocka_unit_test_setup_teardown(
             outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted, setup,
             teardown),
