@@ -102,6 +102,23 @@ static void text_denied(const struct run_cluster *rc, char *text, size_t size)
         }
 }
 
+static void text_second_writer(const struct run_cluster *rc, char *text, size_t size)
+{
+    const struct verdict *v = &rc->mind.verdict;
+    char member[MEMBER_TEXT_SIZE] = "nobody", term[48] = "none";
+
+    for (uint32_t i = 0; i < rc->conf->member_count; i++)
+        if (i != v->rival && v->fenced >> i & 1) {
+            run_text_member_at(rc, i, member);
+            run_text_term(rc->mind.topo.at[i].last.term, term, sizeof(term));
+            break;
+        }
+    snprintf(text, size,
+             "%s also claims to be the writer, with the older term %s: homing sends nobody there, "
+             "but what else connects may write to it: demote or stop it",
+             member, term);
+}
+
 void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_text,
                     size_t text_size, char *ret_command, size_t command_size)
 {
@@ -125,6 +142,9 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
     case ALARM_DENIED:
         text_denied(rc, ret_text, text_size);
         snprintf(ret_command, command_size, "homingctl reload");
+        break;
+    case ALARM_SECOND_WRITER:
+        text_second_writer(rc, ret_text, text_size);
         break;
     case ALARM_COUNT:
         ret_text[0] = '\0';

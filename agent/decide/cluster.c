@@ -25,8 +25,8 @@ const char *pace_name(enum pace pace)
 
 const char *alarm_name(enum alarm alarm)
 {
-    static const char *const names[ALARM_COUNT] = {"ambiguous", "no_writer", "stale", "braked",
-                                                   "denied"};
+    static const char *const names[ALARM_COUNT] = {"ambiguous", "no_writer", "stale",
+                                                   "braked",    "denied",    "second_writer"};
     return (unsigned)alarm < ALARM_COUNT ? names[alarm] : "?";
 }
 
@@ -42,6 +42,14 @@ static uint32_t all_members(const struct cluster_conf *conf)
     return UINT32_MAX >> (32 - conf->members);
 }
 
+/* The rival's claim is called out as ambiguous. */
+static bool second_writer(const struct verdict *v)
+{
+    uint32_t rival = v->rival != MEMBER_NONE ? UINT32_C(1) << v->rival : 0;
+
+    return (v->fenced & ~rival) != 0;
+}
+
 static uint32_t alarms_of(const struct cluster *c)
 {
     const struct verdict *v = &c->verdict;
@@ -55,6 +63,8 @@ static uint32_t alarms_of(const struct cluster *c)
         mask |= 1u << ALARM_STALE;
     if (v->braked)
         mask |= 1u << ALARM_BRAKED;
+    if (second_writer(v))
+        mask |= 1u << ALARM_SECOND_WRITER;
     for (uint32_t m = 0; m < c->topo.members; m++)
         if (c->topo.at[m].heard && c->topo.at[m].kind == REPORT_DENIED)
             mask |= 1u << ALARM_DENIED;

@@ -20,8 +20,9 @@ enum alarm {
     ALARM_AMBIGUOUS, /* I4: names the rival and the command that resolves it */
     ALARM_NO_WRITER,
     ALARM_STALE,
-    ALARM_BRAKED, /* W10 */
-    ALARM_DENIED, /* a member refuses our credentials */
+    ALARM_BRAKED,        /* W10 */
+    ALARM_DENIED,        /* a member refuses our credentials */
+    ALARM_SECOND_WRITER, /* W6: a member still claims, on an older term */
     ALARM_COUNT
 };
 

@@ -258,6 +258,18 @@ static void judge_overlays(const struct writer_input *in, struct verdict *v)
     }
 }
 
+/* Who claims in vain. */
+static uint32_t fenced_mask(const struct writer_input *in, const struct claims *claims,
+                            const struct verdict *v)
+{
+    uint32_t mask = 0;
+
+    for (uint32_t m = 0; m < in->topo->members; m++)
+        if ((claims->mask >> m & 1) != 0 && claim_rank(in->topo, v, m) == RANK_OLDER)
+            mask |= UINT32_C(1) << m;
+    return mask;
+}
+
 static void judge(const struct writer_input *in, bool waiting, struct verdict *v)
 {
     struct claims claims = {.newest = MEMBER_NONE};
@@ -269,6 +281,7 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
     else
         judge_silent(in, &claims, v);
     judge_overlays(in, v);
+    v->fenced = fenced_mask(in, &claims, v);
     /* W6: published again, it is not the demoted one any more; nor is a virtual address that moved
      * on to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
@@ -281,6 +294,7 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
     struct claims claims;
     bool waiting = false;
 
+    v->fenced = 0;
     if (v->writer == MEMBER_NONE) {
         claims_collect(in, v, &claims);
         decide_first(in, &claims, v);

@@ -62,6 +62,8 @@ struct verdict {
     uint32_t writer;       /* MEMBER_NONE while unknown, or removed by a reload */
     uint32_t rival;        /* whose claim awaits a decision, or MEMBER_NONE; the writer itself, if
                             * its own claim is not good against what is held (W4, W3a) */
+    uint32_t fenced;       /* W6: members that claim on an older term beside the writer: a second
+                            * primary, to which nobody is sent */
     uint32_t demoted;      /* W6: members known to have been demoted; never the writer's bit */
     uint32_t readers;      /* members that serve reader endpoints now; none: the writer does */
     bool authenticated;    /* the claim it rests on came over an authenticated connection */

@@ -62,6 +62,19 @@ def it_moves_when_the_old_writer_stops_claiming():
 
 
 @test
+def an_old_writer_that_comes_back_as_one_is_not_followed_but_called_out():
+    pg.start("a")
+    eventually(lambda: alarm("orders", "second_writer"), "an alarm")
+    assert A in alarm("orders", "second_writer")["text"], alarm("orders", "second_writer")
+    equal([agent.cluster("orders")[key] for key in ("state", "writer")], ["steady", B])
+    equal(agent.resolve("orders-db"), [pg.address("b")])
+    equal(agent.ctl("status").returncode, 1)
+    pg.stop("a")
+    eventually(lambda: not alarm("orders", "second_writer"), "the alarm is cleared")
+    equal(agent.ctl("status").returncode, 0)
+
+
+@test
 def accept_refuses_a_member_that_does_not_claim():
     done = agent.ctl("accept", "orders", A)
     equal(done.returncode, 1)

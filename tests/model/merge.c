@@ -277,6 +277,7 @@ static void rename_verdict(struct verdict *v, const struct domain *d, const uint
 {
     v->writer = v->writer != MEMBER_NONE ? map[v->writer] : MEMBER_NONE;
     v->rival = v->rival != MEMBER_NONE ? map[v->rival] : MEMBER_NONE;
+    v->fenced = rename_mask(v->fenced, d, map);
     v->demoted = rename_mask(v->demoted, d, map);
     v->readers = rename_mask(v->readers, d, map);
 }

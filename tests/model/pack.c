@@ -129,6 +129,7 @@ static void tape_verdict(struct tape *t, struct verdict *v)
     TAPE(t, 2, v->discarded);
     TAPE(t, 4, v->term.lo);
     TAPE(t, 3, v->position);
+    TAPE(t, MODEL_MAX, v->fenced);
     tape_past(t, &v->confirmed_ms);
 }
 

@@ -453,6 +453,32 @@ static const char *check_readers(const struct world *w)
     return NULL;
 }
 
+/* W6: whether a member beside the writer still claims, on what has been left behind. */
+static bool claims_in_vain(const struct world *w, uint32_t member)
+{
+    const struct verdict *v = &w->c.verdict;
+    bool left = of_this_set(w, member, v) ? term_of(w, member) < v->term.lo
+                                          : said_by(w, member)->said.identity == v->discarded;
+
+    return v->writer != MEMBER_NONE && member != v->writer && member != v->rival &&
+           claims_now(w, member) && left;
+}
+
+/* A server that also claims well by another name is its own business. */
+static const char *check_second_writer(const struct world *w)
+{
+    bool alarmed = bit(w->w.alarms, ALARM_SECOND_WRITER), any = false, alone = false;
+
+    for (uint32_t m = 0; m < w->c.conf.members; m++) {
+        bool twin = false;
+        for (uint32_t other = 0; other < w->c.conf.members; other++)
+            twin |= other != m && one_server(w, m, other);
+        any |= claims_in_vain(w, m);
+        alone |= claims_in_vain(w, m) && !twin;
+    }
+    return (alarmed && !any) || (alone && !alarmed) ? "W6: a second writer alarms" : NULL;
+}
+
 static const char *check_actions(const struct world *w, const struct outcome *o)
 {
     const struct actions *a = &o->actions;
@@ -475,7 +501,7 @@ static const char *check_actions(const struct world *w, const struct outcome *o)
         return "I4: ambiguity alarms";
     if ((v->state == CLUSTER_STALE) != bit(w->w.alarms, ALARM_STALE))
         return "W9: stale alarms";
-    return NULL;
+    return check_second_writer(w);
 }
 
 const char *rules_check(const struct world *w, const struct domain *d, const struct step *step,

@@ -242,6 +242,49 @@ static void a_rival_alarms_even_when_stale_or_frozen(void **state)
     assert_int_equal(story.raised, ALARM(AMBIGUOUS) | ALARM(STALE));
 }
 
+static void w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void **state)
+{
+    (void)state;
+    breaks(A);
+    promote(B, 2);
+    story_forget();
+    is_writer(A, 1);
+    run_for(1000);
+    assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
+    assert_int_equal(verdict->fenced, 1 << A);
+    assert_int_equal(story.raised, ALARM(SECOND_WRITER));
+    is_reader(A);
+    run_for(1000);
+    assert_int_equal(verdict->fenced, 0);
+    assert_int_equal(story.cleared, ALARM(SECOND_WRITER));
+}
+
+static void w4_so_does_one_of_a_data_set_that_was_left(void **state)
+{
+    (void)state;
+    is_writer(B, 1);
+    story.members[B].says.identity = 0x7002;
+    run_for(100);
+    assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NONE);
+    run_for(1000);
+    assert_int_equal(verdict->writer, B);
+    assert_int_equal(verdict->fenced, 1 << A);
+}
+
+static void w6_a_rival_is_called_out_once(void **state)
+{
+    (void)state;
+    breaks(A);
+    promote(B, 2);
+    breaks(B);
+    story_forget();
+    is_writer(A, 1);
+    run_for(1000);
+    assert_ambiguous(B, REASON_OLDER_TERM, A);
+    assert_int_equal(verdict->fenced, 1 << A);
+    assert_int_equal(story.raised, ALARM(AMBIGUOUS));
+}
+
 static void a_member_that_denies_us_alarms_until_it_answers(void **state)
 {
     (void)state;
@@ -426,6 +469,9 @@ int main(void)
         CASE(alarms_are_raised_once_and_cleared_once),
         CASE(no_writer_alarms_and_goes_on_when_stale),
         CASE(a_rival_alarms_even_when_stale_or_frozen),
+        CASE(w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
+        CASE(w4_so_does_one_of_a_data_set_that_was_left),
+        CASE(w6_a_rival_is_called_out_once),
         CASE(a_member_that_denies_us_alarms_until_it_answers),
         EMPTY_CASE(a_member_never_heard_of_has_not_denied_us),
         CASE(w10_the_sixth_switch_brakes_and_names_still_follow),

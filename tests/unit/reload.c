@@ -325,6 +325,19 @@ static void a_reload_that_removes_the_writer_is_ambiguous(void **state)
     assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
 }
 
+static void without_a_writer_nobody_is_a_second_one(void **state)
+{
+    (void)state;
+    fail_over(A, B, 2);
+    is_writer(A, 1);
+    run_for(1000);
+    assert_int_equal(verdict->fenced, 1 << A);
+    reload(3, (uint32_t[]){A, MEMBER_NONE, C});
+    assert_int_equal(verdict->writer, MEMBER_NONE);
+    assert_int_equal(verdict->fenced, 0);
+    assert_true(story.last.cleared & ALARM(SECOND_WRITER));
+}
+
 static void a_removed_writer_is_followed_by_a_sole_good_claim(void **state)
 {
     (void)state;
@@ -548,6 +561,7 @@ int main(void)
         CASE(a_reload_that_changes_nothing_changes_nothing),
         CASE(a_reload_renumbers_members),
         CASE(a_reload_that_removes_the_writer_is_ambiguous),
+        CASE(without_a_writer_nobody_is_a_second_one),
         CASE(a_removed_writer_is_followed_by_a_sole_good_claim),
         CASE(a_renamed_writer_is_the_writer_again_when_it_was_heard),
         CASE(a_removed_writer_is_not_followed_by_a_claim_that_is_not_good),

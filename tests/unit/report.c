@@ -87,6 +87,7 @@ static void the_words_that_operators_type_and_grep_stay_as_they_are(void **state
     assert_string_equal(reason_name(REASON_RESTORED), "restored");
     assert_string_equal(pace_name(PACE_FAST), "fast");
     assert_string_equal(alarm_name(ALARM_DENIED), "denied");
+    assert_string_equal(alarm_name(ALARM_SECOND_WRITER), "second_writer");
     assert_string_equal(refusal_name(REFUSAL_NO_WRITER_KNOWN), "no_writer_known");
     assert_string_equal(rank_name(RANK_NEWER), "newer");
 }
