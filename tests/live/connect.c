@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * connect.c - a program that has no idea of homing: connects to NAME PORT and prints where it got.
- * programs.py compiles it with each libc.
+ * connect.c - a program that has no idea of homing: connects to NAME PORT and prints where it got;
+ * with a third argument again and again, once per line of input. Compiled with each libc.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -28,17 +28,31 @@ static int connect_to(const char *name, const char *port)
     return fd;
 }
 
-int main(int argc, char **argv)
+static int connect_once(const char *name, const char *port)
 {
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
     char text[64];
-    int fd = argc == 3 ? connect_to(argv[1], argv[2]) : -1;
+    int fd = connect_to(name, port);
 
     if (fd < 0 || getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
         return 1;
     puts(peer.ss_family == AF_INET
              ? inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, text, sizeof(text))
              : inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, text, sizeof(text)));
+    fflush(stdout);
+    close(fd);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    char line[64];
+
+    if (argc == 3)
+        return connect_once(argv[1], argv[2]);
+    while (argc == 4 && fgets(line, sizeof(line), stdin))
+        if (connect_once(argv[1], argv[2]) != 0)
+            puts("failed");
+    return argc == 4 ? 0 : 1;
 }

@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Real programs while the agent is killed and ended in turns, again and again: each beside itself without the shim.
+
+One of each runs all the time and is told to connect and to look up over and over; others are started, do that once,
+and end. What they print and how they end is the same with the shim and without, all the time; descriptors, mappings
+and memory grow no further than without it; and in the end all that still run follow a promotion.
+HOMING_RESTART_SECONDS (20) is how long, HOMING_RESTART_EVERY (4) how often. As root: with an /etc/hosts of its own.
+"""
+import itertools
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TURNS = os.path.join(HERE, "turns")
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from homing import BUILD, PATIENCE, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from sever import need_root  # noqa: E402
+
+
+def own_mounts():
+    """For an /etc/hosts of our own."""
+    if not os.environ.get("HOMING_TEST_MOUNTS"):
+        os.environ["HOMING_TEST_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+
+
+need_root()
+own_mounts()
+SECONDS = float(os.environ.get("HOMING_RESTART_SECONDS", "20"))
+EVERY = float(os.environ.get("HOMING_RESTART_EVERY", "4"))
+NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts pg
+JARS = "/usr/share/java/postgresql.jar"
+NAME, UNMANAGED = "orders-db.invalid", "elsewhere.invalid"
+PAUSE = 0.1  # between two turns: what is tested is how often the agent is gone, not load
+# What a process under the shim has more: the one descriptor of its permit.
+OWN_DESCRIPTORS = 1
+GROWTH_KB = 1024  # of a program's memory, more than the same one's without the shim: garbage collectors vary
+
+pg = Servers()
+pg.init("a")
+pg.clone("b", "a")
+PORT = pg.port()
+WORK = directory()
+with open(WORK + "/hosts", "w") as hosts:  # so that without the shim the programs get to the same place
+    hosts.write("127.0.0.1 localhost\n127.0.0.9 %s\n%s %s\n" % (UNMANAGED, pg.address("a"), NAME))
+subprocess.run(["mount", "--bind", WORK + "/hosts", "/etc/hosts"], check=True)
+agent = Agent("""
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    max_switches: 0
+    max_lag: 100GB
+    endpoints: [{names: [%s], role: writer}]
+""" % (pg.member("a"), pg.member("b"), NAME))
+
+
+# --- The programs
+
+def compiled(*command):
+    return shutil.which(command[0]) and subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
+
+
+def python_has(module):
+    return subprocess.run(["/usr/bin/python3", "-c", "import " + module], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+WHERE = (NAME, PORT, UNMANAGED)
+PSQL = '\\c "host=%s port=%s dbname=postgres user=postgres sslmode=disable"\nSELECT host(inet_server_addr());' % WHERE[:2]
+# The server answers no HTTP, and nothing listens at the other name: 7 is that it was not let in, 6 that it is not known.
+CURL = ('while read -r _; do curl -s --max-time 20 -o /dev/null -w "%{remote_ip} " "http://$0:$1/";'
+        ' curl -s --max-time 20 "http://$2:$1/"; echo $?; done')
+CONNECT_C = os.path.join(HERE, "connect.c")
+# What it is called, whether it is here, and the command; each line of its input is a turn, and gives one of output.
+PROGRAMS = [
+    ("psql", shutil.which("psql"), ["psql", "-XqAtw", "-v", "ON_ERROR_STOP=0", "-U", "postgres", "-h", NAME, "-p", PORT,
+                                    "postgres"]),
+    ("psycopg2", python_has("psycopg2"), ["/usr/bin/python3", "-B", TURNS + "/psycopg2_turns.py", *WHERE]),
+    ("node pg", os.path.isdir(NODE + "/node_modules/pg"), ["node", TURNS + "/node_pg_turns.js", *WHERE]),
+    ("curl in a shell", shutil.which("curl"), ["sh", "-c", CURL, *WHERE]),
+    ("Perl", shutil.which("perl"), ["/usr/bin/perl", TURNS + "/perl_turns.pl", *WHERE]),
+    ("Ruby", shutil.which("ruby"), ["ruby", TURNS + "/ruby_turns.rb", *WHERE]),
+    ("PHP streams", shutil.which("php"), ["php", TURNS + "/php_turns.php", *WHERE]),
+    ("JDBC", os.path.exists(JARS) and compiled("javac", "-d", WORK, TURNS + "/Turns.java"),
+     ["java", "-Xms32m", "-Xmx32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", WORK + ":" + JARS, "Turns",
+      *WHERE]),
+    ("a musl program", compiled("musl-gcc", "-O1", "-o", WORK + "/musl", CONNECT_C), [WORK + "/musl", *WHERE[:2], "-"]),
+    ("a glibc program", compiled("cc", "-O1", "-o", WORK + "/glibc", CONNECT_C), [WORK + "/glibc", *WHERE[:2], "-"]),
+]
+
+
+class Program:
+    """One of them, with the shim or (plain) without."""
+
+    def __init__(self, name, command, plain):
+        env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE + "/node_modules", "LC_ALL": "C.UTF-8", "HOME": WORK}
+        if not plain:
+            env.update(LD_PRELOAD=os.path.join(BUILD, "shim/libhoming.so"), HOMING_SOCKET=agent.socket)
+        self.name, self.rest, self.turns = name + (", plain" if plain else ""), b"", 0
+        self.line = (PSQL if name == "psql" else "turn").encode() + b"\n"
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, cwd=WORK)
+        cleanups.append(self.end)
+
+    def begin(self):
+        self.turns += 1
+        self.process.stdin.write(self.line)
+        self.process.stdin.flush()
+
+    def answer(self):
+        """The line that a turn gives."""
+        while b"\n" not in self.rest:
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                raise AssertionError("%s says nothing in its turn %d" % (self.name, self.turns))
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                return "ended with %d: %s" % (self.process.wait(), self.rest.decode())
+            self.rest += data
+        line, _, self.rest = self.rest.partition(b"\n")
+        return line.decode()
+
+    def once(self):
+        """A turn and the end: (all it said, exit code)"""
+        said, _ = self.process.communicate(self.line, timeout=PATIENCE)
+        cleanups.remove(self.end)
+        return said.decode(), self.process.returncode
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+    def size(self):
+        """(descriptors, mappings, KB of memory)"""
+        with open("/proc/%d/maps" % self.process.pid) as maps:
+            mappings = len(maps.readlines())
+        return descriptors(self.process.pid), mappings, memory_kb(self.process.pid)
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def memory_kb(pid):
+    with open("/proc/%d/status" % pid) as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+
+
+class Pair:
+    """A program with the shim, and the same one without."""
+
+    def __init__(self, name, command):
+        self.name, self.both = name, [Program(name, command, plain) for plain in (False, True)]
+
+    def turn(self):
+        for one in self.both:
+            one.begin()
+        said = [one.answer() for one in self.both]
+        assert said[0] == said[1] and "ended" not in said[0], "%s: %r, and plain %r" % (self.name, *said)
+
+    def sizes(self):
+        return [one.size() for one in self.both]
+
+
+def once(name, command):
+    said, plain = [Program(name, command, plain).once() for plain in (False, True)]
+    equal((name, said), (name, plain))
+
+
+# --- The agent
+
+class Restarter:
+    def __init__(self):
+        self.count, self.next = 0, time.monotonic() + EVERY
+
+    def due(self):
+        """Kills it or tells it to end, in turns; it is started again at once."""
+        if time.monotonic() < self.next:
+            return
+        self.count += 1
+        if self.count % 2:
+            agent.kill()
+        else:
+            equal(agent.stop(), 0)
+        agent.spawn()
+        self.next += EVERY
+
+
+def severer_sizes():
+    pid = agent.status()["severing"]["pid"]
+    with open("/proc/%d/status" % pid) as status:
+        parent = next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
+    return [(one, descriptors(one), memory_kb(one)) for one in (parent, pid)]
+
+
+def agent_size():
+    eventually(agent.answers, "the agent answers")
+    return descriptors(agent.process.pid), memory_kb(agent.process.pid)
+
+
+def here():
+    return [(name, command) for name, there, command in PROGRAMS if there]
+
+
+def run(pairs, seconds):
+    """Turns of all that run, and one that ends between two of them; how many turns, and how many ended."""
+    end, ended, names = time.monotonic() + seconds, 0, itertools.cycle(here())
+    for turns in itertools.count():
+        if time.monotonic() >= end:
+            return turns, ended
+        for pair in pairs:
+            restarter.due()
+            pair.turn()
+        once(*next(names))
+        ended += 1
+        time.sleep(PAUSE)
+
+
+def report(pairs, before):
+    for pair in pairs:
+        print("# %-16s descriptors, mappings, KB: %s, then %s; plain %s, then %s" % (
+            pair.name, *itertools.chain(*zip(before[pair.name], pair.sizes()))))
+
+
+@test
+def programs_are_here_to_be_tested():
+    for name, there, _ in PROGRAMS:
+        if not there:
+            print("# not tested, because it is not installed: " + name)
+    assert len(here()) > len(PROGRAMS) / 2
+
+
+@test
+def while_the_agent_is_restarted_again_and_again_nothing_differs_and_nothing_grows():
+    global pairs, restarter
+    agent.start()
+    agent.wait_writer("orders", pg.member("a"))
+    eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+    pairs = [Pair(name, command) for name, command in here()]
+    restarter = Restarter()
+    run(pairs, SECONDS / 3)
+    before = {pair.name: pair.sizes() for pair in pairs}
+    of_agent, of_severer = agent_size(), severer_sizes()
+    turns, ended = run(pairs, SECONDS * 2 / 3)
+    print("# %d restarts, %d turns of %d pairs of programs, %d pairs that ended" % (
+        restarter.count, turns, len(pairs), ended))
+    report(pairs, before)
+    print("# homingd %s, then %s; homing-sever %s, then %s" % (of_agent, agent_size(), of_severer, severer_sizes()))
+    for pair in pairs:
+        (was, was_plain), (now, now_plain) = before[pair.name], pair.sizes()
+        assert now[0] <= now_plain[0] + OWN_DESCRIPTORS, (pair.name, now, now_plain)
+        assert now[2] - was[2] <= max(0, now_plain[2] - was_plain[2]) + GROWTH_KB, (pair.name, was, now)
+    equal([pid for pid, _, _ in severer_sizes()], [pid for pid, _, _ in of_severer])
+    assert all(now[2] <= was[2] + GROWTH_KB for was, now in zip(of_severer, severer_sizes()))
+
+
+@test
+def all_that_still_run_follow_a_promotion():
+    for pair in pairs:
+        pair.both.pop().end()
+    eventually(agent.answers, "the agent answers")
+    agent.wait_writer("orders", pg.member("a"))
+    pg.kill("a")
+    pg.promote("b")
+    agent.wait_writer("orders", pg.member("b"))
+    for pair in pairs:
+        one = pair.both[0]
+
+        def follows():
+            one.begin()
+            return set(one.answer().split()) & {pg.address("a"), pg.address("b")} == {pg.address("b")}
+        eventually(follows, one.name + " gets to the new writer")
+
+
+main()
