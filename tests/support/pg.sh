@@ -89,10 +89,11 @@ pg_address_new() {
     [ "$(id -u)" != 0 ] || chown "$PG_USER" "$(pg_log "$1")"
 }
 
-# Settings that belong to the place, not to the data: a clone or a rewound server gets its own.
+# Settings that belong to the place, not to the data: a clone or a rewound server gets its own. In PG_ALSO is another
+# address that all listen at, where it is theirs.
 pg_settings() {
     cat >"$PG_ROOT/$1/postgresql.auto.conf" <<CONF
-listen_addresses = '$(pg_address "$1")'
+listen_addresses = '$(pg_address "$1")${PG_ALSO:+,$PG_ALSO}'
 port = $(pg_port)
 CONF
     [ -z "${2:-}" ] || cat >>"$PG_ROOT/$1/postgresql.auto.conf" <<CONF

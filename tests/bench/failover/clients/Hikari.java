@@ -35,6 +35,8 @@ public class Hikari {
         config.setJdbcUrl(args[0]);
         config.setUsername(System.getenv("PGUSER"));
         config.setPassword(System.getenv("PGPASSWORD"));
+        // Else one that is started while there is no database ends, and waits for whoever starts it again.
+        config.setInitializationFailTimeout(-1);
         HikariDataSource pool = new HikariDataSource(config);
         ExecutorService workers = Executors.newCachedThreadPool();
         for (int number = 1;; Thread.sleep(20)) {
