@@ -11,32 +11,19 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, PATIENCE, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair, test)
 from sever import need_root  # noqa: E402
 
 need_root()
-if not os.environ.get("HOMING_TEST_MOUNTS"):  # for an /etc/hosts of our own
-    os.environ["HOMING_TEST_MOUNTS"] = "1"
-    os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
-
+own_mounts()
 PROCESSES, RATE, ROUNDS, PAUSE = 4, 2500, 3, 1
 CONNECTS = os.path.join(BUILD, "tests/live/connects")
 NAME = "orders-db.absent.test"
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 A, B = pg.address("a"), pg.address("b")
-HOSTS = os.path.join(directory(), "hosts")
-with open(HOSTS, "w") as hosts:  # what DNS would say, before the failover and long after it
-    hosts.write("127.0.0.1 localhost\n%s %s\n" % (A, NAME))
-subprocess.run(["mount", "--bind", HOSTS, "/etc/hosts"], check=True)
-CLUSTERS = """
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints: [{names: [%s], role: writer}]
-""" % (pg.member("a"), pg.member("b"), NAME)
+own_hosts({NAME: A})  # what DNS would say, before the failover and long after it
+CLUSTERS = cluster_of(pg, NAME)
 agent = Agent(CLUSTERS)
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 inside = []  # what to put before a command that is to run where the accepting program is

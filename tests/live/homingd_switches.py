@@ -11,7 +11,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, Agent, Servers, cleanups, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, Agent, cleanups, cluster_of, equal, eventually, main, pair, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
@@ -21,18 +21,8 @@ WARM = 3  # switches after which everything has its size
 HISTORY = 256  # entries of homingd's history: from then on a new one takes the place of the oldest
 GROWTH_KB = 256  # of one process after that: fragments of memory, less than 1 KB per client and switch
 NAME = "orders-db.invalid"
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
-agent = Agent("""
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    max_switches: 0
-    max_lag: 100GB
-    endpoints: [{names: [%s], role: writer}]
-""" % (pg.member("a"), pg.member("b"), NAME))
+pg = pair()
+agent = Agent(cluster_of(pg, NAME))
 
 
 class Client:

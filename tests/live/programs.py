@@ -11,13 +11,13 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, PATIENCE, Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, NODE, PATIENCE, Agent, cluster_of, directory, equal, eventually, main, pair, test)
 
 LIBRARY = os.path.join(BUILD, "shim/libhoming.so")
 # Its first label is fine for a configuration and for DNS; .invalid never resolves (RFC 6761).
 NAME = "orders-db.invalid"
 QUERY = "SELECT host(inet_server_addr())"
-NODE = os.path.join(BUILD, "tools/node")  # where `pg` is installed
 NODE_PG = """const {Client} = require("pg"); const [host, port, q] = process.argv.slice(1);
 const c = new Client({host, port, user: "postgres", database: "postgres"});
 c.connect().then(() => c.query(q)).then(r => { console.log(r.rows[0].host); return c.end(); })
@@ -73,17 +73,8 @@ PROGRAMS = [
      [BUILD + "/homingctl", "--socket", "{socket}", "run", "--", WORK + "/glibc", "{name}", "{port}"]),
 ]
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
-agent = Agent("""
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints:
-      - {names: [%s], role: writer}
-""" % (pg.member("a"), pg.member("b"), NAME))
+pg = pair()
+agent = Agent(cluster_of(pg, NAME))
 
 
 def reached(command, shim):

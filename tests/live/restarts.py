@@ -18,22 +18,15 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, PATIENCE, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, NODE, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair, test)
 from sever import need_root  # noqa: E402
-
-
-def own_mounts():
-    """For an /etc/hosts of our own."""
-    if not os.environ.get("HOMING_TEST_MOUNTS"):
-        os.environ["HOMING_TEST_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
 
 
 need_root()
 own_mounts()
 SECONDS = float(os.environ.get("HOMING_RESTART_SECONDS", "20"))
 EVERY = float(os.environ.get("HOMING_RESTART_EVERY", "4"))
-NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts pg
 JARS = "/usr/share/java/postgresql.jar"
 NAME, UNMANAGED = "orders-db.invalid", "elsewhere.invalid"
 PAUSE = 0.1  # between two turns: what is tested is how often the agent is gone, not load
@@ -41,23 +34,12 @@ PAUSE = 0.1  # between two turns: what is tested is how often the agent is gone,
 OWN_DESCRIPTORS = 1
 GROWTH_KB = 1024  # of a program's memory, more than the same one's without the shim: garbage collectors vary
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 PORT = pg.port()
 WORK = directory()
-with open(WORK + "/hosts", "w") as hosts:  # so that without the shim the programs get to the same place
-    hosts.write("127.0.0.1 localhost\n127.0.0.9 %s\n%s %s\n" % (UNMANAGED, pg.address("a"), NAME))
-subprocess.run(["mount", "--bind", WORK + "/hosts", "/etc/hosts"], check=True)
-agent = Agent("""
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    max_switches: 0
-    max_lag: 100GB
-    endpoints: [{names: [%s], role: writer}]
-""" % (pg.member("a"), pg.member("b"), NAME))
+# So that without the shim the programs get to the same place.
+own_hosts({NAME: pg.address("a"), UNMANAGED: "127.0.0.9"})
+agent = Agent(cluster_of(pg, NAME))
 
 
 # --- The programs

@@ -22,6 +22,7 @@ import traceback
 SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
 PG_SH = os.path.join(SRC, "tests/support/pg.sh")
+NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts node's pg
 PATIENCE = 30  # seconds until a test gives up waiting; no figure is asserted
 
 cleanups = []
@@ -75,6 +76,43 @@ def directory():
     os.chmod(path, 0o755)
     cleanups.append(lambda: shutil.rmtree(path, ignore_errors=True))
     return path
+
+
+def pair():
+    """Servers "a", and "b", which is its standby."""
+    servers = Servers()
+    servers.init("a")
+    servers.clone("b", "a")
+    return servers
+
+
+def cluster_of(servers, name):
+    """The cluster `orders` of a pair(), with `name` for its writer, through as many switches as a test likes."""
+    return """
+  - name: orders
+    engine: postgresql
+    members: [%s, %s]
+    connection: "user=postgres dbname=postgres sslmode=disable"
+    max_switches: 0
+    max_lag: 100GB
+    endpoints: [{names: [%s], role: writer}]
+""" % (servers.member("a"), servers.member("b"), name)
+
+
+def own_mounts():
+    """Goes on in mounts of our own, for own_hosts(). As root."""
+    if not os.environ.get("HOMING_TEST_MOUNTS"):
+        os.environ["HOMING_TEST_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+
+
+def own_hosts(names):
+    """An /etc/hosts with these, {name: address}, and localhost."""
+    path = os.path.join(directory(), "hosts")
+    with open(path, "w") as out:
+        for name, address in {"localhost": "127.0.0.1", **names}.items():
+            out.write("%s %s\n" % (address, name))
+    subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
 
 
 class Agent:
