@@ -36,7 +36,8 @@ pg.sql("a", "CREATE TABLE writes (client text)")
 PORT = pg.port()
 OUT = directory()
 # What DNS would say, before the failover and long after it; and names that a JVM does not know yet.
-own_hosts({NAME: pg.address("a"), UNMANAGED: "127.0.0.1", **{"n%d.%s" % (n, UNMANAGED): "127.0.0.1" for n in range(NAMES)}})
+own_hosts({NAME: pg.address("a"), UNMANAGED: "127.0.0.1",
+           **{"n%d.%s" % (n, UNMANAGED): "127.0.0.1" for n in range(NAMES)}})
 agent = Agent(cluster_of(pg, NAME))
 agent.start()
 agent.wait_writer("orders", pg.member("a"))

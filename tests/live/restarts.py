@@ -19,7 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair, test)
+    BUILD, NODE, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair,
+    test)
 from sever import need_root  # noqa: E402
 
 
@@ -30,8 +31,9 @@ EVERY = float(os.environ.get("HOMING_RESTART_EVERY", "4"))
 JARS = "/usr/share/java/postgresql.jar"
 NAME, UNMANAGED = "orders-db.invalid", "elsewhere.invalid"
 PAUSE = 0.1  # between two turns: what is tested is how often the agent is gone, not load
-# What a process under the shim has more: the one descriptor of its permit.
+# What a process under the shim may have more: the one descriptor of its permit;
 OWN_DESCRIPTORS = 1
+OWN_MAPPINGS = 30  # the library's, four views at most (V4), and as much again for what varies by itself
 GROWTH_KB = 1024  # of a program's memory, more than the same one's without the shim: garbage collectors vary
 
 pg = pair()
@@ -54,8 +56,9 @@ def python_has(module):
 
 
 WHERE = (NAME, PORT, UNMANAGED)
-PSQL = '\\c "host=%s port=%s dbname=postgres user=postgres sslmode=disable"\nSELECT host(inet_server_addr());' % WHERE[:2]
-# The server answers no HTTP, and nothing listens at the other name: 7 is that it was not let in, 6 that it is not known.
+PSQL = ('\\c "host=%s port=%s dbname=postgres user=postgres sslmode=disable"\n'
+        'SELECT host(inet_server_addr());' % WHERE[:2])
+# The server answers no HTTP, and nothing listens at the other name: 7 says so, 6 would be that there is no such name.
 CURL = ('while read -r _; do curl -s --max-time 20 -o /dev/null -w "%{remote_ip} " "http://$0:$1/";'
         ' curl -s --max-time 20 "http://$2:$1/"; echo $?; done')
 CONNECT_C = os.path.join(HERE, "connect.c")
@@ -236,6 +239,7 @@ def while_the_agent_is_restarted_again_and_again_nothing_differs_and_nothing_gro
     for pair in pairs:
         (was, was_plain), (now, now_plain) = before[pair.name], pair.sizes()
         assert now[0] <= now_plain[0] + OWN_DESCRIPTORS, (pair.name, now, now_plain)
+        assert now[1] <= now_plain[1] + OWN_MAPPINGS, (pair.name, now, now_plain)
         assert now[2] - was[2] <= max(0, now_plain[2] - was_plain[2]) + GROWTH_KB, (pair.name, was, now)
     equal([pid for pid, _, _ in severer_sizes()], [pid for pid, _, _ in of_severer])
     assert all(now[2] <= was[2] + GROWTH_KB for was, now in zip(of_severer, severer_sizes()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""outage.py - `run --outage SECONDS`: there is no writer for so long, and then there is. Who is late then, and by whose doing?
+"""outage.py - `run --outage SECONDS`: there is no writer for so long, and then there is. Who is late, by whose doing?
 
 Beside each client with homing plays the same one without, at an address of its own that is right: it refuses
 connections during the same outage, and leads to the new writer at once when that is there. What both are late by is
@@ -17,7 +17,7 @@ import lanes
 import play
 from net import ip, mac
 from play import Player, now_ms
-from stage import ADDRESSES, NAME, PORT, Background, Stage, eventually
+from stage import ADDRESSES, NAME, Background, Stage, eventually
 
 KINDS = {"N1": "the old writer is stopped", "N2": "its link is down, nothing ever arrives",
          "N3": "it is up and read-only"}
@@ -44,7 +44,8 @@ class OutageStage(Stage):
 
     def roam(self, node):
         inside = self.net.inside(PLAIN)
-        ip("neighbour", "replace", ROAMING, "lladdr", mac(ADDRESSES[node]), "dev", "eth0", "nud", "permanent", at=inside)
+        ip("neighbour", "replace", ROAMING, "lladdr", mac(ADDRESSES[node]), "dev", "eth0", "nud", "permanent",
+           at=inside)
         subprocess.run([*inside, "ip", "route", "del", "unreachable", ROAMING], stderr=subprocess.DEVNULL)
 
     def refuse(self):
@@ -174,8 +175,8 @@ def play_all(stage, options, out):
                 print("%s, %g s, round %d: load %.1f, view %+.0f ms, address %+.0f ms after the promotion" % (
                     kind, seconds, number + 1, os.getloadavg()[0], (times["published"] or 0) - times["promoted"],
                     times["opened"] - times["promoted"]), flush=True)
-            text = "\n%s: no writer for %g s: %s. Seconds from the promotion to the first good write, median (worst)\n\n%s\n" % (
-                kind, seconds, KINDS[kind], table(rounds, options.watch * 1000))
+            text = ("\n%s: no writer for %g s: %s. Seconds from the promotion to the first good write, median "
+                    "(worst)\n\n%s\n" % (kind, seconds, KINDS[kind], table(rounds, options.watch * 1000)))
             print(text, flush=True)
             with open(out + "/table.txt", "a") as file:
                 file.write(text)
