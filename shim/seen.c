@@ -26,14 +26,15 @@ static struct {
     _Atomic bool full;
 } seen_table;
 
-/* The differences of addresses in one network are in their last bits, the multiplication carries
- * them upwards, and from there they are taken. */
+/* Addresses of one network differ in their last bits, IPv6 networks in the last of the first word.
+ * Of a product the upper bits are good, but no factor's upper bits reach the ones that are taken:
+ * hence they are folded down first. */
 static size_t seen_place(const struct seen_address *address)
 {
-    uint64_t mixed = (address->words[0] ^ (address->words[1] << 21 | address->words[1] >> 43)) *
-                     0x9e3779b97f4a7c15ull;
+    uint64_t mixed = address->words[0] ^ (address->words[1] << 21 | address->words[1] >> 43);
 
-    return mixed >> 40;
+    mixed ^= mixed >> 32;
+    return mixed * 0x9e3779b97f4a7c15ull >> 40;
 }
 
 static struct seen_slot *seen_at(size_t place)

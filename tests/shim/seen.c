@@ -150,6 +150,27 @@ static void nothing_is_lost_in_a_storm_of_threads(void **test)
     assert_false(seen_is_full());
 }
 
+/* Networks that differ in one byte of their number, with the same hosts in each. */
+static void hosts_of_many_networks_do_not_crowd_each_other(void **test)
+{
+    (void)test;
+    for (unsigned byte = 4; byte < 14; byte++)
+        for (unsigned i = 1; i <= 24; i++) {
+            struct in6_addr in = {.s6_addr = {0xfd, (uint8_t)byte, [15] = 10}};
+            struct seen_address a;
+            struct seen seen;
+
+            in.s6_addr[byte] = (uint8_t)i;
+            a = seen_address(AF_INET6, &in);
+            for (uint64_t name = 5; name < 8; name++)
+                seen_record(&a, name);
+            assert_true(seen_find(&a, &seen));
+            assert_int_equal(seen.count, 3);
+            assert_false(seen.crowded);
+        }
+    assert_false(seen_is_full());
+}
+
 /* Two of its names were recorded; then the table fills, and then a third comes. */
 static void a_full_table_keeps_what_it_has_and_says_what_it_left_out(void **test)
 {
@@ -193,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_pair_is_kept_once),
         cmocka_unit_test(the_name_looked_up_last_has_the_largest_stamp),
         cmocka_unit_test(nothing_is_lost_in_a_storm_of_threads),
+        cmocka_unit_test(hosts_of_many_networks_do_not_crowd_each_other),
         cmocka_unit_test(a_full_table_keeps_what_it_has_and_says_what_it_left_out),
     };
 
