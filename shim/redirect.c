@@ -230,6 +230,7 @@ static void redirect_tag(struct redirect *r, enum redirect_claim claim,
     if (stamp < r->latest)
         return;
     r->latest = stamp;
+    r->outdated = claim >= REDIRECT_WRONG;
     r->endpoint = ours ? entry->endpoint : 0;
     r->generation = ours ? entry->generation : 0;
     r->keepalive_ms = ours && entry->mode >= VIEW_MODE_CONNECT ? entry->keepalive_ms : 0;
@@ -271,10 +272,21 @@ void redirect_add(struct redirect *r, enum redirect_claim claim, const struct vi
     if (claim == REDIRECT_ELSEWHERE)
         return;
     redirect_tag(r, claim, entry, stamp);
+    r->bystander |=
+        claim == REDIRECT_STRANGE || (claim == REDIRECT_RIGHT && entry->role == VIEW_ROLE_READER);
     if (claim == REDIRECT_STRANGE || claim == REDIRECT_RIGHT)
         r->disputed = true;
     else
         redirect_wrong(r, claim, entry, to);
+}
+
+/* Passed. What the tag makes of it matters only if the destination is demoted: then it is severed,
+ * if there is nobody who may read there. */
+static void redirect_share(struct redirect *r)
+{
+    r->shared = true;
+    if (r->outdated && !r->bystander && r->generation > 0)
+        r->generation--;
 }
 
 void redirect_end(struct redirect *r)
@@ -282,7 +294,7 @@ void redirect_end(struct redirect *r)
     enum redirect_action action = REDIRECT_PASS;
 
     if (r->wrong && (r->disputed || r->split))
-        r->shared = true;
+        redirect_share(r);
     else if (r->wrong == REDIRECT_WRONG)
         action = REDIRECT_GO;
     else if (r->wrong == REDIRECT_NO_WRITER)

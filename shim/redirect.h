@@ -59,7 +59,9 @@ enum redirect_action {
 const char *redirect_action_name(enum redirect_action action);
 
 /* endpoint: the one most recently looked up of those that claim the destination, 0 if that one is
- * none of ours; it is what the connection is tagged as. generation and keepalive_ms are its.
+ * none of ours; it is what the connection is tagged as. generation and keepalive_ms are its; the
+ * generation is the one before where writer endpoints alone differ about the destination: their
+ * answers are published one after the other, and the connection is of before the switch.
  * would: what `action` would be if it were not for an endpoint in mode `observe`. shared: it was
  * passed because somebody else may be meant. */
 struct redirect {
@@ -73,6 +75,8 @@ struct redirect {
     enum redirect_claim wrong; /* 0: none was yet */
     enum view_role wrong_role;
     bool disputed, split, observed; /* split: among those that say it is wrong */
+    bool bystander;                 /* somebody may be meant to whom no writer matters */
+    bool outdated;                  /* the endpoint says that it is wrong */
     uint64_t latest;
 };
 
