@@ -37,7 +37,10 @@ int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
 
     if (!real)
         return connect_fail(ENOSYS);
-    if (!steer_may(address, len))
+    if (!steer_may(address, len)) {
+        if (steer_dissolves(address, len))
+            steer_dissolve(fd);
         return real(fd, address, len);
+    }
     return connect_steered(real, fd, address, len);
 }

@@ -12,6 +12,7 @@
 #include <linux/memfd.h>
 #include <linux/netlink.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -35,6 +36,10 @@
  * does so when it becomes a daemon. After that one a second, for who does it again and again. */
 #define PERMIT_FREE 8
 
+/* Between two looks at whether homing-sever is still at the other end: it gives up on what it was
+ * sent after half a second at the earliest. */
+#define PERMIT_LOOK_MS 100
+
 /* The left-open connection goes to this number or above: beyond those that programs hand to their
  * children or take for granted, below what would make the kernel grow its table for it. */
 #define PERMIT_NUMBER 1000
@@ -49,6 +54,8 @@ struct permit {
     _Atomic uint64_t instance; /* that it was handed to */
     _Atomic uint64_t inode;    /* of the left-open connection; 0: none */
     _Atomic int number;        /* its descriptor */
+    _Atomic bool lost;         /* its other end was closed */
+    _Atomic uint64_t looked_ms;
     uint32_t failures, handed; /* in a row; in all */
     struct tag_memory *spare;  /* the place that the tags are not in */
 };
@@ -131,7 +138,7 @@ static void permit_put(struct permit *own, uint32_t fd, const uint64_t words[4])
 {
     struct tag_memory *tags = permit_tags(own), *then;
 
-    if (!tags || permit_word(&tags->slots[fd].cookie) == words[0])
+    if (!tags)
         return;
     permit_raise_end(own, fd + 1);
     do {
@@ -142,15 +149,47 @@ static void permit_put(struct permit *own, uint32_t fd, const uint64_t words[4])
     } while (tags != then);
 }
 
-void permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
-                uint64_t now_ms)
+static uint64_t permit_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+    return cookie;
+}
+
+/* The cookie of the tag at `fd`; 0: none. */
+static uint64_t permit_tagged(struct permit *own, int fd)
+{
+    const struct tag_memory *tags = atomic_load_explicit(&own->tags, memory_order_acquire);
+
+    return tags && (unsigned)fd < TAG_SLOTS ? permit_word(&tags->slots[fd].cookie) : 0;
+}
+
+bool permit_has_tagged(struct permit *permit, int fd)
+{
+    uint64_t tagged = permit ? permit_tagged(permit, fd) : 0;
+
+    return tagged && permit_cookie(fd) == tagged;
+}
+
+bool permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
+                uint64_t now_ms, bool anew)
 {
     uint64_t words[4] = {0, endpoint, generation, now_ms};
-    socklen_t len = sizeof(words[0]);
 
-    if (permit && (unsigned)fd < TAG_SLOTS &&
-        syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &words[0], &len) == 0)
-        permit_put(permit, (uint32_t)fd, words);
+    if (!permit || (unsigned)fd >= TAG_SLOTS || !(words[0] = permit_cookie(fd)))
+        return true;
+    if (!anew && permit_tagged(permit, fd) == words[0])
+        return false;
+    permit_put(permit, (uint32_t)fd, words);
+    return true;
+}
+
+void permit_untag(struct permit *permit, int fd)
+{
+    if (permit_has_tagged(permit, fd))
+        permit_put(permit, (uint32_t)fd, (const uint64_t[4]){0});
 }
 
 void permit_count(struct permit *permit, enum tag_count what)
@@ -349,6 +388,22 @@ static void permit_replace(struct permit *own, int connection)
     atomic_store(&own->inode, 0);
     atomic_store(&own->number, connection);
     atomic_store(&own->inode, permit_inode(connection));
+    atomic_store(&own->lost, false);
+}
+
+/* homing-sever closes what it cannot take, be it because it was too busy. A program that connects
+ * all the time looks now and then; asked for nothing, ppoll() tells the end and changes nothing,
+ * whoever's number it is by now. */
+static void permit_look(struct permit *own, uint64_t now_ms)
+{
+    struct pollfd at = {.fd = atomic_load(&own->number)};
+    struct timespec none = {0};
+
+    if (now_ms - atomic_load_explicit(&own->looked_ms, memory_order_relaxed) < PERMIT_LOOK_MS)
+        return;
+    atomic_store_explicit(&own->looked_ms, now_ms, memory_order_relaxed);
+    if (syscall(SYS_ppoll, &at, 1UL, &none, NULL, 0UL) > 0 && at.revents & POLLHUP)
+        atomic_store(&own->lost, true);
 }
 
 static void permit_pause(struct permit *own, bool done, uint64_t now_ms)
@@ -380,7 +435,7 @@ static void permit_hand_over(struct permit *own, uint64_t instance, uint64_t now
 
 static bool permit_is_held(const struct permit *own, uint64_t instance)
 {
-    return atomic_load(&own->instance) == instance && permit_holds(own);
+    return atomic_load(&own->instance) == instance && permit_holds(own) && !atomic_load(&own->lost);
 }
 
 struct permit *permit_renew(uint64_t instance, uint64_t now_ms)
@@ -388,7 +443,10 @@ struct permit *permit_renew(uint64_t instance, uint64_t now_ms)
     struct permit *own = permit_own();
     uint32_t idle = 0;
 
-    if (!own || !permit_tags(own) || permit_is_held(own, instance))
+    if (!own || !permit_tags(own))
+        return own;
+    permit_look(own, now_ms);
+    if (permit_is_held(own, instance))
         return own;
     if (now_ms < atomic_load(&own->next_ms) ||
         !atomic_compare_exchange_strong(&own->busy, &idle, 1))

@@ -16,6 +16,8 @@
 #ifndef HOMING_SHIM_PERMIT_H
 #define HOMING_SHIM_PERMIT_H
 
+#include <stdbool.h>
+
 #include "proto/permit.h"
 
 struct permit;
@@ -28,9 +30,12 @@ struct permit *permit_renew(uint64_t instance, uint64_t now_ms);
 /* What the last one gave, if there was one. */
 struct permit *permit_known(void);
 
-/* Tags the socket `fd`, unless it is tagged already. `permit` NULL: nothing. Changes errno. */
-void permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
-                uint64_t now_ms);
+/* Tags the socket `fd`. False: it is tagged already, and that was left as it is; `anew` writes over
+ * it. `permit` NULL: nothing, as below. Changes errno, as those below do. */
+bool permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
+                uint64_t now_ms, bool anew);
+bool permit_has_tagged(struct permit *permit, int fd);
+void permit_untag(struct permit *permit, int fd);
 
 void permit_count(struct permit *permit, enum tag_count what);
 

@@ -95,8 +95,8 @@ static bool steer_judge(struct steer_call *call, const struct attached **ret_hea
     if (!*ret_head)
         return false;
     call->r = (struct redirect){0};
-    if (call->seen.crowded)
-        redirect_add(&call->r, REDIRECT_STRANGE, NULL, NULL, 0);
+    if (call->seen.crowded) /* the last name that it was given for may be one that was left out */
+        redirect_add(&call->r, REDIRECT_STRANGE, NULL, NULL, UINT64_MAX);
     for (uint32_t i = 0; i < call->seen.count; i++)
         steer_ask(call, *ret_head, &call->seen.names[i]);
     redirect_end(&call->r);
@@ -240,6 +240,22 @@ static void steer_write(const struct steer_call *call, const struct sockaddr *ad
         bytes[i] = to->bytes[i];
 }
 
+/* A connect that goes on, and is asked about once more, keeps its tag. One of before on the same
+ * socket, which failed or was dissolved, does not. */
+static void steer_tag(const struct steer_call *call, struct permit *permit)
+{
+    const struct redirect *r = &call->r;
+
+    if (!r->endpoint) {
+        if (permit_has_tagged(permit, call->fd) && steer_is_fresh(call->fd))
+            permit_untag(permit, call->fd);
+        return;
+    }
+    if (!permit_tag(permit, call->fd, r->endpoint, r->generation, call->now_ms, false) &&
+        steer_is_fresh(call->fd))
+        permit_tag(permit, call->fd, r->endpoint, r->generation, call->now_ms, true);
+}
+
 static int steer_managed(struct steer_call *call, const struct attached *head)
 {
     struct permit *permit = permit_renew(view_sever_instance(&head->map), call->now_ms);
@@ -257,8 +273,7 @@ static int steer_managed(struct steer_call *call, const struct attached *head)
     steer_account(call, permit);
     if (r->action == REDIRECT_REFUSE)
         return -ECONNREFUSED;
-    if (r->endpoint)
-        permit_tag(permit, call->fd, r->endpoint, r->generation, call->now_ms);
+    steer_tag(call, permit);
     if (r->keepalive_ms)
         steer_keep_alive(call->fd, r->keepalive_ms);
     return r->action == REDIRECT_GO;
@@ -270,8 +285,12 @@ __attribute__((noinline)) static int steer_known(struct steer_call *call)
 {
     const struct attached *head;
 
-    if (!steer_judge(call, &head) || (!call->r.endpoint && !call->r.wrong))
+    if (!steer_judge(call, &head))
         return 0;
+    if (!call->r.endpoint && !call->r.wrong) {
+        steer_tag(call, permit_known());
+        return 0;
+    }
     return steer_is_stream(call->fd) ? steer_managed(call, head) : 0;
 }
 
@@ -295,6 +314,14 @@ static void steer_note_full(void)
     struct libc_kept kept = libc_keep_errno();
 
     permit_count(permit_known(), TAG_COUNT_UNTRACKED);
+    libc_restore_errno(kept);
+}
+
+void steer_dissolve(int fd)
+{
+    struct libc_kept kept = libc_keep_errno();
+
+    permit_untag(permit_known(), fd);
     libc_restore_errno(kept);
 }
 

@@ -50,6 +50,15 @@ static inline bool steer_may(const struct sockaddr *address, socklen_t len)
     return seen_may(&key);
 }
 
+/* Whether a connect() ends what the socket was connected to, or began to be. */
+static inline bool steer_dissolves(const struct sockaddr *address, socklen_t len)
+{
+    return address && len >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC;
+}
+
+/* It is for nothing any more: its tag goes. */
+void steer_dissolve(int fd);
+
 /* 0: to be connected as asked for. 1: to *ret_to. Else negative errno: to be refused with it. */
 int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_address *ret_to);
 

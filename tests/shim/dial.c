@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * dial.c - the commands of probe.c that connect. errno is 77 before each connect, to see it kept.
+ *
  *   dial ADDRESS PORT [LETTERS]     ADDRESS: IPv4, IPv6, or IPv4 as ::ffff:1.2.3.4
- *      u: UDP  n: non-blocking, then waited for  k: kept open  s: from within a signal handler
- *      e: SIGALRM every 20 ms, its handler without SA_RESTART   r: with it   t: SO_SNDTIMEO of 100
- * ms w: connect again and again until it is said to be connected, as some programs do redial FD
- * ADDRESS PORT          connects a kept one once more unix PATH | peer FD | option FD LEVEL OPTION
- * | hangup FD MS (until it ends: its errno) dup FD TO | same FD FD (1: they are the same
- * file) | mapped (KiB of address space) odd WHAT                        what is no proper connect:
- * file, bad, null, unspec, or a length
+ *      u: UDP · n: non-blocking, then waited for · k: kept open · s: from within a signal handler
+ *      e: SIGALRM every 20 ms, its handler without SA_RESTART · r: with it · t: SO_SNDTIMEO 100 ms
+ *      w: connect again and again until it is said to be connected, as some programs do
+ *   redial FD ADDRESS PORT          connects a kept one once more · dissolve FD
+ *   unix PATH · peer FD · option FD LEVEL OPTION · hangup FD MS (until it ends: its errno)
+ *   dup FD TO · same FD FD (1: they are the same file) · mapped (KiB of address space)
+ *   odd WHAT        what is no proper connect: file, bad, null, unspec, or a length
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -185,6 +186,13 @@ static void do_redial(struct out *out, char **words)
     say(out, &d);
 }
 
+static void do_dissolve(struct out *out, int fd)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    put_number(out, "rc=", connect(fd, &nobody, sizeof(nobody)));
+}
+
 static void do_unix(struct out *out, const char *path)
 {
     struct dial d = {.how = "", .fd = socket(AF_UNIX, SOCK_STREAM, 0), .len = sizeof(d.to.un)};
@@ -293,6 +301,8 @@ int dial_command(struct out *out, char **words, int count)
         do_dial(out, words, count);
     else if (strcmp(verb, "redial") == 0 && count == 4)
         do_redial(out, words);
+    else if (strcmp(verb, "dissolve") == 0 && count == 2)
+        do_dissolve(out, atoi(words[1]));
     else if (strcmp(verb, "unix") == 0 && count == 2)
         do_unix(out, words[1]);
     else if (strcmp(verb, "odd") == 0 && count == 2)

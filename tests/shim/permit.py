@@ -14,7 +14,7 @@ from harness import BUILD, LIMIT, Agent, Probe, eventually, main, same
 from connect import Peers
 
 NET = f"127.{random.randrange(16, 250)}.{random.randrange(250)}"
-A, B, C = (f"{NET}.{i}" for i in (1, 2, 3))
+A, B, C, D = (f"{NET}.{i}" for i in (1, 2, 3, 4))  # nobody listens at D
 NAME, READER = "db.test", "ro.test"
 HELLO = b"\x93\x02\xa6permit\x91\x01"
 SLOTS, SIZE = 65536, 256 + 32 * 65536
@@ -274,6 +274,49 @@ def a_second_connect_of_a_socket_leaves_its_tag(libc):
         same(permit.slot(fd), (hash_of(NAME), 2))
 
 
+def a_socket_that_is_connected_anew_is_tagged_anew(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        world.writer(D, A)
+        same(world.probe.address(NAME), D)
+        said = world.probe.ask("dial", D, world.port, "k")
+        assert said.startswith("rc=-1 errno=111 "), said
+        fd = int(said.rpartition("=")[2])
+        same(permit.slot(fd), (hash_of(NAME), 1))
+        world.writer(A, D, generation=2)
+        same(world.probe.address(NAME), A)
+        assert world.probe.ask("redial", fd, A, world.port).startswith("rc=0 "), "it can be tried again"
+        same(permit.slot(fd), (hash_of(NAME), 2))
+        same(world.probe.ask("dissolve", fd), "rc=0")
+        same(permit.slot(fd), None)
+        assert world.probe.ask("redial", fd, B, world.port).startswith("rc=0 "), "it can be used again"
+        same(permit.slot(fd), None)  # B was not given for the name
+
+
+def a_socket_that_is_connected_anew_for_somebody_else_loses_its_tag(libc):
+    with World(libc) as world:
+        _, permit = world.started()
+        world.writer(D, A)
+        same(world.probe.address(NAME), D)
+        fd = int(world.probe.ask("dial", D, world.port, "k").rpartition("=")[2])
+        world.agent.do(f"entry other.test names steady writer 4 {B} - 60000 0 port={world.port}")
+        same(world.probe.address("other.test"), B)
+        assert world.probe.ask("redial", fd, B, world.port).startswith("rc=0 "), "it can be tried again"
+        same(permit.slot(fd), None)
+
+
+def an_address_of_more_names_than_are_kept_is_tagged_for_none(libc):
+    """The one looked up last may be one of those that were left out."""
+    with World(libc) as world:
+        fd, permit = world.started()
+        for i in range(17):
+            world.agent.do(f"entry n{i}.test names steady writer 4 {A} - 60000 0 port={world.port}")
+            same(world.probe.address(f"n{i}.test"), A)
+        same(world.probe.address(NAME), A)
+        same(permit.slot(world.dial(A)), None)
+        same(permit.slot(fd), (hash_of(NAME), 1))
+
+
 def without_homing_sever_all_else_works_and_it_is_found_later(libc):
     with World(libc, sever=False) as world:
         world.writer(A, B)
@@ -317,6 +360,17 @@ def another_homing_sever_is_given_another_permit(libc):
             same((permit.counts()[CONNECTS], later.counts()[CONNECTS]), (0, connects))  # homing-sever adds them up
             same(len([n for n in world.kept() if n >= 1000]), 1)
             permit = later
+
+
+def what_homing_sever_did_not_take_is_handed_over_again(libc):
+    """It closes the connection when a quota is reached, or when it was too busy to look."""
+    with World(libc) as world:
+        fd, permit = world.started()
+        permit.close()
+        world.sever.permits.clear()
+        eventually(lambda: world.dial(A, how="") or world.sever.waiting(), "it is handed over again")
+        same(world.sever.take().slot(fd), (hash_of(NAME), 1))
+        same(len([n for n in world.kept() if n >= 1000]), 1)
 
 
 def who_closes_all_descriptors_hands_over_again(libc):
