@@ -114,40 +114,5 @@ def who_closed_all_descriptors_is_severed_after_its_next_connect():
             equal(fates(probe, pool), ["severed"] * 3)
 
 
-@test
-def no_step_of_many_severs_wrongly_or_misses_one():
-    """Random switches, lookups, connects and closes; a model says what each connection is for."""
-    seed = random.randrange(1 << 30)
-    print("# seed %d" % seed)
-    dice = random.Random(seed)
-    for libc in LIBCS:
-        with Probe(libc, agent) as probe:
-            writer, last, held = A, {}, {}
-            publish(writer, B, C)
-            for _ in range(100):
-                step = dice.randrange(10)
-                if step == 0:
-                    old, writer = writer, dice.choice([x for x in (A, B, C) if x != writer])
-                    publish(writer, *[x for x in (A, B, C) if x != writer])
-                    gone = [fd for fd, (name, at) in held.items() if name == NAME and at == old]
-                    order(old)  # the count has those too that were closed on this side only
-                    equal(fates(probe, gone), ["severed"] * len(gone))
-                    for fd in gone:
-                        del held[fd]
-                        probe.ask("close", fd)
-                elif step < 4:
-                    name = dice.choice((NAME, READER))
-                    last[probe.address(name)] = name
-                elif step < 6 and held:
-                    fd = dice.choice(list(held))
-                    del held[fd]
-                    probe.ask("close", fd)
-                elif last:
-                    address = dice.choice(list(last))
-                    said = probe.ask("dial", address, peers.port, "k").split()
-                    held[said[-1].rpartition("=")[2]] = (last[address], said[4])
-            equal(fates(probe, list(held)), ["alive"] * len(held))
-
-
 main()
 agent.close()

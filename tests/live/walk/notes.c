@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * notes.c - see notes.h. Part of the walkers: a program of strangers, built for each libc.
+ */
+#include "tests/live/walk/notes.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WRITER_NAMES ((1u << WALK_NAME_READER) - 1)
+
+_Atomic uint32_t *notes_numbers;
+static _Atomic uint32_t last_id;
+
+/* Shared with the children, which hold connections that are tagged in their parent. */
+void notes_new_process(void)
+{
+    notes_numbers = mmap(NULL, NOTES_NUMBERS * sizeof(*notes_numbers), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (notes_numbers == MAP_FAILED)
+        abort();
+}
+
+uint32_t notes_roll(struct walker *w, uint32_t sides)
+{
+    w->dice = w->dice * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(w->dice >> 33) % sides;
+}
+
+uint64_t notes_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void trouble(const struct held *h, const char *what)
+{
+    fprintf(stderr, "walker %d: descriptor %d of cluster %d: %s: %s\n", (int)getpid(), h->fd,
+            h->at.cluster, what, strerror(errno));
+    _exit(2);
+}
+
+/* ---- addresses ---- */
+
+socklen_t notes_sockaddr(const struct target *at, struct sockaddr_in6 *ret)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    char text[48];
+
+    memset(ret, 0, sizeof(*ret));
+    ret->sin6_family = AF_INET6;
+    in.sin_port = ret->sin6_port = htons(at->other_port ? WALK_OTHER_PORT : WALK_PORT);
+    if (at->family == 6)
+        snprintf(text, sizeof(text), "fd77::%x:%x", at->cluster + 1, at->member + 1);
+    else
+        snprintf(text, sizeof(text), "%s127.77.%d.%d", at->mapped ? "::ffff:" : "", at->cluster + 1,
+                 at->member + 1);
+    if (at->family == 6 || at->mapped) {
+        inet_pton(AF_INET6, text, &ret->sin6_addr);
+        return sizeof(*ret);
+    }
+    inet_pton(AF_INET, text, &in.sin_addr);
+    memcpy(ret, &in, sizeof(in));
+    return sizeof(in);
+}
+
+bool notes_member(const struct sockaddr *from, int *ret_cluster, int *ret_member, int *ret_family)
+{
+    const uint8_t *six = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
+    const uint8_t *four = (const uint8_t *)&((const struct sockaddr_in *)from)->sin_addr;
+    bool mapped = from->sa_family == AF_INET6 &&
+                  IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)from)->sin6_addr);
+    bool is_four = mapped || from->sa_family == AF_INET;
+
+    four = mapped ? six + 12 : four;
+    *ret_family = is_four ? 4 : 6;
+    *ret_cluster = (is_four ? four[2] : six[13]) - 1;
+    *ret_member = (is_four ? four[3] : six[15]) - 1;
+    return *ret_cluster >= 0 && *ret_cluster < WALK_CLUSTERS && *ret_member >= 0 &&
+           *ret_member < WALK_MEMBERS;
+}
+
+static bool was_writer(const struct walk_cluster *c, uint32_t low, uint32_t high, int member)
+{
+    for (uint32_t n = low; n <= high; n++)
+        if (c->switches[n].writer == member)
+            return true;
+    return false;
+}
+
+void notes_given(struct walker *w, enum walk_name name, int cluster, uint32_t low, uint32_t high,
+                 const struct sockaddr *address)
+{
+    int found, member, family;
+
+    if (!notes_member(address, &found, &member, &family) || found != cluster ||
+        (name < WALK_NAME_READER && !was_writer(&w->walk->clusters[cluster], low, high, member))) {
+        fprintf(stderr, "astray: name %d of cluster %d is member %d between %u and %u\n", name,
+                cluster, member, low, high);
+        w->walk->astray++;
+        return;
+    }
+    w->owner[cluster][member][family == 6] = (int8_t)name;
+    w->given[cluster][member][family == 6] |= (uint8_t)(1u << name);
+}
+
+/* ---- a connect ---- */
+
+static int endpoint_of(const struct walker *w, const struct target *to)
+{
+    int name = w->owner[to->cluster][to->member][to->family == 6];
+
+    if (to->other_port || name < 0 || name >= WALK_NAME_READER)
+        return NOTES_NOBODY;
+    return name == WALK_NAME_FIRST ? 0 : name - 1;
+}
+
+static enum walk_kind why_spared(const struct walker *w, const struct target *to)
+{
+    int name = w->owner[to->cluster][to->member][to->family == 6];
+
+    if (to->other_port)
+        return WALK_OTHER_PORT_ON_DEMOTED;
+    if (name < 0)
+        return WALK_STRANGER_ON_DEMOTED;
+    return name == WALK_NAME_PLAIN ? WALK_PLAIN_ON_DEMOTED : WALK_READER_ON_DEMOTED;
+}
+
+static uint32_t how_connected(const struct walker *w, const struct target *to,
+                              const struct held *held)
+{
+    uint32_t how = w->how | held->how;
+
+    how |= 1u << (to->family == 6 ? WALK_IPV6 : to->mapped ? WALK_MAPPED : WALK_IPV4);
+    if (w->owner[to->cluster][to->member][to->family == 6] == WALK_NAME_ALIAS)
+        how |= 1u << WALK_BY_ALIAS;
+    if (held->shared)
+        how |= 1u << WALK_SHARED_ADDRESS;
+    return how;
+}
+
+void notes_before(struct walker *w, int fd, const struct target *to, struct held *held)
+{
+    struct walk_cluster *c = &w->walk->clusters[to->cluster];
+    uint8_t given = w->given[to->cluster][to->member][to->family == 6];
+    bool tagged = !to->other_port && given & ((1u << WALK_NAME_PLAIN) - 1);
+
+    held->fd = fd;
+    held->twin = -1;
+    held->at = *to;
+    held->endpoint = endpoint_of(w, to);
+    held->shared = given & WRITER_NAMES && given & ~WRITER_NAMES;
+    held->why = why_spared(w, to);
+    held->how = how_connected(w, to, held);
+    held->numbers = notes_numbers;
+    held->tag_fd = fd;
+    held->id = atomic_fetch_add(&last_id, 1) + 1;
+    tagged &= w->owner[to->cluster][to->member][to->family == 6] != WALK_NAME_PLAIN;
+    if (!tagged && atomic_load(&notes_numbers[fd]))
+        held->how |= 1u << WALK_OVER_A_TAG;
+    if (tagged)
+        atomic_store(&notes_numbers[fd], held->id);
+    held->low = atomic_load(&c->published);
+    held->over = held->low - (atomic_load(&c->switches[held->low].order) == WALK_ORDER_GIVEN);
+}
+
+/* While their answers are changed one after the other several names may disagree. */
+static bool may_disagree(const struct walker *w, const struct target *to, const struct held *h)
+{
+    uint8_t given = w->given[to->cluster][to->member][to->family == 6];
+
+    return h->low < h->high && given & (given - 1);
+}
+
+/* I1: who connects for writer names alone is connected to whom the view says, or said meanwhile. */
+static void judge_destination(struct walker *w, const struct target *to, const struct held *h)
+{
+    struct walk_cluster *c = &w->walk->clusters[to->cluster];
+    bool right = h->at.cluster == to->cluster;
+
+    if (may_disagree(w, to, h))
+        right =
+            right && (h->at.member == to->member || was_writer(c, h->low, h->high, h->at.member));
+    else if (h->endpoint != NOTES_NOBODY && !h->shared)
+        right = right && was_writer(c, h->low, h->high, h->at.member);
+    else if (h->endpoint == NOTES_NOBODY && h->why != WALK_READER_ON_DEMOTED)
+        right = right && h->at.member == to->member;
+    if (right)
+        return;
+    w->walk->astray++;
+    fprintf(stderr, "astray: %d/%d for endpoint %d is connected to %d/%d between %u and %u\n",
+            to->cluster, to->member, h->endpoint, h->at.cluster, h->at.member, h->low, h->high);
+}
+
+bool notes_after(struct walker *w, const struct target *to, struct held *held)
+{
+    struct sockaddr_in6 peer;
+    socklen_t len = sizeof(peer);
+    int family;
+
+    held->high = atomic_load(&w->walk->clusters[to->cluster].begun);
+    if (held->low < held->high)
+        held->how |= 1u << WALK_DURING_SWITCH;
+    if (getpeername(held->fd, (struct sockaddr *)&peer, &len)) {
+        held->at.member = WALK_MEMBERS;
+        held->how |= 1u << WALK_WHILE_CONNECTING;
+        if (notes_check(w, held))
+            trouble(held, "not connected");
+        return false;
+    }
+    if (!notes_member((struct sockaddr *)&peer, &held->at.cluster, &held->at.member, &family))
+        trouble(held, "connected to nobody");
+    if (held->at.member != to->member)
+        held->how |= 1u << WALK_REDIRECTED;
+    judge_destination(w, to, held);
+    return true;
+}
+
+/* ---- looking ---- */
+
+/* An error is told once for all who hold the socket; the state remains. */
+static bool is_severed(const struct held *h)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    char byte;
+    ssize_t n = recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n < 0 && errno == ECONNABORTED)
+        return true;
+    if (getsockopt(h->fd, IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_CLOSE)
+        trouble(h, "the servers are gone");
+    return true;
+}
+
+static bool is_named(const struct held *h, const struct walk_switch *s)
+{
+    return h->endpoint != NOTES_NOBODY && s->endpoints >> h->endpoint & 1 &&
+           (h->at.member == WALK_MEMBERS || s->demoted >> h->at.member & 1);
+}
+
+static bool is_due(const struct held *h, uint32_t number)
+{
+    return number > h->high || (number > h->low && !h->shared);
+}
+
+static void tell(struct walker *w, const struct held *h, const char *what, uint32_t number)
+{
+    const struct walk_switch *s = &w->walk->clusters[h->at.cluster].switches[number];
+
+    fprintf(stderr,
+            "%s: walker %d, step %llu, descriptor %d (tagged at %d), cluster %d, member %d,"
+            " endpoint %d, between %u and %u, over %u, switch %u (writer %d demoted %x endpoints"
+            " %x order %d):",
+            what, (int)getpid(), (unsigned long long)w->walk->steps, h->fd, h->tag_fd,
+            h->at.cluster, h->at.member, h->endpoint, h->low, h->high, h->over, number, s->writer,
+            s->demoted, s->endpoints, s->order);
+    for (int i = 0; i < WALK_KIND_COUNT; i++)
+        if (h->how >> i & 1)
+            fprintf(stderr, " %s;", walk_kind_names[i]);
+    fprintf(stderr, "%s\n", h->endpoint < 0 ? walk_kind_names[h->why] : "");
+}
+
+static void tally(_Atomic uint64_t *kinds, uint32_t bits)
+{
+    for (int i = 0; i < WALK_KIND_COUNT; i++)
+        if (bits >> i & 1)
+            kinds[i]++;
+}
+
+/* Why an order that is over has spared it, as bits; 0: it had nothing to do with it. */
+static uint32_t why_bits(const struct walk_cluster *c, const struct held *h, uint32_t number)
+{
+    const struct walk_switch *s = &c->switches[number];
+    bool demoted = s->demoted >> h->at.member & 1;
+
+    if (h->endpoint == NOTES_NOBODY)
+        return demoted ? 1u << h->why : 0;
+    if (s->order == WALK_ORDER_CANCELLED)
+        return is_named(h, s) && number > h->high && c->switches[number + 1].writer == h->at.member
+                   ? 1u << WALK_WRITER_AGAIN
+                   : 0;
+    if (!demoted)
+        return s->endpoints && s->writer == h->at.member ? 1u << WALK_HEALTHY_WRITER : 0;
+    if (!(s->endpoints >> h->endpoint & 1))
+        return 1u << WALK_ENDPOINT_NOT_ORDERED;
+    return number <= h->low ? 1u << WALK_MADE_AFTERWARDS : 0;
+}
+
+static void note_spared(struct walker *w, const struct held *h, uint32_t over)
+{
+    uint32_t bits = 0;
+
+    for (uint32_t n = h->over + 1; n <= over; n++)
+        bits |= why_bits(&w->walk->clusters[h->at.cluster], h, n);
+    if (bits)
+        tally(w->walk->spared, bits | h->how);
+}
+
+static void note_severed(struct walker *w, const struct held *h)
+{
+    const struct walk_cluster *c = &w->walk->clusters[h->at.cluster];
+    uint32_t begun = atomic_load(&c->begun);
+
+    for (uint32_t n = h->over + 1; n <= begun; n++)
+        if (n > h->low && is_named(h, &c->switches[n]) &&
+            atomic_load(&c->switches[n].order) != WALK_ORDER_NONE) {
+            w->walk->aborted++;
+            tally(w->walk->severed, h->how);
+            return;
+        }
+    w->walk->wrong++;
+    tell(w, h, "wrong", begun);
+}
+
+/* The orders are looked at before the connection, if it lives, and after it, if it does not. */
+bool notes_check(struct walker *w, struct held *held)
+{
+    struct walk_cluster *c = &w->walk->clusters[held->at.cluster];
+    uint32_t over = held->over, due = 0;
+
+    for (uint8_t order; (order = atomic_load(&c->switches[over + 1].order)) > WALK_ORDER_GIVEN;
+         over++)
+        if (order == WALK_ORDER_DONE && is_due(held, over + 1) &&
+            is_named(held, &c->switches[over + 1]))
+            due = over + 1;
+    w->walk->checked++;
+    if (is_severed(held)) {
+        note_severed(w, held);
+        return false;
+    }
+    if (due && atomic_load(&held->numbers[held->tag_fd]) != held->id) {
+        w->walk->displaced++;
+    } else if (due) {
+        w->walk->missed++;
+        tell(w, held, "missed", due);
+    }
+    note_spared(w, held, over);
+    held->over = over;
+    return true;
+}
