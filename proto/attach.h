@@ -100,4 +100,11 @@ static inline bool attach_reply_check(const uint8_t *bytes, size_t len,
     return true;
 }
 
+/* Whether they begin an error reply to id 0, which is sent before a request was read, and only to
+ * who comes when too many are there: it is worth asking again. */
+static inline bool attach_reply_is_busy(const uint8_t *bytes, size_t len)
+{
+    return len > 3 && bytes[0] == 0x94 && bytes[1] == 1 && bytes[2] == 0 && bytes[3] != 0xc0;
+}
+
 #endif

@@ -30,8 +30,15 @@
 #define HOMING_HEARTBEAT_MS 250
 /* ... and missed when older than this (V3): three beats. */
 #define HOMING_HEARTBEAT_LATE_MS 750
-/* A shim's whole attempt to attach, connect to reply. */
+/* How long a shim waits for the reply to its request to attach: many times what an agent needs that
+ * gets a processor at all, and a wait that nobody notices when there is none. The clock starts with
+ * the request sent: before it, the time is not the agent's. */
 #define HOMING_ATTACH_DEADLINE_MS 20
+/* The same at a connect, once in the life of a process that never had a view and whose agent took
+ * the request but was late: what comes next lasts. Beside a dozen busy loops on two processors some
+ * five replies in a thousand came later than 20 ms, and none later than this; twice as much would
+ * be noticed, once in each process, while an agent is stopped. */
+#define HOMING_ATTACH_PATIENCE_MS 200
 /* Pause between two attempts to attach, and after HOMING_ATTACH_FAILURES_FAST failures. */
 #define HOMING_ATTACH_PAUSE_MS      250
 #define HOMING_ATTACH_PAUSE_SLOW_MS 1000
@@ -41,8 +48,10 @@
 #define HOMING_REPLY_MAX   (16 * 1024 * 1024)
 /* A client of a socket that has not finished its request, or not read its reply, is dropped. */
 #define HOMING_CLIENT_DEADLINE_MS 1000
-/* Connections served at once: in all, and for one uid. */
-#define HOMING_CLIENTS_MAX         256
-#define HOMING_CLIENTS_PER_UID_MAX 64
+/* Connections served at once: in all, and for one uid. A program that attaches holds one until it
+ * is given a processor to read the reply: one uid's must do for all programs that start together on
+ * a busy node, or the last ones are turned away and miss the view. */
+#define HOMING_CLIENTS_MAX         512
+#define HOMING_CLIENTS_PER_UID_MAX 256
 
 #endif

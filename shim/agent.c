@@ -120,7 +120,7 @@ static int agent_receive(int fd, struct attach_reply *ret_reply)
         return -errno;
     view_fd = agent_received(&message);
     if (view_fd < 0)
-        return -EPROTO;
+        return attach_reply_is_busy(bytes, (size_t)len) ? -EAGAIN : -EPROTO;
     if (!(message.msg_flags & MSG_CTRUNC) && attach_reply_check(bytes, (size_t)len, ret_reply))
         return view_fd;
     agent_close(view_fd);
@@ -157,10 +157,10 @@ static int agent_map(int fd, const struct attach_reply *reply, struct agent_view
     return 0;
 }
 
-int agent_ask(struct agent_view *ret_view)
+int agent_ask(unsigned patience_ms, struct agent_view *ret_view)
 {
-    int64_t deadline_ns = agent_clock_ns() + HOMING_ATTACH_DEADLINE_MS * 1000000;
     struct attach_reply reply = {0};
+    int64_t deadline_ns;
     int fd, view_fd, error;
 
     if (!syscall || !__errno_location)
@@ -168,6 +168,9 @@ int agent_ask(struct agent_view *ret_view)
     fd = agent_connect();
     if (fd < 0)
         return fd;
+    /* Not before: the agent that connect() woke may have taken this very processor, and a busy one
+     * comes back after longer than that, the request not yet sent. */
+    deadline_ns = agent_clock_ns() + (int64_t)patience_ms * 1000000;
     view_fd = agent_wait(fd, deadline_ns) ? agent_receive(fd, &reply) : -ETIMEDOUT;
     agent_close(fd);
     if (view_fd < 0)

@@ -16,10 +16,11 @@ struct agent_view {
     size_t size;
 };
 
-/* Asks the agent for its view: HOMING_ATTACH_DEADLINE_MS at most. 0; or a negative errno,
- * -ETIMEDOUT when it did not answer in time, -EAGAIN when too many wait for it already, with
- * *ret_view untouched and nothing left open or mapped. May change errno. */
-int agent_ask(struct agent_view *ret_view);
+/* Asks the agent for its view, and waits for the reply, from the request on, for `patience_ms` at
+ * most (below 1000). 0; or a negative errno, -ETIMEDOUT when it did not answer in time, -EAGAIN
+ * when too many wait for it already, with *ret_view untouched and nothing left open or mapped. May
+ * change errno. */
+int agent_ask(unsigned patience_ms, struct agent_view *ret_view);
 
 /* Unmaps a view that no lookup has seen. */
 void agent_view_done(const struct agent_view *view);

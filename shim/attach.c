@@ -23,6 +23,10 @@ enum attach_late {
     ATTACH_GIVEN_UP
 };
 
+/* Pause of who was turned away. Shorter, and a crowd of them keeps the agent from its answers;
+ * longer, and they sleep while it has none left to give. */
+#define ATTACH_REST_MS 10
+
 static struct {
     _Atomic(const struct attached *) head;
     _Atomic(const struct attached *) retired; /* whose retirement was noticed */
@@ -61,7 +65,7 @@ static bool attach_claim(const struct attached *head, uint64_t now_ms)
 }
 
 /* Late is who took the request and did not answer in time, or has so many to answer that he takes
- * no more: he is there. Who refuses, or answers nonsense, is not waited for again. */
+ * no more: he is there. Who is not, or answers nonsense, is not waited for again. */
 static void attach_note_late(int error)
 {
     uint32_t never = ATTACH_NEVER_LATE;
@@ -116,24 +120,30 @@ static void attach_blank_beyond(const struct attached *head)
         attach_blank(head);
 }
 
-static void attach_attempt(uint64_t now_ms)
+/* What became of asking: 0 with a view, or an error. */
+static void attach_end(int error, const struct agent_view *view, uint64_t now_ms)
 {
-    struct agent_view view;
-    int error = agent_ask(&view);
-
     if (error < 0) {
         attach_note_late(error);
         attach_failed(now_ms);
         return;
     }
-    if (!attach_publish(&view)) {
-        agent_view_done(&view);
+    if (!attach_publish(view)) {
+        agent_view_done(view);
         attach_failed(now_ms);
         return;
     }
     atomic_store(&attach.failures, 0);
     atomic_store(&attach.next_ms, 0);
     attach_blank_beyond(atomic_load(&attach.head));
+}
+
+static void attach_attempt(uint64_t now_ms)
+{
+    struct agent_view view;
+    int error = agent_ask(HOMING_ATTACH_DEADLINE_MS, &view);
+
+    attach_end(error, &view, now_ms);
 }
 
 __attribute__((noinline, cold)) static const struct attached *
@@ -162,13 +172,37 @@ const struct attached *attach_current(uint64_t now_ms)
     return attach_renew(head, now_ms);
 }
 
+static void attach_rest(void)
+{
+    const struct timespec rest = {.tv_nsec = ATTACH_REST_MS * 1000000};
+
+    syscall(SYS_ppoll, NULL, 0UL, &rest, NULL, 0UL);
+}
+
+/* Who turned us away, because too many came at once, may have time for us soon. Bounded by count,
+ * too: the clock is coarse, and of a libc that we cannot choose. */
+static int attach_insist(struct agent_view *ret_view)
+{
+    uint64_t end_ms = process_now_ms() + HOMING_ATTACH_PATIENCE_MS;
+    int rests = HOMING_ATTACH_PATIENCE_MS / ATTACH_REST_MS;
+    int error = agent_ask(HOMING_ATTACH_PATIENCE_MS, ret_view);
+
+    while (error == -EAGAIN && rests-- > 0 && process_now_ms() < end_ms) {
+        attach_rest();
+        error = agent_ask(HOMING_ATTACH_DEADLINE_MS, ret_view);
+    }
+    return error;
+}
+
 /* All connects that coincide wait, as all first lookups do, until one of them has waited in vain.
  */
 __attribute__((noinline, cold)) static const struct attached *attach_once_more(uint64_t now_ms)
 {
     struct libc_kept kept = libc_keep_errno();
+    struct agent_view view;
+    int error = attach_insist(&view);
 
-    attach_attempt(now_ms);
+    attach_end(error, &view, now_ms);
     atomic_store(&attach.late, ATTACH_GIVEN_UP);
     libc_restore_errno(kept);
     return atomic_load(&attach.head);

@@ -39,9 +39,9 @@ struct attached {
 const struct attached *attach_current(uint64_t now_ms);
 
 /* The same for a connect, which may last for days: where none was ever had, and the agent was there
- * but late, it is asked once more in the life of the process, without waiting for the pause. A
- * stopped agent so costs a process twice the deadline when it starts, and from then on the pauses.
- */
+ * but late, it is asked once more in the life of the process, without waiting for the pause, and
+ * waited for ten times as long. An agent that is stopped so costs a process
+ * HOMING_ATTACH_PATIENCE_MS once, and otherwise what lookups cost. */
 const struct attached *attach_for_connect(uint64_t now_ms);
 
 /* The newest view without asking the clock or anybody; NULL also if it was retired. */

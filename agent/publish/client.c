@@ -325,6 +325,11 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
     return c;
 }
 
+void client_begin(struct client *c)
+{
+    client_ready(c, LOOP_READ);
+}
+
 void client_free(struct client *c)
 {
     client_forget_out(c);

@@ -49,6 +49,10 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
                           const struct serve_peer *peer);
 void client_free(struct client *client);
 
+/* Its first turn, as soon as serve.c knows it: who has sent a request by now is answered now. It
+ * may be gone afterwards. */
+void client_begin(struct client *client);
+
 /* The reply that serve_fn left for later. False: it cannot be sent, drop the client. */
 bool client_reply(struct client *client, const struct msg_writer *reply);
 

@@ -199,10 +199,12 @@ static void serve_admit(struct listener *l, int fd)
         return;
     }
     c = client_new(&l->serve->env, fd, l->socket, &peer);
-    if (c)
-        serve_add(l, c);
-    else
+    if (!c) {
         close(fd);
+        return;
+    }
+    serve_add(l, c);
+    client_begin(c); /* a shim waits 20 ms for this, and has asked before we could accept */
 }
 
 /* ---- accepting ---- */

@@ -173,7 +173,7 @@ static void fake_answer(struct fake_agent *agent, int client)
         fd_count = 0;
     if (agent->manner == FAKE_TWO_FDS)
         fds[fd_count++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    agent->missed += !fake_send(client, bytes, len, fds, fd_count) && agent->manner != FAKE_SLOW;
+    agent->missed += !fake_send(client, bytes, len, fds, fd_count);
     if (own >= 0)
         close(own);
     if (fds[1] >= 0)
@@ -239,7 +239,7 @@ void fake_agent_serve(struct fake_agent *agent)
         return;
     agent->standard = fake_standard(client);
     if (agent->manner == FAKE_SLOW)
-        usleep((HOMING_ATTACH_DEADLINE_MS + 5) * 1000);
+        usleep(3 * HOMING_ATTACH_DEADLINE_MS * 1000);
     if (agent->manner != FAKE_HANGS_UP &&
         recv(client, request, sizeof(request), MSG_WAITALL) == sizeof(request) &&
         memcmp(request, attach_request, sizeof(request)) == 0)

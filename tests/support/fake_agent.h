@@ -16,7 +16,7 @@ enum fake_manner {
     FAKE_PROPER,
     FAKE_SILENT,   /* accepts, never answers */
     FAKE_ABSENT,   /* never accepts */
-    FAKE_SLOW,     /* answers when nobody waits any more */
+    FAKE_SLOW,     /* answers when no lookup waits any more */
     FAKE_HANGS_UP, /* closes at once */
     FAKE_GARBAGE,  /* 59 other bytes, with the descriptor */
     FAKE_HALF,     /* half of the reply, with the descriptor */

@@ -165,6 +165,46 @@ static void a_request_in_single_bytes_is_a_request(void **state)
     close(other);
 }
 
+struct turns {
+    struct rig *rig;
+    struct loop_timer *timer;
+    int begun;
+    uint32_t answered; /* by the second one */
+};
+
+static void a_turn_begins(void *arg)
+{
+    struct turns *turns = arg;
+
+    if (++turns->begun == 1) {
+        loop_timer_set(turns->timer, 0);
+        return;
+    }
+    turns->answered = turns->rig->calls;
+    loop_stop(turns->rig->loop);
+}
+
+/* A turn calls its timers first: what was answered by the second one was answered in the first. */
+static void who_asked_before_it_was_accepted_is_answered_in_the_same_turn(void **state)
+{
+    struct rig *rig = *state;
+    struct turns turns = {.rig = rig};
+    int fds[3];
+
+    turns.timer = loop_timer_new(rig->loop, a_turn_begins, &turns);
+    assert_non_null(turns.timer);
+    for (uint32_t i = 0; i < 3; i++) {
+        fds[i] = connect_to(rig, SERVE_AGENT);
+        rig_request(fds[i], i, "ping", 0);
+    }
+    loop_timer_set(turns.timer, 0);
+    loop_run(rig->loop);
+    assert_int_equal(turns.answered, 3);
+    loop_timer_free(turns.timer);
+    for (uint32_t i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
 static void a_handler_that_writes_nothing_makes_an_error_reply(void **state)
 {
     int fd = connect_to(*state, SERVE_AGENT);
@@ -305,74 +345,7 @@ static void descriptors_sent_to_us_are_not_kept(void **state)
     close(fd);
 }
 
-/* ---- quotas ---- */
-
-static void a_uid_has_no_more_than_its_share_of_agent_sock(void **state)
-{
-    struct rig *rig = *state;
-    int fds[HOMING_CLIENTS_PER_UID_MAX];
-
-    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++) {
-        fds[i] = connect_to(rig, SERVE_AGENT);
-        assert_string_equal(rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
-    }
-    int extra = connect_to(rig, SERVE_AGENT);
-    assert_non_null(strstr(rig_receive(rig, extra, NULL), "\"busy\""));
-    assert_true(rig_ends(rig, extra));
-
-    close(extra);
-    close(fds[0]);
-    assert_string_equal(rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
-    extra = connect_to(rig, SERVE_AGENT);
-    assert_string_equal(rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
-    close(extra);
-    for (int i = 1; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-        close(fds[i]);
-}
-
-static void our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock(void **state)
-{
-    struct rig *rig = *state;
-    int agent[HOMING_CLIENTS_PER_UID_MAX], admin[HOMING_CLIENTS_PER_UID_MAX + 5];
-
-    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-        agent[i] = connect_to(rig, SERVE_AGENT);
-    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++) {
-        admin[i] = connect_to(rig, SERVE_ADMIN);
-        assert_string_equal(rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
-    }
-    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-        close(agent[i]);
-    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++)
-        close(admin[i]);
-}
-
-static void a_few_uids_cannot_keep_another_out(void **state)
-{
-    enum {
-        HOSTILE = HOMING_CLIENTS_MAX / HOMING_CLIENTS_PER_UID_MAX
-    };
-    struct rig *rig = *state;
-    int fds[HOMING_CLIENTS_MAX], n = 0;
-
-    if (geteuid() != 0) {
-        print_message("needs root, to come as several uids\n");
-        skip();
-    }
-    assert_int_equal(chmod(rig->base, 0755), 0);
-    for (uid_t u = 0; u < HOSTILE; u++) {
-        assert_int_equal(seteuid(50000 + u), 0);
-        for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-            fds[n++] = connect_to(rig, SERVE_AGENT);
-        assert_int_equal(seteuid(0), 0);
-    }
-    int good = connect_to(rig, SERVE_AGENT);
-    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
-    assert_true(rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
-    close(good);
-    while (n > 0)
-        close(fds[--n]);
-}
+/* ---- descriptors ---- */
 
 /* Sockets made beforehand, because the limit is the whole process's. */
 static void connect_made(const struct rig *rig, int fd)
@@ -525,6 +498,7 @@ int main(void)
         TEST(requests_sent_at_once_are_answered_in_their_order),
         TEST(a_client_that_only_closed_its_sending_half_gets_its_replies),
         TEST(a_request_in_single_bytes_is_a_request),
+        TEST(who_asked_before_it_was_accepted_is_answered_in_the_same_turn),
         TEST(a_handler_that_writes_nothing_makes_an_error_reply),
         TEST(a_reply_longer_than_the_limit_is_an_error_reply),
         TEST(garbage_is_dropped_at_once),
@@ -532,9 +506,6 @@ int main(void)
         TEST(a_good_client_is_answered_among_hostile_ones),
         TEST(who_asks_for_descriptors_and_receives_none_is_dropped),
         TEST(descriptors_sent_to_us_are_not_kept),
-        TEST(a_uid_has_no_more_than_its_share_of_agent_sock),
-        TEST(our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
-        TEST(a_few_uids_cannot_keep_another_out),
         TEST(without_descriptors_clients_are_turned_away_and_later_served),
         TEST(watchers_and_only_they_get_notifications),
         TEST(only_a_watcher_may_idle),

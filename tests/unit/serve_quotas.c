@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sockets' quotas: crowds that are to be answered, and those that must not keep others out.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/serve_rig.h"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_done(*state);
+    return 0;
+}
+
+static int connect_to(const struct rig *rig, enum serve_socket socket)
+{
+    int fd = rig_connect(rig, socket);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void a_uid_has_no_more_than_its_share_of_agent_sock(void **state)
+{
+    struct rig *rig = *state;
+    int fds[HOMING_CLIENTS_PER_UID_MAX];
+
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++) {
+        fds[i] = connect_to(rig, SERVE_AGENT);
+        assert_string_equal(rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
+    }
+    int extra = connect_to(rig, SERVE_AGENT);
+    assert_non_null(strstr(rig_receive(rig, extra, NULL), "\"busy\""));
+    assert_true(rig_ends(rig, extra));
+
+    close(extra);
+    close(fds[0]);
+    assert_string_equal(rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
+    extra = connect_to(rig, SERVE_AGENT);
+    assert_string_equal(rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
+    close(extra);
+    for (int i = 1; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        close(fds[i]);
+}
+
+/* A program has its place until it is run to read the reply, and a hundred that start together on a
+ * busy machine may all not be. */
+static void a_crowd_of_one_uid_that_does_not_read_yet_is_answered(void **state)
+{
+    enum {
+        CROWD = 200
+    };
+    int fds[CROWD];
+
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = connect_to(*state, SERVE_AGENT);
+        rig_request(fds[i], 1, "ping", 0);
+    }
+    for (int i = CROWD - 1; i >= 0; i--)
+        assert_string_equal(rig_receive(*state, fds[i], NULL), "1 \"pong\"");
+    for (int i = 0; i < CROWD; i++)
+        close(fds[i]);
+}
+
+static void our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock(void **state)
+{
+    struct rig *rig = *state;
+    int agent[HOMING_CLIENTS_PER_UID_MAX], admin[HOMING_CLIENTS_PER_UID_MAX + 5];
+
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        agent[i] = connect_to(rig, SERVE_AGENT);
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++) {
+        admin[i] = connect_to(rig, SERVE_ADMIN);
+        assert_string_equal(rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
+    }
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+        close(agent[i]);
+    for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++)
+        close(admin[i]);
+}
+
+static void a_few_uids_cannot_keep_another_out(void **state)
+{
+    enum {
+        HOSTILE = HOMING_CLIENTS_MAX / HOMING_CLIENTS_PER_UID_MAX
+    };
+    struct rig *rig = *state;
+    int fds[HOMING_CLIENTS_MAX], n = 0;
+
+    if (geteuid() != 0) {
+        print_message("needs root, to come as several uids\n");
+        skip();
+    }
+    assert_int_equal(chmod(rig->base, 0755), 0);
+    for (uid_t u = 0; u < HOSTILE; u++) {
+        assert_int_equal(seteuid(50000 + u), 0);
+        for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
+            fds[n++] = connect_to(rig, SERVE_AGENT);
+        assert_int_equal(seteuid(0), 0);
+    }
+    int good = connect_to(rig, SERVE_AGENT);
+    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
+    assert_true(rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
+    close(good);
+    while (n > 0)
+        close(fds[--n]);
+}
+
+/* Both ends of as many connections as there may be. */
+static void allow_descriptors(void)
+{
+    const rlim_t needed = 4 * HOMING_CLIENTS_MAX;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= needed)
+        return;
+    files.rlim_cur = files.rlim_max < needed ? files.rlim_max : needed;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_uid_has_no_more_than_its_share_of_agent_sock),
+        TEST(a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
+        TEST(our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
+        TEST(a_few_uids_cannot_keep_another_out),
+    };
+    allow_descriptors();
+    return cmocka_run_group_tests_name("serve_quotas", tests, NULL, NULL);
+}
