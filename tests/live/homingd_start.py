@@ -197,6 +197,19 @@ def an_agent_short_of_descriptors_goes_on_and_says_so():
     equal(poor.stop(), 0)
 
 
+def may_take_precedence():
+    return subprocess.run(["nice", "-n", "-10", "true"], capture_output=True, text=True).stderr == ""
+
+
+@test
+def it_takes_precedence_where_it_may_and_where_nobody_has_chosen():
+    for chosen, wanted in (("0", -10 if may_take_precedence() else 0), ("5", 5)):
+        agent = Agent(CLUSTER).spawn(before=["nice", "-n", chosen])
+        eventually(lambda: agent.log("ready"), "it is ready")
+        equal(os.getpriority(os.PRIO_PROCESS, agent.process.pid), wanted)
+        equal(agent.stop(), 0)
+
+
 @test
 def nobody_but_root_and_its_own_user_may_give_orders():
     if os.getuid() != 0:
