@@ -49,6 +49,8 @@ struct state_seen {
     uint64_t cluster;
     uint64_t sum;
     uint64_t lasting; /* sum of it without what is recent; 0: not known */
+    uint64_t identity;
+    struct term term;
     struct orders orders;
 };
 
@@ -233,6 +235,8 @@ static void seen_note(struct state *state, const char *cluster, const struct sta
         seen->cluster = state_text_sum(cluster, strlen(cluster));
     }
     seen->orders = orders_of(saved);
+    seen->identity = saved->have_verdict ? saved->verdict.identity : 0;
+    seen->term = saved->verdict.term;
     seen->lasting = lasting;
     seen->sum = file->text ? state_text_sum(file->text, file->len) : 0;
 }
@@ -423,7 +427,21 @@ static bool has_newer_generation(const struct state_cluster *theirs,
     return false;
 }
 
-/* Orders that differ from ours are older than ours if they are what we saw last. */
+/* A claim that differs from ours is older than ours if it is what we saw last: an operator has told
+ * us to accept another one since. */
+static bool has_newer_claim(const struct state_seen *seen, const struct state_cluster *theirs,
+                            const struct state_cluster *ours)
+{
+    const struct verdict *t = &theirs->verdict, *o = &ours->verdict;
+
+    if (!theirs->have_verdict || t->identity == 0)
+        return false;
+    if (seen && seen->identity == t->identity && !is_newer(t->term, seen->term))
+        return false;
+    return t->identity != o->identity || is_newer(t->term, o->term);
+}
+
+/* And so are orders. */
 static bool has_newer_orders(const struct state_seen *seen, const struct state_cluster *theirs,
                              const struct state_cluster *ours)
 {
@@ -437,12 +455,8 @@ static bool has_newer_orders(const struct state_seen *seen, const struct state_c
 static bool must_merge(const struct state_seen *seen, const struct state_cluster *theirs,
                        const struct state_cluster *ours)
 {
-    const struct verdict *t = &theirs->verdict, *o = &ours->verdict;
-
-    if (theirs->have_verdict && t->identity != 0 &&
-        (t->identity != o->identity || is_newer(t->term, o->term)))
-        return true;
-    return has_newer_generation(theirs, ours) || has_newer_orders(seen, theirs, ours);
+    return has_newer_claim(seen, theirs, ours) || has_newer_generation(theirs, ours) ||
+           has_newer_orders(seen, theirs, ours);
 }
 
 /* -ESTALE if the file has to be read before it is overwritten. A corrupt one need not. *ret_ours:

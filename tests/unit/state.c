@@ -312,6 +312,44 @@ static void an_operators_order_here_overrules_what_the_other_agent_knows(void **
     state_close(other);
 }
 
+/* What both know is saved here, and then by the other: our next save finds a file that is not ours.
+ */
+static struct state *saved_by_the_other_last(const struct fixture *f)
+{
+    struct state *other = fixture_open(f);
+    struct state_cluster known = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &known), 0);
+    assert_int_not_equal(fixture_load_term(other), 0);
+    known.verdict.position++;
+    assert_int_equal(state_save(other, &rig_cluster, &known), 0);
+    return other;
+}
+
+static void a_data_set_accepted_here_overrules_what_the_other_agent_knows(void **state)
+{
+    const struct fixture *f = *state;
+    struct state *other = saved_by_the_other_last(f);
+    struct state_cluster known = rig_saved(), accepted = known;
+
+    accepted.verdict.identity++;
+    accepted.verdict.term.lo--;
+    assert_int_equal(state_save(f->state, &rig_cluster, &accepted), 0);
+    assert_int_equal(state_save(other, &rig_cluster, &known), -ESTALE);
+    state_close(other);
+}
+
+static void an_older_term_accepted_here_overrules_what_the_other_agent_knows(void **state)
+{
+    const struct fixture *f = *state;
+    struct state *other = saved_by_the_other_last(f);
+    struct state_cluster accepted = rig_saved();
+
+    accepted.verdict.term.lo--;
+    assert_int_equal(state_save(f->state, &rig_cluster, &accepted), 0);
+    state_close(other);
+}
+
 static void a_stopped_agent_that_holds_the_lock_does_not_stop_us_for_long(void **state)
 {
     struct fixture *f = *state;
@@ -346,6 +384,8 @@ int main(void)
         TEST(a_higher_generation_must_be_merged),
         TEST(an_operators_order_at_the_other_agent_must_be_merged),
         TEST(an_operators_order_here_overrules_what_the_other_agent_knows),
+        TEST(a_data_set_accepted_here_overrules_what_the_other_agent_knows),
+        TEST(an_older_term_accepted_here_overrules_what_the_other_agent_knows),
         TEST(a_stopped_agent_that_holds_the_lock_does_not_stop_us_for_long),
     };
     return cmocka_run_group_tests_name("state", tests, NULL, NULL);
