@@ -38,6 +38,7 @@ struct run_order {
     struct run_order **link; /* what points to it */
     struct run_cluster *rc;  /* NULL: it is gone */
     enum sever_kind kind;
+    bool cancelled; /* homing-sever has been told to end it */
 };
 
 /* What is to be ordered of a cluster, before it is cut into orders that fit. */
@@ -211,10 +212,8 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
     struct run_cluster *rc = order->rc;
 
     unlink_order(order);
-    if (rc) {
+    if (rc)
         rc->sever.pending--;
-        rc->sever.aborting -= order->kind == SEVER_DO;
-    }
     if (rc && error == 0) {
         note_done(rc, order->kind, counts);
     } else if (rc && error != -ECANCELED) {
@@ -243,7 +242,6 @@ static bool send_order(struct run_cluster *rc, const struct sever_order *order)
         out->next->link = &out->next;
     run->orders = out;
     rc->sever.pending++;
-    rc->sever.aborting += order->kind == SEVER_DO;
     return true;
 }
 
@@ -284,13 +282,25 @@ static void cancel_endpoints(const struct run_cluster *rc)
     }
 }
 
+/* Whether there were any that had not been cancelled yet. */
+static bool take_back(struct run_cluster *rc)
+{
+    bool any = false;
+
+    for (struct run_order *order = rc->run->orders; order; order = order->next)
+        if (order->rc == rc && order->kind == SEVER_DO && !order->cancelled)
+            order->cancelled = any = true;
+    if (any && rc->run->severer)
+        cancel_endpoints(rc);
+    return any;
+}
+
 /* What is under way must not go on when W7 does not allow it any more, or a mode: the operator's
  * word counts at once, also in the middle of a spread. What is still right is ordered anew. */
 static void cancel(struct run_cluster *rc)
 {
-    if (!rc->sever.aborting || !rc->sever.ordered[SEVER_DO])
+    if (!take_back(rc))
         return;
-    cancel_endpoints(rc);
     rc->sever.ordered[SEVER_DO] = 0;
     rc->sever.due = true;
 }
@@ -338,7 +348,7 @@ static bool order_kind(struct run_cluster *rc, enum sever_kind kind, bool again)
     target->kind = kind;
     target_members(rc, target);
     mark = endpoints_mark(rc, target);
-    if (kind == SEVER_DO && mark != rc->sever.ordered[kind])
+    if (kind == SEVER_DO && (!mark || mark != rc->sever.ordered[kind]))
         cancel(rc);
     if (mark && (again || mark != rc->sever.ordered[kind])) {
         sent = send_all(rc, target);
@@ -408,8 +418,9 @@ static void on_again(void *arg)
 
 /* ---- coming and going ---- */
 
-/* homing-sever came, went, or is another one, which knows of no order. What only counted, counted.
- */
+/* homing-sever came, went, or is another one. It may still carry out what an agent before this one
+ * ordered, of which nobody here knows whether it is right: what is, is ordered anew. What only
+ * counted, counted. */
 static void on_changed(void *arg)
 {
     struct run *run = arg;
@@ -417,6 +428,8 @@ static void on_changed(void *arg)
     run_sever_instance(run, run->view);
     for (uint32_t i = 0; i < run->cluster_count; i++) {
         struct run_cluster *rc = run->clusters[i];
+        if (severer_instance(run->severer))
+            cancel_endpoints(rc);
         rc->sever.ordered[SEVER_DO] = 0;
         rc->sever.repeats = 0;
         rc->sever.due = true;
@@ -457,10 +470,9 @@ void run_sever_inherit(struct run_cluster *rc, struct run_cluster *old)
     struct loop_timer *again = rc->sever.again;
 
     cancel(old);
-    old->sever.aborting = 0;
     rc->sever = old->sever;
     rc->sever.again = again;
-    rc->sever.pending = rc->sever.aborting = 0;
+    rc->sever.pending = 0;
     rc->sever.repeats = 0;
     rc->sever.ordered[SEVER_DO] = 0; /* once more: endpoints, modes and members may be others */
     rc->sever.due = true;
@@ -468,8 +480,7 @@ void run_sever_inherit(struct run_cluster *rc, struct run_cluster *old)
 
 void run_sever_done(struct run_cluster *rc)
 {
-    if (rc->sever.aborting && rc->run->severer)
-        cancel_endpoints(rc);
+    (void)take_back(rc);
     for (struct run_order *order = rc->run->orders; order; order = order->next)
         if (order->rc == rc)
             order->rc = NULL;

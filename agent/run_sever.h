@@ -24,7 +24,6 @@ struct run_sever {
     bool switched;                       /* a switch of this run, not ordered yet, at: */
     uint64_t switched_ms;                /* when the answer that decided it came in */
     uint32_t pending;                    /* orders without reply */
-    uint32_t aborting;                   /* of these, SEVER_DO */
     uint32_t repeats;                    /* of the last order, so far */
     struct loop_timer *again;            /* the next one */
     uint64_t ordered[SEVER_OBSERVE + 1]; /* names what was ordered last; 0: nothing */

@@ -206,8 +206,9 @@ static void take_cancel(struct client *c, const struct msg *msg, struct msg_writ
         msg_put_error(w, msg->id, MSG_ERROR_BAD_REQUEST, "cancel: params are [[endpoint ids]]");
         return;
     }
-    sweeps_cancel(c->desk->parts.sweeps, endpoints, count);
-    log_event(LOG_INFO, "cancel", "orders under way end", LOG_INT("endpoints", count));
+    uint32_t cancelled = sweeps_cancel(c->desk->parts.sweeps, endpoints, count);
+    if (cancelled)
+        log_event(LOG_INFO, "cancel", "orders under way end", LOG_INT("orders", cancelled));
     msg_put_reply(w, msg->id);
     msg_put_bool(w, true);
 }

@@ -29,7 +29,10 @@ enum {
     SPREAD_STEPS = 16,
     STEP_MIN_MS = 20,
     /* Dumps in a row that are not finished in time, then the permit goes. */
-    LATE_MAX = 3
+    LATE_MAX = 3,
+    /* How long an order goes on that nobody can take back any more: its last sweep without a
+     * spread, and no longer than a view without an agent counts at least (W9). */
+    ORPHAN_MS = 5000
 };
 
 /* After the last moment of the spread; the first sweep is at 0. */
@@ -41,8 +44,8 @@ struct order {
     uint64_t start_us;
     uint64_t due_ms;
     uint32_t sweeps; /* that are done */
+    uint64_t end_ms; /* no sweep after it; 0: as many as there are */
     bool cancelled;
-    uint64_t salt;
     struct sever_counts counts;
     struct sever_row *rows;
     uint32_t row_count;
@@ -64,6 +67,7 @@ struct sweeps {
     struct order *orders;
     uint32_t order_count;
     struct sever_counts sum; /* of orders that are done */
+    uint64_t salt;           /* of the spreads: nodes do not sever in step */
 
     struct order *order; /* being swept; NULL: none */
     uint64_t number;     /* of this sweep, and of each round of judging */
@@ -106,10 +110,11 @@ static bool order_next_ms(const struct sever_order *what, uint32_t done, uint64_
     return true;
 }
 
-/* Each connection has a moment in the spread, the same in every sweep of the order. */
-static bool is_its_time(const struct order *o, uint64_t cookie)
+/* Each connection has a moment in the spread, the same in every sweep, and in every order: the
+ * repetitions of one, which come while it is under way, would otherwise shorten its spread. */
+static bool is_its_time(const struct sweeps *s, const struct order *o, uint64_t cookie)
 {
-    uint64_t hash = (cookie ^ o->salt) * 0x9e3779b97f4a7c15u;
+    uint64_t hash = (cookie ^ s->salt) * 0x9e3779b97f4a7c15u;
     uint64_t passed_ms = (now_us() - o->start_us) / 1000;
 
     return o->what.spread_ms == 0 || o->what.kind != SEVER_DO ||
@@ -319,7 +324,7 @@ static uint32_t choose(struct sweeps *s, struct diag_socket *ret_sockets, uint32
         const struct tags_entry *e = &s->tags.entries[s->at];
         bool wanted =
             e->verdict == TAGS_OUTDATED || (e->verdict == TAGS_UNTAGGED && o->what.untagged);
-        if (wanted && is_its_time(o, e->socket.cookie))
+        if (wanted && is_its_time(s, o, e->socket.cookie))
             ret_sockets[count++] = e->socket;
     }
     return count;
@@ -394,18 +399,25 @@ static void sweep_begin(struct sweeps *s, struct order *o)
     s->netns = 0;
 }
 
+static bool order_plan(struct order *o)
+{
+    uint64_t after_ms;
+
+    if (o->cancelled || !order_next_ms(&o->what, o->sweeps, &after_ms))
+        return false;
+    o->due_ms = o->start_us / 1000 + after_ms;
+    return o->end_ms == 0 || o->due_ms <= o->end_ms;
+}
+
 static void sweep_end(struct sweeps *s)
 {
     struct order *o = s->order;
-    uint64_t after_ms;
 
     tags_done(&s->tags);
     s->order = NULL;
     if (o->sweeps++ == 0)
         o->counts.first_us = now_us() - o->start_us;
-    if (!o->cancelled && order_next_ms(&o->what, o->sweeps, &after_ms))
-        o->due_ms = o->start_us / 1000 + after_ms;
-    else
+    if (!order_plan(o))
         order_finish(s, o);
 }
 
@@ -459,8 +471,9 @@ struct sweeps *sweeps_new(struct loop *loop)
         return NULL;
     s->loop = loop;
     s->timer = loop_timer_new(loop, turn, s);
-    if (s->timer)
+    if (s->timer && getrandom(&s->salt, sizeof(s->salt), 0) == sizeof(s->salt))
         return s;
+    loop_timer_free(s->timer);
     free(s);
     return NULL;
 }
@@ -496,8 +509,7 @@ int sweeps_add(struct sweeps *sweeps, const struct sever_order *order, uint32_t 
     o->due_ms = o->start_us / 1000;
     o->row_max = order->kind == SEVER_LIST ? limit : 0;
     o->rows = o->row_max ? calloc(o->row_max, sizeof(*o->rows)) : NULL;
-    if ((o->row_max && !o->rows) || getrandom(&o->salt, sizeof(o->salt), 0) != sizeof(o->salt)) {
-        free(o->rows);
+    if (o->row_max && !o->rows) {
         free(o);
         return -ENOMEM;
     }
@@ -518,21 +530,38 @@ static bool is_for(const struct sever_order *what, const uint64_t *endpoints, ui
 }
 
 /* In its own turn, which is the next: nobody is called from here. */
-void sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count)
+static void order_cancel(struct order *o)
 {
+    o->cancelled = true;
+    o->due_ms = 0;
+}
+
+uint32_t sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count)
+{
+    uint32_t cancelled = 0;
+
     for (struct order *o = sweeps->orders; o; o = o->next)
         if (o->what.kind == SEVER_DO && is_for(&o->what, endpoints, count)) {
-            o->cancelled = true;
-            o->due_ms = 0;
+            order_cancel(o);
+            cancelled++;
         }
     plan(sweeps);
+    return cancelled;
 }
 
 void sweeps_forget(struct sweeps *sweeps, const void *arg)
 {
-    for (struct order *o = sweeps->orders; o; o = o->next)
-        if (o->arg == arg)
-            o->done = NULL;
+    uint64_t end_ms = now_us() / 1000 + ORPHAN_MS;
+
+    for (struct order *o = sweeps->orders; o; o = o->next) {
+        if (!o->done || o->arg != arg)
+            continue;
+        o->done = NULL;
+        o->end_ms = end_ms;
+        if (o->due_ms > end_ms)
+            order_cancel(o);
+    }
+    plan(sweeps);
 }
 
 void sweeps_group_gone(void *arg, struct group *group)

@@ -36,10 +36,11 @@ void sweeps_set_permits(struct sweeps *sweeps, struct permits *permits);
 int sweeps_add(struct sweeps *sweeps, const struct sever_order *order, uint32_t limit,
                sweep_done_fn *done, void *arg);
 
-/* Orders to abort for one of these endpoints end as they are: what W7 asks for holds no longer. */
-void sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count);
+/* Orders to abort for one of these endpoints end as they are: what W7 asks for holds no longer.
+ * Returns how many. */
+uint32_t sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count);
 
-/* Nobody waits for these any more; they are carried out all the same. */
+/* Nobody waits for these any more, nor could take them back: they go on for a few seconds. */
 void sweeps_forget(struct sweeps *sweeps, const void *arg);
 
 /* Before a group goes: permits_gone_fn. */

@@ -5,13 +5,14 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from homing import BUILD, cleanups, directory, equal, eventually, main, test  # noqa: E402
-from sever import Client, Sever, need_root  # noqa: E402
+from sever import Client, Sever, need_root, pack  # noqa: E402
 
 need_root()
 A, B = "127.77.%d.1" % (os.getpid() % 250 + 1), "127.77.%d.2" % (os.getpid() % 250 + 1)
@@ -262,6 +263,44 @@ s.order_path = sys.argv[1]
 done = s.sever(%d, 8, ("%s", %d), spread_ms=1500)
 assert done["severed"] == 200, done
 """ % (ORDERS, A, PORT)
+
+
+def orderer(count, spread_ms):
+    """A connection over which so many orders are under way."""
+    order = {"endpoints": [[ORDERS, 8]], "addresses": [[A, PORT]], "spread_ms": spread_ms}
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(sever.order_path)
+    connection.sendall(b"".join(pack([0, 1 + i, "sever", [order]]) for i in range(count)))
+    eventually(lambda: sever.status()["orders"] == count, "orders are under way")
+    return connection
+
+
+@scene
+def a_repeated_order_does_not_shorten_the_spread():
+    one = client()
+    equal(one.do("many", 1000, A, PORT, ORDERS, 7), "ok")
+    begun = time.monotonic()
+    connection = orderer(200, 600000)
+    left = sever.sever(ORDERS, 8, (A, PORT), observe=True)["severed"]  # its turn is after theirs
+    # So many have had their moment; had they another one in each order, it would be 100 times that.
+    expected = 1000 * (time.monotonic() - begun) / 600
+    assert 1000 - left <= 10 + 10 * expected, (left, expected)
+    equal(sever.call("cancel", [ORDERS]), True)
+    connection.close()
+    one.end()
+
+
+@scene
+def an_order_ends_soon_after_the_agent_that_gave_it():
+    one = client()
+    equal(one.do("many", 50, A, PORT, ORDERS, 7), "ok")
+    connection = orderer(1, 600000)
+    connection.close()
+    eventually(lambda: sever.status()["orders"] == 0, "the order has ended")
+    alive = one.count()[0]
+    assert alive > 0
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], alive)
+    one.end()
 
 
 @scene

@@ -251,6 +251,48 @@ static void the_kill_switch_ends_what_is_under_way(void **state)
     assert_names(&fake_orders[1].order, 0);
 }
 
+static void the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    switch_over(0, 1);
+    sim_run(&sim, 6000);
+    assert_int_equal(fake_order_count, 2);
+    fake_severer_refuse(1);
+    set_mode(CONF_MODE_OFF);
+    assert_int_equal(fake_severer_cancelled, 2);
+}
+
+static void a_switch_back_ends_what_is_under_way_before_it_orders_anew(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    switch_over(0, 1);
+    assert_int_equal(fake_severer_cancelled, 0);
+    sim_conduct(&sim, 1, SIM_DOWN);
+    sim_promote(&sim, 0);
+    while (sim_answer(&sim, SIM_WRITER_NAME) == 1)
+        sim_run(&sim, 1);
+    assert_int_equal(fake_severer_cancelled, 2);
+    sim_run(&sim, 1);
+    assert_names(&fake_orders[fake_order_count - 1].order, 1);
+}
+
+/* Of an agent that ended in the middle of a spread, or of ours that lost its connection. */
+static void what_was_ordered_before_homing_sever_was_reached_is_taken_back(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    fake_severer_set(7, true);
+    assert_int_equal(fake_severer_cancelled, 2);
+    assert_int_equal(fake_order_count, 0);
+    switch_over(0, 1);
+    fake_severer_forget();
+    fake_severer_set(7, true);
+    assert_int_equal(fake_severer_cancelled, 2);
+    assert_int_equal(fake_order_count, 1);
+}
+
 static void what_is_under_way_ends_when_the_new_writer_is_contested(void **state)
 {
     (void)state;
@@ -478,6 +520,9 @@ int main(void)
         SEVER_TEST(in_observe_it_is_counted_once_and_not_done),
         SEVER_TEST(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
         SEVER_TEST(the_kill_switch_ends_what_is_under_way),
+        SEVER_TEST(the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
+        SEVER_TEST(a_switch_back_ends_what_is_under_way_before_it_orders_anew),
+        SEVER_TEST(what_was_ordered_before_homing_sever_was_reached_is_taken_back),
         SEVER_TEST(what_is_under_way_ends_when_the_new_writer_is_contested),
         SEVER_TEST(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
         SEVER_TEST(connections_without_tags_are_ordered_once_per_switch),

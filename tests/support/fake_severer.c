@@ -130,6 +130,11 @@ uint32_t fake_severer_count(enum sever_kind kind)
     return count;
 }
 
+void fake_severer_refuse(uint32_t order)
+{
+    answer(&fake_orders[order], -EPROTO, NULL, NULL, 0);
+}
+
 void fake_severer_done(uint32_t order, uint64_t severed)
 {
     struct sever_counts counts = {

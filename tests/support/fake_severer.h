@@ -34,6 +34,7 @@ void fake_severer_forget(void);
 uint32_t fake_severer_count(enum sever_kind kind);
 
 /* Replies to fake_orders[order]. */
+void fake_severer_refuse(uint32_t order);
 void fake_severer_done(uint32_t order, uint64_t severed);
 void fake_severer_rows(uint32_t order, const struct sever_row *rows, uint32_t count);
 
