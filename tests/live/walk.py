@@ -36,8 +36,11 @@ def prepare():
             for m in range(MEMBERS):
                 out.write("127.77.%d.%d plain-%d-%d.walk\nfd77::%x:%x plain-%d-%d.walk\n"
                           % (c + 1, m + 1, c, m, c + 1, m + 1, c, m))
-    for command in ("ip link set lo up", "ip -6 route add local fd77::/16 dev lo",
-                    "mount --bind %s /etc/hosts" % hosts):
+    # What is marked with 7 is refused before it is sent.
+    rules = [ip + rule for ip in ("ip ", "ip -6 ")
+             for rule in ("rule add pref 9 lookup local", "rule del pref 0", "rule add pref 1 fwmark 7 prohibit")]
+    for command in ["ip link set lo up", "ip -6 route add local fd77::/16 dev lo", "mount --bind %s /etc/hosts" % hosts,
+                    *rules]:
         subprocess.run(command.split(), check=True)
 
 
@@ -71,7 +74,10 @@ def walkers(conductor):
                for number, (libc, threads) in enumerate(kinds)]
     for one in started:
         cleanups.append(lambda one=one: one.poll() is None and one.kill())
-    return [one.wait() for one in started]
+    while any(one.poll() is None for one in started):
+        assert conductor.process.poll() is None, "the conductor ended"
+        time.sleep(0.1)
+    return [one.returncode for one in started]
 
 
 def say(what):

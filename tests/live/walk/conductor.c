@@ -34,6 +34,7 @@ enum {
     LATER_MS = 2300,
     LATER_SPREAD_MS = 1500,
     SPREAD_MS = 100,
+    PAUSE_US = 1000,
     BEAT_MS = 50,
     CALLS_MAX = 4096
 };
@@ -227,8 +228,8 @@ static void write_view(int c, const struct walk_switch *now, uint32_t number)
 {
     write_members(c, now);
     for (enum walk_name which = 0; which < WALK_NAME_PLAIN; which++) {
-        if (roll(4) == 0)
-            usleep(200);
+        if (roll(2))
+            usleep(PAUSE_US);
         write_name(c, which, now, number);
     }
 }

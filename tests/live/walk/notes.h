@@ -33,8 +33,10 @@
 #define NOTES_SHORT_MAX 40 /* connections that are closed again soon */
 /* And those that live to see orders. With duplicates they stay below a permit's number. */
 #define NOTES_KEPT_MAX 300
-#define NOTES_NUMBERS  65536
-#define NOTES_NOBODY   (-1)
+/* Of these, for those alone that were connected during a switch. */
+#define NOTES_RACING_MAX 60
+#define NOTES_NUMBERS    65536
+#define NOTES_NOBODY     (-1)
 
 struct target {
     int cluster, member, family; /* 4 or 6 */

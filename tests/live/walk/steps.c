@@ -25,10 +25,26 @@ void steps_die(const char *what)
     _exit(2);
 }
 
+static int own_cluster(const struct walker *w, int i)
+{
+    return (w->first_cluster + w->cluster_step * i) % WALK_CLUSTERS;
+}
+
 int steps_cluster(struct walker *w)
 {
-    return (w->first_cluster + w->cluster_step * (int)notes_roll(w, (uint32_t)w->clusters)) %
-           WALK_CLUSTERS;
+    return own_cluster(w, (int)notes_roll(w, (uint32_t)w->clusters));
+}
+
+/* Rather one that is being switched in this moment. */
+static int busy_cluster(struct walker *w)
+{
+    for (int i = 0; i < w->clusters; i++) {
+        struct walk_cluster *c = &w->walk->clusters[own_cluster(w, i)];
+
+        if (atomic_load(&c->published) != atomic_load(&c->begun))
+            return own_cluster(w, i);
+    }
+    return steps_cluster(w);
 }
 
 /* ---- lookups ---- */
@@ -89,7 +105,7 @@ void steps_take_lookup(struct walker *w)
 /* As a program does that caches, or was configured with an address. */
 static struct target any_target(struct walker *w)
 {
-    struct target to = {.cluster = steps_cluster(w), .member = (int)notes_roll(w, WALK_MEMBERS)};
+    struct target to = {.cluster = busy_cluster(w), .member = (int)notes_roll(w, WALK_MEMBERS)};
 
     to.family = notes_roll(w, 3) == 0 ? 6 : 4;
     to.mapped = to.family == 4 && notes_roll(w, 3) == 0;
@@ -141,7 +157,10 @@ static bool connect_noted(struct walker *w, int fd, const struct target *to, str
 
 static void keep(struct walker *w, struct held *held)
 {
-    if (w->kept < NOTES_KEPT_MAX && notes_roll(w, 8) == 0) {
+    bool racing = held->low < held->high;
+
+    if (w->kept < NOTES_KEPT_MAX - (racing ? 0 : NOTES_RACING_MAX) &&
+        notes_roll(w, racing ? 2 : 8) == 0) {
         held->until_ms = notes_now_ms() + KEEP_MIN_MS + notes_roll(w, KEEP_SPREAD_MS);
         w->kept++;
     }
@@ -195,7 +214,7 @@ void steps_connect_to(struct walker *w, const struct target *to)
 
 void steps_take_connect(struct walker *w)
 {
-    int cluster = steps_cluster(w);
+    int cluster = busy_cluster(w);
     struct target to = any_target(w);
 
     if (!w->is_child && notes_roll(w, 2) && !steps_lookup(w, name_for(w, cluster), cluster, &to))
@@ -203,23 +222,59 @@ void steps_take_connect(struct walker *w)
     steps_connect_to(w, &to);
 }
 
+static void set_mark(int fd, int mark)
+{
+    if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+        steps_die("SO_MARK");
+}
+
+/* A connect that fails: marked packets are refused. */
+static void connect_in_vain(struct walker *w, int fd, const struct target *to)
+{
+    struct held ignored = {0};
+    struct sockaddr_in6 address;
+    socklen_t len = notes_sockaddr(to, &address);
+
+    set_mark(fd, 7);
+    notes_before(w, fd, to, &ignored);
+    if (connect(fd, (struct sockaddr *)&address, len) == 0 || errno != EACCES)
+        steps_die("a connect that should fail");
+    set_mark(fd, 0);
+}
+
+/* False: it was severed before. */
+static bool connect_and_dissolve(struct walker *w, int fd, const struct target *to)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct held ignored = {0};
+
+    return connect_noted(w, fd, to, &ignored) && connect(fd, &nobody, sizeof(nobody)) == 0;
+}
+
+/* To an address of which somebody was told: the tag of one that nobody knows stays, after a connect
+ * that failed. */
+static bool is_known(const struct walker *w, const struct target *to)
+{
+    return w->owner[to->cluster][to->member][to->family == 6] >= 0;
+}
+
 /* One socket, twice. */
 void steps_take_again(struct walker *w)
 {
-    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     struct target first = any_target(w), then = any_target(w);
-    struct held held = {0};
+    struct held held = {.how = 1u << WALK_SOCKET_AGAIN};
     int fd;
 
     make_room(w);
     then.family = first.family;
     then.mapped = first.mapped;
     fd = open_socket(w, &first);
-    if (!connect_noted(w, fd, &first, &held) || connect(fd, &nobody, sizeof(nobody))) {
+    if (is_known(w, &then) && notes_roll(w, 2))
+        connect_in_vain(w, fd, &first);
+    else if (!connect_and_dissolve(w, fd, &first)) {
         close(fd);
         return;
     }
-    held = (struct held){.how = 1u << WALK_SOCKET_AGAIN};
     if (!connect_noted(w, fd, &then, &held)) {
         close(fd);
         return;
