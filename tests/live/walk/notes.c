@@ -45,7 +45,7 @@ uint64_t notes_now_ms(void)
 
 static void trouble(const struct held *h, const char *what)
 {
-    fprintf(stderr, "walker %d: descriptor %d of cluster %d: %s: %s\n", (int)getpid(), h->fd,
+    dprintf(2, "walker %d: descriptor %d of cluster %d: %s: %s\n", (int)getpid(), h->fd,
             h->at.cluster, what, strerror(errno));
     _exit(2);
 }
@@ -105,8 +105,8 @@ void notes_given(struct walker *w, enum walk_name name, int cluster, uint32_t lo
 
     if (!notes_member(address, &found, &member, &family) || found != cluster ||
         (name < WALK_NAME_READER && !was_writer(&w->walk->clusters[cluster], low, high, member))) {
-        fprintf(stderr, "astray: name %d of cluster %d is member %d between %u and %u\n", name,
-                cluster, member, low, high);
+        dprintf(2, "astray: name %d of cluster %d is member %d between %u and %u\n", name, cluster,
+                member, low, high);
         w->walk->astray++;
         return;
     }
@@ -198,7 +198,7 @@ static void judge_destination(struct walker *w, const struct target *to, const s
     if (right)
         return;
     w->walk->astray++;
-    fprintf(stderr, "astray: %d/%d for endpoint %d is connected to %d/%d between %u and %u\n",
+    dprintf(2, "astray: %d/%d for endpoint %d is connected to %d/%d between %u and %u\n",
             to->cluster, to->member, h->endpoint, h->at.cluster, h->at.member, h->low, h->high);
 }
 
@@ -256,21 +256,24 @@ static bool is_due(const struct held *h, uint32_t number)
     return number > h->high || (number > h->low && !h->shared);
 }
 
+/* In one piece, and not through stderr, whose lock a forked child may find held for ever. */
 static void tell(struct walker *w, const struct held *h, const char *what, uint32_t number)
 {
     const struct walk_switch *s = &w->walk->clusters[h->at.cluster].switches[number];
+    char how[512] = "";
+    size_t at = 0;
 
-    fprintf(stderr,
-            "%s: walker %d, step %llu, descriptor %d (tagged at %d), cluster %d, member %d,"
-            " endpoint %d, between %u and %u, over %u, switch %u (writer %d demoted %x endpoints"
-            " %x order %d):",
-            what, (int)getpid(), (unsigned long long)w->walk->steps, h->fd, h->tag_fd,
-            h->at.cluster, h->at.member, h->endpoint, h->low, h->high, h->over, number, s->writer,
-            s->demoted, s->endpoints, s->order);
     for (int i = 0; i < WALK_KIND_COUNT; i++)
         if (h->how >> i & 1)
-            fprintf(stderr, " %s;", walk_kind_names[i]);
-    fprintf(stderr, "%s\n", h->endpoint < 0 ? walk_kind_names[h->why] : "");
+            at += (size_t)snprintf(how + at, sizeof(how) - at, " %s;", walk_kind_names[i]);
+    dprintf(2,
+            "%s: walker %d, step %llu, descriptor %d (tagged at %d), cluster %d, member %d,"
+            " endpoint %d, between %u and %u, over %u, switch %u (writer %d demoted %x endpoints"
+            " %x order %d):%s %s\n",
+            what, (int)getpid(), (unsigned long long)w->walk->steps, h->fd, h->tag_fd,
+            h->at.cluster, h->at.member, h->endpoint, h->low, h->high, h->over, number, s->writer,
+            s->demoted, s->endpoints, s->order, how,
+            h->endpoint < 0 ? walk_kind_names[h->why] : "");
 }
 
 static void tally(_Atomic uint64_t *kinds, uint32_t bits)

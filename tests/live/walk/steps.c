@@ -21,7 +21,7 @@ enum {
 
 void steps_die(const char *what)
 {
-    fprintf(stderr, "walker %d: %s: %s\n", (int)getpid(), what, strerror(errno));
+    dprintf(2, "walker %d: %s: %s\n", (int)getpid(), what, strerror(errno));
     _exit(2);
 }
 
