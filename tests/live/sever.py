@@ -341,6 +341,19 @@ def receiver():
 
 
 @scene
+def none_of_many_permits_that_come_at_once_is_lost():
+    before = sever.status()["permits"]
+    one, holder = Client(), sever.call("version")["pid"]
+    os.kill(holder, signal.SIGSTOP)
+    equal([one.do("permit", sever.permit) for _ in range(400)], ["ok"] * 400)
+    os.kill(holder, signal.SIGCONT)
+    sever.wait_processes(400)
+    after = sever.status()["permits"]
+    equal([after[what] - before[what] for what in ("taken", "refused", "receivers_stuck")], [400, 0, 0])
+    one.end()
+
+
+@scene
 def a_receiver_that_hangs_is_replaced_and_costs_one_permit():
     stuck = sever.status()["permits"]["receivers_stuck"]
     hanging = receiver()
