@@ -43,6 +43,13 @@ static bool consult_find(const struct name *name, uint64_t now_ms, struct consul
     return true;
 }
 
+/* Who was kept from running since he looked at the clock would take what was confirmed meanwhile
+ * for an answer of another clock, which counts as stale. */
+uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms)
+{
+    return entry->confirmed_ms > now_ms ? process_now_ms() : now_ms;
+}
+
 bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
                   struct view_entry *ret_entry, const struct view_map **ret_map)
 {
@@ -92,6 +99,7 @@ enum lookup_action consult(const char *node, int family, bool mapped, struct con
     question.now_ms = process_now_ms();
     if (!consult_find(&name, question.now_ms, ret))
         return LOOKUP_PASS;
+    question.now_ms = consult_now_ms(&ret->entry, question.now_ms);
     if (ret->entry.role == VIEW_ROLE_READER && ret->entry.mode >= VIEW_MODE_NAMES)
         return consult_reader(&question, ret);
     return lookup_decide(&ret->entry, &question, NULL, 0, &ret->text);

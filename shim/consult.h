@@ -40,6 +40,9 @@ enum lookup_action consult(const char *node, int family, bool mapped, struct con
 bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
                   struct view_entry *ret_entry, const struct view_map **ret_map);
 
+/* The clock to judge the answer by, if `now_ms` was read before it: that, or what it is by now. */
+uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms);
+
 /* The demoted members' addresses of an answer that is to be verified (W9). */
 struct consult_demoted {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];

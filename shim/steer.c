@@ -79,6 +79,7 @@ steer_ask(struct steer_call *call, const struct attached *head, const struct see
         redirect_add(&call->r, REDIRECT_STRANGE, NULL, NULL, name->stamp);
         return;
     }
+    question.now_ms = consult_now_ms(&entry, call->now_ms);
     count =
         view_read_members(map, entry.cluster, VIEW_MEMBER_ALL, members, HOMING_VIEW_ADDRESSES_MAX);
     if (entry.role == VIEW_ROLE_READER)

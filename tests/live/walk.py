@@ -66,8 +66,8 @@ class Conductor:
 
 
 def walkers(conductor):
-    """Of each libc one that forks, and one with threads. They leave room for homing-sever: what is late for want of a
-    processor is no verdict."""
+    """Of each libc one that forks, and one with threads. They leave room for homing-sever, for which homingd would repeat its
+    orders: what is late for want of a processor is no verdict."""
     kinds = [(libc, threads) for libc in LIBCS for threads in (1, 2)]
     started = [subprocess.Popen(["nice", "-n", "10", os.path.join(BUILD, "tests/live/walk/walker-" + libc), conductor.file, str(number),
                                  str(threads)], env=environment(conductor.agent))
@@ -89,7 +89,7 @@ def say(what):
 @test
 def no_step_of_very_many_severs_wrongly_or_misses_one():
     prepare()
-    sever = Sever().start()
+    sever = Sever().start(wrap=("nice", "-n", "-10"))
     conductor = Conductor(sever)
     begun = time.monotonic()
     print("# HOMING_WALK_SEED=%d HOMING_WALK_STEPS=%d" % (SEED, STEPS), flush=True)

@@ -137,6 +137,20 @@ static void threads_are_answered_while_views_come_and_go(void **state)
     assert_int_equal(failed, 0);
 }
 
+static void what_was_confirmed_while_a_thread_did_not_run_is_not_stale(void **state)
+{
+    uint64_t now_ms = process_now_ms();
+    struct view_entry entry = {
+        .state = VIEW_STATE_STEADY, .confirmed_ms = now_ms, .max_stale_ms = 30000};
+
+    (void)state;
+    assert_true(view_entry_stale(&entry, now_ms - 1000));
+    assert_false(view_entry_stale(&entry, consult_now_ms(&entry, now_ms - 1000)));
+    assert_true(consult_now_ms(&entry, now_ms + 1) == now_ms + 1);
+    entry.confirmed_ms = now_ms + 3600000; /* of another clock */
+    assert_true(view_entry_stale(&entry, consult_now_ms(&entry, now_ms)));
+}
+
 static void a_chain_of_views_ends(void **state)
 {
     const struct attached *at = attach_current(process_now_ms());
@@ -168,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_are_answered_while_views_come_and_go),
+        cmocka_unit_test(what_was_confirmed_while_a_thread_did_not_run_is_not_stale),
         cmocka_unit_test(a_chain_of_views_ends),
         cmocka_unit_test(a_full_table_of_strings_refuses_more),
     };
