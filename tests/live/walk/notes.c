@@ -312,14 +312,20 @@ static void note_spared(struct walker *w, const struct held *h, uint32_t over)
         tally(w->walk->spared, bits | h->how);
 }
 
+static bool may_sever(const struct walk_cluster *c, const struct held *h, uint32_t number)
+{
+    bool astray = h->low < h->high && !h->shared && !was_writer(c, h->low, h->high, h->at.member);
+
+    return is_named(h, &c->switches[number]) && number + astray > h->low;
+}
+
 static void note_severed(struct walker *w, const struct held *h)
 {
     const struct walk_cluster *c = &w->walk->clusters[h->at.cluster];
     uint32_t begun = atomic_load(&c->begun);
 
     for (uint32_t n = h->over + 1; n <= begun; n++)
-        if (n > h->low && is_named(h, &c->switches[n]) &&
-            atomic_load(&c->switches[n].order) != WALK_ORDER_NONE) {
+        if (may_sever(c, h, n) && atomic_load(&c->switches[n].order) != WALK_ORDER_NONE) {
             w->walk->aborted++;
             tally(w->walk->severed, h->how);
             return;

@@ -20,8 +20,9 @@
 /* The rules, for a connection for endpoint E to the member M, made after switch `low` was in the
  * view and before the one after `high` was begun:
  *
- * 1. It may be severed by the order of a later switch than `low` that names E and M. Any other end
- *    of it is a wrong sever.
+ * 1. It may be severed by the order of a later switch than `low` that names E and M; by that of
+ *    `low`, too, if names disagreed, as they may during a switch, and M is wrong before and after.
+ *    Any other end of it is a wrong sever.
  * 2. Once the last sweep of such an order of a later switch than `high` is over, it must have been:
  *    else that is a missed sever. So it must if M is already wrong for E at `high`, unless the
  *    process was given M's address for something else, too.
