@@ -51,7 +51,7 @@ struct conf_timing {
     uint32_t max_stale_ms;     /* 30000; 5 s .. 10 min */
     uint32_t hold_ms;          /* 2000 */
     uint32_t keepalive_ms;     /* 0: off */
-    uint32_t sever_spread_ms;  /* 0 */
+    uint32_t sever_spread_ms;  /* 50 */
     uint32_t max_switches;     /* 5 in 10 minutes; 0: no brake */
     uint64_t max_lag;          /* 16 MiB, in bytes */
     enum conf_mode mode;

@@ -14,6 +14,7 @@
 const struct conf_timing conf_timing_defaults = {
     .interval_ms = 250,
     .fast_interval_ms = 50,
+    .sever_spread_ms = 50,
     .timeout_ms = 1000,
     .max_stale_ms = 30000,
     .hold_ms = 2000,

@@ -110,15 +110,15 @@ static bool order_next_ms(const struct sever_order *what, uint32_t done, uint64_
     return true;
 }
 
-/* Each connection has a moment in the spread, the same in every sweep, and in every order: the
- * repetitions of one, which come while it is under way, would otherwise shorten its spread. */
+/* Each connection has a sweep of the spread as its moment, a share of them the first, at once. It
+ * is the same in every order: the repetitions of one, which come while it is under way, would
+ * otherwise shorten its spread. */
 static bool is_its_time(const struct sweeps *s, const struct order *o, uint64_t cookie)
 {
     uint64_t hash = (cookie ^ s->salt) * 0x9e3779b97f4a7c15u;
-    uint64_t passed_ms = (now_us() - o->start_us) / 1000;
+    uint64_t turn = (hash >> 32) * (spread_steps(&o->what) + 1) >> 32;
 
-    return o->what.spread_ms == 0 || o->what.kind != SEVER_DO ||
-           (hash >> 32) * o->what.spread_ms >> 32 <= passed_ms;
+    return o->what.kind != SEVER_DO || turn <= o->sweeps;
 }
 
 /* ---- orders ---- */

@@ -140,7 +140,7 @@ static void what_is_not_given_has_a_default(void **state)
     assert_int_equal(timing->max_stale_ms, 30000);
     assert_int_equal(timing->hold_ms, 2000);
     assert_int_equal(timing->keepalive_ms, 0);
-    assert_int_equal(timing->sever_spread_ms, 0);
+    assert_int_equal(timing->sever_spread_ms, 50);
     assert_int_equal(timing->max_switches, 5);
     assert_int_equal(timing->max_lag, 16 * 1024 * 1024);
     assert_int_equal(timing->mode, CONF_MODE_HIGHEST);
