@@ -5,8 +5,9 @@
  * One pass through it: a lookup calls attach_current() with the clock. The newest view's heartbeat
  * is fresh: that view, no system call. It is late, or the view was retired (V3, V4), or there is
  * none: one thread per pause asks the agent, 20 ms at most, and all others go on with what there
- * is. What was got goes to the head of the chain; views behind it stay for names that the new
- * agent does not know yet.
+ * is. A connect() calls attach_for_connect(), which asks one that was late once more, for longer.
+ * What was got goes to the head of the chain; views behind it stay for names that the new agent
+ * does not know yet.
  *
  * 1. No descriptor outlives a call, none is ever left at 0, 1 or 2.
  * 2. What a reader may hold is never unmapped: neither a struct attached nor its memory.

@@ -7,9 +7,9 @@
  * connections to the addresses, judge them by tags, abort the outdated; a bounded piece of that per
  * turn of the loop. One sweep at a time; orders that are due wait for each other.
  *
- * With a spread each connection has its moment in it, by its cookie, and is aborted by the first
- * sweep after that; sweeps then come closer together. Every sweep asks the kernel anew, so that
- * nothing is aborted on old news (W7).
+ * With a spread there are more sweeps, in steps of it, and each connection has one of them as its
+ * turn, by its cookie, the first included; a later one finds what an earlier one missed. Every
+ * sweep asks the kernel anew, so that nothing is aborted on old news (W7).
  */
 #ifndef HOMING_SWEEP_H
 #define HOMING_SWEEP_H

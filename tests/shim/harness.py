@@ -18,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-BUILD = Path(os.environ.get("HOMING_BUILDDIR", "."))
+BUILD = Path(os.environ.get("HOMING_BUILDDIR", "build")).resolve()
 SRC = Path(os.environ.get("HOMING_SRCDIR", "."))
 LIBRARY = BUILD / "shim/libhoming.so"
 LIBCS = [libc for libc in ("glibc", "musl") if (BUILD / f"tests/shim/probe-{libc}").exists()]

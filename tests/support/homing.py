@@ -215,6 +215,15 @@ def test(function):
     return function
 
 
+def all_here(programs):
+    """Names what is not installed, of [(name, whether it is here, ...)]: most has to be, with CI set all."""
+    missing = [name for name, here, *_ in programs if not here]
+    for name in missing:
+        print("# not tested, because it is not installed: " + name)
+    assert not (missing and os.environ.get("CI")), missing
+    assert len(missing) < len(programs) / 2, missing
+
+
 def run_one(number, function):
     name = re.sub("_", " ", function.__name__)
     try:
