@@ -151,6 +151,22 @@ void rig_done(struct rig *rig)
     rig_remove(rig->base);
 }
 
+int rig_setup(void **state)
+{
+    static struct rig rig;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    *state = &rig;
+    return 0;
+}
+
+int rig_teardown(void **state)
+{
+    rig_done(*state);
+    return 0;
+}
+
 /* ---- clients ---- */
 
 const char *rig_dir(const struct rig *rig, enum serve_socket socket)
@@ -171,7 +187,7 @@ const char *rig_path(const struct rig *rig, enum serve_socket socket)
     return paths[socket];
 }
 
-int rig_connect(const struct rig *rig, enum serve_socket socket_)
+int rig_try_connect(const struct rig *rig, enum serve_socket socket_)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -183,6 +199,14 @@ int rig_connect(const struct rig *rig, enum serve_socket socket_)
     int r = -errno;
     close(fd);
     return r;
+}
+
+int rig_connect(const struct rig *rig, enum serve_socket socket)
+{
+    int fd = rig_try_connect(rig, socket);
+
+    assert_true(fd >= 0);
+    return fd;
 }
 
 void rig_send(int fd, const void *data, size_t len)

@@ -32,12 +32,17 @@ void rig_start(struct rig *rig);
 /* serve_open() alone; for second servers. */
 int rig_open(struct rig *rig, bool takeover, struct serve **ret_serve);
 
+/* For cmocka: a started rig around each test. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
 /* "<run_dir>/agent.sock" or "<run_dir>-admin/admin.sock"; static storage, by turns. */
 const char *rig_path(const struct rig *rig, enum serve_socket socket);
 const char *rig_dir(const struct rig *rig, enum serve_socket socket);
 
-/* A connected, non-blocking client; or -errno. */
+/* A connected, non-blocking client. */
 int rig_connect(const struct rig *rig, enum serve_socket socket);
+int rig_try_connect(const struct rig *rig, enum serve_socket socket); /* or -errno */
 void rig_send(int fd, const void *data, size_t len); /* all of it, or the test fails */
 void rig_request(int fd, uint32_t id, const char *method, uint32_t n);
 

@@ -22,36 +22,12 @@
 
 #include "tests/support/serve_rig.h"
 
-static int setup(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig);
-    rig_start(&rig);
-    *state = &rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_done(*state);
-    return 0;
-}
-
-static int connect_to(const struct rig *rig, enum serve_socket socket)
-{
-    int fd = rig_connect(rig, socket);
-
-    assert_true(fd >= 0);
-    return fd;
-}
-
 /* ---- good clients ---- */
 
 static void both_sockets_answer(void **state)
 {
     for (int s = 0; s < SERVE_SOCKET_COUNT; s++) {
-        int fd = connect_to(*state, s);
+        int fd = rig_connect(*state, s);
         assert_string_equal(rig_ask(*state, fd, 7, "ping"), "7 \"pong\"");
         assert_string_equal(rig_ask(*state, fd, 8, "ping"), "8 \"pong\"");
         close(fd);
@@ -60,7 +36,7 @@ static void both_sockets_answer(void **state)
 
 static void a_reply_may_come_later_and_what_was_asked_after_it_waits(void **state)
 {
-    int waiting = connect_to(*state, SERVE_ADMIN), other = connect_to(*state, SERVE_ADMIN);
+    int waiting = rig_connect(*state, SERVE_ADMIN), other = rig_connect(*state, SERVE_ADMIN);
 
     rig_request(waiting, 1, "later", 0);
     rig_request(waiting, 2, "ping", 0);
@@ -74,7 +50,7 @@ static void a_reply_may_come_later_and_what_was_asked_after_it_waits(void **stat
 
 static void who_has_left_or_does_not_wait_gets_no_late_reply(void **state)
 {
-    int gone = connect_to(*state, SERVE_ADMIN), other = connect_to(*state, SERVE_ADMIN);
+    int gone = rig_connect(*state, SERVE_ADMIN), other = rig_connect(*state, SERVE_ADMIN);
 
     rig_request(gone, 1, "later", 0);
     assert_string_equal(rig_ask(*state, other, 2, "ping"), "2 \"pong\"");
@@ -89,7 +65,7 @@ static void who_has_left_or_does_not_wait_gets_no_late_reply(void **state)
 
 static void a_reply_that_never_comes_ends_the_connection(void **state)
 {
-    int fd = connect_to(*state, SERVE_ADMIN);
+    int fd = rig_connect(*state, SERVE_ADMIN);
 
     rig_request(fd, 1, "later", 0);
     assert_true(rig_ends(*state, fd));
@@ -98,7 +74,7 @@ static void a_reply_that_never_comes_ends_the_connection(void **state)
 
 static void a_client_is_known_by_its_credentials(void **state)
 {
-    int fd = connect_to(*state, SERVE_AGENT);
+    int fd = rig_connect(*state, SERVE_AGENT);
     char want[128];
 
     snprintf(want, sizeof(want), "1 {\"pid\":%d,\"uid\":%u,\"gid\":%u}", (int)getpid(), geteuid(),
@@ -109,7 +85,7 @@ static void a_client_is_known_by_its_credentials(void **state)
 
 static void a_descriptor_comes_with_the_reply(void **state)
 {
-    int fd = connect_to(*state, SERVE_AGENT);
+    int fd = rig_connect(*state, SERVE_AGENT);
     struct stat sent, received;
     int got;
 
@@ -125,7 +101,7 @@ static void a_descriptor_comes_with_the_reply(void **state)
 
 static void requests_sent_at_once_are_answered_in_their_order(void **state)
 {
-    int fd = connect_to(*state, SERVE_AGENT);
+    int fd = rig_connect(*state, SERVE_AGENT);
 
     for (uint32_t i = 0; i < 200; i++)
         rig_request(fd, i, "ping", 0);
@@ -139,7 +115,7 @@ static void requests_sent_at_once_are_answered_in_their_order(void **state)
 
 static void a_client_that_only_closed_its_sending_half_gets_its_replies(void **state)
 {
-    int fd = connect_to(*state, SERVE_ADMIN);
+    int fd = rig_connect(*state, SERVE_ADMIN);
 
     rig_request(fd, 1, "big", 2000000);
     rig_request(fd, 2, "ping", 0);
@@ -153,8 +129,8 @@ static void a_client_that_only_closed_its_sending_half_gets_its_replies(void **s
 static void a_request_in_single_bytes_is_a_request(void **state)
 {
     static const uint8_t ping[] = {0x94, 0, 3, 0xa4, 'p', 'i', 'n', 'g', 0x90};
-    int fd = connect_to(*state, SERVE_AGENT);
-    int other = connect_to(*state, SERVE_AGENT);
+    int fd = rig_connect(*state, SERVE_AGENT);
+    int other = rig_connect(*state, SERVE_AGENT);
 
     for (size_t i = 0; i < sizeof(ping); i++) {
         rig_send(fd, ping + i, 1);
@@ -194,7 +170,7 @@ static void who_asked_before_it_was_accepted_is_answered_in_the_same_turn(void *
     turns.timer = loop_timer_new(rig->loop, a_turn_begins, &turns);
     assert_non_null(turns.timer);
     for (uint32_t i = 0; i < 3; i++) {
-        fds[i] = connect_to(rig, SERVE_AGENT);
+        fds[i] = rig_connect(rig, SERVE_AGENT);
         rig_request(fds[i], i, "ping", 0);
     }
     loop_timer_set(turns.timer, 0);
@@ -207,7 +183,7 @@ static void who_asked_before_it_was_accepted_is_answered_in_the_same_turn(void *
 
 static void a_handler_that_writes_nothing_makes_an_error_reply(void **state)
 {
-    int fd = connect_to(*state, SERVE_AGENT);
+    int fd = rig_connect(*state, SERVE_AGENT);
 
     assert_non_null(strstr(rig_ask(*state, fd, 9, "nothing"), "\"internal\""));
     close(fd);
@@ -215,7 +191,7 @@ static void a_handler_that_writes_nothing_makes_an_error_reply(void **state)
 
 static void a_reply_longer_than_the_limit_is_an_error_reply(void **state)
 {
-    int fd = connect_to(*state, SERVE_ADMIN);
+    int fd = rig_connect(*state, SERVE_ADMIN);
 
     rig_request(fd, 9, "big", HOMING_REPLY_MAX);
     assert_non_null(strstr(rig_receive(*state, fd, NULL), "\"internal\""));
@@ -226,7 +202,7 @@ static void a_reply_longer_than_the_limit_is_an_error_reply(void **state)
 
 static void assert_dropped(struct rig *rig, const void *data, size_t len)
 {
-    int fd = connect_to(rig, SERVE_AGENT);
+    int fd = rig_connect(rig, SERVE_AGENT);
 
     rig_send(fd, data, len);
     assert_true(rig_ends(rig, fd));
@@ -249,16 +225,16 @@ static void garbage_is_dropped_at_once(void **state)
 static void slow_clients_are_dropped_at_their_deadline(void **state)
 {
     struct rig *rig = *state;
-    int idle = connect_to(rig, SERVE_AGENT);
-    int half = connect_to(rig, SERVE_AGENT);
-    int deaf = connect_to(rig, SERVE_ADMIN);
+    int idle = rig_connect(rig, SERVE_AGENT);
+    int half = rig_connect(rig, SERVE_AGENT);
+    int deaf = rig_connect(rig, SERVE_ADMIN);
 
     rig_send(half, "\x94\x00", 2);
     rig_request(deaf, 1, "big", 8000000);
     assert_true(rig_ends(rig, idle));
     assert_true(rig_ends(rig, half));
     close(idle);
-    idle = connect_to(rig, SERVE_AGENT);
+    idle = rig_connect(rig, SERVE_AGENT);
     assert_true(rig_ends(rig, idle)); /* one deadline more: the deaf one's began a little later */
 
     /* The deaf one finds a part of its reply, and then the end. */
@@ -282,7 +258,7 @@ static void a_good_client_is_answered_among_hostile_ones(void **state)
     int bad[48];
 
     for (int i = 0; i < 48; i++) {
-        bad[i] = connect_to(rig, SERVE_AGENT);
+        bad[i] = rig_connect(rig, SERVE_AGENT);
         if (i % 3 == 0)
             rig_send(bad[i], "\x94\x00", 2);
         for (uint32_t k = 0; i % 3 == 1 && k < 100; k++)
@@ -290,7 +266,7 @@ static void a_good_client_is_answered_among_hostile_ones(void **state)
         if (i % 3 == 2)
             rig_request(bad[i], 1, "big", 1000000);
     }
-    int good = connect_to(rig, SERVE_AGENT);
+    int good = rig_connect(rig, SERVE_AGENT);
     assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
     close(good);
     for (int i = 0; i < 48; i++)
@@ -300,8 +276,8 @@ static void a_good_client_is_answered_among_hostile_ones(void **state)
 static void who_asks_for_descriptors_and_receives_none_is_dropped(void **state)
 {
     struct rig *rig = *state;
-    int fd = connect_to(rig, SERVE_AGENT);
-    int other = connect_to(rig, SERVE_AGENT);
+    int fd = rig_connect(rig, SERVE_AGENT);
+    int other = rig_connect(rig, SERVE_AGENT);
 
     for (uint32_t i = 0; i < 20; i++)
         rig_request(fd, i, "fd", 0);
@@ -320,7 +296,7 @@ static void who_asks_for_descriptors_and_receives_none_is_dropped(void **state)
 static void descriptors_sent_to_us_are_not_kept(void **state)
 {
     struct rig *rig = *state;
-    int fd = connect_to(rig, SERVE_AGENT);
+    int fd = rig_connect(rig, SERVE_AGENT);
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec iov = {.iov_base = "\x94", .iov_len = 1};
     struct msghdr m = {.msg_iov = &iov,
@@ -383,9 +359,9 @@ static void without_descriptors_clients_are_turned_away_and_later_served(void **
 static void watchers_and_only_they_get_notifications(void **state)
 {
     struct rig *rig = *state;
-    int watcher = connect_to(rig, SERVE_ADMIN);
-    int other = connect_to(rig, SERVE_ADMIN);
-    int agent = connect_to(rig, SERVE_AGENT);
+    int watcher = rig_connect(rig, SERVE_ADMIN);
+    int other = rig_connect(rig, SERVE_ADMIN);
+    int agent = rig_connect(rig, SERVE_AGENT);
 
     assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
     assert_string_equal(rig_ask(rig, agent, 1, "watch"), "1 true"); /* means nothing there */
@@ -406,15 +382,15 @@ static void watchers_and_only_they_get_notifications(void **state)
 static void only_a_watcher_may_idle(void **state)
 {
     struct rig *rig = *state;
-    int watcher = connect_to(rig, SERVE_ADMIN);
+    int watcher = rig_connect(rig, SERVE_ADMIN);
 
     assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
     for (int i = 0; i < 2; i++) { /* two deadlines pass */
-        int idle = connect_to(rig, SERVE_ADMIN);
+        int idle = rig_connect(rig, SERVE_ADMIN);
         assert_true(rig_ends(rig, idle));
         close(idle);
     }
-    int other = connect_to(rig, SERVE_ADMIN);
+    int other = rig_connect(rig, SERVE_ADMIN);
     assert_string_equal(rig_ask(rig, other, 2, "notify"), "2 true");
     assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
 
@@ -428,9 +404,9 @@ static void only_a_watcher_may_idle(void **state)
 static void a_watcher_that_does_not_read_is_dropped_and_others_are_not(void **state)
 {
     struct rig *rig = *state;
-    int deaf = connect_to(rig, SERVE_ADMIN);
-    int watcher = connect_to(rig, SERVE_ADMIN);
-    int other = connect_to(rig, SERVE_ADMIN);
+    int deaf = rig_connect(rig, SERVE_ADMIN);
+    int watcher = rig_connect(rig, SERVE_ADMIN);
+    int other = rig_connect(rig, SERVE_ADMIN);
 
     assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
     assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
@@ -451,8 +427,8 @@ static void a_watcher_that_does_not_read_is_dropped_and_others_are_not(void **st
 static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
 {
     struct rig *rig = *state;
-    int deaf = connect_to(rig, SERVE_ADMIN);
-    int other = connect_to(rig, SERVE_ADMIN);
+    int deaf = rig_connect(rig, SERVE_ADMIN);
+    int other = rig_connect(rig, SERVE_ADMIN);
 
     assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
     for (uint32_t i = 0; i < 1000; i++) { /* more than the kernel keeps, less than we do */
@@ -460,7 +436,7 @@ static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
         assert_int_not_equal(strlen(rig_receive(rig, other, NULL)), 0);
     }
     close(other);
-    other = connect_to(rig, SERVE_ADMIN);
+    other = rig_connect(rig, SERVE_ADMIN);
     assert_true(rig_ends(rig, other));
     int got = 0;
     while (strlen(rig_receive(rig, deaf, NULL)) > 0)
@@ -473,8 +449,8 @@ static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
 static void a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about(void **state)
 {
     struct rig *rig = *state;
-    int watcher = connect_to(rig, SERVE_ADMIN);
-    int other = connect_to(rig, SERVE_ADMIN);
+    int watcher = rig_connect(rig, SERVE_ADMIN);
+    int other = rig_connect(rig, SERVE_ADMIN);
 
     assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
     rig_request(watcher, 2, "notify", 1000000); /* more than is kept for a watcher */
@@ -487,7 +463,7 @@ static void a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(both_sockets_answer),
         TEST(a_reply_may_come_later_and_what_was_asked_after_it_waits),

@@ -18,47 +18,23 @@
 
 #include "tests/support/serve_rig.h"
 
-static int setup(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig);
-    rig_start(&rig);
-    *state = &rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_done(*state);
-    return 0;
-}
-
-static int connect_to(const struct rig *rig, enum serve_socket socket)
-{
-    int fd = rig_connect(rig, socket);
-
-    assert_true(fd >= 0);
-    return fd;
-}
-
 static void a_uid_has_no_more_than_its_share_of_agent_sock(void **state)
 {
     struct rig *rig = *state;
     int fds[HOMING_CLIENTS_PER_UID_MAX];
 
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++) {
-        fds[i] = connect_to(rig, SERVE_AGENT);
+        fds[i] = rig_connect(rig, SERVE_AGENT);
         assert_string_equal(rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
     }
-    int extra = connect_to(rig, SERVE_AGENT);
+    int extra = rig_connect(rig, SERVE_AGENT);
     assert_non_null(strstr(rig_receive(rig, extra, NULL), "\"busy\""));
     assert_true(rig_ends(rig, extra));
 
     close(extra);
     close(fds[0]);
     assert_string_equal(rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
-    extra = connect_to(rig, SERVE_AGENT);
+    extra = rig_connect(rig, SERVE_AGENT);
     assert_string_equal(rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
     close(extra);
     for (int i = 1; i < HOMING_CLIENTS_PER_UID_MAX; i++)
@@ -75,7 +51,7 @@ static void a_crowd_of_one_uid_that_does_not_read_yet_is_answered(void **state)
     int fds[CROWD];
 
     for (int i = 0; i < CROWD; i++) {
-        fds[i] = connect_to(*state, SERVE_AGENT);
+        fds[i] = rig_connect(*state, SERVE_AGENT);
         rig_request(fds[i], 1, "ping", 0);
     }
     for (int i = CROWD - 1; i >= 0; i--)
@@ -90,9 +66,9 @@ static void our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock(voi
     int agent[HOMING_CLIENTS_PER_UID_MAX], admin[HOMING_CLIENTS_PER_UID_MAX + 5];
 
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-        agent[i] = connect_to(rig, SERVE_AGENT);
+        agent[i] = rig_connect(rig, SERVE_AGENT);
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++) {
-        admin[i] = connect_to(rig, SERVE_ADMIN);
+        admin[i] = rig_connect(rig, SERVE_ADMIN);
         assert_string_equal(rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
     }
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
@@ -117,10 +93,10 @@ static void a_few_uids_cannot_keep_another_out(void **state)
     for (uid_t u = 0; u < HOSTILE; u++) {
         assert_int_equal(seteuid(50000 + u), 0);
         for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-            fds[n++] = connect_to(rig, SERVE_AGENT);
+            fds[n++] = rig_connect(rig, SERVE_AGENT);
         assert_int_equal(seteuid(0), 0);
     }
-    int good = connect_to(rig, SERVE_AGENT);
+    int good = rig_connect(rig, SERVE_AGENT);
     assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
     assert_true(rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
     close(good);
@@ -142,7 +118,7 @@ static void allow_descriptors(void)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_uid_has_no_more_than_its_share_of_agent_sock),
         TEST(a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
