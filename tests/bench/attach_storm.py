@@ -19,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, Agent, Servers, cleanups  # noqa: E402
+from homing import BUILD, Agent, cleanly, cleanups, cluster_of, pair, settle  # noqa: E402
 
 NAME, ASTRAY = "localhost", "127.0.0.1"
 LOOPS, CROWD, LANES, STARTS = 12, 100, 4, 300
@@ -78,27 +78,15 @@ def during_switches(servers, agent, rounds):
             servers.stop(writer, "fast")
             servers.promote_begin(standby)
             starts += storm.starts()
-        servers.wait(standby, "SELECT NOT pg_is_in_recovery()")
-        servers.rejoin(writer, standby)
-        agent.wait_writer("orders", servers.member(standby))
+        settle(servers, agent, writer, standby)
         writer, standby = standby, writer
     return starts
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    servers = Servers()
-    servers.init("a")
-    servers.clone("b", "a")
-    # The brake (W10) is about severing, and would only add its alarms to so many switches.
-    agent = Agent("""
-  - name: orders
-    engine: postgresql
-    max_switches: 0
-    members: ["%s", "%s"]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints: [{names: [%s], role: writer}]
-""" % (servers.member("a"), servers.member("b"), NAME))
+    servers = pair()
+    agent = Agent(cluster_of(servers, NAME))
     agent.start()
     agent.wait_writer("orders", servers.member("a"))
     port = servers.port()
@@ -120,8 +108,4 @@ def main():
     agent.process.send_signal(signal.SIGCONT)
 
 
-try:
-    main()
-finally:
-    for cleanup in reversed(cleanups):
-        cleanup()
+cleanly(main)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, Agent, Servers, cleanups  # noqa: E402
+from homing import BUILD, Agent, cleanly, cleanups, cluster_of, pair, settle  # noqa: E402
 
 NAME = "orders-db.internal"
 KINDS = (
@@ -41,9 +41,7 @@ def one_round(servers, agent, end_writer, writer, standby):
     servers.promote_begin(standby)
     took = float(watcher.stdout.readline())
     watcher.wait()
-    servers.wait(standby, "SELECT NOT pg_is_in_recovery()")
-    servers.rejoin(writer, standby)
-    agent.wait_writer("orders", servers.member(standby))
+    settle(servers, agent, writer, standby)
     return took
 
 
@@ -55,8 +53,7 @@ def contested_round(servers, agent, end_writer, writer, standby):
     end_writer(servers, writer)
     took = float(watcher.stdout.readline())
     watcher.wait()
-    servers.rejoin(writer, standby)
-    agent.wait_writer("orders", servers.member(standby))
+    settle(servers, agent, writer, standby)
     return took
 
 
@@ -69,19 +66,8 @@ def report(kind, took):
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print("New writer first answers 'not in recovery' -> view published:", flush=True)
-    servers = Servers()
-    servers.init("a")
-    servers.clone("b", "a")
-    # The brake (W10) is about severing, and would only add its alarms to so many switches.
-    agent = Agent("""
-  - name: orders
-    engine: postgresql
-    max_switches: 0
-    members: ["%s", "%s"]
-    connection: "user=homing dbname=postgres sslmode=disable"
-    password_file: password
-    endpoints: [{names: [%s], role: writer}]
-""" % (servers.member("a"), servers.member("b"), NAME))
+    servers = pair()
+    agent = Agent(cluster_of(servers, NAME, user="homing", also="    password_file: password\n"))
     with open(os.open(os.path.join(agent.base, "password"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
         out.write("homing-test\n")
     agent.start()
@@ -98,8 +84,4 @@ def main():
             report(kind, took)
 
 
-try:
-    main()
-finally:
-    for cleanup in reversed(cleanups):
-        cleanup()
+cleanly(main)

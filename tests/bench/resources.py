@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, cleanups, eventually  # noqa: E402
+from homing import Agent, Servers, cleanly, eventually, own_namespaces  # noqa: E402
 
 MEMBERS = ("a", "b", "c")
 CLUSTER = """
@@ -22,14 +22,6 @@ CLUSTER = """
       - {{names: [c{n}.internal, c{n}], role: writer}}
       - {{names: [c{n}-ro.internal], role: reader}}
 """
-
-
-def own_network():
-    if os.environ.get("HOMING_BENCH_NETWORK"):
-        return
-    os.environ["HOMING_BENCH_NETWORK"] = "1"
-    os.execvp("unshare", ["unshare", "--net", "--mount", "--ipc", "sh", "-c",
-                          'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv])
 
 
 def memory(pid):
@@ -72,7 +64,7 @@ def measure(servers, clusters, seconds):
 
 
 def main():
-    own_network()
+    own_namespaces("--net", "--mount", "--ipc")
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20
     print("The agent at rest (steady, no TLS, packets of both directions, acknowledgements included):", flush=True)
     servers = Servers()
@@ -83,8 +75,4 @@ def main():
         measure(servers, clusters, seconds)
 
 
-try:
-    main()
-finally:
-    for cleanup in reversed(cleanups):
-        cleanup()
+cleanly(main)

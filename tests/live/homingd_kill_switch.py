@@ -12,11 +12,12 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair, test)
+    BUILD, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_namespaces, pair,
+    test)
 from sever import need_root  # noqa: E402
 
 need_root()
-own_mounts()
+own_namespaces("--mount")
 PROCESSES, RATE, ROUNDS, PAUSE = 4, 2500, 3, 1
 CONNECTS = os.path.join(BUILD, "tests/live/connects")
 NAME = "orders-db.absent.test"

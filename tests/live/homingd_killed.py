@@ -13,21 +13,14 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, Agent, cleanups, cluster_of, directory, equal, main, own_namespaces, pair, test)
 
 SECONDS = float(os.environ.get("HOMING_KILL_SECONDS", "60"))
 NAME = "orders-db.absent.test"
 PROCESSES, RATE = 4, 3500
 LOAD = os.path.join(BUILD, "tests/live/load")
 DNS = "127.53.0.1"
-
-
-def own_namespaces():
-    if os.environ.get("HOMING_TEST_NAMESPACES"):
-        return
-    os.environ["HOMING_TEST_NAMESPACES"] = "1"
-    os.execvp("unshare", ["unshare", "--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
-                          sys.executable, *sys.argv])
 
 
 def name_server():
@@ -73,19 +66,10 @@ def until_up():
     return now_ms()
 
 
-own_namespaces()
+own_namespaces("--net", "--mount")
 name_server()
-servers = Servers()
-servers.init("a")
-servers.clone("b", "a")
-agent = Agent("""
-  - name: orders
-    engine: postgresql
-    max_stale: 5s
-    members: ["%s", "%s"]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints: [{names: [%s], role: writer}]
-""" % (servers.member("a"), servers.member("b"), NAME))
+servers = pair()
+agent = Agent(cluster_of(servers, NAME, also="    max_stale: 5s\n"))
 
 
 @test

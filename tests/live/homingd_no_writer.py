@@ -18,12 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENTS = os.path.join(HERE, "../bench/failover/clients")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_mounts, pair, test)
+    BUILD, NODE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_namespaces, pair,
+    settle, test)
 from sever import need_root  # noqa: E402
 
 
 need_root()
-own_mounts()
+own_namespaces("--mount")
 OUTAGE = float(os.environ.get("HOMING_OUTAGE_SECONDS", "5"))
 JARS = ["/usr/share/java/HikariCP.jar", "/usr/share/java/postgresql.jar", "/usr/share/java/slf4j-api.jar"]
 NAME, UNMANAGED = "orders-db.invalid", "elsewhere.invalid"
@@ -182,9 +183,7 @@ def outage(break_it, check=lambda *_: None):
     for one in running:
         assert int(pg.sql(new, "SELECT count(*) FROM writes WHERE client = '%s'" % one.name)) > 0, one.name
     pg.sql(new, "TRUNCATE writes")
-    pg.rejoin(old, new)
-    eventually(lambda: agent.member("orders", pg.member(old))["role"] == "reader", old + " is a reader")
-    agent.wait_writer("orders", pg.member(new))
+    settle(pg, agent, old, new)
     check_lookups(running, dialing, known_ms)
     check(dialing, known_ms, over_ms)
 

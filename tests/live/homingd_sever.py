@@ -10,28 +10,17 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, PATIENCE, Agent, Servers, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, PATIENCE, Agent, cleanups, cluster_of, demote, directory, equal, eventually, main, pair, settle, test)
 from sever import need_root  # noqa: E402
 
 need_root()
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 PORT = pg.port()
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 
-CLUSTERS = """
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    max_switches: 0
-    max_lag: 100GB
-    endpoints:
-      - {names: [%s], role: writer}
-      - {names: [%s], role: reader}
-""" % (pg.member("a"), pg.member("b"), NAME, READERS)
+CLUSTERS = cluster_of(pg, NAME, READERS)
 agent = Agent(CLUSTERS)
 
 
@@ -54,28 +43,6 @@ class Holder:
     def end(self):
         self.process.kill()
         self.process.wait()
-
-
-def writer():
-    return agent.cluster("orders")["writer"].split(":")[0]
-
-
-def other_of(name):
-    return "b" if name == "a" else "a"
-
-
-def demote(name):
-    """It stays up, and all connections with it; writes fail from now on. The other one is promoted."""
-    pg.sql(name, "ALTER SYSTEM SET default_transaction_read_only = on")
-    pg.sql(name, "SELECT pg_reload_conf()")
-    pg.promote(other_of(name))
-
-
-def settle(name):
-    """`name` follows the other one again, with no connection left."""
-    pg.rejoin(name, other_of(name))
-    eventually(lambda: agent.member("orders", pg.member(name))["role"] == "reader", name + " is a reader")
-    agent.wait_writer("orders", pg.member(other_of(name)))
 
 
 def last_switch():
@@ -121,7 +88,7 @@ def connections_names_process_endpoint_and_member():
 
 @test
 def a_connection_to_a_demoted_member_that_lives_is_severed_and_comes_back_to_the_new_writer():
-    demote("a")
+    demote(pg, "a", "b")
     agent.wait_writer("orders", pg.member("b"))
     change = wait_severed(1)
     said = holder.ask().split(None, 2)
@@ -150,9 +117,9 @@ def healthy_connections_are_left_alone():
 
 @test
 def in_observe_it_is_counted_and_nothing_else():
-    settle("a")
+    settle(pg, agent, "a", "b")
     agent.ok("mode", "orders", "observe")
-    demote("b")
+    demote(pg, "b", "a")
     agent.wait_writer("orders", pg.member("a"))
     wait_severed(1, "would_sever")
     equal(last_switch()["sever"]["severed"], 0)
@@ -173,9 +140,9 @@ def a_mode_below_sever_leaves_connections_and_sever_takes_them_at_once():
 
 @test
 def an_agent_that_was_dead_during_the_failover_severs_when_it_is_back():
-    settle("b")
+    settle(pg, agent, "b", "a")
     agent.kill()
-    demote("a")
+    demote(pg, "a", "b")
     equal(holder.ask(), pg.address("a"))
     agent.start()
     agent.wait_writer("orders", pg.member("b"))
@@ -185,13 +152,13 @@ def an_agent_that_was_dead_during_the_failover_severs_when_it_is_back():
 
 @test
 def the_kill_switch_ends_a_spread_that_is_under_way():
-    settle("a")
+    settle(pg, agent, "a", "b")
     holder.end()
-    agent.write(CLUSTERS.replace("max_switches: 0", "max_switches: 0\n    sever_spread: 10m"))
+    agent.write(cluster_of(pg, NAME, READERS, also="    sever_spread: 10m\n"))
     agent.ok("reload")
     many = [Holder(NAME) for _ in range(4)]
     equal([one.first for one in many], 4 * [pg.address("b")])
-    demote("b")
+    demote(pg, "b", "a")
     agent.wait_writer("orders", pg.member("a"))
     eventually(lambda: last_switch()["sever"], "severing was ordered")
     equal(last_switch()["sever"]["done"], False)
@@ -288,7 +255,7 @@ time.sleep(3600)
 
 @test
 def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed_by_one_capability():
-    settle("b")
+    settle(pg, agent, "b", "a")
     agent.kill()
     base = directory()
     os.chown(base, 65534, 65534)
@@ -307,7 +274,7 @@ def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed
     namespace = Namespace([pg.address("a"), pg.address("b")])
     there = Holder(NAME, of=pod, before=[*namespace.enter, *NOBODY])
     equal(there.first, pg.address("a"))
-    demote("a")
+    demote(pg, "a", "b")
     pod.wait_writer("orders", pg.member("b"))
     eventually(lambda: pod.cluster("orders")["severed"] == 1, "it is severed")
     equal(there.ask().split()[:2], ["anew", pg.address("b")])
@@ -338,7 +305,7 @@ def preload_without_destroy():
 @test
 def on_a_kernel_that_cannot_abort_sockets_names_and_connects_follow_and_status_says_so():
     agent.start()
-    settle("a")
+    settle(pg, agent, "a", "b")
     old_kernel = Agent(CLUSTERS)
     with open(old_kernel.base + "/sever.log", "w") as log:
         sever = subprocess.Popen([os.path.join(BUILD, "homing-sever"), "--run-dir", old_kernel.base + "/run"],
@@ -355,7 +322,7 @@ def on_a_kernel_that_cannot_abort_sockets_names_and_connects_follow_and_status_s
     assert "CONFIG_INET_DIAG_DESTROY" in old_kernel.ok("explain", NAME), old_kernel.ok("explain", NAME)
     held, keeper = Holder(NAME, of=old_kernel), Keeper(NAME, of=old_kernel)
     equal([held.first, keeper.first, keeper.ask()], [pg.address("b")] * 3)
-    demote("b")
+    demote(pg, "b", "a")
     old_kernel.wait_writer("orders", pg.member("a"))
     equal(old_kernel.resolve(NAME), [pg.address("a")])
     equal(keeper.ask(), pg.address("a"))

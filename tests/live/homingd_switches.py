@@ -11,7 +11,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, Agent, cleanups, cluster_of, equal, eventually, main, pair, test  # noqa: E402
+from homing import BUILD, Agent, cleanups, cluster_of, demote, equal, eventually, main, pair, settle, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
@@ -77,15 +77,8 @@ def sizes(clients):
     return found
 
 
-def demote(name, other):
-    """It stays up, and all connections with it; writes fail from now on. The other one is promoted."""
-    pg.sql(name, "ALTER SYSTEM SET default_transaction_read_only = on")
-    pg.sql(name, "SELECT pg_reload_conf()")
-    pg.promote(other)
-
-
 def switch(clients, old, new):
-    demote(old, new)
+    demote(pg, old, new)
     agent.wait_writer("orders", pg.member(new))
     eventually(lambda: agent.cluster("orders")["severed"] == switch.severed + CLIENTS,
                "all are severed: %s" % agent.json("history"))
@@ -93,9 +86,7 @@ def switch(clients, old, new):
     for one in clients:
         one.ask()
     equal([one.said() for one in clients], [["anew", pg.address(new)]] * CLIENTS)
-    pg.rejoin(old, new)
-    eventually(lambda: agent.member("orders", pg.member(old))["role"] == "reader", old + " is a reader")
-    agent.wait_writer("orders", pg.member(new))
+    settle(pg, agent, old, new)
 
 
 @test

@@ -20,12 +20,12 @@ TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
     BUILD, NODE, PATIENCE, Agent, all_here, cleanups, cluster_of, directory, equal, eventually, main, own_hosts,
-    own_mounts, pair, test)
+    own_namespaces, pair, test)
 from sever import need_root  # noqa: E402
 
 
 need_root()
-own_mounts()
+own_namespaces("--mount")
 SECONDS = float(os.environ.get("HOMING_RESTART_SECONDS", "20"))
 EVERY = float(os.environ.get("HOMING_RESTART_EVERY", "4"))
 JARS = "/usr/share/java/postgresql.jar"

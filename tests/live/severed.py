@@ -8,7 +8,7 @@ import sys
 
 TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
-from homing import equal, eventually, main, test  # noqa: E402
+from homing import equal, main, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
 from harness import LIBCS, Agent, Probe  # noqa: E402
 from connect import Peers  # noqa: E402

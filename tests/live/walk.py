@@ -11,15 +11,12 @@ import time
 
 TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
-from homing import BUILD, cleanups, directory, equal, main, test  # noqa: E402
+from homing import BUILD, cleanups, directory, equal, main, own_namespaces, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
 from harness import LIBCS, environment  # noqa: E402
 
 need_root()
-if "HOMING_WALK_INSIDE" not in os.environ:
-    os.environ["HOMING_WALK_INSIDE"] = "1"
-    os.execvp("unshare", ["unshare", "-nm", sys.executable, "-B", os.path.abspath(__file__), *sys.argv[1:]])
-
+own_namespaces("--net", "--mount")
 STEPS = int(os.environ.get("HOMING_WALK_STEPS", 100000))
 SEED = int(os.environ.get("HOMING_WALK_SEED", random.randrange(1 << 30)))
 CLUSTERS, MEMBERS = 48, 3
@@ -39,7 +36,7 @@ def prepare():
     # What is marked with 7 is refused before it is sent.
     rules = [ip + rule for ip in ("ip ", "ip -6 ")
              for rule in ("rule add pref 9 lookup local", "rule del pref 0", "rule add pref 1 fwmark 7 prohibit")]
-    for command in ["ip link set lo up", "ip -6 route add local fd77::/16 dev lo", "mount --bind %s /etc/hosts" % hosts,
+    for command in ["ip -6 route add local fd77::/16 dev lo", "mount --bind %s /etc/hosts" % hosts,
                     *rules]:
         subprocess.run(command.split(), check=True)
 

@@ -86,24 +86,43 @@ def pair():
     return servers
 
 
-def cluster_of(servers, name):
-    """The cluster `orders` of a pair(), with `name` for its writer, through as many switches as a test likes."""
+def cluster_of(servers, writer, reader=None, user="postgres", also=""):
+    """The cluster `orders` of a pair() with these names, through as many switches as a test likes; `also`: other
+    keys of it, a line each."""
     return """
   - name: orders
     engine: postgresql
     members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
+    connection: "user=%s dbname=postgres sslmode=disable"
     max_switches: 0
     max_lag: 100GB
-    endpoints: [{names: [%s], role: writer}]
-""" % (servers.member("a"), servers.member("b"), name)
+    endpoints: [{names: [%s], role: writer}%s]
+%s""" % (servers.member("a"), servers.member("b"), user, writer,
+         ", {names: [%s], role: reader}" % reader if reader else "", also)
 
 
-def own_mounts():
-    """Goes on in mounts of our own, for own_hosts(). As root."""
-    if not os.environ.get("HOMING_TEST_MOUNTS"):
-        os.environ["HOMING_TEST_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+def demote(servers, old, new):
+    """It stays up, and all connections with it; writes fail from now on. The other one is promoted."""
+    servers.sql(old, "ALTER SYSTEM SET default_transaction_read_only = on")
+    servers.sql(old, "SELECT pg_reload_conf()")
+    servers.promote(new)
+
+
+def settle(servers, agent, old, new):
+    """After the promotion of `new`: `old` follows it, and the agent says so."""
+    servers.wait(new, "SELECT NOT pg_is_in_recovery()")
+    servers.rejoin(old, new)
+    eventually(lambda: agent.member("orders", servers.member(old))["role"] == "reader", old + " is a reader")
+    agent.wait_writer("orders", servers.member(new))
+
+
+def own_namespaces(*kinds):
+    """Goes on in namespaces of our own, of these options of unshare. As root."""
+    if not os.environ.get("HOMING_TEST_NAMESPACES"):
+        os.environ["HOMING_TEST_NAMESPACES"] = "1"
+        os.execvp("unshare", ["unshare", *kinds, sys.executable, "-B", *sys.argv])
+    if "--net" in kinds:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def own_hosts(names):
@@ -238,14 +257,20 @@ def run_one(number, function):
         return False
 
 
-def main():
-    good = True
+def cleanly(function):
+    """Runs it, and leaves nothing behind however it ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        print("1..%d" % len(tests), flush=True)
-        for number, function in enumerate(tests, 1):
-            good = run_one(number, function) and good
+        return function()
     finally:
         for cleanup in reversed(cleanups):
             cleanup()
-    sys.exit(not good)
+
+
+def run_all():
+    print("1..%d" % len(tests), flush=True)
+    return [run_one(number, function) for number, function in enumerate(tests, 1)]
+
+
+def main():
+    sys.exit(not all(cleanly(run_all)))
