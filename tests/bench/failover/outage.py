@@ -5,7 +5,6 @@ Beside each client with homing plays the same one without, at an address of its 
 connections during the same outage, and leads to the new writer at once when that is there. What both are late by is
 the client's own back-off. "new" ones are started in mid-outage, with their first lookup then.
 """
-import glob
 import os
 import shutil
 import statistics
@@ -152,18 +151,13 @@ def table(rounds, watch_ms):
 
 
 def main(options, work, build):
-    out = os.path.realpath(options.out or build + "/bench/failover") + "/outage"
-    shutil.rmtree(out, ignore_errors=True)
-    os.makedirs(out)
-    stage = OutageStage(work, build, options.mode)
-    try:
-        play_all(stage, options, out)
-    finally:
-        for log in glob.glob(work + "/*.log") + glob.glob(stage.root + "/*.log"):
-            shutil.copy(log, out)
+    play.main(options, work, build, OutageStage, play_all)
 
 
 def play_all(stage, options, out):
+    out += "/outage"
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
     nodes = ["a", "b"]
     for seconds in options.outage:
         for kind in [k for k in KINDS if not options.kind or k in options.kind]:
@@ -171,10 +165,7 @@ def play_all(stage, options, out):
             for number in range(options.rounds):
                 directory = "%s/%s.%g.%d" % (out, kind, seconds, number + 1)
                 rounds.append(play_round(stage, kind, seconds, nodes, directory, options))
-                times = rounds[-1][0]
-                print("%s, %g s, round %d: load %.1f, view %+.0f ms, address %+.0f ms after the promotion" % (
-                    kind, seconds, number + 1, os.getloadavg()[0], (times["published"] or 0) - times["promoted"],
-                    times["opened"] - times["promoted"]), flush=True)
+                play.say_round("%s, %g s, round %d" % (kind, seconds, number + 1), rounds[-1][0])
             text = ("\n%s: no writer for %g s: %s. Seconds from the promotion to the first good write, median "
                     "(worst)\n\n%s\n" % (kind, seconds, KINDS[kind], table(rounds, options.watch * 1000)))
             print(text, flush=True)

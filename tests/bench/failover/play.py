@@ -228,15 +228,23 @@ class Results:
                 file.write(content)
 
 
-def main(options, work, build):
+def main(options, work, build, stage_type=Stage, play=None):
+    """Plays it all, on a stage of its own whose logs are kept."""
     out = os.path.realpath(options.out or build + "/bench/failover")
-    shutil.rmtree(out + "/rounds", ignore_errors=True)
-    stage = Stage(work, build, options.mode)
+    stage = stage_type(work, build, options.mode)
     try:
-        play_all(stage, options, out)
+        (play or play_all)(stage, options, out)
     finally:
         for log in glob.glob(work + "/*.log") + glob.glob(stage.root + "/*.log"):
             shutil.copy(log, out)
+
+
+def say_round(which, times):
+    """A line for who waits."""
+    happened = ["%s %+.0f ms" % (what, times[at] - times["promoted"])
+                for what, at in (("view", "published"), ("address", "opened")) if times.get(at)]
+    print("%s, %.1f s, load %.1f%s" % (which, (times["end"] - times["cut"]) / 1000, os.getloadavg()[0],
+                                       happened and ", %s after the promotion" % ", ".join(happened) or ""), flush=True)
 
 
 def in_groups(some, apart):
@@ -266,14 +274,12 @@ def play_kind(stage, kind, chosen, nodes, out, options):
             directory = "%s/rounds/%s.%d.%d" % (out, kind, number + 1, part + 1)
             times, played = play_round(stage, kind, players, nodes, directory, options, number == 0 and kind != "F0")
             found.append((number, times, played))
-            print("%s round %d: %d clients, %.1f s, load %.1f" % (
-                kind, number + 1, len(players), (times["end"] - times["cut"]) / 1000, os.getloadavg()[0])
-                  + (", view %+.0f ms after the promotion" % (times["published"] - times["promoted"])
-                     if times["published"] else ""), flush=True)
+            say_round("%s round %d: %d clients" % (kind, number + 1, len(players)), times)
     return found
 
 
 def play_all(stage, options, out):
+    shutil.rmtree(out + "/rounds", ignore_errors=True)
     results, nodes = Results(out, options, stage.mode), ["a", "b"]
     chosen = lanes.choose(options.only, stage.mode != "none")
     print("Seconds from the promotion to a client's first good write; homing's mode: %s" % stage.mode, flush=True)
