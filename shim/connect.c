@@ -19,7 +19,7 @@ static int connect_fail(int error)
     return -1;
 }
 
-/* Apart from connect(), which hands everything else on without a stack of its own. */
+/* Apart from those below, which hand on without a stack of their own. */
 __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
                                                      const struct sockaddr *address, socklen_t len)
 {
@@ -29,6 +29,15 @@ __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
     if (steered < 0)
         return connect_fail(-steered);
     return steered ? real(fd, &to.any, to.len) : real(fd, address, len);
+}
+
+/* Apart from connect(), for peers that were never looked up. */
+__attribute__((noinline)) static int connect_known(next_connect *real, int fd,
+                                                   const struct sockaddr *address, socklen_t len)
+{
+    if (steer_is_vain(address))
+        return real(fd, address, len);
+    return connect_steered(real, fd, address, len);
 }
 
 int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
@@ -42,5 +51,5 @@ int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
             steer_dissolve(fd);
         return real(fd, address, len);
     }
-    return connect_steered(real, fd, address, len);
+    return connect_known(real, fd, address, len);
 }

@@ -133,15 +133,27 @@ __attribute__((noinline)) static void seen_walk(size_t place, const struct seen_
         seen_leave_out(&walk);
 }
 
+static uint64_t seen_only_at(size_t place, const struct seen_address *address)
+{
+    struct seen_slot *first = seen_at(place), *second = seen_at(place + 1);
+
+    if (atomic_load_explicit(&second->name, memory_order_relaxed) != 0 ||
+        !seen_holds(first, address))
+        return 0;
+    return atomic_load_explicit(&first->name, memory_order_relaxed);
+}
+
+uint64_t seen_only(const struct seen_address *address)
+{
+    return seen_only_at(seen_place(address), address);
+}
+
 /* Most addresses are given for one name, and have been before. */
 void seen_record(const struct seen_address *address, uint64_t name_hash)
 {
     size_t place = seen_place(address);
-    struct seen_slot *first = seen_at(place), *second = seen_at(place + 1);
 
-    if (atomic_load_explicit(&first->name, memory_order_relaxed) != name_hash ||
-        atomic_load_explicit(&second->name, memory_order_relaxed) != 0 ||
-        !seen_holds(first, address))
+    if (seen_only_at(place, address) != name_hash)
         seen_walk(place, address, name_hash);
 }
 

@@ -69,6 +69,10 @@ void seen_record(const struct seen_address *address, uint64_t name_hash);
 /* At a glance. False: this process was not given it for any name, nor was anything left out. */
 bool seen_may(const struct seen_address *address);
 
+/* The hash of the name that it was given for, where that is one and found at once, as for most; 0:
+ * ask seen_find(). */
+uint64_t seen_only(const struct seen_address *address);
+
 /* False: this process was not given it for any name. */
 bool seen_find(const struct seen_address *address, struct seen *ret);
 

@@ -295,9 +295,17 @@ __attribute__((noinline)) static int steer_known(struct steer_call *call)
     return steer_is_stream(call->fd) ? steer_managed(call, head) : 0;
 }
 
-/* Most peers have names of which the present view knows nothing. Whether there is a newer view is
- * not asked for them: at the next lookup it is. */
-static bool steer_is_vain(const struct seen *seen)
+bool steer_is_vain(const struct sockaddr *address)
+{
+    const struct attached *head = attach_present();
+    struct seen_address key = seen_address(address->sa_family, steer_bytes(address));
+    uint64_t name = head ? seen_only(&key) : 0;
+
+    return name && !view_has_hash(&head->map, name);
+}
+
+/* The same for a peer of several names. */
+static bool steer_are_vain(const struct seen *seen)
 {
     const struct attached *head = attach_present();
 
@@ -338,7 +346,7 @@ int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_ad
             steer_note_full();
         return 0;
     }
-    if (steer_is_vain(&call.seen))
+    if (steer_are_vain(&call.seen))
         return 0;
     kept = libc_keep_errno();
     call.fd = fd;

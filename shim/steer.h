@@ -50,6 +50,10 @@ static inline bool steer_may(const struct sockaddr *address, socklen_t len)
     return seen_may(&key);
 }
 
+/* Of such: whether it is, as most are, to a peer of whose name the present view knows nothing.
+ * Whether there is a newer view is not asked for it: at the next lookup it is. */
+bool steer_is_vain(const struct sockaddr *address);
+
 /* Whether a connect() ends what the socket was connected to, or began to be. */
 static inline bool steer_dissolves(const struct sockaddr *address, socklen_t len)
 {

@@ -171,6 +171,34 @@ static void hosts_of_many_networks_do_not_crowd_each_other(void **test)
     assert_false(seen_is_full());
 }
 
+/* Hosts next to each other get slots next to each other: some then need seen_find(). */
+static void the_only_name_is_said_only_where_there_is_one(void **test)
+{
+    struct seen seen;
+    unsigned said = 0;
+
+    (void)test;
+    for (unsigned i = 0; i < 16; i++) {
+        struct seen_address one = at(0x0a08, i), two = at(0x0a09, i), none = at(0x0a0a, i);
+
+        assert_int_equal(seen_only(&none), 0);
+        seen_record(&one, 5 + i);
+        seen_record(&two, 5);
+        seen_record(&two, 6);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        struct seen_address one = at(0x0a08, i), two = at(0x0a09, i), none = at(0x0a0a, i);
+
+        assert_true(seen_find(&one, &seen));
+        assert_int_equal(seen.count, 1);
+        assert_true(seen_only(&one) == 5 + i || seen_only(&one) == 0);
+        said += seen_only(&one) != 0;
+        assert_int_equal(seen_only(&two), 0);
+        assert_int_equal(seen_only(&none), 0);
+    }
+    assert_in_range(said, 8, 16);
+}
+
 /* Two of its names were recorded; then the table fills, and then a third comes. */
 static void a_full_table_keeps_what_it_has_and_says_what_it_left_out(void **test)
 {
@@ -215,6 +243,7 @@ int main(void)
         cmocka_unit_test(the_name_looked_up_last_has_the_largest_stamp),
         cmocka_unit_test(nothing_is_lost_in_a_storm_of_threads),
         cmocka_unit_test(hosts_of_many_networks_do_not_crowd_each_other),
+        cmocka_unit_test(the_only_name_is_said_only_where_there_is_one),
         cmocka_unit_test(a_full_table_keeps_what_it_has_and_says_what_it_left_out),
     };
 
