@@ -18,22 +18,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tests/support/clock.h"
 
 enum {
     COUNT_MAX = 1000,
     READY_FD = 100, /* of a program of a crowd: it writes a byte there, */
     GO_FD = 101     /* and reads here until all have */
 };
-
-static double now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 /* ---- one program ---- */
 
@@ -58,18 +51,19 @@ static int program(const char *name, const char *port)
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
     struct addrinfo *list = NULL;
-    double began = now_us(), looked, ended;
+    uint64_t began = clock_ns(), looked, ended;
 
     if (getaddrinfo(name, port, &hints, &list) != 0)
         return 1;
-    looked = now_us();
+    looked = clock_ns();
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     int failed = connect(fd, list->ai_addr, list->ai_addrlen);
-    ended = now_us();
+    ended = clock_ns();
     text_of(list->ai_addr, given);
     if (!failed && getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
         text_of((struct sockaddr *)&peer, reached);
-    return printf("%s %s %.0f %.0f\n", given, reached, looked - began, ended - looked) < 0;
+    return printf("%s %s %.0f %.0f\n", given, reached, (double)(looked - began) / 1e3,
+                  (double)(ended - looked) / 1e3) < 0;
 }
 
 /* ---- many ---- */

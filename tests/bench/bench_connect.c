@@ -17,8 +17,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tests/bench/median.h"
+#include "tests/support/clock.h"
 
 #define BLOCKS 401
 
@@ -33,24 +35,9 @@ struct row {
     int block; /* calls */
 };
 
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static double block(connect_fn *connecting, const struct row *row)
 {
-    double start = now_ns();
+    uint64_t start = clock_ns();
 
     for (int i = 0; i < row->block; i++) {
         int fd = row->fd == -2 ? socket(AF_INET, SOCK_STREAM, 0) : row->fd;
@@ -59,7 +46,7 @@ static double block(connect_fn *connecting, const struct row *row)
         if (row->fd == -2)
             close(fd);
     }
-    return (now_ns() - start) / row->block;
+    return (double)(clock_ns() - start) / row->block;
 }
 
 static void compare(connect_fn *plain, connect_fn *shim, const struct row *row)
@@ -71,11 +58,8 @@ static void compare(connect_fn *plain, connect_fn *shim, const struct row *row)
         b_ns[i] = block(shim, row);
         added[i] = b_ns[i] - a_ns[i];
     }
-    qsort(a_ns, BLOCKS, sizeof(double), by_size);
-    qsort(b_ns, BLOCKS, sizeof(double), by_size);
-    qsort(added, BLOCKS, sizeof(double), by_size);
-    printf("%-52s %8.1f %8.1f %8.1f\n", row->what, a_ns[BLOCKS / 2], b_ns[BLOCKS / 2],
-           added[BLOCKS / 2]);
+    printf("%-52s %8.1f %8.1f %8.1f\n", row->what, median(a_ns, BLOCKS), median(b_ns, BLOCKS),
+           median(added, BLOCKS));
     fflush(stdout);
 }
 
@@ -105,21 +89,21 @@ static void first_of_a_process(const struct sockaddr_in *to, int connected)
         pid_t child = fork();
 
         if (child == 0) {
-            double start = now_ns(), middle, cost;
+            uint64_t start = clock_ns(), middle;
+            double cost;
 
             connect(connected, (const struct sockaddr *)to, sizeof(*to));
-            middle = now_ns();
+            middle = clock_ns();
             connect(connected, (const struct sockaddr *)to, sizeof(*to));
-            cost = middle - start - (now_ns() - middle);
+            cost = (double)(middle - start) - (double)(clock_ns() - middle);
             _exit(write(ends[1], &cost, sizeof(cost)) != sizeof(cost));
         }
         waitpid(child, NULL, 0);
         if (read(ends[0], &extra[i], sizeof(extra[i])) != sizeof(extra[i]))
             exit(1);
     }
-    qsort(extra, CHILDREN, sizeof(double), by_size);
     printf("%-52s %8s %8s %8.1f\n", "first managed connect of a process, permit included", "", "",
-           extra[CHILDREN / 2]);
+           median(extra, CHILDREN));
     fflush(stdout);
 }
 

@@ -15,33 +15,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "tests/bench/median.h"
+#include "tests/support/clock.h"
 
 #define BLOCK  2000
 #define BLOCKS 601
 
 typedef int lookup_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Nanoseconds per lookup of the next of `count` names. */
 static double block(lookup_fn *lookup, const char *const *names, size_t count, const char *service)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    double start = now_ns();
+    uint64_t start = clock_ns();
 
     for (int i = 0; i < BLOCK; i++) {
         if (lookup(names[count == 1 ? 0 : (size_t)i * 7919 % count], service, &hints, &list) != 0) {
@@ -50,7 +37,7 @@ static double block(lookup_fn *lookup, const char *const *names, size_t count, c
         }
         freeaddrinfo(list);
     }
-    return (now_ns() - start) / BLOCK;
+    return (double)(clock_ns() - start) / BLOCK;
 }
 
 /* Medians of both sides, block by block in turns, and of what lies between neighbours. */
@@ -69,11 +56,9 @@ static void compare(const char *what, const char *service, struct side a, struct
         b_ns[i] = block(b.lookup, b.names, b.count, service);
         added[i] = b_ns[i] - a_ns[i];
     }
-    qsort(a_ns, BLOCKS, sizeof(double), by_size);
-    qsort(b_ns, BLOCKS, sizeof(double), by_size);
-    qsort(added, BLOCKS, sizeof(double), by_size);
-    printf("%-44s %8.1f %8.1f %8.1f %8.2f\n", what, a_ns[BLOCKS / 2], b_ns[BLOCKS / 2],
-           added[BLOCKS / 2], b_ns[BLOCKS / 2] / a_ns[BLOCKS / 2]);
+    double a_median = median(a_ns, BLOCKS), b_median = median(b_ns, BLOCKS);
+    printf("%-44s %8.1f %8.1f %8.1f %8.2f\n", what, a_median, b_median, median(added, BLOCKS),
+           b_median / a_median);
     fflush(stdout);
 }
 

@@ -9,11 +9,11 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/view_write.h"
+#include "tests/bench/median.h"
+#include "tests/support/clock.h"
 
 enum {
     NAMES = 1000,
@@ -26,14 +26,6 @@ static char texts[NAMES][64];
 static struct name names[NAMES];
 static uint16_t order[LOOKUPS];
 static struct view_map map;
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static const char *text_of(uint32_t i)
 {
@@ -90,26 +82,18 @@ static void work_members(uint32_t i)
     __asm__ volatile("" : : "r"(at) : "memory");
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static double median_ns(void (*work)(uint32_t), uint32_t among)
 {
     double rounds[ROUNDS];
 
     for (int r = 0; r < ROUNDS; r++) {
-        uint64_t start = now_ns();
+        uint64_t start = clock_ns();
 
         for (int i = 0; i < LOOKUPS; i++)
             work(among == 1 ? 0 : order[i]);
-        rounds[r] = (double)(now_ns() - start) / LOOKUPS;
+        rounds[r] = (double)(clock_ns() - start) / LOOKUPS;
     }
-    qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
-    return rounds[ROUNDS / 2];
+    return median(rounds, ROUNDS);
 }
 
 static bool fill(struct view_writer *w)

@@ -18,24 +18,16 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../proto/attach.h"
 #include "../../proto/view_read.h"
+#include "tests/support/clock.h"
 
 static void detect_fail(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-static double detect_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 static int detect_connect(const char *path)
@@ -109,7 +101,7 @@ static void detect_notice(void *arg, const char *message)
 
 int main(int argc, char **argv)
 {
-    double changed_ms = 0, published_ms = 0, asked_ms = 0, end_ms = detect_now_ms() + 60000;
+    uint64_t changed_ns = 0, published_ns = 0, asked_ns = 0, end_ms = clock_ms() + 60000;
     bool ends = argc == 6 && strcmp(argv[5], "ends") == 0;
     struct view_map map;
     struct name name;
@@ -124,19 +116,19 @@ int main(int argc, char **argv)
     PQsetNoticeProcessor(connection, detect_notice, NULL);
     puts("ready");
     fflush(stdout);
-    while ((!changed_ms || !published_ms) && detect_now_ms() < end_ms) {
-        if (!published_ms && detect_published(&map, &name, argv[4]))
-            published_ms = detect_now_ms();
-        if (!changed_ms && detect_now_ms() - asked_ms >= 5) {
-            asked_ms = detect_now_ms();
+    while ((!changed_ns || !published_ns) && clock_ms() < end_ms) {
+        if (!published_ns && detect_published(&map, &name, argv[4]))
+            published_ns = clock_ns();
+        if (!changed_ns && clock_ns() - asked_ns >= 5000000) {
+            asked_ns = clock_ns();
             if (detect_claims(connection) != ends)
-                changed_ms = detect_now_ms();
+                changed_ns = clock_ns();
         }
         usleep(500);
     }
     PQfinish(connection);
-    if (!changed_ms || !published_ms)
+    if (!changed_ns || !published_ns)
         return 1;
-    printf("%.1f\n", published_ms - changed_ms);
+    printf("%.1f\n", ((double)published_ns - (double)changed_ns) / 1e6);
     return 0;
 }

@@ -6,11 +6,11 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/publish/state.h"
+#include "tests/bench/median.h"
+#include "tests/support/clock.h"
 
 enum {
     SAVES = 500
@@ -24,21 +24,6 @@ static struct conf_member members[] = {
 static const struct conf_cluster cluster = {
     .name = "orders", .members = members, .member_count = 3};
 
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static int save_all(struct state *state, double took_ms[SAVES])
 {
     struct state_endpoint endpoints[] = {{.id = 1}, {.id = 2}};
@@ -46,14 +31,14 @@ static int save_all(struct state *state, double took_ms[SAVES])
         .have_verdict = true, .endpoints = endpoints, .endpoint_count = 2};
 
     for (int i = 0; i < SAVES; i++) {
-        double start = now_ms();
+        uint64_t start = clock_ns();
         saved.verdict.term.lo = (uint64_t)i;
         int r = state_save(state, &cluster, &saved);
         if (r) {
             fprintf(stderr, "state_save: %s\n", strerror(-r));
             return 1;
         }
-        took_ms[i] = now_ms() - start;
+        took_ms[i] = (double)(clock_ns() - start) / 1e6;
     }
     return 0;
 }
@@ -70,9 +55,9 @@ int main(int argc, char **argv)
     }
     int r = save_all(state, took_ms);
     state_close(state);
-    qsort(took_ms, SAVES, sizeof(took_ms[0]), by_size);
+    double middle_ms = median(took_ms, SAVES);
     if (r == 0)
-        printf("state_save: median %.2f ms, p99 %.2f ms, max %.2f ms of %d\n", took_ms[SAVES / 2],
+        printf("state_save: median %.2f ms, p99 %.2f ms, max %.2f ms of %d\n", middle_ms,
                took_ms[SAVES * 99 / 100], took_ms[SAVES - 1], SAVES);
     return r;
 }

@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/clock.h"
+
 #define SERVE_MAX 8
 
 struct dial {
@@ -38,18 +40,10 @@ struct dial {
     uint64_t failed;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void dial_failed(struct dial *dial, const char *text)
 {
     dial->failed++;
-    printf("%llu failed %s\n", (unsigned long long)(now_ns() / 1000000), text);
+    printf("%llu failed %s\n", (unsigned long long)clock_ms(), text);
 }
 
 static int dial_look_up(struct dial *dial, struct sockaddr_in *ret_address)
@@ -74,7 +68,7 @@ static void dial_reached(struct dial *dial, const struct sockaddr_in *peer)
         return;
     dial->peer = peer->sin_addr;
     inet_ntop(AF_INET, &peer->sin_addr, text, sizeof(text));
-    printf("%llu %s\n", (unsigned long long)(now_ns() / 1000000), text);
+    printf("%llu %s\n", (unsigned long long)clock_ms(), text);
 }
 
 /* Hangs up by a reset: a port that waits for late packets could not be used again for a minute. */
@@ -116,12 +110,12 @@ static int dial_main(const char *name, const char *port, uint64_t per_second)
     puts(inet_ntop(AF_INET, &dial.first.sin_addr, text, sizeof(text)));
     if (read(0, line, sizeof(line)) < 1)
         return 1;
-    began_ns = now_ns();
+    began_ns = clock_ns();
     while (poll(&input, 1, 0) == 0) {
         dial_once(&dial);
         due_ns = began_ns + dial.connects * (1000000000 / per_second);
-        if (due_ns > now_ns()) {
-            struct timespec pause = {.tv_nsec = (long)(due_ns - now_ns()) % 1000000000};
+        if (due_ns > clock_ns()) {
+            struct timespec pause = {.tv_nsec = (long)(due_ns - clock_ns()) % 1000000000};
             nanosleep(&pause, NULL);
         }
     }

@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "tests/support/clock.h"
 
 struct load {
     const char *name;
@@ -27,14 +28,6 @@ struct load {
     uint64_t failed;
     uint64_t worst_ns;
 };
-
-static uint64_t load_now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void load_answered(struct load *load, const struct addrinfo *list, uint64_t now_ns)
 {
@@ -51,10 +44,10 @@ static void load_answered(struct load *load, const struct addrinfo *list, uint64
 static void load_lookup(struct load *load)
 {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list;
-    uint64_t began_ns = load_now_ns(), ended_ns;
+    uint64_t began_ns = clock_ns(), ended_ns;
     int error = getaddrinfo(load->name, "5432", &hints, &list);
 
-    ended_ns = load_now_ns();
+    ended_ns = clock_ns();
     load->lookups++;
     if (ended_ns - began_ns > load->worst_ns)
         load->worst_ns = ended_ns - began_ns;

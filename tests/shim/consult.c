@@ -47,7 +47,7 @@ static void view_fill(struct fake_agent *agent)
     struct name name;
 
     assert_int_equal(fake_agent_view(agent, HOMING_VIEW_SLOTS_MIN, 1), 0);
-    entry.confirmed_ms = fake_now_ms();
+    entry.confirmed_ms = clock_ms();
     view_write_members(&agent->writer, 0, readers, 2);
     assert_true(name_canonical("writer", &name));
     assert_int_equal(view_write_entry(&agent->writer, &name, &entry), 0);
@@ -68,7 +68,7 @@ static void *agent_run(void *data)
     while (atomic_load(&asking)) {
         struct pollfd ready = {.fd = agent->listen_fd, .events = POLLIN};
 
-        view_write_heartbeat(&agent->writer, fake_now_ms());
+        view_write_heartbeat(&agent->writer, clock_ms());
         if (poll(&ready, 1, 20) == 1) {
             fake_agent_serve(agent);
         } else if (agent->attached > handed_out && atomic_load(&views) < VIEWS) {
@@ -102,10 +102,10 @@ static bool asks_well(int i)
 /* Until the last view is there. NULL: all was well. */
 static void *thread_run(void *data)
 {
-    const uint64_t give_up_ms = fake_now_ms() + 60000;
+    const uint64_t give_up_ms = clock_ms() + 60000;
     bool last = false, well = true;
 
-    for (int i = 0; well && !last && fake_now_ms() < give_up_ms; i++) {
+    for (int i = 0; well && !last && clock_ms() < give_up_ms; i++) {
         well = asks_well(i);
         const struct attached *at = attach_current(process_now_ms());
         last = at && atomic_load(&views) == VIEWS && at->map.instance == atomic_load(&newest);

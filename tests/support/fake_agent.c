@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proto/attach.h"
@@ -31,14 +30,6 @@ static const char *const fake_manner_names[FAKE_MANNER_COUNT] = {
 const char *fake_manner_name(enum fake_manner manner)
 {
     return manner < FAKE_MANNER_COUNT ? fake_manner_names[manner] : "?";
-}
-
-uint64_t fake_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* A memfd of `size` bytes with the first `size` of `content`, sealed with `seals`. */
@@ -64,9 +55,9 @@ int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters)
     base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED || fcntl(fd, F_ADD_SEALS, FAKE_SEALS) < 0)
         return -errno;
-    agent->instance = agent->instance * 6364136223846793005u + (uint64_t)getpid() + fake_now_ms();
+    agent->instance = agent->instance * 6364136223846793005u + (uint64_t)getpid() + clock_ms();
     view_write_init(&agent->writer, base, size, slots, clusters, agent->instance);
-    view_write_heartbeat(&agent->writer, fake_now_ms());
+    view_write_heartbeat(&agent->writer, clock_ms());
     if (agent->size)
         close(agent->view_fd);
     agent->view_fd = fd;

@@ -7,11 +7,12 @@
 #define HOMING_FAKE_AGENT_H
 
 #include "proto/view_write.h"
+#include "tests/support/clock.h"
 
-/* What it does with a request to attach. */
 /* Proper replies of which it is not known yet whether they were read. */
 #define FAKE_REPLIES_MAX 64
 
+/* What it does with a request to attach. */
 enum fake_manner {
     FAKE_PROPER,
     FAKE_SILENT,   /* accepts, never answers */
@@ -61,7 +62,5 @@ void fake_agent_serve(struct fake_agent *agent);
 
 /* How many clients so far left before their reply; waits a moment for those that are reading. */
 uint64_t fake_agent_missed(struct fake_agent *agent);
-
-uint64_t fake_now_ms(void);
 
 #endif

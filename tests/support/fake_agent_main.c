@@ -111,7 +111,7 @@ static bool do_entry(char **words, int count)
     if (strcmp(words[7], "-") != 0)
         snprintf(entry.text6, sizeof(entry.text6), "%s", words[7]);
     entry.max_stale_ms = (uint32_t)atoi(words[8]);
-    entry.confirmed_ms = fake_now_ms() - (uint64_t)atoi(words[9]);
+    entry.confirmed_ms = clock_ms() - (uint64_t)atoi(words[9]);
     return view_write_entry(&agent.writer, &name, &entry) == 0;
 }
 
@@ -174,7 +174,7 @@ static bool do_scribble(size_t from, size_t to, unsigned seed)
 static bool do_beat(int age_ms)
 {
     beats = age_ms == 0;
-    view_write_heartbeat(&agent.writer, fake_now_ms() - (uint64_t)(int64_t)age_ms);
+    view_write_heartbeat(&agent.writer, clock_ms() - (uint64_t)(int64_t)age_ms);
     return true;
 }
 
@@ -236,7 +236,7 @@ static bool command(char **words, int count)
 static void beat(void)
 {
     static uint64_t last_ms;
-    uint64_t now_ms = fake_now_ms();
+    uint64_t now_ms = clock_ms();
 
     beats_missed += last_ms && now_ms - last_ms > HOMING_HEARTBEAT_LATE_MS - HOMING_HEARTBEAT_MS;
     last_ms = now_ms;

@@ -31,10 +31,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proto/permit.h"
+#include "tests/support/clock.h"
 
 static struct tag_memory *tags;
 static int first_fd = -1, last_fd = -1;
@@ -167,18 +167,16 @@ static void tag(int fd, uint64_t endpoint, uint64_t generation)
 {
     uint64_t cookie = 0;
     socklen_t len = sizeof(cookie);
-    struct timespec now;
 
     if (!endpoint || !tags)
         return;
     if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len))
         die("SO_COOKIE");
-    clock_gettime(CLOCK_MONOTONIC, &now);
     struct tag *slot = &tags->slots[fd];
     slot->cookie = 0;
     slot->endpoint = endpoint;
     slot->generation = generation;
-    slot->since_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    slot->since_ms = clock_ms();
     slot->cookie = cookie;
     tags->header.counts[TAG_COUNT_CONNECTS]++;
 }

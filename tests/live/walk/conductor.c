@@ -21,7 +21,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proto/sever.h"
@@ -213,7 +212,7 @@ static void write_name(int c, enum walk_name which, const struct walk_switch *no
         .cluster = (uint32_t)c,
         .generation = generation(endpoint, number),
         .endpoint = reader ? name.hash : endpoint_id(c, endpoint),
-        .confirmed_ms = fake_now_ms(),
+        .confirmed_ms = clock_ms(),
         .max_stale_ms = 60000,
     };
 
@@ -236,7 +235,7 @@ static void write_view(int c, const struct walk_switch *now, uint32_t number)
 
 static void beat(void)
 {
-    uint64_t now_ms = fake_now_ms();
+    uint64_t now_ms = clock_ms();
 
     view_write_heartbeat(&agent.writer, now_ms);
     for (int c = 0; c < WALK_CLUSTERS; c++)
@@ -363,7 +362,7 @@ static void plan(struct cluster *cluster)
 {
     cluster->back = roll(4) == 0;
     cluster->due_ms =
-        fake_now_ms() + (cluster->back ? roll(SOON_MS) : LATER_MS + roll(LATER_SPREAD_MS));
+        clock_ms() + (cluster->back ? roll(SOON_MS) : LATER_MS + roll(LATER_SPREAD_MS));
 }
 
 static void do_switch(int c, uint8_t writer)
@@ -389,7 +388,7 @@ static void do_switch(int c, uint8_t writer)
 
 static void switch_due(void)
 {
-    uint64_t now_ms = fake_now_ms();
+    uint64_t now_ms = clock_ms();
 
     for (int c = 0; c < WALK_CLUSTERS; c++)
         if (clusters[c].due_ms <= now_ms && walk->clusters[c].begun + 1 < WALK_SWITCHES)
@@ -460,7 +459,7 @@ static void start(char **argv)
     view_write_sever_instance(&agent.writer, strtoull(argv[6], NULL, 10));
     dial(argv[5]);
     for (int c = 0; c < WALK_CLUSTERS; c++)
-        do_switch(c, 0), clusters[c].due_ms = fake_now_ms() + roll(LATER_MS);
+        do_switch(c, 0), clusters[c].due_ms = clock_ms() + roll(LATER_MS);
 }
 
 static void report_one(const char *what, const char *name, uint64_t count)
@@ -523,9 +522,9 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (;;) {
         turn();
-        if (fake_now_ms() - beaten_ms >= BEAT_MS) {
+        if (clock_ms() - beaten_ms >= BEAT_MS) {
             beat();
-            beaten_ms = fake_now_ms();
+            beaten_ms = clock_ms();
         }
         walk->enough |= walk->steps >= walk->target && switches() >= WALK_ENOUGH;
         if (!walk->enough)

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WRITER_NAMES ((1u << WALK_NAME_READER) - 1)
@@ -33,14 +32,6 @@ uint32_t notes_roll(struct walker *w, uint32_t sides)
 {
     w->dice = w->dice * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(w->dice >> 33) % sides;
-}
-
-uint64_t notes_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void trouble(const struct held *h, const char *what)

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "tests/live/walk/walk.h"
+#include "tests/support/clock.h"
 
 /* The rules, for a connection for endpoint E to the member M, made after switch `low` was in the
  * view and before the one after `high` was begun:
@@ -75,7 +76,6 @@ extern _Atomic uint32_t *notes_numbers;
 void notes_new_process(void);
 
 uint32_t notes_roll(struct walker *w, uint32_t sides);
-uint64_t notes_now_ms(void);
 socklen_t notes_sockaddr(const struct target *at, struct sockaddr_in6 *ret);
 bool notes_member(const struct sockaddr *from, int *ret_cluster, int *ret_member, int *ret_family);
 

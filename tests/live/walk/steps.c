@@ -161,7 +161,7 @@ static void keep(struct walker *w, struct held *held)
 
     if (w->kept < NOTES_KEPT_MAX - (racing ? 0 : NOTES_RACING_MAX) &&
         notes_roll(w, racing ? 2 : 8) == 0) {
-        held->until_ms = notes_now_ms() + KEEP_MIN_MS + notes_roll(w, KEEP_SPREAD_MS);
+        held->until_ms = clock_ms() + KEEP_MIN_MS + notes_roll(w, KEEP_SPREAD_MS);
         w->kept++;
     }
 }
@@ -367,7 +367,7 @@ void steps_check_one(struct walker *w, struct held *held, uint64_t now_ms)
 
 void steps_take_check(struct walker *w)
 {
-    uint64_t now_ms = notes_now_ms();
+    uint64_t now_ms = clock_ms();
 
     for (int i = 0; i < 4 && w->count; i++)
         steps_check_one(w, &w->held[notes_roll(w, w->count)], now_ms);

@@ -99,9 +99,9 @@ static void work(struct walker *w)
     walk_on(w, WORKER_STEPS / 2 + notes_roll(w, WORKER_STEPS));
     while (!walk->quiet && w->kept) {
         usleep(50000);
-        steps_check_all(w, notes_now_ms());
+        steps_check_all(w, clock_ms());
     }
-    steps_check_all(w, notes_now_ms());
+    steps_check_all(w, clock_ms());
     _exit(0);
 }
 
@@ -201,7 +201,7 @@ static void *walk_through(void *arg)
     walk_on(w, UINT32_MAX);
     while (!walk->quiet) {
         usleep(20000);
-        steps_check_all(w, notes_now_ms());
+        steps_check_all(w, clock_ms());
     }
     for (uint32_t i = w->count; i-- > 0;)
         steps_check_one(w, &w->held[i], UINT64_MAX);
