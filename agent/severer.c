@@ -19,6 +19,7 @@
 
 #include "agent/base/log.h"
 #include "proto/limits.h"
+#include "proto/msg_socket.h"
 
 enum {
     /* Between two attempts to connect: a homing-sever that starts is there at once. */
@@ -28,8 +29,7 @@ enum {
     /* An order that nobody takes: later it would cut connections that have outlived the switch. */
     ORDER_WAIT_MS = 10000,
     /* Orders under way: two for each of 256 clusters that switch together. */
-    CALLS_MAX = 512,
-    READ_SIZE = 16384
+    CALLS_MAX = 512
 };
 
 enum call_kind {
@@ -60,9 +60,8 @@ struct severer {
     struct loop_io *io;
     int fd;
     struct msg_parser parser;
-    struct msg_writer out; /* from out_at on: to be sent */
-    size_t out_at;
-    struct call *calls; /* oldest first */
+    struct msg_writer out; /* to be sent */
+    struct call *calls;    /* oldest first */
     uint32_t call_count;
     uint32_t next_id;
 };
@@ -144,7 +143,6 @@ static void disconnect(struct severer *s)
     s->fd = -1;
     msg_parser_done(&s->parser);
     msg_writer_done(&s->out);
-    s->out_at = 0;
     s->status = (struct severer_status){0};
     snprintf(s->status.why, sizeof(s->status.why), "no homing-sever answers at %s", s->path);
     loop_timer_set(s->timer, RETRY_MS);
@@ -156,19 +154,8 @@ static void disconnect(struct severer *s)
 
 static bool flush(struct severer *s)
 {
-    while (s->out_at < s->out.len) {
-        ssize_t n = send(s->fd, s->out.data + s->out_at, s->out.len - s->out_at,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return false;
-        if (n < 0)
-            break;
-        s->out_at += (size_t)n;
-    }
-    if (s->out_at == s->out.len) {
-        msg_writer_reset(&s->out);
-        s->out_at = 0;
-    }
+    if (!msg_send_some(&s->out, s->fd))
+        return false;
     loop_io_set(s->io, s->out.len ? LOOP_READ | LOOP_WRITE : LOOP_READ);
     return true;
 }
@@ -192,7 +179,7 @@ static bool send_calls(struct severer *s)
     for (struct call *call = s->calls; call; call = call->next)
         if (!call->sent)
             put_call(s, call);
-    return msg_writer_finish(&s->out) == 0 && flush(s);
+    return flush(s);
 }
 
 static void lose(struct severer *s)
@@ -342,33 +329,19 @@ static void take_reply(struct severer *s, const struct msg *msg)
     }
 }
 
-static bool read_replies(struct severer *s)
+static bool take_message(void *arg, const struct msg *msg)
 {
-    uint8_t bytes[READ_SIZE];
-    ssize_t n = recv(s->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    struct msg msg;
-    size_t used;
-
-    if (n <= 0)
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
-    for (size_t at = 0; at < (size_t)n && s->fd >= 0; at += used) {
-        enum msg_fed fed = msg_parser_feed(&s->parser, bytes + at, (size_t)n - at, &used, &msg);
-        if (fed == MSG_FED_MORE)
-            return true;
-        if (fed != MSG_FED_MESSAGE || msg.kind == MSG_REQUEST)
-            return false;
-        if (msg.kind == MSG_REPLY)
-            take_reply(s, &msg);
-    }
-    return true;
+    if (msg->kind == MSG_REPLY)
+        take_reply(arg, msg);
+    return msg->kind != MSG_REQUEST;
 }
 
 static void ready(void *arg, int events)
 {
     struct severer *s = arg;
 
-    if (((events & LOOP_READ) && !read_replies(s)) ||
-        (s->fd >= 0 && (events & LOOP_WRITE) && !flush(s)))
+    if (((events & LOOP_READ) && !msg_receive_some(&s->parser, s->fd, take_message, s)) ||
+        ((events & LOOP_WRITE) && !flush(s)))
         lose(s);
 }
 

@@ -17,13 +17,13 @@
 #include "agent/base/log.h"
 #include "agent/sever/ability.h"
 #include "proto/limits.h"
+#include "proto/msg_socket.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
 
 enum {
-    READ_SIZE = 4096,
     ROWS_DEFAULT = 1000
 };
 
@@ -33,9 +33,7 @@ struct client {
     struct loop_io *io;
     int fd;
     struct msg_parser parser;
-    uint8_t *out; /* out[at..len): to be sent */
-    size_t out_at;
-    size_t out_len;
+    struct msg_writer out; /* to be sent */
     struct pending *pending;
 };
 
@@ -76,46 +74,17 @@ static void client_drop(struct client *c)
     }
     loop_io_free(c->io);
     msg_parser_done(&c->parser);
-    free(c->out);
+    msg_writer_done(&c->out);
     close(c->fd);
     free(c);
 }
 
-static bool client_flush(struct client *c)
+/* Sends what there is to send, as far as it goes. */
+static bool client_send(struct client *c)
 {
-    ssize_t n =
-        send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
-    c->out_at += (size_t)n;
-    if (c->out_at == c->out_len) {
-        free(c->out);
-        c->out = NULL;
-        c->out_at = c->out_len = 0;
-    }
-    return true;
-}
-
-static bool client_send(struct client *c, const struct msg_writer *w)
-{
-    size_t had = c->out_len - c->out_at;
-
-    if (msg_writer_finish(w) || had > HOMING_REPLY_MAX)
+    if (!msg_send_some(&c->out, c->fd))
         return false;
-    uint8_t *out = malloc(had + w->len);
-    if (!out)
-        return false;
-    if (had)
-        memcpy(out, c->out + c->out_at, had);
-    memcpy(out + had, w->data, w->len);
-    free(c->out);
-    c->out = out;
-    c->out_at = 0;
-    c->out_len = had + w->len;
-    if (!client_flush(c))
-        return false;
-    loop_io_set(c->io, c->out ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+    loop_io_set(c->io, c->out.len ? LOOP_READ | LOOP_WRITE : LOOP_READ);
     return true;
 }
 
@@ -136,18 +105,15 @@ static void order_done(void *arg, const struct sever_counts *counts, const struc
 {
     struct pending *p = arg;
     struct client *c = p->client;
-    struct msg_writer w;
 
-    msg_writer_init(&w, HOMING_REPLY_MAX);
-    msg_put_reply(&w, p->id);
+    msg_put_reply(&c->out, p->id);
     if (p->list)
-        sever_rows_put(&w, rows, row_count);
+        sever_rows_put(&c->out, rows, row_count);
     else
-        sever_counts_put(&w, counts);
+        sever_counts_put(&c->out, counts);
     client_unpend(p);
-    if (!client_send(c, &w))
+    if (!client_send(c))
         client_drop(c);
-    msg_writer_done(&w);
 }
 
 static void log_order(const struct sever_order *order)
@@ -162,17 +128,15 @@ static void log_order(const struct sever_order *order)
               LOG_BOOL("untagged", order->untagged));
 }
 
-/* Whether the reply comes later; otherwise it is in `w`. */
-static bool take_order(struct client *c, const struct msg *msg, enum sever_kind kind,
-                       struct msg_writer *w)
+static void take_order(struct client *c, const struct msg *msg, enum sever_kind kind)
 {
     struct sever_order order;
     const char *wrong = sever_order_get(msg->params, kind, &order);
     uint64_t limit = msg_get_uint(msg_array_at(msg->params, 0), "limit", ROWS_DEFAULT);
 
     if (wrong) {
-        msg_put_error(w, msg->id, MSG_ERROR_BAD_REQUEST, "%s: %s", msg->method, wrong);
-        return false;
+        msg_put_error(&c->out, msg->id, MSG_ERROR_BAD_REQUEST, "%s: %s", msg->method, wrong);
+        return;
     }
     struct pending *p = calloc(1, sizeof(*p));
     int r =
@@ -181,19 +145,18 @@ static bool take_order(struct client *c, const struct msg *msg, enum sever_kind 
                         limit < SEVER_ROWS_MAX ? (uint32_t)limit : SEVER_ROWS_MAX, order_done, p);
     if (r) {
         free(p);
-        msg_put_error(w, msg->id, r == -EBUSY ? MSG_ERROR_BUSY : MSG_ERROR_INTERNAL, "%s: %s",
+        msg_put_error(&c->out, msg->id, r == -EBUSY ? MSG_ERROR_BUSY : MSG_ERROR_INTERNAL, "%s: %s",
                       msg->method, strerror(-r));
-        return false;
+        return;
     }
     *p = (struct pending){
         .next = c->pending, .client = c, .id = msg->id, .list = kind == SEVER_LIST};
     c->pending = p;
     if (kind != SEVER_LIST)
         log_order(&order);
-    return true;
 }
 
-static void take_cancel(struct client *c, const struct msg *msg, struct msg_writer *w)
+static void take_cancel(struct client *c, const struct msg *msg)
 {
     const struct msg_value *list = msg_array_at(msg->params, 0);
     uint64_t endpoints[SEVER_ENDPOINTS_MAX];
@@ -203,14 +166,15 @@ static void take_cancel(struct client *c, const struct msg *msg, struct msg_writ
     for (uint32_t i = 0; good && i < count; i++)
         good = msg_uint(msg_array_at(list, i), &endpoints[i]);
     if (!good) {
-        msg_put_error(w, msg->id, MSG_ERROR_BAD_REQUEST, "cancel: params are [[endpoint ids]]");
+        msg_put_error(&c->out, msg->id, MSG_ERROR_BAD_REQUEST,
+                      "cancel: params are [[endpoint ids]]");
         return;
     }
     uint32_t cancelled = sweeps_cancel(c->desk->parts.sweeps, endpoints, count);
     if (cancelled)
         log_event(LOG_INFO, "cancel", "orders under way end", LOG_INT("orders", cancelled));
-    msg_put_reply(w, msg->id);
-    msg_put_bool(w, true);
+    msg_put_reply(&c->out, msg->id);
+    msg_put_bool(&c->out, true);
 }
 
 /* ---- status ---- */
@@ -274,63 +238,42 @@ static void put_status(const struct desk *desk, struct msg_writer *w)
 
 /* ---- clients ---- */
 
-static bool answer(struct client *c, const struct msg *msg)
+/* The reply is in c->out, or comes later. */
+static void answer(struct client *c, const struct msg *msg)
 {
-    struct msg_writer w;
-    bool later = false, good = true;
+    struct msg_writer *w = &c->out;
 
-    msg_writer_init(&w, HOMING_REPLY_MAX);
     if (strcmp(msg->method, "sever") == 0) {
-        later = take_order(c, msg, SEVER_DO, &w);
+        take_order(c, msg, SEVER_DO);
     } else if (strcmp(msg->method, "connections") == 0) {
-        later = take_order(c, msg, SEVER_LIST, &w);
+        take_order(c, msg, SEVER_LIST);
     } else if (strcmp(msg->method, "cancel") == 0) {
-        take_cancel(c, msg, &w);
+        take_cancel(c, msg);
     } else if (strcmp(msg->method, "status") == 0) {
-        msg_put_reply(&w, msg->id);
-        put_status(c->desk, &w);
+        msg_put_reply(w, msg->id);
+        put_status(c->desk, w);
     } else if (strcmp(msg->method, "version") == 0) {
-        msg_put_reply(&w, msg->id);
-        put_version(c->desk, &w);
+        msg_put_reply(w, msg->id);
+        put_version(c->desk, w);
     } else {
-        msg_put_error(&w, msg->id, MSG_ERROR_UNKNOWN_METHOD, "%s: no such method", msg->method);
+        msg_put_error(w, msg->id, MSG_ERROR_UNKNOWN_METHOD, "%s: no such method", msg->method);
     }
-    if (!later)
-        good = client_send(c, &w);
-    msg_writer_done(&w);
-    return good;
 }
 
-static bool client_read(struct client *c)
+static bool client_take(void *arg, const struct msg *msg)
 {
-    uint8_t bytes[READ_SIZE];
-    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    struct msg msg;
-    size_t used;
-
-    if (n <= 0)
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
-    for (size_t at = 0; at < (size_t)n; at += used) {
-        enum msg_fed fed = msg_parser_feed(&c->parser, bytes + at, (size_t)n - at, &used, &msg);
-        if (fed == MSG_FED_MORE)
-            return true;
-        if (fed != MSG_FED_MESSAGE || msg.kind == MSG_REPLY)
-            return false;
-        if (msg.kind == MSG_REQUEST && !answer(c, &msg))
-            return false;
-    }
-    return true;
+    if (msg->kind == MSG_REQUEST)
+        answer(arg, msg);
+    return msg->kind != MSG_REPLY && client_send(arg);
 }
 
 static void client_ready(void *arg, int events)
 {
     struct client *c = arg;
 
-    if (((events & LOOP_WRITE) && c->out && !client_flush(c)) ||
-        ((events & LOOP_READ) && !client_read(c)))
+    if (((events & LOOP_WRITE) && !client_send(c)) ||
+        ((events & LOOP_READ) && !msg_receive_some(&c->parser, c->fd, client_take, c)))
         client_drop(c);
-    else
-        loop_io_set(c->io, c->out ? LOOP_READ | LOOP_WRITE : LOOP_READ);
 }
 
 static bool client_add(struct desk *desk, int fd)
@@ -346,6 +289,7 @@ static bool client_add(struct desk *desk, int fd)
         return false;
     }
     msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
+    msg_writer_init(&c->out, 2 * HOMING_REPLY_MAX); /* a reply behind one that is not read yet */
     c->next = desk->clients;
     desk->clients = c;
     desk->count++;

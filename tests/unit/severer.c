@@ -22,6 +22,7 @@
 
 #include "agent/severer.h"
 #include "proto/limits.h"
+#include "proto/msg_socket.h"
 
 /* The other end answers each request in turn with what `answers` says; with none left it closes. */
 struct rig {
@@ -67,8 +68,9 @@ static void hang_up(struct rig *r)
     msg_parser_done(&r->parser);
 }
 
-static bool answer(struct rig *r, const struct msg *msg)
+static bool answer(void *arg, const struct msg *msg)
 {
+    struct rig *r = arg;
     struct msg_writer w;
     char what = *r->answers ? *r->answers++ : 'x';
 
@@ -86,18 +88,9 @@ static bool answer(struct rig *r, const struct msg *msg)
 static void on_request(void *arg, int events)
 {
     struct rig *r = arg;
-    uint8_t bytes[8192];
-    ssize_t n = recv(r->fd, bytes, sizeof(bytes), 0);
-    struct msg msg;
-    size_t used = 0;
 
     (void)events;
-    for (size_t at = 0; n > 0 && at < (size_t)n; at += used)
-        if (msg_parser_feed(&r->parser, bytes + at, (size_t)n - at, &used, &msg) ==
-                MSG_FED_MESSAGE &&
-            !answer(r, &msg))
-            n = 0;
-    if (n <= 0)
+    if (!msg_receive_some(&r->parser, r->fd, answer, r))
         hang_up(r);
 }
 

@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "proto/msg_socket.h"
 #include "proto/sever.h"
 #include "tests/live/walk/walk.h"
 #include "tests/support/fake_agent.h"
@@ -299,11 +300,12 @@ static void send_cancel(int c, uint32_t number)
 }
 
 /* An order that was cancelled is also replied to, after the cancellation was. */
-static void replied(const struct msg *msg)
+static bool replied(void *arg, const struct msg *msg)
 {
     struct call *call = &calls[msg->id % CALLS_MAX];
     struct walk_cluster *shared = &walk->clusters[call->cluster];
 
+    (void)arg;
     if (msg->kind != MSG_REPLY || msg->error || !call->waiting)
         die("an order was refused");
     call->waiting = false;
@@ -315,26 +317,13 @@ static void replied(const struct msg *msg)
     }
     if (clusters[call->cluster].settled < call->number)
         clusters[call->cluster].settled = call->number;
+    return true;
 }
 
 static void hear(void)
 {
-    uint8_t bytes[4096];
-    ssize_t len = recv(severer.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    struct msg msg;
-    size_t used;
-
-    if (len <= 0)
+    if (!msg_receive_some(&severer.parser, severer.fd, replied, NULL))
         die("homing-sever");
-    for (size_t at = 0; at < (size_t)len; at += used) {
-        enum msg_fed fed =
-            msg_parser_feed(&severer.parser, bytes + at, (size_t)len - at, &used, &msg);
-
-        if (fed == MSG_FED_MESSAGE)
-            replied(&msg);
-        else if (fed != MSG_FED_MORE)
-            die("homing-sever's reply");
-    }
 }
 
 /* ---- switches ---- */
