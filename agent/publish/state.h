@@ -2,10 +2,11 @@
  *
  * state.h - verdicts, terms and generations on disk, before they are published (W2).
  *
- * One file per cluster in state_dir, as text, written to a temporary name, fsync'd and renamed.
- * Corrupt files are renamed aside (*.corrupt), said so, and the cluster starts unknown. Members are
- * saved as host:port, so that a changed configuration maps them; one that is gone is MEMBER_NONE.
- * Two agents share the directory under a lock and merge by term.
+ * Two files per cluster in state_dir, as text, overwritten in turn; the one whose `save` is the
+ * higher number counts. A corrupt one is renamed aside (*.corrupt) and said so; then the other one
+ * counts, and if there is none, the cluster starts unknown. Members are saved as host:port, so that
+ * a changed configuration maps them; one that is gone is MEMBER_NONE. Two agents share the
+ * directory under a lock and merge by term.
  */
 #ifndef HOMING_STATE_H
 #define HOMING_STATE_H
@@ -36,17 +37,19 @@ struct state;
 int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state);
 void state_close(struct state *state);
 
-/* 0 (have_verdict may be false: never saved); -EBADMSG: it was corrupt and is renamed aside;
+/* 0 (have_verdict may be false: never saved); -EBADMSG: all there was is corrupt and renamed aside;
  * -errno. confirmed_ms is translated from boot clock and boot id to now's CLOCK_MONOTONIC, 0 after
  * a reboot. */
 int state_load(struct state *state, const struct conf_cluster *cluster,
                struct state_cluster *ret_saved);
 
-/* On disk when it returns 0, as before when not; takes as long as the disk does, but no longer than
- * a system call or ten if nothing changed but the times and the position: those outlive the agent,
- * not a crash of the machine, after which the boot clock is another anyway. -ESTALE: since we
- * last loaded or saved, another agent saved a newer term, another identity, a higher generation or
- * an operator's order there: load and merge. -EBUSY: another agent holds the lock for 100 ms. */
+/* On disk when it returns 0, as before when not; takes one fdatasync, but no longer than a system
+ * call or ten if nothing changed but the times and the position: those outlive the agent, not a
+ * crash of the machine, after which the boot clock is another anyway. The first save there is, and
+ * one that outgrows its files, take three fsyncs, an agent's first one after another's two.
+ * -ESTALE: since we last loaded or saved, another agent saved a newer term, another identity, a
+ * higher generation or an operator's order there: load and merge. -EBUSY: another agent holds the
+ * lock for 100 ms. */
 int state_save(struct state *state, const struct conf_cluster *cluster,
                const struct state_cluster *saved);
 

@@ -3,7 +3,6 @@
  * state_text.c - see state_text.h.
  *
  * 1. One table says what of a verdict is saved, for both ways.
- * 2. W2: what was changed since it was written is not read as a term.
  */
 #include "config.h"
 
@@ -18,10 +17,6 @@
 #include "proto/view_read.h"
 
 static const char first_line[] = "homing-state 1\n";
-/* "sum " and 16 hexadecimal digits and a newline. */
-enum {
-    SUM_LINE_LEN = 21
-};
 
 enum kind {
     KIND_STATE,
@@ -56,15 +51,6 @@ static const struct field {
 enum {
     FIELD_COUNT = sizeof(fields) / sizeof(fields[0])
 };
-
-uint64_t state_text_sum(const char *text, size_t len)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
 
 /* ---- times: 0 is "never" on both clocks ---- */
 
@@ -179,8 +165,6 @@ int state_text_encode(const struct conf_cluster *cluster, const struct state_clu
     if (!out)
         return -ENOMEM;
     put_all(out, cluster, saved, clock);
-    if (fflush(out) == 0) /* makes text and len true */
-        fprintf(out, "sum %016" PRIx64 "\n", state_text_sum(text, len));
     bool failed = ferror(out) != 0;
     if (fclose(out) || failed) {
         free(text);
@@ -386,18 +370,6 @@ static bool take_line(struct reading *r, char *line)
     return take_verdict(r, key, line);
 }
 
-/* The body's length if first line and sum are right, else 0. */
-static size_t checked_body(const char *text, size_t len)
-{
-    char sum[SUM_LINE_LEN + 1];
-
-    if (len < sizeof(first_line) - 1 + SUM_LINE_LEN || memchr(text, '\0', len) ||
-        memcmp(text, first_line, sizeof(first_line) - 1) != 0)
-        return 0;
-    snprintf(sum, sizeof(sum), "sum %016" PRIx64 "\n", state_text_sum(text, len - SUM_LINE_LEN));
-    return memcmp(text + len - SUM_LINE_LEN, sum, SUM_LINE_LEN) == 0 ? len - SUM_LINE_LEN : 0;
-}
-
 static bool take_lines(struct reading *r, char *lines)
 {
     char *line;
@@ -419,15 +391,15 @@ int state_text_decode(const char *text, size_t len, const struct conf_cluster *c
                       const struct state_clock *clock, struct state_cluster *ret_saved)
 {
     struct reading r = {.cluster = cluster, .clock = clock};
-    size_t body = checked_body(text, len);
+    size_t first = sizeof(first_line) - 1;
 
-    if (!body)
+    if (len < first || memcmp(text, first_line, first) != 0 || memchr(text, '\0', len))
         return -EBADMSG;
     r.saved.verdict.writer = r.saved.verdict.rival = MEMBER_NONE;
-    char *copy = strndup(text, body);
+    char *copy = strndup(text, len);
     if (!copy)
         return -ENOMEM;
-    bool good = take_lines(&r, copy + sizeof(first_line) - 1);
+    bool good = take_lines(&r, copy + first);
     free(copy);
     if (!good) {
         free(r.saved.endpoints);
@@ -437,67 +409,4 @@ int state_text_decode(const char *text, size_t len, const struct conf_cluster *c
     r.saved.frozen = r.saved.verdict.frozen;
     *ret_saved = r.saved;
     return 0;
-}
-
-/* ---- what is recent ---- */
-
-struct recent {
-    uint64_t boot_ms;
-    uint64_t position;
-    uint64_t of;
-    char boot_id[40];
-};
-
-static size_t recent_print(const struct recent *r, char ret_text[STATE_RECENT_MAX])
-{
-    int n = snprintf(ret_text, STATE_RECENT_MAX,
-                     "boot %s\nconfirmed_ms %020" PRIu64 "\nposition %020" PRIu64 "\nof %016" PRIx64
-                     "\n",
-                     r->boot_id, r->boot_ms, r->position, r->of);
-    int m = snprintf(ret_text + n, STATE_RECENT_MAX - (size_t)n, "sum %016" PRIx64 "\n",
-                     state_text_sum(ret_text, (size_t)n));
-
-    return (size_t)(n + m);
-}
-
-size_t state_text_encode_recent(const struct verdict *verdict, const struct state_clock *clock,
-                                uint64_t of, char ret_text[STATE_RECENT_MAX])
-{
-    struct recent r = {.boot_ms = time_to_boot(clock, verdict->confirmed_ms),
-                       .position = verdict->position,
-                       .of = of};
-
-    snprintf(r.boot_id, sizeof(r.boot_id), "%s", clock->boot_id[0] ? clock->boot_id : "-");
-    return recent_print(&r, ret_text);
-}
-
-/* Good is what prints as itself. */
-static bool recent_scan(const char *text, size_t len, struct recent *ret)
-{
-    char copy[STATE_RECENT_MAX], again[STATE_RECENT_MAX];
-    struct recent r;
-
-    if (len >= sizeof(copy))
-        return false;
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    if (sscanf(copy, "boot %39s confirmed_ms %20" SCNu64 " position %20" SCNu64 " of %16" SCNx64,
-               r.boot_id, &r.boot_ms, &r.position, &r.of) != 4)
-        return false;
-    if (recent_print(&r, again) != len || memcmp(copy, again, len) != 0)
-        return false;
-    *ret = r;
-    return true;
-}
-
-bool state_text_decode_recent(const char *text, size_t len, const struct state_clock *clock,
-                              uint64_t of, struct verdict *verdict)
-{
-    struct recent r;
-
-    if (!recent_scan(text, len, &r) || r.of != of || strcmp(r.boot_id, clock->boot_id) != 0)
-        return false;
-    verdict->confirmed_ms = time_from_boot(clock, r.boot_ms);
-    verdict->position = r.position;
-    return true;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a saved state, as they are, and again with the first line and the sum
- * made right. What is taken is safe to use, and says the same when it is saved and loaded again.
+ * Fuzz target: any bytes as a saved state and as a file of one, as they are, and again with the
+ * first line and the end made right. What is taken is safe to use, and says the same when it is
+ * saved and loaded again.
  */
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/publish/state_disk.h"
 #include "agent/publish/state_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,32 +69,49 @@ static void decode(const char *text, size_t len)
     free(saved.endpoints);
 }
 
-static void decode_recent(const char *text, size_t len)
+/* A file, whose text is decoded if it is whole. */
+static int check(const char *file, size_t size, size_t *ret_len)
 {
-    struct verdict v = {0};
-    char again[STATE_RECENT_MAX];
+    struct state_copy copy = {.text = malloc(size + 1), .size = size};
 
-    if (!state_text_decode_recent(text, len, &now, 1, &v))
-        return;
-    must(v.confirmed_ms <= now.monotonic_ms);
-    must(state_text_encode_recent(&v, &now, 1, again) == len);
+    must(copy.text);
+    if (size > 0)
+        memcpy(copy.text, file, size);
+    copy.text[size] = '\0';
+    int r = state_disk_check(&copy);
+    if (r == 0) {
+        must(copy.len < size && copy.text[copy.len - 1] == '\n');
+        decode(copy.text, copy.len);
+        *ret_len = copy.len;
+    }
+    free(copy.text);
+    return r;
+}
+
+/* Behind `len` bytes of text, as state_disk.c does. */
+static size_t seal(char *text, size_t len)
+{
+    len += (size_t)sprintf(text + len, "save 7\n");
+    len += (size_t)sprintf(text + len, "sum %016" PRIx64 "\n", state_disk_sum(text, len));
+    return len + (size_t)sprintf(text + len, "%64s\n", "");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char first[] = "homing-state 1\n";
-    size_t len = sizeof(first) - 1 + size;
-    char *text = malloc(len + 32);
+    size_t len = sizeof(first) - 1 + size, found = 0;
+    char *text = malloc(len + 128);
 
     if (!text)
         return 0;
     decode((const char *)data, size);
-    decode_recent((const char *)data, size);
+    (void)check((const char *)data, size, &found);
     memcpy(text, first, sizeof(first) - 1);
     if (size > 0)
         memcpy(text + sizeof(first) - 1, data, size);
-    len += (size_t)snprintf(text + len, 32, "sum %016" PRIx64 "\n", state_text_sum(text, len));
     decode(text, len);
+    text[len++] = '\n';
+    must(check(text, seal(text, len), &found) == 0 && found == len);
     free(text);
     return 0;
 }

@@ -26,6 +26,11 @@ CLUSTER = """
 agent = Agent(CLUSTER)
 
 
+def saves(path):
+    with open(path) as text:
+        return [int(line.split()[1]) for line in text if line.startswith("save ")][0]
+
+
 def homingd(*args):
     return subprocess.run([HOMINGD, *args], capture_output=True, text=True, timeout=30)
 
@@ -104,6 +109,28 @@ def an_unusable_state_directory_is_an_alarm_and_no_end():
     equal(done.returncode, 1)
     assert "could not be saved" in done.stderr, done.stderr
     equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.stop(), 0)
+
+
+@test
+def one_corrupt_copy_of_a_state_is_put_aside_and_the_other_counts():
+    sick = Agent(CLUSTER)
+    sick.start()
+    equal(sick.ctl("mode", "orders", "off").returncode, 0)
+    equal(sick.stop(), 0)
+    sick.start()
+    equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.log("state_damaged"), [])
+    equal(sick.stop(), 0)
+    state = os.path.join(sick.base, "state")
+    newest = max(("orders.state.1", "orders.state.2"), key=lambda name: saves(os.path.join(state, name)))
+    with open(os.path.join(state, newest), "r+b") as out:
+        out.write(b"garbage")
+    sick.start()
+    equal(sick.cluster("orders")["mode"], "off")
+    equal([line["file"] for line in sick.log("state_damaged")], [newest + ".corrupt"])
+    equal(sick.log("state_unreadable"), [])
+    assert os.path.exists(os.path.join(state, newest + ".corrupt"))
     equal(sick.stop(), 0)
 
 

@@ -64,7 +64,8 @@ static void the_last_save_is_what_counts(void **state)
     for (uint64_t term = 1; term < 20; term++)
         fixture_save_term(f->state, term);
     assert_int_equal(fixture_load_term(f->state), 19);
-    assert_false(fixture_has(f, "orders.state.new"));
+    assert_false(fixture_has(f, "orders.state.1.new"));
+    assert_false(fixture_has(f, "orders.state.2.new"));
 }
 
 static void the_directory_is_made_for_the_agent_alone(void **state)
@@ -75,7 +76,9 @@ static void the_directory_is_made_for_the_agent_alone(void **state)
     assert_int_equal(stat(f->dir, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     fixture_save_term(f->state, 1);
-    assert_int_equal(stat(fixture_path(f, "orders.state"), &st), 0);
+    assert_int_equal(stat(fixture_path(f, "orders.state.1"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(stat(fixture_path(f, "orders.state.2"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
@@ -101,23 +104,149 @@ static void a_cluster_name_cannot_leave_the_directory(void **state)
     }
     assert_int_equal(access(f->base, F_OK), 0);
     char outside[128];
-    snprintf(outside, sizeof(outside), "%s/orders.state", f->base);
+    snprintf(outside, sizeof(outside), "%s/orders.state.1", f->base);
     assert_int_not_equal(access(outside, F_OK), 0);
 }
 
-/* ---- refreshing ---- */
+/* ---- what a save costs ---- */
 
-/* Linked with --wrap=fsync. */
-static int fsyncs;
+/* Linked with --wrap. */
+static int fsyncs, fdatasyncs;
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
 
 int __wrap_fsync(int fd)
 {
     fsyncs++;
     return __real_fsync(fd);
 }
+
+int __wrap_fdatasync(int fd)
+{
+    fdatasyncs++;
+    return __real_fdatasync(fd);
+}
+
+/* How many reads fail before one succeeds. */
+static int bad_reads;
+
+ssize_t __real_read(int fd, void *bytes, size_t len);
+ssize_t __wrap_read(int fd, void *bytes, size_t len);
+
+ssize_t __wrap_read(int fd, void *bytes, size_t len)
+{
+    if (bad_reads == 0)
+        return __real_read(fd, bytes, len);
+    bad_reads--;
+    errno = EIO;
+    return -1;
+}
+
+static void assert_syncs(int full, int data)
+{
+    assert_int_equal(fsyncs, full);
+    assert_int_equal(fdatasyncs, data);
+    fsyncs = fdatasyncs = 0;
+}
+
+static struct stat stat_of(const struct fixture *f, const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(stat(fixture_path(f, name), &st), 0);
+    return st;
+}
+
+/* That no size and no block changes is what makes it cheap. */
+static void a_save_is_one_fdatasync_of_blocks_that_are_there(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    fsyncs = fdatasyncs = 0;
+    fixture_save_term(f->state, 1);
+    assert_syncs(3, 0); /* two files and the directory */
+    struct stat was[] = {stat_of(f, "orders.state.1"), stat_of(f, "orders.state.2")};
+    for (uint64_t term = 2; term < 50; term++) {
+        saved.verdict.term.lo = term * UINT64_C(100000000000);
+        saved.verdict.writer = (uint32_t)(term % 3);
+        saved.verdict.demoted = 0x7 & ~(1U << saved.verdict.writer);
+        saved.verdict.rival = term % 2 ? MEMBER_NONE : 0;
+        assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+        assert_syncs(0, 1);
+    }
+    struct stat is[] = {stat_of(f, "orders.state.1"), stat_of(f, "orders.state.2")};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(is[i].st_ino, was[i].st_ino);
+        assert_int_equal(is[i].st_size, was[i].st_size);
+        assert_int_equal(is[i].st_blocks, was[i].st_blocks);
+    }
+}
+
+static void what_outgrows_its_room_gets_more_for_all_saves_that_follow(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved(), got;
+    struct state_endpoint many[100];
+
+    for (uint64_t i = 0; i < 100; i++)
+        many[i] = (struct state_endpoint){UINT64_MAX - i, i, UINT64_MAX};
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    fsyncs = fdatasyncs = 0;
+    saved.endpoints = many;
+    saved.endpoint_count = 100;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_syncs(3, 0);
+    saved.endpoint_count = 2;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    saved.endpoint_count = 100;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_syncs(0, 2);
+    assert_int_equal(state_load(f->state, &rig_cluster, &got), 0);
+    rig_assert_same(&got, &saved);
+    free(got.endpoints);
+}
+
+/* It may have been killed before that was on disk. */
+static void what_another_agent_wrote_is_synced_before_the_older_copy_is_touched(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_save_term(f->state, 1);
+    state_close(f->state);
+    f->state = fixture_open(f);
+    assert_int_equal(fixture_load_term(f->state), 1);
+    fsyncs = fdatasyncs = 0;
+    fixture_save_term(f->state, 2);
+    assert_syncs(1, 2);
+    fixture_save_term(f->state, 3);
+    assert_syncs(0, 1);
+}
+
+static void people_read_it_with_cat(void **state)
+{
+    struct fixture *f = *state;
+    char text[8192] = "", *at = text;
+
+    fixture_save_term(f->state, 1);
+    fixture_save_term(f->state, 4);
+    FILE *in = fopen(fixture_path(f, "orders.state.2"), "r");
+    assert_non_null(in);
+    size_t len = fread(text, 1, sizeof(text) - 1, in);
+    fclose(in);
+    assert_int_equal(strlen(text), len);
+    assert_int_equal(text[len - 1], '\n');
+    assert_non_null(strstr(text, "\nterm 2 4\n"));
+    assert_non_null(at = strstr(text, "\nsave 2\nsum "));
+    at = strchr(at + strlen("\nsave 2\n"), '\n') + 1;
+    assert_int_equal(strspn(at, " "), text + len - at - 1);
+    assert_true(text + len - at < 80 * 10); /* not a screen of nothing */
+}
+
+/* ---- refreshing ---- */
 
 static struct verdict load_verdict(const struct fixture *f)
 {
@@ -130,15 +259,14 @@ static struct verdict load_verdict(const struct fixture *f)
     return got.verdict;
 }
 
-static void a_refreshed_confirmation_outlives_the_agent_without_an_fsync(void **state)
+static void a_refreshed_confirmation_outlives_the_agent_without_a_sync(void **state)
 {
     struct fixture *f = *state;
     struct loop *loop = loop_new();
     struct state_cluster saved = rig_saved();
 
-    fsyncs = 0;
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
-    assert_int_equal(fsyncs, 2);
+    fsyncs = fdatasyncs = 0;
     for (uint64_t i = 1; i < 20; i++) {
         saved.verdict.position = i * 1000000;
         saved.verdict.confirmed_ms = loop_now_ms(loop);
@@ -148,8 +276,25 @@ static void a_refreshed_confirmation_outlives_the_agent_without_an_fsync(void **
         assert_in_range(got.confirmed_ms + 2, saved.verdict.confirmed_ms,
                         saved.verdict.confirmed_ms + 4);
     }
-    assert_int_equal(fsyncs, 2);
+    assert_syncs(0, 0);
     loop_free(loop);
+}
+
+/* The second one, by the second save. */
+static void refreshes_go_to_the_copy_that_is_not_the_one_synced_last(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    fixture_save_term(f->state, 1);
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    for (uint64_t i = 0; i < 5; i++) {
+        saved.verdict.position = 1000 + i;
+        assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+        assert_int_equal(load_verdict(f).position, 1000 + i);
+    }
+    assert_int_equal(unlink(fixture_path(f, "orders.state.1")), 0);
+    assert_int_equal(load_verdict(f).position, rig_saved().verdict.position);
 }
 
 static void a_refresh_of_an_older_state_means_nothing(void **state)
@@ -160,11 +305,28 @@ static void a_refresh_of_an_older_state_means_nothing(void **state)
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
     saved.verdict.position = 99;
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
-    assert_true(fixture_has(f, "orders.state.recent"));
     saved.verdict.term.lo++;
     saved.verdict.position = 7;
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
     assert_int_equal(load_verdict(f).position, 7);
+}
+
+static void the_first_refresh_of_a_restarted_agent_is_one_too(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    state_close(f->state);
+    f->state = fixture_open(f);
+    assert_int_not_equal(fixture_load_term(f->state), 0);
+    fsyncs = fdatasyncs = 0;
+    saved.verdict.position = 99;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_syncs(1, 1); /* of the dead one's */
+    saved.verdict.term.lo++;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_syncs(0, 1);
 }
 
 static void anything_but_a_refresh_is_on_disk_at_once(void **state)
@@ -182,9 +344,9 @@ static void anything_but_a_refresh_is_on_disk_at_once(void **state)
             saved.mode = CONF_MODE_OFF;
         else
             saved.endpoint_count = 1;
-        fsyncs = 0;
+        fsyncs = fdatasyncs = 0;
         assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
-        assert_int_equal(fsyncs, 2);
+        assert_syncs(0, 1);
     }
 }
 
@@ -207,16 +369,29 @@ static void a_damaged_refresh_is_as_none(void **state)
     struct fixture *f = *state;
     struct state_cluster saved = rig_saved();
 
+    fixture_save_term(f->state, 1);
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
     saved.verdict.position = 99;
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
     assert_int_equal(load_verdict(f).position, 99);
-    assert_int_equal(truncate(fixture_path(f, "orders.state.recent"), 100), 0);
+    assert_int_equal(truncate(fixture_path(f, "orders.state.1"), 100), 0);
     assert_int_equal(load_verdict(f).position, rig_saved().verdict.position);
     saved.verdict.position = 100;
-    assert_int_equal(truncate(fixture_path(f, "orders.state.recent"), 5000), 0);
     assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
     assert_int_equal(load_verdict(f).position, 100);
+}
+
+static void a_copy_that_the_disk_cannot_read_does_not_hide_the_other(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_save_term(f->state, 1);
+    fixture_save_term(f->state, 2);
+    bad_reads = 1; /* of the first */
+    assert_int_equal(fixture_load_term(f->state), 2);
+    assert_true(fixture_has(f, "orders.state.1.corrupt"));
+    fixture_save_term(f->state, 3);
+    assert_int_equal(fixture_load_term(f->state), 3);
 }
 
 /* ---- two agents ---- */
@@ -259,7 +434,8 @@ static void assert_stale_after(struct fixture *f, const struct state_cluster *th
     struct state *other = fixture_open(f);
     struct state_cluster ours = rig_saved();
 
-    assert_int_equal(unlink(fixture_path(f, "orders.state")) && errno != ENOENT, 0);
+    assert_int_equal(unlink(fixture_path(f, "orders.state.1")) && errno != ENOENT, 0);
+    assert_int_equal(unlink(fixture_path(f, "orders.state.2")) && errno != ENOENT, 0);
     fixture_save_term(f->state, ours.verdict.term.lo);
     assert_int_not_equal(fixture_load_term(other), 0);
     assert_int_equal(state_save(other, &rig_cluster, theirs), 0);
@@ -373,11 +549,18 @@ int main(void)
         TEST(the_last_save_is_what_counts),
         TEST(the_directory_is_made_for_the_agent_alone),
         TEST(a_cluster_name_cannot_leave_the_directory),
-        TEST(a_refreshed_confirmation_outlives_the_agent_without_an_fsync),
+        TEST(a_save_is_one_fdatasync_of_blocks_that_are_there),
+        TEST(what_outgrows_its_room_gets_more_for_all_saves_that_follow),
+        TEST(what_another_agent_wrote_is_synced_before_the_older_copy_is_touched),
+        TEST(people_read_it_with_cat),
+        TEST(a_refreshed_confirmation_outlives_the_agent_without_a_sync),
+        TEST(refreshes_go_to_the_copy_that_is_not_the_one_synced_last),
         TEST(a_refresh_of_an_older_state_means_nothing),
+        TEST(the_first_refresh_of_a_restarted_agent_is_one_too),
         TEST(anything_but_a_refresh_is_on_disk_at_once),
         TEST(a_refresh_does_not_hide_what_another_agent_saved),
         TEST(a_damaged_refresh_is_as_none),
+        TEST(a_copy_that_the_disk_cannot_read_does_not_hide_the_other),
         TEST(another_agents_newer_term_is_not_overwritten),
         TEST(another_agents_older_term_is),
         TEST(another_identity_must_be_merged),

@@ -28,39 +28,69 @@
 
 /* ---- bad files ---- */
 
-static void put_file(const struct fixture *f, const char *text)
+static void put_file(const struct fixture *f, const char *name, const char *bytes, size_t len)
 {
-    FILE *out = fopen(fixture_path(f, "orders.state"), "w");
+    FILE *out = fopen(fixture_path(f, name), "w");
 
     assert_non_null(out);
-    fputs(text, out);
-    fclose(out);
+    assert_int_equal(fwrite(bytes, 1, len, out), len);
+    assert_int_equal(fclose(out), 0);
+}
+
+static size_t get_file(const struct fixture *f, const char *name, char *bytes, size_t size)
+{
+    FILE *in = fopen(fixture_path(f, name), "r");
+
+    assert_non_null(in);
+    size_t len = fread(bytes, 1, size, in);
+    assert_int_equal(fclose(in), 0);
+    return len;
+}
+
+static void put_both(const struct fixture *f, const char *text)
+{
+    put_file(f, "orders.state.1", text, strlen(text));
+    put_file(f, "orders.state.2", text, strlen(text));
+}
+
+static void remove_aside(const struct fixture *f, const char *name)
+{
+    if (unlink(fixture_path(f, name)))
+        rmdir(fixture_path(f, name));
 }
 
 static void assert_corrupt(struct fixture *f)
 {
     struct state_cluster got;
 
-    unlink(fixture_path(f, "orders.state.corrupt"));
+    remove_aside(f, "orders.state.1.corrupt");
+    remove_aside(f, "orders.state.2.corrupt");
     assert_int_equal(state_load(f->state, &rig_cluster, &got), -EBADMSG);
-    assert_false(fixture_has(f, "orders.state"));
-    assert_true(fixture_has(f, "orders.state.corrupt"));
+    assert_false(fixture_has(f, "orders.state.1"));
+    assert_false(fixture_has(f, "orders.state.2"));
+    assert_true(fixture_has(f, "orders.state.1.corrupt"));
+    assert_true(fixture_has(f, "orders.state.2.corrupt"));
     assert_int_equal(fixture_load_term(f->state), 0);
 }
 
-static void a_corrupt_file_is_put_aside_and_said_so_once(void **state)
+static void truncate_both(const struct fixture *f, off_t size)
+{
+    fixture_save_term(f->state, 1);
+    assert_int_equal(truncate(fixture_path(f, "orders.state.1"), size), 0);
+    assert_int_equal(truncate(fixture_path(f, "orders.state.2"), size), 0);
+}
+
+static void two_corrupt_copies_are_put_aside_and_said_so_once(void **state)
 {
     struct fixture *f = *state;
 
-    put_file(f, "");
+    put_both(f, "");
     assert_corrupt(f);
-    put_file(f, "homing-state 1\ncluster orders\n");
+    put_both(f, "homing-state 1\ncluster orders\n");
     assert_corrupt(f);
-    fixture_save_term(f->state, 1);
-    assert_int_equal(truncate(fixture_path(f, "orders.state"), 100), 0);
+    truncate_both(f, 100);
     assert_corrupt(f);
-    fixture_save_term(f->state, 1);
-    assert_int_equal(truncate(fixture_path(f, "orders.state"), 8 * 1024 * 1024), 0);
+    truncate_both(f, 8 * 1024 * 1024);
     assert_corrupt(f);
 }
 
@@ -68,24 +98,143 @@ static void what_is_no_file_is_put_aside_without_waiting_for_it(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(mkfifo(fixture_path(f, "orders.state"), 0600), 0);
+    assert_int_equal(mkfifo(fixture_path(f, "orders.state.1"), 0600), 0);
+    assert_int_equal(symlink("/etc/passwd", fixture_path(f, "orders.state.2")), 0);
     assert_corrupt(f);
-    assert_int_equal(symlink("/etc/passwd", fixture_path(f, "orders.state")), 0);
+    assert_int_equal(mkdir(fixture_path(f, "orders.state.1"), 0700), 0);
+    assert_int_equal(mkdir(fixture_path(f, "orders.state.2"), 0700), 0);
     assert_corrupt(f);
-    assert_int_equal(mkdir(fixture_path(f, "orders.state"), 0700), 0);
-    assert_corrupt(f);
-    rmdir(fixture_path(f, "orders.state.corrupt"));
+    remove_aside(f, "orders.state.1.corrupt");
+    remove_aside(f, "orders.state.2.corrupt");
 }
 
-static void a_save_over_a_corrupt_file_succeeds_and_keeps_it_aside(void **state)
+static void a_save_over_corrupt_copies_succeeds_and_keeps_them_aside(void **state)
 {
     struct fixture *f = *state;
 
-    put_file(f, "rubbish");
+    put_both(f, "rubbish");
     fixture_save_term(f->state, 5);
-    assert_true(fixture_has(f, "orders.state.corrupt"));
+    assert_true(fixture_has(f, "orders.state.1.corrupt"));
+    assert_true(fixture_has(f, "orders.state.2.corrupt"));
     assert_int_equal(fixture_load_term(f->state), 5);
 }
+
+/* ---- one bad copy ---- */
+
+/* The copies after a save of term 1, 2 and 3; the last of them over that of term 1. */
+struct turn {
+    char before[2048], after[2048];
+    size_t size;
+};
+
+static struct turn take_turn(const struct fixture *f)
+{
+    struct turn t;
+
+    fixture_save_term(f->state, 1); /* both */
+    fixture_save_term(f->state, 2); /* the second */
+    t.size = get_file(f, "orders.state.1", t.before, sizeof(t.before));
+    fixture_save_term(f->state, 3);
+    assert_int_equal(get_file(f, "orders.state.1", t.after, sizeof(t.after)), t.size);
+    assert_in_range(t.size, 512, sizeof(t.after) - 1);
+    return t;
+}
+
+/* By another agent: this one has seen term 3. */
+static uint64_t load_with_first(const struct fixture *f, const char *bytes, size_t len)
+{
+    put_file(f, "orders.state.1", bytes, len);
+    struct state *another = fixture_open(f);
+    uint64_t term = fixture_load_term(another);
+
+    state_close(another);
+    return term;
+}
+
+static void any_changed_bit_of_a_copy_is_seen(void **state)
+{
+    const struct fixture *f = *state;
+    struct turn t = take_turn(f);
+
+    for (size_t i = 0; i < t.size; i++) {
+        t.after[i] ^= (char)(1 << i % 8);
+        assert_int_equal(load_with_first(f, t.after, t.size), 2);
+        assert_true(fixture_has(f, "orders.state.1.corrupt"));
+        t.after[i] ^= (char)(1 << i % 8);
+    }
+    assert_int_equal(load_with_first(f, t.after, t.size), 3);
+}
+
+static void a_save_that_was_torn_anywhere_leaves_the_one_before(void **state)
+{
+    const struct fixture *f = *state;
+    struct turn t = take_turn(f);
+    char torn[sizeof(t.after)];
+
+    for (size_t i = 0; i <= t.size; i++) {
+        bool all = memcmp(t.before + i, t.after + i, t.size - i) == 0;
+        memcpy(torn, t.after, i);
+        memcpy(torn + i, t.before + i, t.size - i);
+        assert_int_equal(load_with_first(f, torn, t.size), all ? 3 : 2);
+        all = memcmp(t.before, t.after, i) == 0;
+        memcpy(torn, t.before, i);
+        memcpy(torn + i, t.after + i, t.size - i);
+        assert_int_equal(load_with_first(f, torn, t.size), all ? 3 : 2);
+    }
+}
+
+/* In eight pieces, any of which arrived. */
+static void a_save_that_was_torn_out_of_order_leaves_the_one_before(void **state)
+{
+    const struct fixture *f = *state;
+    struct turn t = take_turn(f);
+    size_t piece = t.size / 8;
+    char torn[sizeof(t.after)];
+
+    for (unsigned arrived = 0; arrived < 256; arrived++) {
+        for (unsigned i = 0; i < 8; i++)
+            memcpy(torn + i * piece, (arrived >> i & 1 ? t.after : t.before) + i * piece, piece);
+        bool all = memcmp(torn, t.after, t.size) == 0;
+        assert_int_equal(load_with_first(f, torn, t.size), all ? 3 : 2);
+    }
+}
+
+static void a_save_beside_a_corrupt_copy_makes_both_anew(void **state)
+{
+    const struct fixture *f = *state;
+
+    (void)take_turn(f);
+    put_file(f, "orders.state.1", "rubbish", 7);
+    fixture_save_term(f->state, 4);
+    assert_true(fixture_has(f, "orders.state.1.corrupt"));
+    assert_int_equal(load_with_first(f, "rubbish", 7), 4);
+    assert_int_equal(unlink(fixture_path(f, "orders.state.2")), 0);
+    fixture_save_term(f->state, 5);
+    assert_true(fixture_has(f, "orders.state.2"));
+    assert_int_equal(fixture_load_term(f->state), 5);
+}
+
+/* Of another cluster, or of a version that is not known: it is as one that is not whole. */
+static void a_copy_that_makes_no_sense_does_not_hide_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct conf_cluster cluster = rig_cluster;
+    struct state_cluster saved = rig_saved();
+    char bytes[4096];
+
+    cluster.name = "other";
+    for (int i = 0; i < 3; i++) {
+        saved.verdict.term.lo++;
+        assert_int_equal(state_save(f->state, &cluster, &saved), 0);
+    }
+    size_t len = get_file(f, "other.state.1", bytes, sizeof(bytes));
+    fixture_save_term(f->state, 5);
+    put_file(f, "orders.state.1", bytes, len);
+    assert_int_equal(fixture_load_term(f->state), 5);
+    assert_true(fixture_has(f, "orders.state.1.corrupt"));
+}
+
+/* ---- killed agents ---- */
 
 static void what_a_killed_agent_left_half_written_does_not_matter(void **state)
 {
@@ -93,12 +242,13 @@ static void what_a_killed_agent_left_half_written_does_not_matter(void **state)
     FILE *out;
 
     fixture_save_term(f->state, 5);
-    out = fopen(fixture_path(f, "orders.state.new"), "w");
+    out = fopen(fixture_path(f, "orders.state.1.new"), "w");
     assert_non_null(out);
     for (int i = 0; i < 5000; i++)
         fputs("left over", out);
     fclose(out);
     assert_int_equal(fixture_load_term(f->state), 5);
+    assert_int_equal(unlink(fixture_path(f, "orders.state.2")), 0);
     fixture_save_term(f->state, 6);
     assert_int_equal(fixture_load_term(f->state), 6);
 }
@@ -151,10 +301,9 @@ static void a_bad_directory_is_one_clear_line(void **state)
     snprintf(path, sizeof(path), "%s/no/such", f->base);
     assert_int_equal(state_open(path, error, sizeof(error), &none), -ENOENT);
     assert_non_null(strstr(error, path));
-    put_file(f, "");
-    assert_int_equal(state_open(fixture_path(f, "orders.state"), error, sizeof(error), &none),
-                     -ENOTDIR);
-    assert_non_null(strstr(error, "orders.state"));
+    put_file(f, "file", "", 0);
+    assert_int_equal(state_open(fixture_path(f, "file"), error, sizeof(error), &none), -ENOTDIR);
+    assert_non_null(strstr(error, "/file"));
     assert_int_equal(chmod(f->dir, 0777), 0);
     assert_int_equal(state_open(f->dir, error, sizeof(error), &none), -EPERM);
     assert_non_null(strstr(error, "chmod"));
@@ -164,7 +313,7 @@ static void a_bad_directory_is_one_clear_line(void **state)
 static void assert_save_fails(struct fixture *f, int error, const struct state_cluster *saved)
 {
     assert_int_equal(state_save(f->state, &rig_cluster, saved), error);
-    assert_false(fixture_has(f, "orders.state.new"));
+    assert_false(fixture_has(f, "orders.state.1.new"));
     assert_int_equal(fixture_load_term(f->state), 5);
 }
 
@@ -180,16 +329,58 @@ static void a_save_that_cannot_be_finished_leaves_the_one_before(void **state)
     small = (struct rlimit){.rlim_cur = 64, .rlim_max = limit.rlim_max};
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    assert_save_fails(f, -EFBIG, &saved);
+    assert_save_fails(f, -EFBIG, &saved); /* in place */
+    assert_save_fails(f, -EFBIG, &saved); /* anew */
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     signal(SIGXFSZ, SIG_DFL);
     fixture_save_term(f->state, 6);
 }
 
+static void fill(const struct fixture *f)
+{
+    static const char page[4096];
+    int fd = open(fixture_path(f, "filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    while (write(fd, page, sizeof(page)) > 0)
+        ;
+    close(fd);
+}
+
+/* Saves in place, and, as that is too long for it, not anew. */
+static int on_a_full_disk(struct state *s)
+{
+    static struct state_endpoint many[500];
+    struct state_cluster saved = rig_saved(), longer = saved, got;
+
+    saved.verdict.term.lo++;
+    longer.verdict.term.lo += 2;
+    longer.endpoints = many;
+    longer.endpoint_count = 500;
+    if (state_save(s, &rig_cluster, &saved) || state_save(s, &rig_cluster, &longer) != -ENOSPC ||
+        state_load(s, &rig_cluster, &got))
+        return 2;
+    free(got.endpoints);
+    return got.verdict.term.lo == saved.verdict.term.lo ? 0 : 3;
+}
+
+static int on_a_read_only_disk(const struct fixture *f)
+{
+    struct state_cluster saved = rig_saved(), got;
+    char error[256];
+    struct state *s;
+
+    if (state_open(f->dir, error, sizeof(error), &s) || state_load(s, &rig_cluster, &got) ||
+        !got.have_verdict || state_save(s, &rig_cluster, &saved) != -EROFS)
+        return 5;
+    free(got.endpoints);
+    state_close(s);
+    return 0;
+}
+
 /* In a child with a mount namespace of its own. 77: not allowed to. */
 static int on_a_tiny_disk(const struct fixture *f)
 {
-    struct state_cluster saved = rig_saved(), got;
+    struct state_cluster saved = rig_saved();
     char error[256];
     struct state *s;
 
@@ -198,27 +389,18 @@ static int on_a_tiny_disk(const struct fixture *f)
         return 77;
     if (state_open(f->dir, error, sizeof(error), &s) || state_save(s, &rig_cluster, &saved))
         return 1;
-    int fd = open(fixture_path(f, "filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    while (write(fd, error, sizeof(error)) > 0)
-        ;
-    close(fd);
-    saved.verdict.term.lo++;
-    if (state_save(s, &rig_cluster, &saved) != -ENOSPC || fixture_has(f, "orders.state.new") ||
-        state_load(s, &rig_cluster, &got) || got.verdict.term.lo != saved.verdict.term.lo - 1)
-        return 2;
-    free(got.endpoints);
+    fill(f);
+    int r = on_a_full_disk(s);
+    if (r || fixture_has(f, "orders.state.1.new"))
+        return r ? r : 4;
     unlink(fixture_path(f, "filler"));
+    saved.verdict.term.lo += 2;
     if (state_save(s, &rig_cluster, &saved))
-        return 3;
+        return 6;
     state_close(s);
     if (mount("none", f->dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL))
         return 77;
-    if (state_open(f->dir, error, sizeof(error), &s) || state_load(s, &rig_cluster, &got) ||
-        !got.have_verdict || state_save(s, &rig_cluster, &saved) != -EROFS)
-        return 4;
-    free(got.endpoints);
-    state_close(s);
-    return 0;
+    return on_a_read_only_disk(f);
 }
 
 static void a_full_or_read_only_disk_is_an_error_of_save_not_of_load(void **state)
@@ -242,9 +424,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_corrupt_file_is_put_aside_and_said_so_once),
+        TEST(two_corrupt_copies_are_put_aside_and_said_so_once),
         TEST(what_is_no_file_is_put_aside_without_waiting_for_it),
-        TEST(a_save_over_a_corrupt_file_succeeds_and_keeps_it_aside),
+        TEST(a_save_over_corrupt_copies_succeeds_and_keeps_them_aside),
+        TEST(any_changed_bit_of_a_copy_is_seen),
+        TEST(a_save_that_was_torn_anywhere_leaves_the_one_before),
+        TEST(a_save_that_was_torn_out_of_order_leaves_the_one_before),
+        TEST(a_save_beside_a_corrupt_copy_makes_both_anew),
+        TEST(a_copy_that_makes_no_sense_does_not_hide_the_other),
         TEST(what_a_killed_agent_left_half_written_does_not_matter),
         TEST(a_killed_agent_leaves_its_last_save_or_the_one_it_was_at),
         TEST(a_bad_directory_is_one_clear_line),
