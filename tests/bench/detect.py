@@ -67,7 +67,8 @@ def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print("New writer first answers 'not in recovery' -> view published:", flush=True)
     servers = pair()
-    agent = Agent(cluster_of(servers, NAME, user="homing", also="    password_file: password\n"))
+    agent = Agent(cluster_of(servers, NAME, connection="user=homing dbname=postgres sslmode=disable",
+                             also="    password_file: password\n"))
     with open(os.open(os.path.join(agent.base, "password"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
         out.write("homing-test\n")
     agent.start()

@@ -10,19 +10,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, cleanly, eventually, own_namespaces  # noqa: E402
+from homing import Agent, Servers, cleanly, cluster_text, eventually, own_namespaces  # noqa: E402
 
 MEMBERS = ("a", "b", "c")
-CLUSTER = """
-  - name: c{n}
-    engine: postgresql
-    members: [{members}]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints:
-      - {{names: [c{n}.internal, c{n}], role: writer}}
-      - {{names: [c{n}-ro.internal], role: reader}}
-"""
-
 
 def memory(pid):
     with open("/proc/%d/status" % pid) as status:
@@ -47,8 +37,9 @@ def steady(agent, clusters):
 
 
 def measure(servers, clusters, seconds):
-    members = ", ".join('"%s"' % servers.member(name) for name in MEMBERS)
-    agent = Agent("".join(CLUSTER.format(n=n, members=members) for n in range(clusters)))
+    members = [servers.member(name) for name in MEMBERS]
+    names = ["c%d" % n for n in range(clusters)]
+    agent = Agent("".join(cluster_text(n, members, "%s.internal, %s" % (n, n), n + "-ro.internal") for n in names))
     agent.start()
     eventually(lambda: steady(agent, clusters), "all clusters are steady")
     time.sleep(35)  # the 30 s of fast questions after a change, here the start

@@ -6,23 +6,12 @@ import shlex
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, equal, eventually, main, test  # noqa: E402
+from homing import Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 pg.init("other")
 A, B, OTHER = pg.member("a"), pg.member("b"), pg.member("other")
-
-CLUSTER = """
-  - name: %s
-    engine: postgresql
-    members: [%s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints: [{names: [%s-db], role: writer}]
-"""
-
-agent = Agent(CLUSTER % ("orders", A + ", " + B, "orders"))
+agent = Agent(cluster_text("orders", [A, B]))
 
 
 def alarm(cluster, kind):
@@ -100,7 +89,7 @@ def the_command_that_the_alarm_prints_resolves_it():
 
 @test
 def another_data_set_is_never_adopted_silently():
-    agent.write(CLUSTER % ("orders", A + ", " + OTHER, "orders"))
+    agent.write(cluster_text("orders", [A, OTHER]))
     agent.ok("reload")
     agent.wait_state("orders", "ambiguous")
     equal(agent.cluster("orders")["writer"], A)
@@ -115,7 +104,7 @@ def another_data_set_is_never_adopted_silently():
 @test
 def several_claims_at_a_first_start_are_not_chosen_between():
     pg.start("a")
-    agent.write(CLUSTER % ("fresh", A + ", " + B, "fresh"))
+    agent.write(cluster_text("fresh", [A, B]))
     agent.ok("reload")
     eventually(lambda: alarm("fresh", "ambiguous"), "an alarm")
     equal(agent.cluster("fresh")["state"], "unknown")

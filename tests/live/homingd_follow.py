@@ -5,23 +5,13 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, equal, eventually, main, test  # noqa: E402
+from homing import Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 A, B = pg.member("a"), pg.member("b")
 
-CLUSTERS = """
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    mode: connect
-    endpoints:
-      - {names: [orders-db, orders-db.internal], role: writer}
-      - {names: [orders-ro.internal], role: reader}
-""" % (A, B)
+CLUSTERS = cluster_text("orders", [A, B], "orders-db, orders-db.internal", "orders-ro.internal",
+                        also="    mode: connect\n")
 agent = Agent(CLUSTERS)
 
 

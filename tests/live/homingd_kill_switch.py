@@ -12,8 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, PATIENCE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_namespaces, pair,
-    test)
+    BUILD, NOBODY, PATIENCE, Agent, cleanups, cluster_of, equal, main, own_hosts, own_namespaces, pair, test)
 from sever import need_root  # noqa: E402
 
 need_root()
@@ -26,7 +25,6 @@ A, B = pg.address("a"), pg.address("b")
 own_hosts({NAME: A})  # what DNS would say, before the failover and long after it
 CLUSTERS = cluster_of(pg, NAME)
 agent = Agent(CLUSTERS)
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 inside = []  # what to put before a command that is to run where the accepting program is
 
 
@@ -104,14 +102,10 @@ def no_connect_fails_when_the_cluster_is_switched_off_and_on_again_under_load():
 
 @test
 def an_agent_that_cannot_sever_redirects_even_what_was_looked_up_before_it_ran():
-    base = directory()
-    os.chown(base, 65534, 65534)
-    lone = Agent(CLUSTERS, base=base)
-    os.chmod(lone.config, 0o644)
+    lone = Agent(CLUSTERS).of_nobody()
     early = Dialer(lone)
     equal(early.first, A)
-    lone.spawn(before=NOBODY)
-    eventually(lone.answers, "an answer of the agent; log: " + lone.log_path)
+    lone.start(before=NOBODY)
     lone.wait_writer("orders", pg.member("b"))
     severing = lone.status()["severing"]
     equal(severing["available"], False)

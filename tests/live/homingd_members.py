@@ -10,7 +10,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, directory, equal, eventually, main, test  # noqa: E402
+from homing import Agent, Servers, cluster_text, directory, equal, eventually, main, test  # noqa: E402
 
 pg = Servers()
 pg.init("a")
@@ -73,28 +73,14 @@ with open(WRONG, "w") as out:
     out.write("not the password\n")
 os.chmod(WRONG, 0o600)
 
-CLUSTER = """
-  - name: %s
-    engine: postgresql
-    members: [%s]
-    connection: "%s"
-    endpoints: [{names: [%s-db], role: writer}]
-"""
-PLAIN = "user=postgres dbname=postgres sslmode=disable"
-
-
-def cluster(name, members, connection=PLAIN, more=""):
-    return CLUSTER % (name, ", ".join(members), connection, name) + more
-
-
 agent = Agent(
-    cluster("good", [A])
-    + cluster("mixed", [REFUSED, A, SILENT, GARBAGE, "no-such-host.invalid"])
-    + cluster("password", [A], "user=homing dbname=postgres sslmode=disable",
-              "    password_file: %s\n" % WRONG)
-    + cluster("giant", [GIANT])
-    + cluster("tls", [A], "user=postgres dbname=postgres sslmode=require")
-    + cluster("nobase", [A], "user=postgres dbname=no_such_base sslmode=disable"))
+    cluster_text("good", [A])
+    + cluster_text("mixed", [REFUSED, A, SILENT, GARBAGE, "no-such-host.invalid"])
+    + cluster_text("password", [A], connection="user=homing dbname=postgres sslmode=disable",
+                   also="    password_file: %s\n" % WRONG)
+    + cluster_text("giant", [GIANT])
+    + cluster_text("tls", [A], connection="user=postgres dbname=postgres sslmode=require")
+    + cluster_text("nobase", [A], connection="user=postgres dbname=no_such_base sslmode=disable"))
 
 
 def error(name, member):
@@ -166,7 +152,7 @@ def a_server_listed_twice_is_one_server():
     pg.sql("a", "ALTER SYSTEM SET listen_addresses = '%s, %s'" % (first, second))
     pg.restart("a")
     twin = "%s:%s" % (second, pg.port())
-    agent.write(cluster("good", [A]) + cluster("twice", [A, twin]))
+    agent.write(cluster_text("good", [A]) + cluster_text("twice", [A, twin]))
     agent.ok("reload")
     agent.wait_writer("twice", A)
     eventually(lambda: agent.member("twice", twin)["alias_of"] == A, "the twin is known as one")

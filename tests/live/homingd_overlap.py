@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, equal, eventually, main, test  # noqa: E402
+from homing import Agent, Servers, cluster_text, equal, eventually, main, test  # noqa: E402
 
 pg = Servers()
 pg.init("a")
@@ -14,14 +14,7 @@ pg.init("other")
 A, OTHER = pg.member("a"), pg.member("other")
 
 # Verdicts are saved every quarter of max_stale.
-CLUSTER = """
-  - name: orders
-    engine: postgresql
-    max_stale: 5s
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints: [{names: [orders-db], role: writer}]
-""" % (A, OTHER)
+CLUSTER = cluster_text("orders", [A, OTHER], also="    max_stale: 5s\n")
 
 told, other = Agent(CLUSTER), Agent(CLUSTER)
 os.mkdir(told.base + "/state", 0o700)

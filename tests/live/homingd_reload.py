@@ -6,24 +6,14 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, equal, eventually, main, test  # noqa: E402
+from homing import PLAIN, Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 A, B = pg.member("a"), pg.member("b")
 
-CLUSTER = """
-  - name: %(name)s
-    engine: postgresql
-    members: [%(members)s]
-    connection: "user=postgres dbname=postgres sslmode=disable application_name=%(name)s"
-    endpoints: [{names: [%(names)s], role: writer}]
-"""
 
-
-def cluster(name="orders", members=A + ", " + B, names=None):
-    return CLUSTER % {"name": name, "members": members, "names": names or name + "-db"}
+def cluster(name="orders", members=(A, B), names=None):
+    return cluster_text(name, members, names, connection=PLAIN + " application_name=" + name)
 
 
 def sessions(name):
@@ -123,7 +113,7 @@ def more_names_than_fit_come_in_a_new_view():
 
 @test
 def a_reload_that_removes_the_writer_is_ambiguous_and_hands_out_nobody_else():
-    agent.write(cluster(members=B))
+    agent.write(cluster(members=[B]))
     agent.ok("reload")
     agent.wait_state("orders", "ambiguous")
     equal(agent.resolve("orders-db"), None)

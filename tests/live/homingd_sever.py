@@ -11,14 +11,14 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, PATIENCE, Agent, cleanups, cluster_of, demote, directory, equal, eventually, main, pair, settle, test)
+    BUILD, NOBODY, PATIENCE, Agent, cleanups, cluster_of, demote, directory, equal, eventually, main, pair, settle,
+    test)
 from sever import need_root  # noqa: E402
 
 need_root()
 pg = pair()
 PORT = pg.port()
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 
 CLUSTERS = cluster_of(pg, NAME, READERS)
 agent = Agent(CLUSTERS)
@@ -174,12 +174,8 @@ def the_kill_switch_ends_a_spread_that_is_under_way():
 
 @test
 def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
-    base = directory()
-    os.chown(base, 65534, 65534)
-    lone = Agent(CLUSTERS, base=base)
-    os.chmod(lone.config, 0o644)
-    lone.spawn(before=NOBODY)
-    eventually(lone.answers, "an answer of the agent; log: " + lone.log_path)
+    lone = Agent(CLUSTERS).of_nobody()
+    lone.start(before=NOBODY)
     lone.wait_writer("orders", pg.member("a"))
     equal(lone.resolve(NAME), [pg.address("a")])
     severing = lone.status()["severing"]
@@ -192,7 +188,7 @@ def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
     lone.ok("status")
     lone.ok("mode", "orders", "default")
     equal(lone.ctl("connections").returncode, 1)
-    helper = subprocess.Popen([*NOBODY, os.path.join(BUILD, "homing-sever"), "--run-dir", base + "/run"],
+    helper = subprocess.Popen([*NOBODY, os.path.join(BUILD, "homing-sever"), "--run-dir", lone.base + "/run"],
                               stderr=subprocess.DEVNULL)
     cleanups.append(lambda: (helper.terminate(), helper.wait()))
     why = eventually(lambda: "no CAP_NET_ADMIN" in lone.status()["severing"]["why"]
@@ -257,18 +253,14 @@ time.sleep(3600)
 def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed_by_one_capability():
     settle(pg, agent, "b", "a")
     agent.kill()
-    base = directory()
-    os.chown(base, 65534, 65534)
-    pod = Agent(CLUSTERS, base=base)
-    os.chmod(pod.config, 0o644)
-    with open(base + "/sever.log", "w") as log:
+    pod = Agent(CLUSTERS).of_nobody()
+    with open(pod.base + "/sever.log", "w") as log:
         sever = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                                   "--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin",
                                   "--bounding-set=-all,+net_admin", os.path.join(BUILD, "homing-sever"),
-                                  "--run-dir", base + "/run"], stderr=log)
+                                  "--run-dir", pod.base + "/run"], stderr=log)
     cleanups.append(lambda: (sever.terminate(), sever.wait()))
-    pod.spawn(before=NOBODY)
-    eventually(pod.answers, "an answer of the agent; log: " + pod.log_path)
+    pod.start(before=NOBODY)
     pod.wait_writer("orders", pg.member("a"))
     eventually(lambda: pod.status()["severing"]["available"], "severing is available")
     namespace = Namespace([pg.address("a"), pg.address("b")])

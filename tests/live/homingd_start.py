@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, SRC, Agent, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, SRC, Agent, cluster_text, directory, equal, eventually, main, test  # noqa: E402
 
 HOMINGD = os.path.join(BUILD, "homingd")
 SHIM = os.path.join(BUILD, "shim/libhoming.so")
@@ -16,13 +16,7 @@ SHIM = os.path.join(BUILD, "shim/libhoming.so")
 holder = socket.socket()
 holder.bind(("127.0.0.1", 0))
 MEMBER = "127.0.0.1:%d" % holder.getsockname()[1]
-CLUSTER = """
-  - name: orders
-    engine: postgresql
-    members: [%s]
-    endpoints: [{names: [orders-db], role: writer}]
-""" % MEMBER
-
+CLUSTER = cluster_text("orders", [MEMBER])
 agent = Agent(CLUSTER)
 
 

@@ -15,24 +15,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../support"), HERE]
 sys.dont_write_bytecode = True
 import client  # noqa: E402
-from homing import SRC, Agent, Servers, equal, eventually, main, test  # noqa: E402
+from homing import SRC, Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
 
-pg = Servers()
-pg.init("a")
-pg.clone("b", "a")
+pg = pair()
 A, B = pg.member("a"), pg.member("b")
 PAGE = open(os.path.join(SRC, "proto/PROTOCOL.md")).read()
 MASK = (1 << 64) - 1
 
-agent = Agent("""
-  - name: orders
-    engine: postgresql
-    members: [%s, %s]
-    connection: "user=postgres dbname=postgres sslmode=disable"
-    endpoints:
-      - {names: [orders-db, orders-db.internal], role: writer}
-      - {names: [orders-ro.internal], role: reader}
-""" % (A, B))
+agent = Agent(cluster_text("orders", [A, B], "orders-db, orders-db.internal", "orders-ro.internal"))
 admin = os.path.join(agent.base, "run-admin/admin.sock")
 
 

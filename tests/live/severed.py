@@ -10,7 +10,7 @@ TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
 from homing import equal, main, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
-from harness import LIBCS, Agent, Probe  # noqa: E402
+from harness import LIBCS, Agent, Probe, hash_of  # noqa: E402
 from connect import Peers  # noqa: E402
 
 need_root()
@@ -34,17 +34,7 @@ def publish(writer, *readers):
 
 
 def order(demoted):
-    return sever.sever(endpoint(NAME), generation, (demoted, peers.port))
-
-
-def endpoint(name):
-    mask, data = (1 << 64) - 1, name.encode()
-    h = 0xc2b2ae3d27d4eb4f ^ len(data)
-    for i in range(0, len(data), 8):
-        h = (h ^ int.from_bytes(data[i:i + 8].ljust(8, b"\0"), "little")) * 0x9e3779b97f4a7c15 & mask
-        h ^= h >> 32
-    h = h * 0xc2b2ae3d27d4eb4f & mask
-    return (h ^ h >> 29) or 1
+    return sever.sever(hash_of(NAME), generation, (demoted, peers.port))
 
 
 def dial(probe, address, expected):

@@ -57,6 +57,17 @@ def follows(probe, name, address):
     eventually(lambda: probe.address(name) == address, f"{name} is {address}")
 
 
+def hash_of(name):
+    """As PROTOCOL.md has it."""
+    mask, data = (1 << 64) - 1, name.encode()
+    h = 0xc2b2ae3d27d4eb4f ^ len(data)
+    for i in range(0, len(data), 8):
+        h = (h ^ int.from_bytes(data[i:i + 8].ljust(8, b"\0"), "little")) * 0x9e3779b97f4a7c15 & mask
+        h ^= h >> 32
+    h = h * 0xc2b2ae3d27d4eb4f & mask
+    return (h ^ h >> 29) or 1
+
+
 class Lines:
     """A process that answers each line with one."""
 

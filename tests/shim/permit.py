@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from harness import BUILD, LIMIT, Agent, Probe, eventually, main, same
+from harness import BUILD, LIMIT, Agent, Probe, eventually, hash_of, main, same
 from connect import Peers
 
 NET = f"127.{random.randrange(16, 250)}.{random.randrange(250)}"
@@ -142,17 +142,6 @@ class World:
     def kept(self):
         """Descriptors that the process has beyond what it began with."""
         return [int(fd) for fd in self.probe.ask("fds").split() if fd not in self.before]
-
-
-def hash_of(name):
-    """As PROTOCOL.md has it."""
-    mask, data = (1 << 64) - 1, name.encode()
-    h = 0xc2b2ae3d27d4eb4f ^ len(data)
-    for i in range(0, len(data), 8):
-        h = (h ^ int.from_bytes(data[i:i + 8].ljust(8, b"\0"), "little")) * 0x9e3779b97f4a7c15 & mask
-        h ^= h >> 32
-    h = h * 0xc2b2ae3d27d4eb4f & mask
-    return (h ^ h >> 29) or 1
 
 
 def the_first_managed_connect_hands_over_and_tags(libc):

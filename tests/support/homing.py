@@ -23,6 +23,8 @@ SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path
 BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
 PG_SH = os.path.join(SRC, "tests/support/pg.sh")
 NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts node's pg
+PLAIN = "user=postgres dbname=postgres sslmode=disable"
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 PATIENCE = 30  # seconds until a test gives up waiting; no figure is asserted
 
 cleanups = []
@@ -86,19 +88,23 @@ def pair():
     return servers
 
 
-def cluster_of(servers, writer, reader=None, user="postgres", also=""):
-    """The cluster `orders` of a pair() with these names, through as many switches as a test likes; `also`: other
-    keys of it, a line each."""
+def cluster_text(name, members, writer=None, reader=None, connection=PLAIN, also=""):
+    """A cluster for Agent(); its endpoints are the names `writer` (NAME-db) and `reader`; `also`: more keys, a line
+    each."""
     return """
-  - name: orders
+  - name: %s
     engine: postgresql
-    members: [%s, %s]
-    connection: "user=%s dbname=postgres sslmode=disable"
-    max_switches: 0
-    max_lag: 100GB
+    members: [%s]
+    connection: "%s"
     endpoints: [{names: [%s], role: writer}%s]
-%s""" % (servers.member("a"), servers.member("b"), user, writer,
+%s""" % (name, ", ".join(members), connection, writer or name + "-db",
          ", {names: [%s], role: reader}" % reader if reader else "", also)
+
+
+def cluster_of(servers, writer, reader=None, connection=PLAIN, also=""):
+    """The cluster `orders` of a pair(), through as many switches as a test likes."""
+    return cluster_text("orders", [servers.member("a"), servers.member("b")], writer, reader, connection,
+                        "    max_switches: 0\n    max_lag: 100GB\n" + also)
 
 
 def demote(servers, old, new):
@@ -160,9 +166,15 @@ class Agent:
         cleanups.append(self.kill)
         return self
 
-    def start(self, *args, env=None):
+    def of_nobody(self):
+        """For one that is started with before=NOBODY."""
+        os.chown(self.base, 65534, 65534)
+        os.chmod(self.config, 0o644)
+        return self
+
+    def start(self, *args, env=None, before=()):
         """Returns when this very agent answers."""
-        self.spawn(*args, env=env)
+        self.spawn(*args, env=env, before=before)
         eventually(self.answers, "an answer of the agent; log:\n" + self.log_path)
         return self
 
