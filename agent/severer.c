@@ -247,21 +247,6 @@ static void on_timer(void *arg)
 
 /* ---- replies ---- */
 
-static void read_counters(const struct msg_value *map, uint64_t counts[TAG_COUNT_COUNT])
-{
-    static const char *const names[TAG_COUNT_COUNT] = {
-        [TAG_COUNT_CONNECTS] = "connects",
-        [TAG_COUNT_REDIRECTED] = "redirected",
-        [TAG_COUNT_WOULD_REDIRECT] = "would_redirect",
-        [TAG_COUNT_REFUSED] = "refused",
-        [TAG_COUNT_SHARED_ADDRESS] = "shared_address",
-        [TAG_COUNT_UNTRACKED] = "untracked",
-    };
-
-    for (int i = 0; i < TAG_COUNT_COUNT; i++)
-        counts[i] = msg_get_uint(map, names[i], 0);
-}
-
 static void take_status(struct severer *s, const struct msg_value *map)
 {
     const struct msg_value *permits = msg_get(map, "permits");
@@ -274,7 +259,7 @@ static void take_status(struct severer *s, const struct msg_value *map)
     bool differs = now.instance != s->status.instance || now.able != s->status.able;
 
     snprintf(now.why, sizeof(now.why), "%s", why ? why : "");
-    read_counters(msg_get(permits, "counters"), now.counts);
+    sever_tag_counts_get(msg_get(permits, "counters"), now.counts);
     sever_counts_get(msg_get(map, "severed"), &now.severed);
     s->status = now;
     if (!differs)

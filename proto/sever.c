@@ -169,6 +169,28 @@ void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_coun
     }
 }
 
+static const char *const tag_count_names[TAG_COUNT_COUNT] = {
+    [TAG_COUNT_CONNECTS] = "connects",
+    [TAG_COUNT_REDIRECTED] = "redirected",
+    [TAG_COUNT_WOULD_REDIRECT] = "would_redirect",
+    [TAG_COUNT_REFUSED] = "refused",
+    [TAG_COUNT_SHARED_ADDRESS] = "shared_address",
+    [TAG_COUNT_UNTRACKED] = "untracked",
+};
+
+void sever_tag_counts_put(struct msg_writer *w, const uint64_t counts[TAG_COUNT_COUNT])
+{
+    msg_put_map(w, TAG_COUNT_COUNT);
+    for (int i = 0; i < TAG_COUNT_COUNT; i++)
+        msg_put_key_uint(w, tag_count_names[i], counts[i]);
+}
+
+void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_COUNT_COUNT])
+{
+    for (int i = 0; i < TAG_COUNT_COUNT; i++)
+        ret_counts[i] = msg_get_uint(map, tag_count_names[i], 0);
+}
+
 /* ---- rows ---- */
 
 void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count)

@@ -11,6 +11,7 @@
 #define HOMING_SEVER_H
 
 #include "msg.h"
+#include "permit.h"
 
 /* Of one order: all of them fit into a request (HOMING_REQUEST_MAX). For more endpoints, more
  * orders; more addresses than four members have at most no switch demotes. */
@@ -84,6 +85,10 @@ const char *sever_order_get(const struct msg_value *params, enum sever_kind kind
 
 void sever_counts_put(struct msg_writer *w, const struct sever_counts *counts);
 void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_counts);
+
+/* What processes count themselves, in their tag memories. */
+void sever_tag_counts_put(struct msg_writer *w, const uint64_t counts[TAG_COUNT_COUNT]);
+void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_COUNT_COUNT]);
 
 /* An array of maps. */
 void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count);

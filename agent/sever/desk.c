@@ -189,14 +189,6 @@ static void put_version(const struct desk *desk, struct msg_writer *w)
 
 static void put_permits(const struct desk *desk, struct msg_writer *w)
 {
-    static const char *const names[TAG_COUNT_COUNT] = {
-        [TAG_COUNT_CONNECTS] = "connects",
-        [TAG_COUNT_REDIRECTED] = "redirected",
-        [TAG_COUNT_WOULD_REDIRECT] = "would_redirect",
-        [TAG_COUNT_REFUSED] = "refused",
-        [TAG_COUNT_SHARED_ADDRESS] = "shared_address",
-        [TAG_COUNT_UNTRACKED] = "untracked",
-    };
     struct permits_figures f;
     struct intake_figures in;
 
@@ -214,9 +206,7 @@ static void put_permits(const struct desk *desk, struct msg_writer *w)
     msg_put_key_uint(w, "waiting", in.waiting);
     msg_put_key_bool(w, "paused", in.paused);
     msg_put_str(w, "counters");
-    msg_put_map(w, TAG_COUNT_COUNT);
-    for (int i = 0; i < TAG_COUNT_COUNT; i++)
-        msg_put_key_uint(w, names[i], f.counts[i]);
+    sever_tag_counts_put(w, f.counts);
 }
 
 static void put_status(const struct desk *desk, struct msg_writer *w)
