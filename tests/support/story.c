@@ -15,6 +15,7 @@
 #include "story.h"
 
 struct story story;
+const struct verdict *const verdict = &story.c.verdict;
 
 void story_forget(void)
 {
@@ -29,7 +30,7 @@ static void story_note(uint32_t writer_before)
     story.cleared |= story.last.cleared;
     story.published += story.last.publish;
     story.persisted += story.last.persist;
-    story.moves += story.c.verdict.writer != writer_before;
+    story.moves += verdict->writer != writer_before;
 }
 
 void story_configure(uint32_t members)
@@ -57,7 +58,7 @@ void story_configure(uint32_t members)
 void story_start(const struct verdict *saved)
 {
     cluster_init(&story.c, &story.conf, saved, story.now_ms, &story.last);
-    story_note(story.c.verdict.writer);
+    story_note(verdict->writer);
 }
 
 void story_begin(uint32_t members)
@@ -93,7 +94,7 @@ void falls_silent(uint32_t member)
 
 static enum refusal story_handle(const struct event *event)
 {
-    uint32_t writer = story.c.verdict.writer;
+    uint32_t writer = verdict->writer;
     enum refusal refusal = cluster_handle(&story.c, event, story.now_ms, &story.last);
     story_note(writer);
     return refusal;
@@ -166,19 +167,24 @@ void promote(uint32_t member, uint64_t term)
     hears(member);
 }
 
+void fail_over(uint32_t from, uint32_t to, uint64_t term)
+{
+    breaks(from);
+    promote(to, term);
+    assert_int_equal(verdict->writer, to);
+}
+
 void assert_verdict(uint32_t writer, enum cluster_state state, enum reason reason)
 {
-    const struct verdict *v = &story.c.verdict;
-
-    assert_string_equal(cluster_state_name(v->state), cluster_state_name(state));
-    assert_string_equal(reason_name(v->reason), reason_name(reason));
-    assert_int_equal(v->writer, writer);
+    assert_string_equal(cluster_state_name(verdict->state), cluster_state_name(state));
+    assert_string_equal(reason_name(verdict->reason), reason_name(reason));
+    assert_int_equal(verdict->writer, writer);
 }
 
 void assert_ambiguous(uint32_t writer, enum reason reason, uint32_t rival)
 {
     assert_verdict(writer, CLUSTER_AMBIGUOUS, reason);
-    assert_int_equal(story.c.verdict.rival, rival);
+    assert_int_equal(verdict->rival, rival);
 }
 
 int set_up_empty(void **state)

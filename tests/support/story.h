@@ -31,6 +31,10 @@ struct story {
 };
 
 extern struct story story;
+extern const struct verdict *const verdict; /* the story's */
+
+#define ALARM(alarm) (1u << ALARM_##alarm)
+#define MASK(member) (1u << (member))
 
 /* Default configuration, all members unheard. */
 void story_configure(uint32_t members);
@@ -55,6 +59,7 @@ void breaks(uint32_t member); /* falls silent, and its connection breaks */
 
 /* Claims, from now on. */
 void promote(uint32_t member, uint64_t term);
+void fail_over(uint32_t from, uint32_t to, uint64_t term); /* and is the writer */
 
 void assert_verdict(uint32_t writer, enum cluster_state state, enum reason reason);
 void assert_ambiguous(uint32_t writer, enum reason reason, uint32_t rival);

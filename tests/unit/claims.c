@@ -12,8 +12,6 @@
 
 #include "tests/support/story.h"
 
-static const struct verdict *const verdict = &story.c.verdict;
-
 static void w3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
 {
     (void)state;

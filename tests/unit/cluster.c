@@ -14,18 +14,6 @@
 
 #include "tests/support/story.h"
 
-static const struct verdict *const verdict = &story.c.verdict;
-
-#define ALARM(alarm) (1u << ALARM_##alarm)
-#define MASK(member) (1u << (member))
-
-static void fail_over(uint32_t from, uint32_t to, uint64_t term)
-{
-    breaks(from);
-    promote(to, term);
-    assert_int_equal(verdict->writer, to);
-}
-
 static void the_first_verdict_is_published_and_everybody_asked(void **state)
 {
     (void)state;

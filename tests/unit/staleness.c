@@ -13,8 +13,6 @@
 
 #include "tests/support/story.h"
 
-static const struct verdict *const verdict = &story.c.verdict;
-
 static void w5_silence_is_no_evidence(void **state)
 {
     (void)state;

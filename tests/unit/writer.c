@@ -14,8 +14,6 @@
 
 #include "tests/support/story.h"
 
-static const struct verdict *const verdict = &story.c.verdict;
-
 static void w1_readers_alone_make_no_writer(void **state)
 {
     (void)state;
