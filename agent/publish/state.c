@@ -347,12 +347,13 @@ static bool has_newer_orders(const struct state_seen *seen, const struct state_c
 }
 
 /* Whether what another agent saved has something that ours lacks: a term, another identity (it was
- * told to accept one), a generation, an order of the operator. */
-static bool must_merge(const struct state_seen *seen, const struct state_cluster *theirs,
-                       const struct state_cluster *ours)
+ * told to accept one), a generation, an order of the operator. What is left beside a damaged copy
+ * may be older than what we know, which orders do not tell. */
+static bool must_merge(const struct state_seen *seen, const struct state_disk *disk,
+                       const struct state_cluster *theirs, const struct state_cluster *ours)
 {
     return has_newer_claim(seen, theirs, ours) || has_newer_generation(theirs, ours) ||
-           has_newer_orders(seen, theirs, ours);
+           (!disk->damaged && has_newer_orders(seen, theirs, ours));
 }
 
 /* The sum of the text without what a refresh brings, and without `since`, which changes with the
@@ -373,7 +374,7 @@ static int lasting_sum(const struct conf_cluster *cluster, const struct state_cl
     return 0;
 }
 
-/* What is refreshed was synced, by whoever saved it. */
+/* What is refreshed was synced by whoever saved it, or is before the refresh (state_disk.c). */
 static int is_refresh(const struct conf_cluster *cluster, const struct state_cluster *theirs,
                       const struct state_cluster *ours, bool *ret_is)
 {
@@ -399,7 +400,7 @@ static int save_over(struct state *state, const struct conf_cluster *cluster, co
     size_t len;
     char *text;
 
-    if (newest && newest->sum != known.newest && must_merge(seen, theirs, ours))
+    if (newest && newest->sum != known.newest && must_merge(seen, disk, theirs, ours))
         return -ESTALE;
     int r = is_refresh(cluster, theirs, ours, &refresh);
     if (r == 0)

@@ -3,13 +3,13 @@
  * state_disk.c - see state_disk.h.
  *
  * 1. W2: the last copy that is sure to be on disk is not touched before the other one is: whatever
- * a crash makes of a save, the one before it is whole.
+ *    a crash makes of a save, the one before it is whole.
  * 2. The usual save changes neither size nor blocks nor name of a file, so that a file system has
  *    nothing to enter in its journal, whose commits wait for whatever else the node writes.
- * 3. A torn copy and one that the disk has lost since look the same. The other one is used in
- * either case, being a better guess than nothing: it holds the same verdict as soon as a refresh
- *    followed the save (state.c), else the one before, whose term is a bound that `unknown` has
- *    not. It is always said, because it may be that a save which was on disk is gone.
+ * 3. A torn copy and one that the disk lost later look the same. The other one is used in either
+ *    case, being better than nothing: once a refresh followed the save (state.c) it holds the same
+ *    verdict, else the one before, whose term is a bound that `unknown` has not. It is always
+ *    said, because a save that was on disk may be gone.
  */
 #include "config.h"
 

@@ -488,6 +488,20 @@ static void an_operators_order_here_overrules_what_the_other_agent_knows(void **
     state_close(other);
 }
 
+static void an_operators_order_here_outlives_the_copy_that_it_was_saved_in(void **state)
+{
+    struct fixture *f = *state;
+    struct state_cluster saved = rig_saved();
+
+    fixture_save_term(f->state, 1);
+    saved.mode = CONF_MODE_OFF;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_int_equal(truncate(fixture_path(f, "orders.state.2"), 100), 0);
+    saved.verdict.term.lo++;
+    assert_int_equal(state_save(f->state, &rig_cluster, &saved), 0);
+    assert_true(fixture_has(f, "orders.state.2.corrupt"));
+}
+
 /* What both know is saved here, and then by the other: our next save finds a file that is not ours.
  */
 static struct state *saved_by_the_other_last(const struct fixture *f)
@@ -567,6 +581,7 @@ int main(void)
         TEST(a_higher_generation_must_be_merged),
         TEST(an_operators_order_at_the_other_agent_must_be_merged),
         TEST(an_operators_order_here_overrules_what_the_other_agent_knows),
+        TEST(an_operators_order_here_outlives_the_copy_that_it_was_saved_in),
         TEST(a_data_set_accepted_here_overrules_what_the_other_agent_knows),
         TEST(an_older_term_accepted_here_overrules_what_the_other_agent_knows),
         TEST(a_stopped_agent_that_holds_the_lock_does_not_stop_us_for_long),

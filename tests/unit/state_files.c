@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -373,6 +374,11 @@ static int on_a_read_only_disk(const struct fixture *f)
         !got.have_verdict || state_save(s, &rig_cluster, &saved) != -EROFS)
         return 5;
     free(got.endpoints);
+    /* Who reads here is to wait for who writes through another mount. */
+    int fd = open(fixture_path(f, "lock"), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX) || state_load(s, &rig_cluster, &got) != -EBUSY)
+        return 6;
+    close(fd);
     state_close(s);
     return 0;
 }
@@ -396,7 +402,7 @@ static int on_a_tiny_disk(const struct fixture *f)
     unlink(fixture_path(f, "filler"));
     saved.verdict.term.lo += 2;
     if (state_save(s, &rig_cluster, &saved))
-        return 6;
+        return 7;
     state_close(s);
     if (mount("none", f->dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL))
         return 77;
