@@ -20,14 +20,12 @@
 
 #include "agent/sever/netlink.h"
 #include "agent/sever/tags.h"
+#include "agent/sever/turns.h"
 
 enum {
     /* Some milliseconds even where somebody has filled all of his tag memories. */
     TAGS_PER_TURN = 8,
     ABORTS_PER_TURN = 200,
-    /* With a spread: steps in it, and how close they may be. */
-    SPREAD_STEPS = 16,
-    STEP_MIN_MS = 20,
     /* Dumps in a row that are not finished in time, then the permit goes. */
     LATE_MAX = 3,
     /* How long an order goes on that nobody can take back any more: its last sweep without a
@@ -35,15 +33,12 @@ enum {
     ORPHAN_MS = 5000
 };
 
-/* After the last moment of the spread; the first sweep is at 0. */
-static const uint32_t again_ms[] = {20, 200, 2000};
-
 struct order {
     struct order *next;
     struct sever_order what;
     uint64_t start_us;
     uint64_t due_ms;
-    uint32_t sweeps; /* that are done */
+    uint32_t sweep;  /* under way, or the next one */
     uint64_t end_ms; /* no sweep after it; 0: as many as there are */
     bool cancelled;
     struct sever_counts counts;
@@ -67,7 +62,7 @@ struct sweeps {
     struct order *orders;
     uint32_t order_count;
     struct sever_counts sum; /* of orders that are done */
-    uint64_t salt;           /* of the spreads: nodes do not sever in step */
+    uint64_t salt;           /* nodes do not sever in step */
 
     struct order *order; /* being swept; NULL: none */
     uint64_t number;     /* of this sweep, and of each round of judging */
@@ -84,41 +79,6 @@ static uint64_t now_us(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-/* ---- when ---- */
-
-static uint32_t spread_steps(const struct sever_order *what)
-{
-    uint32_t steps = what->spread_ms / STEP_MIN_MS;
-    return steps < SPREAD_STEPS ? steps : SPREAD_STEPS;
-}
-
-/* When the sweep after `done` ones is due, from the order's start; false: there is none. */
-static bool order_next_ms(const struct sever_order *what, uint32_t done, uint64_t *ret_ms)
-{
-    uint32_t steps = spread_steps(what);
-
-    if (what->kind != SEVER_DO)
-        return false;
-    if (done <= steps && steps)
-        *ret_ms = (uint64_t)what->spread_ms * done / steps;
-    else if (done - steps - 1 < sizeof(again_ms) / sizeof(again_ms[0]))
-        *ret_ms = what->spread_ms + again_ms[done - steps - 1];
-    else
-        return false;
-    return true;
-}
-
-/* Each connection has a sweep of the spread as its moment, a share of them the first, at once. It
- * is the same in every order: the repetitions of one, which come while it is under way, would
- * otherwise shorten its spread. */
-static bool is_its_time(const struct sweeps *s, const struct order *o, uint64_t cookie)
-{
-    uint64_t hash = (cookie ^ s->salt) * 0x9e3779b97f4a7c15u;
-    uint64_t turn = (hash >> 32) * (spread_steps(&o->what) + 1) >> 32;
-
-    return o->what.kind != SEVER_DO || turn <= o->sweeps;
 }
 
 /* ---- orders ---- */
@@ -229,7 +189,7 @@ static void list_turn(struct sweeps *s)
         hindered(s);
         return;
     }
-    if (s->order->sweeps == 0) {
+    if (s->order->sweep == 0) {
         s->order->counts.processes += group->count;
         s->order->counts.namespaces += group->netns == 0 || group->netns != s->netns;
     }
@@ -265,7 +225,7 @@ static void count_listed(struct sweeps *s)
     struct sever_counts *counts = &s->order->counts;
     bool first_of_netns = s->group->netns == 0 || s->group->netns != s->netns;
 
-    if (s->order->sweeps > 0)
+    if (s->order->sweep > 0)
         return;
     for (uint32_t i = 0; i < s->tags.count; i++) {
         enum tags_verdict verdict = s->tags.entries[i].verdict;
@@ -277,7 +237,8 @@ static void count_listed(struct sweeps *s)
 
 static void judge_by(struct sweeps *s, struct permit *p)
 {
-    struct tags_holder holder = {.pid = p->pid, .uid = p->uid, .own = p->group == s->group};
+    struct tags_holder holder = {
+        .process = (uintptr_t)p, .pid = p->pid, .uid = p->uid, .own = p->group == s->group};
 
     memcpy(holder.comm, p->comm, sizeof(holder.comm));
     p->swept = s->number;
@@ -290,6 +251,8 @@ static void judge_turn(struct sweeps *s)
         struct permit *p = s->tags.count ? next_judge(s) : NULL;
         if (!p) {
             count_listed(s);
+            if (s->order->what.kind == SEVER_DO)
+                turns_sort(&s->tags, s->salt);
             s->stage = STAGE_ABORT;
             s->at = 0;
             return;
@@ -324,7 +287,7 @@ static uint32_t choose(struct sweeps *s, struct diag_socket *ret_sockets, uint32
         const struct tags_entry *e = &s->tags.entries[s->at];
         bool wanted =
             e->verdict == TAGS_OUTDATED || (e->verdict == TAGS_UNTAGGED && o->what.untagged);
-        if (wanted && is_its_time(s, o, e->socket.cookie))
+        if (wanted && turns_take(&o->what, o->sweep, e))
             ret_sockets[count++] = e->socket;
     }
     return count;
@@ -393,6 +356,7 @@ static void group_turn(struct sweeps *s)
 
 static void sweep_begin(struct sweeps *s, struct order *o)
 {
+    o->sweep = turns_now(&o->what, o->sweep, (now_us() - o->start_us) / 1000);
     s->order = o;
     s->sweep = ++s->number;
     s->group = NULL;
@@ -403,7 +367,7 @@ static bool order_plan(struct order *o)
 {
     uint64_t after_ms;
 
-    if (o->cancelled || !order_next_ms(&o->what, o->sweeps, &after_ms))
+    if (o->cancelled || !turns_due_ms(&o->what, o->sweep, &after_ms))
         return false;
     o->due_ms = o->start_us / 1000 + after_ms;
     return o->end_ms == 0 || o->due_ms <= o->end_ms;
@@ -415,7 +379,7 @@ static void sweep_end(struct sweeps *s)
 
     tags_done(&s->tags);
     s->order = NULL;
-    if (o->sweeps++ == 0)
+    if (o->sweep++ == 0)
         o->counts.first_us = now_us() - o->start_us;
     if (!order_plan(o))
         order_finish(s, o);

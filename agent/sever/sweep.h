@@ -3,13 +3,11 @@
  * sweep.h - carries out orders: looks at all namespaces, judges, aborts.
  *
  * One pass: an order comes and is swept at once, then again after 20 ms, 200 ms and 2 s, because a
- * connect can fall between its tag and the kernel's table. One sweep goes group by group: list the
- * connections to the addresses, judge them by tags, abort the outdated; a bounded piece of that per
- * turn of the loop. One sweep at a time; orders that are due wait for each other.
- *
- * With a spread there are more sweeps, in steps of it, and each connection has one of them as its
- * turn, by its cookie, the first included; a later one finds what an earlier one missed. Every
- * sweep asks the kernel anew, so that nothing is aborted on old news (W7).
+ * connect can fall between its tag and the kernel's table; with a spread in steps of it before. One
+ * sweep goes group by group: list the connections to the addresses, judge them by tags, abort the
+ * outdated whose turn it is (turns.h); a bounded piece of that per turn of the loop. One sweep at a
+ * time; orders that are due wait for each other. Every sweep asks the kernel anew, so that nothing
+ * is aborted on old news (W7).
  */
 #ifndef HOMING_SWEEP_H
 #define HOMING_SWEEP_H

@@ -25,6 +25,7 @@ enum tags_verdict {
 
 /* Whose a tag memory is. */
 struct tags_holder {
+    uint64_t process; /* different for each, unlike the pid, which may be 0 */
     int pid;
     uint32_t uid;
     char comm[16];
@@ -38,6 +39,8 @@ struct tags_entry {
     uint64_t endpoint;
     uint64_t generation;
     uint64_t since_ms;
+    uint32_t place; /* both of turns.h */
+    uint32_t rank;
 };
 
 /* Connections by cookie. All zero: empty. */
