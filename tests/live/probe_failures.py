@@ -12,10 +12,14 @@ import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from pg import Probe, Servers, field, run  # noqa: E402
+from homing import Servers, main, test  # noqa: E402
+from probe import Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"
 PG = Servers()
+PG.init("a")
+PG.clone("b", "a")
+PG.init("full", "max_connections = 12", "max_wal_senders = 0", "wal_level = minimal")
 
 
 class Listener:
@@ -55,57 +59,66 @@ def good_beside(probe):
     probe.wait(r"report 1 answer writer term=1 ")
 
 
+@test
 def a_wrong_password_is_denied_once_and_the_member_left_alone():
     before = PG.sql("a", "SELECT count(*) FROM pg_stat_activity")
     wrong = "user=homing sslmode=disable password=nonsense"
-    with Probe(wrong, [PG.at("a")], options=["-a"]) as probe:
+    with Probe(wrong, [PG.member("a")], options=["-a"]) as probe:
         probe.wait(r'report 0 denied text=password authentication failed for user "homing"$')
         probe.say("ask 1")
-        assert probe.during(1.5) == [], probe.lines.seen
+        assert probe.during(1.5) == [], probe.seen
     assert before == PG.sql("a", "SELECT count(*) FROM pg_stat_activity")
 
 
+@test
 def a_missing_password_is_denied():
-    with Probe(USER, [PG.at("a")]) as probe:
+    with Probe(USER, [PG.member("a")]) as probe:
         probe.wait("report 0 denied text=fe_sendauth: no password supplied")
 
 
+@test
 def an_unknown_role_is_denied():
-    with Probe("user=nobody_here sslmode=disable", [PG.at("a")]) as probe:
+    with Probe("user=nobody_here sslmode=disable", [PG.member("a")]) as probe:
         probe.wait('report 0 denied text=role "nobody_here" does not exist')
 
 
+@test
 def an_unknown_database_is_odd():
-    with Probe(USER + " dbname=nowhere", [PG.at("a"), PG.at("a")], password()) as probe:
+    with Probe(USER + " dbname=nowhere", [PG.member("a"), PG.member("a")], password()) as probe:
         probe.wait('report 0 odd text=database "nowhere" does not exist')
 
 
+@test
 def an_unknown_host_is_refused():
-    with Probe(USER, ["no-such-host.invalid:5432", PG.at("a")], password()) as probe:
+    with Probe(USER, ["no-such-host.invalid:5432", PG.member("a")], password()) as probe:
         probe.wait("report 0 refused text=cannot resolve no-such-host.invalid: ")
         good_beside(probe)
 
 
+@test
 def a_closed_port_is_refused():
-    with Probe(USER, ["127.0.0.1:1", PG.at("a")], password()) as probe:
+    with Probe(USER, ["127.0.0.1:1", PG.member("a")], password()) as probe:
         probe.wait("report 0 refused text=Connection refused$")
         good_beside(probe)
 
 
+@test
 def a_silent_listener_times_out():
     with Listener(lambda client: None) as silent:
-        with Probe(USER, [silent.at, PG.at("a")], password()) as probe:
+        with Probe(USER, [silent.at, PG.member("a")], password()) as probe:
             good_beside(probe)
             probe.wait("report 0 timeout text=no connection within 1000 ms$")
 
 
+@test
 def a_listener_that_hangs_up_is_refused():
     with Listener(lambda client: client.close()) as rude:
-        with Probe(USER, [rude.at, PG.at("a")], password()) as probe:
+        with Probe(USER, [rude.at, PG.member("a")], password()) as probe:
             probe.wait("report 0 refused text=(server closed|could not|Connection reset)")
             good_beside(probe)
 
 
+@test
 def garbage_is_odd_and_is_not_asked_often():
     def speak(client):
         client.recv(4096)
@@ -113,7 +126,7 @@ def garbage_is_odd_and_is_not_asked_often():
 
     for mode in ("disable", "prefer"):
         with Listener(speak) as http:
-            with Probe(f"user=homing sslmode={mode}", [http.at, PG.at("a")], password()) as probe:
+            with Probe(f"user=homing sslmode={mode}", [http.at, PG.member("a")], password()) as probe:
                 probe.wait("report 0 odd text=.*received.* H")
                 good_beside(probe)
                 probe.during(2)
@@ -133,6 +146,7 @@ LOGGED_IN = message(b"R", bytes(4)) + message(b"Z", b"I")
 NAME = b"x" * 60
 
 
+@test
 def a_server_that_answers_without_end_is_odd_and_costs_no_memory():
     row = message(b"D", struct.pack("!HI", 1, 1000) + bytes(1000)) * 64
     floods = {
@@ -148,7 +162,7 @@ def a_server_that_answers_without_end_is_odd_and_costs_no_memory():
                 client.sendall(flood[len(LOGGED_IN):])
 
         with Listener(drown) as sea:
-            with Probe("user=homing sslmode=disable", [sea.at, PG.at("a")], password()) as probe:
+            with Probe("user=homing sslmode=disable", [sea.at, PG.member("a")], password()) as probe:
                 probe.wait("report 0 (odd|timeout) text=")  # a slow flood is only silence
                 good_beside(probe)
                 peak = memory(probe, "VmHWM")
@@ -156,31 +170,36 @@ def a_server_that_answers_without_end_is_odd_and_costs_no_memory():
                 assert peak < 64_000 or memory(probe, "VmSize") > 1 << 30, f"{name}: {peak} kB"
 
 
+@test
 def tls_that_the_server_lacks_is_odd():
-    with Probe("user=homing sslmode=require", [PG.at("a")], password()) as probe:
+    with Probe("user=homing sslmode=require", [PG.member("a")], password()) as probe:
         probe.wait("report 0 odd text=server does not support SSL, but SSL was required$")
 
 
+@test
 def a_bad_connection_keyword_is_odd():
-    with Probe("user=homing sslmode=maybe", [PG.at("a")], password()) as probe:
+    with Probe("user=homing sslmode=maybe", [PG.member("a")], password()) as probe:
         probe.wait('report 0 odd text=invalid sslmode value: "maybe"')
 
 
+@test
 def a_password_file_that_is_gone_is_odd():
-    with Probe(USER, [PG.at("a")], "/nonexistent/pw") as probe:
+    with Probe(USER, [PG.member("a")], "/nonexistent/pw") as probe:
         probe.wait("report 0 odd text=password_file: No such file or directory")
 
 
+@test
 def a_password_file_that_others_can_read_is_odd():
     path = password()
     os.chmod(path, 0o644)
-    with Probe(USER, [PG.at("a")], path) as probe:
+    with Probe(USER, [PG.member("a")], path) as probe:
         probe.wait("report 0 odd text=password_file: not readable, or readable by others")
 
 
+@test
 def a_full_server_is_refused_and_not_asked_often():
     room = PG.sql("full", "SHOW max_connections")
-    conninfo = PG("conninfo", "full").stdout.strip().replace("user=postgres", "user=homing")
+    conninfo = PG.conninfo("full").replace("user=postgres", "user=homing")
     env = dict(os.environ, PGPASSWORD="homing-test")
     guests = [subprocess.Popen(["psql", "-XAtq", conninfo], env=env, text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -190,7 +209,7 @@ def a_full_server_is_refused_and_not_asked_often():
             guest.stdin.write("SELECT 1;\n")
             guest.stdin.flush()
             guest.stdout.readline()
-        with Probe(USER, [PG.at("full")], password(), ["-a"]) as probe:
+        with Probe(USER, [PG.member("full")], password(), ["-a"]) as probe:
             probe.wait("report 0 refused text=(remaining connection slots|sorry, too many clients)")
             more = [line for line in probe.during(2) if "refused" in line]
             assert len(more) <= 3, more
@@ -201,11 +220,12 @@ def a_full_server_is_refused_and_not_asked_often():
             guest.communicate()
 
 
+@test
 def a_server_that_is_starting_up_is_refused_in_its_words_and_then_answers():
     # Recovery waits for WAL that never comes, and readers are not let in.
     PG("stop", "b")
     PG("start_hidden", "b")
-    with Probe(USER, [PG.at("b"), PG.at("a")], password()) as probe:
+    with Probe(USER, [PG.member("b"), PG.member("a")], password()) as probe:
         probe.wait("report 0 refused text=the database system is (starting up|not accepting connections)")
         good_beside(probe)
         PG("stop", "b")
@@ -213,10 +233,11 @@ def a_server_that_is_starting_up_is_refused_in_its_words_and_then_answers():
         probe.wait("report 0 answer reader")
 
 
+@test
 def an_identity_that_may_not_be_read_is_zero_and_said_so():
     PG.sql("a", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
     try:
-        with Probe(USER, [PG.at("a")], password()) as probe:
+        with Probe(USER, [PG.member("a")], password()) as probe:
             line = probe.wait("report 0 answer writer term=1 identity=0 ")
             assert "note=homing's role may not execute pg_control_system()" in line, line
             assert field(line, "incarnation") != "0", line
@@ -225,31 +246,27 @@ def an_identity_that_may_not_be_read_is_zero_and_said_so():
         PG.sql("a", "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
 
 
+@test
 def the_same_server_twice_is_one_incarnation():
-    with Probe(USER, [PG.at("a"), PG.at("a")], password()) as probe:
+    with Probe(USER, [PG.member("a"), PG.member("a")], password()) as probe:
         said = [probe.wait(f"report {i} answer writer") for i in (0, 1)]
         assert len({field(line, "incarnation") for line in said}) == 1, said
         assert len({field(line, "identity") for line in said}) == 1, said
 
 
+@test
 def another_data_set_has_another_identity():
-    with Probe(USER, [PG.at("a"), PG.at("full")], password()) as probe:
+    with Probe(USER, [PG.member("a"), PG.member("full")], password()) as probe:
         said = [probe.wait(f"report {i} answer writer") for i in (0, 1)]
         assert len({field(line, "identity") for line in said}) == 2, said
 
 
+@test
 def the_environment_of_libpq_is_ignored():
     env = {"PGHOST": "127.0.0.1", "PGUSER": "nobody_here", "PGOPTIONS": "-c nonsense=1",
            "PGPASSWORD": "nonsense", "PGSSLMODE": "require", "PGSERVICE": "nonsense"}
-    with Probe("user=homing", [PG.at("a")], password(), env=env) as probe:
+    with Probe("user=homing", [PG.member("a")], password(), env=env) as probe:
         probe.wait("report 0 answer writer")
 
 
-if __name__ == "__main__":
-    with PG:
-        PG("init", "a")
-        PG("clone", "b", "a")
-        PG("init", "full", "max_connections = 12", "max_wal_senders = 0", "wal_level = minimal")
-        run([f for n, f in list(globals().items())
-             if callable(f) and f.__module__ == "__main__"
-             and n not in ("Listener", "memory", "message", "password", "good_beside")])
+main()

@@ -10,14 +10,15 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from pg import Dns, Probe, Servers, field, run  # noqa: E402
+from homing import main, pair, test  # noqa: E402
+from probe import Dns, Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"
-PG = Servers()
+PG = pair()
 
 
 def probe(connection=USER, names=("a", "b"), options=()):
-    return Probe(connection, [PG.at(name) for name in names], PG.file("pw", "homing-test\n"), options)
+    return Probe(connection, [PG.member(name) for name in names], PG.file("pw", "homing-test\n"), options)
 
 
 def swap(new, old):
@@ -33,6 +34,7 @@ def give_back(to, holder):
     swap(to, holder)
 
 
+@test
 def a_pair_is_a_writer_and_a_reader_of_one_identity():
     with probe() as p:
         writer = p.wait("report 0 answer writer term=1 ")
@@ -42,6 +44,7 @@ def a_pair_is_a_writer_and_a_reader_of_one_identity():
     assert field(writer, "authenticated") == "0"
 
 
+@test
 def a_promotion_while_the_writer_lives_shows_two_writers():
     PG("clone", "c", "a")
     with probe(names="ac") as p:
@@ -53,6 +56,7 @@ def a_promotion_while_the_writer_lives_shows_two_writers():
     PG("stop", "c")
 
 
+@test
 def a_stopped_writer_says_goodbye_and_its_standby_is_promoted():
     with probe() as p:
         p.wait("report 0 answer writer")
@@ -65,6 +69,7 @@ def a_stopped_writer_says_goodbye_and_its_standby_is_promoted():
         p.wait("report 0 answer reader")
 
 
+@test
 def a_killed_writer_is_broken_and_comes_back_as_a_reader():
     with probe() as p:
         p.wait("report 1 answer writer")
@@ -77,6 +82,7 @@ def a_killed_writer_is_broken_and_comes_back_as_a_reader():
         p.wait("report 1 answer reader")
 
 
+@test
 def a_frozen_writer_is_late_then_times_out_then_comes_back():
     with probe() as p:
         p.wait("report 0 answer writer")
@@ -90,6 +96,7 @@ def a_frozen_writer_is_late_then_times_out_then_comes_back():
         p.wait("report 0 answer writer")
 
 
+@test
 def a_frozen_writer_does_not_hide_the_promotion_of_its_standby():
     with probe() as p:
         p.wait("report 0 answer writer")
@@ -105,9 +112,10 @@ def a_frozen_writer_does_not_hide_the_promotion_of_its_standby():
     PG("rejoin", "b", "a")
 
 
+@test
 def a_member_whose_name_moves_is_found_at_its_new_address():
     with Dns(PG, f"db 1 {PG.address('a')}") as dns:
-        with Probe(USER, [f"db:{PG.port}"], PG.file("pw", "homing-test\n"), dns.options) as p:
+        with Probe(USER, [f"db:{PG.port()}"], PG.file("pw", "homing-test\n"), dns.options) as p:
             before = p.wait("report 0 answer writer")
             PG("promote", "b")
             dns.zone(f"db 1 {PG.address('b')}")
@@ -118,6 +126,7 @@ def a_member_whose_name_moves_is_found_at_its_new_address():
     give_back("a", "b")
 
 
+@test
 def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
     with probe(options=["-a"]) as p:
         p.wait("report 0 answer writer")
@@ -132,6 +141,7 @@ def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
         assert not [line for line in p.seen if re.search(" (late|timeout|broken)", line)], p.seen
 
 
+@test
 def the_steady_pace_asks_cheaply_between_full_questions():
     PG.sql("a", "ALTER ROLE homing SET log_statement = 'all'")
     try:
@@ -148,6 +158,7 @@ def the_steady_pace_asks_cheaply_between_full_questions():
     assert 0 < 2 * full < len(answers), (full, len(answers))
 
 
+@test
 def a_setting_that_makes_the_server_read_only_is_seen_at_the_steady_pace():
     with probe(names="a", options=["-a"]) as p:
         p.wait("report 0 answer writer")
@@ -164,6 +175,7 @@ def a_setting_that_makes_the_server_read_only_is_seen_at_the_steady_pace():
         p.wait("report 0 answer writer")
 
 
+@test
 def a_read_only_monitoring_role_says_nothing_about_the_server():
     PG.sql("a", "ALTER ROLE homing SET default_transaction_read_only = on")
     try:
@@ -174,6 +186,7 @@ def a_read_only_monitoring_role_says_nothing_about_the_server():
         PG.sql("a", "ALTER ROLE homing RESET default_transaction_read_only")
 
 
+@test
 def hostile_objects_in_the_search_path_do_not_change_the_answer():
     PG.sql("a", "CREATE SCHEMA evil")
     PG.sql("a", "CREATE FUNCTION evil.pg_is_in_recovery() RETURNS bool LANGUAGE sql RETURN true")
@@ -207,6 +220,7 @@ def enable_tls(name):
     return crt
 
 
+@test
 def only_a_verified_certificate_authenticates_a_claim():
     crt = enable_tls("a")
     with probe("user=homing sslmode=require", "a") as p:
@@ -215,6 +229,7 @@ def only_a_verified_certificate_authenticates_a_claim():
         assert field(p.wait("report 0 answer writer"), "authenticated") == "1"
 
 
+@test
 def a_certificate_that_does_not_fit_is_odd():
     crt = Path(PG.root) / "server.crt"
     with probe("user=homing sslmode=verify-full sslrootcert=/nonexistent", "a") as p:
@@ -225,10 +240,4 @@ def a_certificate_that_does_not_fit_is_odd():
         p.wait("report 0 odd text=SSL error: certificate verify failed")
 
 
-if __name__ == "__main__":
-    with PG:
-        PG("init", "a")
-        PG("clone", "b", "a")
-        run([f for n, f in list(globals().items())
-             if callable(f) and f.__module__ == "__main__"
-             and n not in ("probe", "swap", "give_back", "openssl", "enable_tls")])
+main()

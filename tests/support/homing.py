@@ -72,6 +72,14 @@ class Servers:
     def member(self, name):
         return "%s:%s" % (self.address(name), self.port())
 
+    def file(self, name, text):
+        """A file of ours in the root, private."""
+        path = os.path.join(self.root, name)
+        with open(path, "w") as out:
+            os.chmod(path, 0o600)
+            out.write(text)
+        return path
+
 
 def directory():
     path = tempfile.mkdtemp(prefix="homing-test.")
