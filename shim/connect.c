@@ -35,9 +35,10 @@ __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
 __attribute__((noinline)) static int connect_known(next_connect *real, int fd,
                                                    const struct sockaddr *address, socklen_t len)
 {
-    if (steer_is_vain(address))
-        return real(fd, address, len);
-    return connect_steered(real, fd, address, len);
+    if (!steer_is_vain(address))
+        return connect_steered(real, fd, address, len);
+    steer_let_go(fd, false);
+    return real(fd, address, len);
 }
 
 int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
@@ -46,10 +47,8 @@ int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
 
     if (!real)
         return connect_fail(ENOSYS);
-    if (!steer_may(address, len)) {
-        if (steer_dissolves(address, len))
-            steer_dissolve(fd);
-        return real(fd, address, len);
-    }
-    return connect_known(real, fd, address, len);
+    if (steer_may(address, len))
+        return connect_known(real, fd, address, len);
+    steer_let_go(fd, steer_dissolves(address, len));
+    return real(fd, address, len);
 }

@@ -166,7 +166,7 @@ static uint64_t permit_tagged(struct permit *own, int fd)
     return tags && (unsigned)fd < TAG_SLOTS ? permit_word(&tags->slots[fd].cookie) : 0;
 }
 
-bool permit_has_tagged(struct permit *permit, int fd)
+static bool permit_has_tagged(struct permit *permit, int fd)
 {
     uint64_t tagged = permit ? permit_tagged(permit, fd) : 0;
 

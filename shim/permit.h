@@ -34,7 +34,6 @@ struct permit *permit_known(void);
  * it. `permit` NULL: nothing, as below. Changes errno, as those below do. */
 bool permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
                 uint64_t now_ms, bool anew);
-bool permit_has_tagged(struct permit *permit, int fd);
 void permit_untag(struct permit *permit, int fd);
 
 void permit_count(struct permit *permit, enum tag_count what);

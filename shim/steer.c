@@ -119,14 +119,18 @@ static bool steer_is_stream(int fd)
     return steer_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
 }
 
-/* Whether it is TCP's, and nothing was begun with it yet. */
-static bool steer_is_fresh(int fd)
+/* TCP_CLOSE: nothing was begun with it yet, or that failed. 0: it is not TCP's. */
+static uint8_t steer_tcp_state(int fd)
 {
     uint8_t state = 0; /* the first of struct tcp_info */
     socklen_t len = sizeof(state);
 
-    return syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &len) == 0 &&
-           state == TCP_CLOSE;
+    return syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &len) == 0 ? state : 0;
+}
+
+static bool steer_is_fresh(int fd)
+{
+    return steer_tcp_state(fd) == TCP_CLOSE;
 }
 
 static void steer_set(int fd, int level, int option, uint32_t value)
@@ -241,6 +245,31 @@ static void steer_write(const struct steer_call *call, const struct sockaddr *ad
         bytes[i] = to->bytes[i];
 }
 
+/* ---- tags ---- */
+
+_Atomic uint64_t steer_marks[TAG_SLOTS / 64];
+
+/* A vforked child, which has no permit of its own, leaves its parent's marks. What the tag is of,
+ * if not of this socket, may still be open by another number. */
+void steer_leave(int fd, bool dissolved)
+{
+    struct libc_kept kept = libc_keep_errno();
+    uint8_t state = dissolved ? TCP_CLOSE : steer_tcp_state(fd);
+    struct permit *permit = permit_known();
+
+    if (permit && (state == TCP_CLOSE || state == 0)) {
+        permit_untag(permit, fd);
+        atomic_fetch_and_explicit(&steer_marks[fd / 64], ~(1ull << fd % 64), memory_order_relaxed);
+    }
+    libc_restore_errno(kept);
+}
+
+static void steer_mark(int fd)
+{
+    if ((unsigned)fd < TAG_SLOTS && !steer_is_marked(fd))
+        atomic_fetch_or_explicit(&steer_marks[fd / 64], 1ull << fd % 64, memory_order_relaxed);
+}
+
 /* A connect that goes on, and is asked about once more, keeps its tag. One of before on the same
  * socket, which failed or was dissolved, does not. */
 static void steer_tag(const struct steer_call *call, struct permit *permit)
@@ -248,10 +277,11 @@ static void steer_tag(const struct steer_call *call, struct permit *permit)
     const struct redirect *r = &call->r;
 
     if (!r->endpoint) {
-        if (permit_has_tagged(permit, call->fd) && steer_is_fresh(call->fd))
-            permit_untag(permit, call->fd);
+        steer_let_go(call->fd, false);
         return;
     }
+    if (permit)
+        steer_mark(call->fd);
     if (!permit_tag(permit, call->fd, r->endpoint, r->generation, call->now_ms, false) &&
         steer_is_fresh(call->fd))
         permit_tag(permit, call->fd, r->endpoint, r->generation, call->now_ms, true);
@@ -289,7 +319,7 @@ __attribute__((noinline)) static int steer_known(struct steer_call *call)
     if (!steer_judge(call, &head))
         return 0;
     if (!call->r.endpoint && !call->r.wrong) {
-        steer_tag(call, permit_known());
+        steer_let_go(call->fd, false);
         return 0;
     }
     return steer_is_stream(call->fd) ? steer_managed(call, head) : 0;
@@ -326,28 +356,20 @@ static void steer_note_full(void)
     libc_restore_errno(kept);
 }
 
-void steer_dissolve(int fd)
-{
-    struct libc_kept kept = libc_keep_errno();
-
-    permit_untag(permit_known(), fd);
-    libc_restore_errno(kept);
-}
-
 int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_address *ret_to)
 {
     struct seen_address key = seen_address(address->sa_family, steer_bytes(address));
     struct steer_call call;
+    bool known = seen_find(&key, &call.seen);
     struct libc_kept kept;
     int steered;
 
-    if (!seen_find(&key, &call.seen)) {
-        if (seen_is_full())
-            steer_note_full();
+    if (!known && seen_is_full())
+        steer_note_full();
+    if (!known || steer_are_vain(&call.seen)) {
+        steer_let_go(fd, false);
         return 0;
     }
-    if (steer_are_vain(&call.seen))
-        return 0;
     kept = libc_keep_errno();
     call.fd = fd;
     steer_parse(address, &call);

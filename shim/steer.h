@@ -12,11 +12,13 @@
 #ifndef HOMING_STEER_H
 #define HOMING_STEER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "proto/permit.h"
 #include "shim/seen.h"
 
 struct steer_address {
@@ -60,8 +62,25 @@ static inline bool steer_dissolves(const struct sockaddr *address, socklen_t len
     return address && len >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC;
 }
 
-/* It is for nothing any more: its tag goes. */
-void steer_dissolve(int fd);
+/* A bit for each descriptor: a socket was tagged by this number since steer_leave() looked. */
+extern _Atomic uint64_t steer_marks[TAG_SLOTS / 64];
+
+static inline bool steer_is_marked(int fd)
+{
+    return (unsigned)fd < TAG_SLOTS &&
+           atomic_load_explicit(&steer_marks[fd / 64], memory_order_relaxed) >> fd % 64 & 1;
+}
+
+/* If the socket was tagged for a connect() that failed since, the tag goes. `dissolved`: it goes in
+ * any case. Keeps errno. */
+__attribute__((cold)) void steer_leave(int fd, bool dissolved);
+
+/* Before each connect() that is not for a managed name. */
+static inline void steer_let_go(int fd, bool dissolved)
+{
+    if (steer_is_marked(fd))
+        steer_leave(fd, dissolved);
+}
 
 /* 0: to be connected as asked for. 1: to *ret_to. Else negative errno: to be refused with it. */
 int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_address *ret_to);

@@ -287,11 +287,32 @@ def a_socket_that_is_connected_anew_for_somebody_else_loses_its_tag(libc):
         _, permit = world.started()
         world.writer(D, A)
         same(world.probe.address(NAME), D)
-        fd = int(world.probe.ask("dial", D, world.port, "k").rpartition("=")[2])
         world.agent.do(f"entry other.test names steady writer 4 {B} - 60000 0 port={world.port}")
         same(world.probe.address("other.test"), B)
-        assert world.probe.ask("redial", fd, B, world.port).startswith("rc=0 "), "it can be tried again"
-        same(permit.slot(fd), None)
+        same(world.probe.address("localhost"), "127.0.0.1")  # by a name that is not managed
+        for address in (B, C, "127.0.0.1"):  # C was never looked up
+            for how in ("k", "nk"):
+                said = world.probe.ask("dial", D, world.port, how)
+                assert said.startswith("rc=-1 errno=111 "), said
+                fd = int(said.rpartition("=")[2])
+                same(permit.slot(fd), (hash_of(NAME), 1))
+                assert "errno=106 " not in world.probe.ask("redial", fd, address, world.port), "it can be tried again"
+                same(permit.slot(fd), None)
+
+
+def a_socket_that_is_connected_keeps_its_tag(libc):
+    """Whatever is tried with it, by its number or with the number when it goes on by another one."""
+    with World(libc) as world:
+        fd, permit = world.started()
+        tag = (hash_of(NAME), 1)
+        same(world.probe.address("localhost"), "127.0.0.1")
+        for address in (B, C, "127.0.0.1"):
+            assert world.probe.ask("redial", fd, address, world.port).startswith("rc=-1 errno=106 ")
+            same(permit.slot(fd), tag)
+        world.probe.ask("dup", fd, 900)
+        world.probe.ask("close", fd)
+        same(world.dial(C), fd)
+        same(permit.slot(fd), tag)
 
 
 def an_address_of_more_names_than_are_kept_is_tagged_for_none(libc):
