@@ -2,9 +2,11 @@
  *
  * steer.h - takes one connect() to where it belongs.
  *
- * One pass: an address that the process was not given for a name goes straight on (one look into
- * seen.h). Else the view is asked about each of those names, and redirect.h decides. A connect for
- * a managed name renews the permit and is tagged; then it goes on, as it is or to another address.
+ * One pass: an address that the process was not given for a name, or for one of which the view
+ * knows nothing, goes straight on (one look into seen.h each); a tag that its socket has of a
+ * connect that failed goes first. Else the view is asked about each of those names, and redirect.h
+ * decides. A connect for a managed name renews the permit and is tagged; then it goes on, as it is
+ * or to another address.
  *
  * Async-signal-safe as connect() is: no lock, no allocation, errno kept. It waits only for a writer
  * that is to come, when the socket is blocking.
