@@ -19,7 +19,7 @@ static int connect_fail(int error)
     return -1;
 }
 
-/* Apart from those below, which hand on without a stack of their own. */
+/* Apart from those below, because of its stack. */
 __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
                                                      const struct sockaddr *address, socklen_t len)
 {
@@ -31,7 +31,7 @@ __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
     return steered ? real(fd, &to.any, to.len) : real(fd, address, len);
 }
 
-/* Apart from connect(), for peers that were never looked up. */
+/* Apart from connect(), of which peers that were never looked up need no more. */
 __attribute__((noinline)) static int connect_known(next_connect *real, int fd,
                                                    const struct sockaddr *address, socklen_t len)
 {
