@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "view_format.h"
+#include "proto/view_format.h"
 
 /* [0, 1, "attach", [VIEW_MAJOR]]: the layout that the reader understands; an agent that serves
  * another besides picks this one. */

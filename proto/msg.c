@@ -9,8 +9,8 @@
  */
 #include "config.h"
 
-#include "msg.h"
-#include "utf8.h"
+#include "proto/msg.h"
+#include "proto/utf8.h"
 
 #include <errno.h>
 #include <msgpack.h>

@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "msg_measure.h"
+#include "proto/msg_measure.h"
 
 /* Why a request was refused; the name is what `code` of the error map holds. */
 enum msg_error {

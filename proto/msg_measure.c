@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "msg_measure.h"
+#include "proto/msg_measure.h"
 
 #include <stdbool.h>
 

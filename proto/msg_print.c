@@ -7,8 +7,8 @@
  */
 #include "config.h"
 
-#include "msg.h"
-#include "utf8.h"
+#include "proto/msg.h"
+#include "proto/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>

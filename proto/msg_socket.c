@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "msg_socket.h"
+#include "proto/msg_socket.h"
 
 #include <errno.h>
 #include <string.h>

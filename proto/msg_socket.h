@@ -9,7 +9,7 @@
 #ifndef HOMING_MSG_SOCKET_H
 #define HOMING_MSG_SOCKET_H
 
-#include "msg.h"
+#include "proto/msg.h"
 
 /* Sends what the socket takes now, and keeps the rest in the writer. False: the connection is of no
  * use, or the writer has an error. */

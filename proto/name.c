@@ -9,7 +9,7 @@
  * of the text: such a load stays in the text's page (and in its granule, where memory is tagged).
  * 2. The hash is part of the contract (PROTOCOL.md has test vectors): words are little endian.
  */
-#include "name.h"
+#include "proto/name.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "proto/limits.h"
 
 /* words: the canonical bytes in memory order, zero-padded to a whole word; words beyond
  * name_words() are not initialised. len: bytes, 1..HOMING_NAME_MAX. hash: never 0. */

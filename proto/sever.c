@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever.c - see sever.h. Called by agent/severer.c, which orders, and agent/sever, which obeys.
+ * sever.c - see sever.h. Called by agent/daemon/sever_client.c, which orders, and agent/sever,
+ * which obeys.
  */
 #include "config.h"
 
-#include "sever.h"
+#include "proto/sever.h"
 
 #include <arpa/inet.h>
 #include <string.h>

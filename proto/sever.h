@@ -10,8 +10,8 @@
 #ifndef HOMING_SEVER_H
 #define HOMING_SEVER_H
 
-#include "msg.h"
-#include "permit.h"
+#include "proto/msg.h"
+#include "proto/permit.h"
 
 /* Of one order: all of them fit into a request (HOMING_REQUEST_MAX). For more endpoints, more
  * orders; more addresses than four members have at most no switch demotes. */

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "proto/limits.h"
 
 #define VIEW_MAGIC 0x0077656976676d68ull /* "hmgview" in memory order on little endian */
 #define VIEW_MAJOR 1                     /* a reader refuses any other */

@@ -9,7 +9,7 @@
  * 3. There are no fences, which thread sanitizers do not understand: each word of a copy is stored
  *    with release and loaded with acquire, which costs nothing on x86-64.
  */
-#include "view_read.h"
+#include "proto/view_read.h"
 
 #include <stdatomic.h>
 

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "name.h"
-#include "view_format.h"
+#include "proto/name.h"
+#include "proto/view_format.h"
 
 /* A mapping that was checked once. Bounds were copied out of the header: later changes to the
  * header cannot widen them. Immutable after view_map_check(). */

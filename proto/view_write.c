@@ -10,7 +10,7 @@
  */
 #include "config.h"
 
-#include "view_write.h"
+#include "proto/view_write.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -8,7 +8,7 @@
 #ifndef HOMING_VIEW_WRITE_H
 #define HOMING_VIEW_WRITE_H
 
-#include "view_read.h"
+#include "proto/view_read.h"
 
 /* Slots needed for so many names: a power of two, ≥ 4 × names, ≥ HOMING_VIEW_SLOTS_MIN. */
 uint32_t view_slots_for(uint32_t names);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "brake.h"
+#include "agent/decide/brake.h"
 
 void brake_init(struct brake *b, bool on, uint64_t now_ms)
 {

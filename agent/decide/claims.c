@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "claims.h"
+#include "agent/decide/claims.h"
 
 const char *rank_name(enum rank rank)
 {

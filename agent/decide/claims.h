@@ -7,8 +7,8 @@
 #ifndef HOMING_CLAIMS_H
 #define HOMING_CLAIMS_H
 
-#include "topo.h"
-#include "writer.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
 
 /* A claim measured against what is held, worst first. */
 enum rank {

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-#include "claims.h"
-#include "cluster.h"
-#include "readers.h"
+#include "agent/decide/claims.h"
+#include "agent/decide/cluster.h"
+#include "agent/decide/readers.h"
 
 /* DESIGN: stay fast after a change; what follows a failover (rejoining, a second failover) comes
  * within seconds of it. */

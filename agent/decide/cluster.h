@@ -11,10 +11,10 @@
 #ifndef HOMING_CLUSTER_H
 #define HOMING_CLUSTER_H
 
-#include "brake.h"
-#include "pace.h"
-#include "topo.h"
-#include "writer.h"
+#include "agent/decide/brake.h"
+#include "agent/decide/pace.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
 
 enum alarm {
     ALARM_AMBIGUOUS, /* I4: names the rival and the command that resolves it */

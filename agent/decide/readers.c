@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "readers.h"
+#include "agent/decide/readers.h"
 
 /* A reader of this data set, at most max_lag behind the writer. Not known is far behind. */
 static bool reader_good(const struct report *last, const struct cluster_conf *conf,

@@ -8,8 +8,8 @@
 #ifndef HOMING_READERS_H
 #define HOMING_READERS_H
 
-#include "topo.h"
-#include "writer.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
 
 /* Counts good answers; called after each event, with the member that answered, or MEMBER_NONE. */
 void readers_note(struct topo *topo, const struct cluster_conf *conf, const struct verdict *held,

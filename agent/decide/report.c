@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "report.h"
+#include "agent/decide/report.h"
 
 const char *role_name(enum role role)
 {

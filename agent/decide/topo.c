@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "topo.h"
+#include "agent/decide/topo.h"
 
 void topo_init_member(struct member_view *m)
 {

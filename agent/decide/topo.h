@@ -9,8 +9,8 @@
 #ifndef HOMING_TOPO_H
 #define HOMING_TOPO_H
 
-#include "../../proto/limits.h"
-#include "report.h"
+#include "proto/limits.h"
+#include "agent/decide/report.h"
 
 struct member_view {
     struct report last;    /* the last REPORT_ANSWER */

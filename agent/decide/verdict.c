@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "topo.h"
-#include "writer.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
 
 const char *cluster_state_name(enum cluster_state state)
 {

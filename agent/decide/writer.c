@@ -9,10 +9,10 @@
  */
 #include "config.h"
 
-#include "claims.h"
-#include "readers.h"
-#include "topo.h"
-#include "writer.h"
+#include "agent/decide/claims.h"
+#include "agent/decide/readers.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
 
 /* W3: whether the incumbent may still claim, for all we know. */
 enum stance {

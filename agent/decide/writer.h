@@ -10,8 +10,8 @@
 #ifndef HOMING_WRITER_H
 #define HOMING_WRITER_H
 
-#include "../../proto/limits.h"
-#include "report.h"
+#include "proto/limits.h"
+#include "agent/decide/report.h"
 
 enum cluster_state {
     CLUSTER_UNKNOWN,   /* no writer was ever confirmed, or several claim at first start */

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "backoff.h"
+#include "agent/probe/backoff.h"
 
 uint64_t backoff_tick(uint64_t now_ms, uint32_t period_ms, uint32_t phase)
 {

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "engine.h"
+#include "agent/probe/engine.h"
 
 #include <stddef.h>
 #include <string.h>

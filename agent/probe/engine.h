@@ -11,9 +11,9 @@
 #ifndef HOMING_ENGINE_H
 #define HOMING_ENGINE_H
 
-#include "../base/conf.h"
-#include "../base/loop.h"
-#include "../decide/report.h"
+#include "agent/conf/conf.h"
+#include "agent/base/loop.h"
+#include "agent/decide/report.h"
 
 /* An address of a member. */
 struct address {

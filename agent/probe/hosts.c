@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "hosts.h"
+#include "agent/probe/hosts.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

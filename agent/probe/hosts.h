@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "proto/limits.h"
-#include "resolve.h"
+#include "agent/probe/resolve.h"
 
 /* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
 struct address_set {

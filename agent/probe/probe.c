@@ -11,14 +11,14 @@
  */
 #include "config.h"
 
-#include "probe.h"
+#include "agent/probe/probe.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backoff.h"
+#include "agent/probe/backoff.h"
 #include "proto/limits.h"
 
 enum {

@@ -10,9 +10,9 @@
 #ifndef HOMING_PROBE_H
 #define HOMING_PROBE_H
 
-#include "../decide/pace.h"
-#include "engine.h"
-#include "resolve.h"
+#include "agent/decide/pace.h"
+#include "agent/probe/engine.h"
+#include "agent/probe/resolve.h"
 
 struct probe;
 

@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "resolve.h"
+#include "agent/probe/resolve.h"
 
 #include <ares.h>
 #include <netdb.h>
@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "hosts.h"
+#include "agent/probe/hosts.h"
 
 enum {
     /* Lower: a TTL of 0 would be a lookup per loop turn. Higher: a moved member is noticed late. */

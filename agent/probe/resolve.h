@@ -9,8 +9,8 @@
 #ifndef HOMING_RESOLVE_H
 #define HOMING_RESOLVE_H
 
-#include "../base/conf.h"
-#include "../base/loop.h"
+#include "agent/conf/conf.h"
+#include "agent/base/loop.h"
 
 struct resolver;
 struct resolve_host;

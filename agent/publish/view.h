@@ -8,7 +8,7 @@
 #ifndef HOMING_VIEW_H
 #define HOMING_VIEW_H
 
-#include "../../proto/view_write.h"
+#include "proto/view_write.h"
 
 struct view;
 

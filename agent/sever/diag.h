@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../proto/sever.h"
+#include "proto/sever.h"
 
 /* The longest dump request, and one order to destroy. */
 #define DIAG_DUMP_MAX    2048

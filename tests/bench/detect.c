@@ -20,8 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../proto/attach.h"
-#include "../../proto/view_read.h"
+#include "proto/attach.h"
+#include "proto/view_read.h"
 #include "tests/support/clock.h"
 
 static void detect_fail(const char *what)

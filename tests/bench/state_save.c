@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/publish/state.h"
+#include "agent/state/state.h"
 #include "tests/bench/median.h"
 #include "tests/support/clock.h"
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/base/conf.h"
+#include "agent/conf/conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

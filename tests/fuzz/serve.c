@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/publish/client.h"
+#include "agent/serve/client.h"
 #include "tests/support/fake_loop.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/publish/state_disk.h"
-#include "agent/publish/state_text.h"
+#include "agent/state/disk.h"
+#include "agent/state/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -31,7 +31,7 @@ LIBRARIES = {
     r"yaml\.h": "agent/base/",
     r"cyaml/.*": "agent/base/",
     r"ares.*\.h": "agent/probe/resolve.c",
-    r"(libpq|postgres).*\.h": "agent/probe/postgres.c",
+    r"(libpq|postgres).*\.h": "agent/probe/engines/postgresql.c",
     r"msgpack.*": "proto/msg.c",
     r"hiredis/.*": "agent/base/redisio.c",
     r"microhttpd\.h": "agent/publish/http.c",

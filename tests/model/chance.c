@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "chance.h"
+#include "tests/model/chance.h"
 
 /* Steps after which other favourites are chosen. */
 #define PHASE_STEPS 50

@@ -5,7 +5,7 @@
 #ifndef HOMING_MODEL_CHANCE_H
 #define HOMING_MODEL_CHANCE_H
 
-#include "world.h"
+#include "tests/model/world.h"
 
 #define FAVOURITES 4
 

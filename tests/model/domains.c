@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "domains.h"
+#include "tests/model/domains.h"
 
 const struct domain domains[DOMAINS] = {
     {.name = "one member",

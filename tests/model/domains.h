@@ -5,7 +5,7 @@
 #ifndef HOMING_MODEL_DOMAINS_H
 #define HOMING_MODEL_DOMAINS_H
 
-#include "world.h"
+#include "tests/model/world.h"
 
 enum {
     DOMAINS = 15

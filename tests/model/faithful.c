@@ -17,10 +17,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "chance.h"
-#include "domains.h"
-#include "merge.h"
-#include "pack.h"
+#include "tests/model/chance.h"
+#include "tests/model/domains.h"
+#include "tests/model/merge.h"
+#include "tests/model/pack.h"
 
 #define RUNS_DEFAULT 40
 #define RUN_STEPS    1000

@@ -16,8 +16,8 @@
 
 #include <string.h>
 
-#include "../../agent/decide/claims.h"
-#include "merge.h"
+#include "agent/decide/claims.h"
+#include "tests/model/merge.h"
 
 #define PATIENCE_MS WRITER_PATIENCE_MS
 

@@ -5,7 +5,7 @@
 #ifndef HOMING_MODEL_MERGE_H
 #define HOMING_MODEL_MERGE_H
 
-#include "world.h"
+#include "tests/model/world.h"
 
 /* Farther ahead than any step goes but STEP_QUIET. */
 #define MERGE_FAR_MS 100000

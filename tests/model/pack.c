@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "merge.h"
-#include "pack.h"
+#include "tests/model/merge.h"
+#include "tests/model/pack.h"
 
 #define TIME_BITS  11
 #define TIME_NEVER 2047u

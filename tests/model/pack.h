@@ -6,7 +6,7 @@
 #ifndef HOMING_MODEL_PACK_H
 #define HOMING_MODEL_PACK_H
 
-#include "world.h"
+#include "tests/model/world.h"
 
 #define PACKED_MAX 96
 

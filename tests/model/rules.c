@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "rules.h"
+#include "tests/model/rules.h"
 
 static bool bit(uint32_t mask, uint32_t member)
 {

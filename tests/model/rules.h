@@ -6,7 +6,7 @@
 #ifndef HOMING_MODEL_RULES_H
 #define HOMING_MODEL_RULES_H
 
-#include "world.h"
+#include "tests/model/world.h"
 
 /* Lets the witness see a report, before the agent does. */
 void witness_report(struct world *w, const struct report *report);

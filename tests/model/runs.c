@@ -16,8 +16,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "chance.h"
-#include "rules.h"
+#include "tests/model/chance.h"
+#include "tests/model/rules.h"
 
 #define RUNS_DEFAULT 100
 #define RUN_STEPS    2000

@@ -20,9 +20,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "domains.h"
-#include "pack.h"
-#include "rules.h"
+#include "tests/model/domains.h"
+#include "tests/model/pack.h"
+#include "tests/model/rules.h"
 
 /* What the largest of the others needs and a little more: ten seconds for all together. */
 #define STATES_DEFAULT 100000

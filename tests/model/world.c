@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules.h"
+#include "tests/model/rules.h"
 
 static struct cluster_conf domain_conf(const struct domain *d)
 {

@@ -10,7 +10,7 @@
 #ifndef HOMING_MODEL_WORLD_H
 #define HOMING_MODEL_WORLD_H
 
-#include "../../agent/decide/cluster.h"
+#include "agent/decide/cluster.h"
 
 #define START_MS       10000000
 #define MODEL_MAX      3

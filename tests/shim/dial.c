@@ -26,7 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "probe.h"
+#include "tests/shim/probe.h"
 
 union any {
     struct sockaddr any;

@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "probe.h"
+#include "tests/shim/probe.h"
 
 #define THREADS_MAX 64
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "agent/base/conf.h"
-#include "agent/run_parts.h"
+#include "agent/conf/conf.h"
+#include "agent/daemon/parts.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"

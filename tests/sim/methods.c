@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "agent/run_parts.h"
+#include "agent/daemon/parts.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
 

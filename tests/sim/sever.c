@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "agent/run_parts.h"
+#include "agent/daemon/parts.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_severer.h"

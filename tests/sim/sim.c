@@ -21,7 +21,7 @@
 
 #include "agent/base/log.h"
 #include "agent/probe/engine.h"
-#include "agent/run_parts.h"
+#include "agent/daemon/parts.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/run.h"
+#include "agent/daemon/daemon.h"
 #include "proto/view_read.h"
 
 enum {

@@ -6,7 +6,7 @@
 #ifndef HOMING_FAKE_SEVERER_H
 #define HOMING_FAKE_SEVERER_H
 
-#include "agent/severer.h"
+#include "agent/daemon/sever_client.h"
 
 /* More are sent by no test. */
 #define FAKE_ORDERS_MAX 256

@@ -11,7 +11,7 @@
 #ifndef HOMING_SERVE_RIG_H
 #define HOMING_SERVE_RIG_H
 
-#include "agent/publish/serve.h"
+#include "agent/serve/serve.h"
 
 struct rig {
     struct loop *loop;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "agent/base/privilege.h"
-#include "agent/severer.h"
+#include "agent/daemon/sever_client.h"
 
 int main(int argc, char **argv)
 {

@@ -6,7 +6,7 @@
 #ifndef HOMING_STATE_RIG_H
 #define HOMING_STATE_RIG_H
 
-#include "agent/publish/state.h"
+#include "agent/state/state.h"
 
 /* "orders": 10.77.0.2:5432, db-b.internal:5432, [fd00::3]:5433. */
 extern const struct conf_cluster rig_cluster;

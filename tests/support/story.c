@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "story.h"
+#include "tests/support/story.h"
 
 struct story story;
 const struct verdict *const verdict = &story.c.verdict;

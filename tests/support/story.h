@@ -10,7 +10,7 @@
 #ifndef HOMING_TESTS_STORY_H
 #define HOMING_TESTS_STORY_H
 
-#include "../../agent/decide/cluster.h"
+#include "agent/decide/cluster.h"
 
 #define STORY_STEP_MS  50
 #define STORY_IDENTITY 0x7001

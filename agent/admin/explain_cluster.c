@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run_explain.c - the result of `explain`: a cluster as `status` has it, and what that means for a
+ * name.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include <stdio.h>
+
+#include "agent/admin/explain.h"
+#include "agent/daemon/parts.h"
+
+/* Why severing does nothing though mode and state allow it; "": it would. */
+static void sever_hindrance(const struct run_cluster *rc, const struct view_entry *entry, char *ret,
+                            size_t size)
+{
+    const struct severer_status *status = severer_status(rc->run->severer);
+
+    ret[0] = '\0';
+    if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)
+        return;
+    if (rc->mind.verdict.braked)
+        snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s", rc->conf->name);
+    else if (!status->instance || !status->able)
+        snprintf(ret, size, "nothing: %s", status->why);
+}
+
+static void put_layers(const struct run_cluster *rc, struct msg_writer *w,
+                       const struct view_entry *entry, enum view_state state)
+{
+    char hindrance[256];
+
+    sever_hindrance(rc, entry, hindrance, sizeof(hindrance));
+    msg_put_str(w, "layers");
+    msg_put_map(w, LAYER_COUNT);
+    for (int layer = 0; layer < LAYER_COUNT; layer++)
+        msg_put_key_str(w, layer_name((enum layer)layer),
+                        layer == LAYER_SEVER && hindrance[0]
+                            ? hindrance
+                            : explain_layer((enum layer)layer, entry->role, entry->mode, state));
+}
+
+/* One per family, the preferred one first. */
+static uint32_t writer_addresses(const struct view_entry *entry, struct view_address ret[2])
+{
+    const char *texts[] = {entry->family == 6 ? entry->text6 : entry->text4,
+                           entry->family == 6 ? entry->text4 : entry->text6};
+    uint32_t count = 0;
+
+    for (int i = 0; i < 2; i++)
+        if (texts[i][0]) {
+            snprintf(ret[count].text, sizeof(ret[count].text), "%s", texts[i]);
+            ret[count++].port = entry->port;
+        }
+    return count;
+}
+
+void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
+                               struct msg_writer *w)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    struct view_map map;
+    uint32_t count = 0;
+
+    if (entry->role == VIEW_ROLE_READER &&
+        view_map_check(view_writer(run->view)->header, view_bytes(run->view), &map))
+        count = view_read_members(&map, entry->cluster, VIEW_MEMBER_READER, at,
+                                  HOMING_VIEW_ADDRESSES_MAX);
+    if (!count)
+        count = writer_addresses(entry, at);
+    msg_put_str(w, "addresses");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_str(w, at[i].text);
+    msg_put_str(w, "ports");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_uint(w, at[i].port);
+}
+
+static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
+                     struct msg_writer *w)
+{
+    uint64_t now_ms = loop_now_ms(rc->run->loop);
+    struct view_entry entry;
+    enum view_state state;
+
+    if (!name || !run_view_read(rc->run, name, &entry)) {
+        msg_put_key_nil(w, "name");
+        return;
+    }
+    state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
+                                                                                  : entry.state;
+    msg_put_str(w, "name");
+    msg_put_map(w, 8);
+    msg_put_key_str(w, "name", name);
+    msg_put_key_str(w, "endpoint", endpoint->names[0]);
+    msg_put_key_str(w, "role", view_role_name(entry.role));
+    msg_put_key_str(w, "mode", view_mode_name(entry.mode));
+    msg_put_key_uint(w, "generation", entry.generation);
+    run_explain_put_addresses(rc->run, &entry, w);
+    put_layers(rc, w, &entry, state);
+}
+
+void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
+                     struct msg_writer *w)
+{
+    msg_put_map(w, 3);
+    msg_put_str(w, "cluster");
+    run_status_put_cluster(rc, w);
+    put_name(rc, endpoint, name, w);
+    msg_put_key_str(w, "change", explain_change(rc->mind.verdict.reason));
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * near.c - see near.h.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/admin/near.h"
+
+/* Whether `longer` is `shorter`, a dot, and more. */
+static bool is_suffixed(const char *shorter, const char *longer)
+{
+    size_t len = strlen(shorter);
+
+    return strncmp(shorter, longer, len) == 0 && longer[len] == '.';
+}
+
+static bool same_first_label(const char *a, const char *b)
+{
+    size_t len = strcspn(a, ".");
+
+    return len == strcspn(b, ".") && strncmp(a, b, len) == 0;
+}
+
+/* One edit apart. Names of three letters are all near one another: those do not count. */
+static bool is_typo(const char *a, const char *b)
+{
+    size_t i = 0;
+
+    if (strlen(a) < 4 || strlen(b) < 4)
+        return false;
+    while (a[i] && a[i] == b[i])
+        i++;
+    if (!a[i] && !b[i])
+        return false;
+    if (a[i] && b[i] && a[i] == b[i + 1] && a[i + 1] == b[i])
+        return strcmp(a + i + 2, b + i + 2) == 0;
+    return (a[i] && b[i] && strcmp(a + i + 1, b + i + 1) == 0) ||
+           (a[i] && strcmp(a + i + 1, b + i) == 0) || (b[i] && strcmp(a + i, b + i + 1) == 0);
+}
+
+enum near near_compare(const char *asked, const char *configured)
+{
+    if (is_suffixed(asked, configured) || is_suffixed(configured, asked))
+        return NEAR_SUFFIX;
+    if (same_first_label(asked, configured))
+        return NEAR_LABEL;
+    return is_typo(asked, configured) ? NEAR_TYPO : NEAR_NOTHING;
+}
+
+enum near near_find(const struct conf *conf, const char *asked, const char **ret_name)
+{
+    enum near best = NEAR_NOTHING;
+
+    for (uint32_t c = 0; c < conf->cluster_count; c++)
+        for (uint32_t e = 0; e < conf->clusters[c].endpoint_count; e++) {
+            const struct conf_endpoint *endpoint = &conf->clusters[c].endpoints[e];
+            for (uint32_t n = 0; n < endpoint->name_count; n++) {
+                enum near near = near_compare(asked, endpoint->names[n]);
+                if (near != NEAR_NOTHING && (best == NEAR_NOTHING || near < best)) {
+                    best = near;
+                    *ret_name = endpoint->names[n];
+                }
+            }
+        }
+    return best;
+}

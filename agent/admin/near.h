@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * near.h - which configured name somebody may have meant. Pure; called by run_methods.c.
+ */
+#ifndef HOMING_NEAR_H
+#define HOMING_NEAR_H
+
+#include "agent/conf/conf.h"
+
+enum near {
+    NEAR_NOTHING,
+    NEAR_SUFFIX, /* one is the other plus a search suffix: a spelling that is not listed */
+    NEAR_LABEL,  /* the same first label in another domain */
+    NEAR_TYPO,   /* one letter too many, too few, changed or swapped */
+    NEAR_COUNT
+};
+
+/* Compares two canonical names. The lower of two results but NOTHING is the better one. */
+enum near near_compare(const char *asked, const char *configured);
+
+/* The nearest configured name; *ret_name is the configuration's. */
+enum near near_find(const struct conf *conf, const char *asked, const char **ret_name);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf_errors.c - as conf_errors.h says.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/conf/errors.h"
+
+/* Values of the file are quoted in errors: a newline or an escape sequence in one must not reach
+ * the terminal. */
+static void conf_errors_tame(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
+static void conf_errors_put(struct conf_errors *errors, struct conf_at at, bool warning,
+                            const char *format, va_list arguments)
+{
+    errors->failures += !warning;
+    if (errors->count == CONF_ERRORS_MAX) {
+        errors->lost += !warning;
+        return;
+    }
+    struct conf_error *error = &errors->list[errors->count++];
+    error->at = at;
+    error->warning = warning;
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    conf_errors_tame(error->text);
+}
+
+void conf_errors_add(struct conf_errors *errors, struct conf_at at, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    conf_errors_put(errors, at, false, format, arguments);
+    va_end(arguments);
+}
+
+void conf_errors_warn(struct conf_errors *errors, struct conf_at at, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    conf_errors_put(errors, at, true, format, arguments);
+    va_end(arguments);
+}
+
+static int conf_errors_compare(const void *left, const void *right)
+{
+    const struct conf_error *a = left, *b = right;
+    if (a->at.line != b->at.line)
+        return a->at.line < b->at.line ? -1 : 1;
+    if (a->at.column != b->at.column)
+        return a->at.column < b->at.column ? -1 : 1;
+    return strcmp(a->text, b->text);
+}
+
+void conf_errors_print(struct conf_errors *errors, FILE *out)
+{
+    qsort(errors->list, errors->count, sizeof errors->list[0], conf_errors_compare);
+    for (uint32_t i = 0; i < errors->count; i++) {
+        const struct conf_error *error = &errors->list[i];
+        fprintf(out, "%s:%u:%u: %s%s\n", errors->file, error->at.line, error->at.column,
+                error->warning ? "warning: " : "", error->text);
+    }
+    if (errors->lost != 0)
+        fprintf(out, "%s: %u more errors; correct these first\n", errors->file, errors->lost);
+}

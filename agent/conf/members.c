@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf_members.c - a cluster's members and the networks in which they may be; both from the tree,
+ * because a member is a word or a mapping.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/conf/check.h"
+#include "agent/conf/value.h"
+#include "proto/limits.h"
+
+static size_t conf_members_count(const struct conf_node *node)
+{
+    size_t count = 0;
+    for (const struct conf_node *child = node != NULL ? node->first : NULL; child != NULL;
+         child = child->next)
+        count++;
+    return count;
+}
+
+static const char *conf_members_text(const struct conf_node *node, const char *key)
+{
+    const struct conf_node *child = conf_position_find(node, key);
+    return child != NULL ? child->text : NULL;
+}
+
+/* In the mapping form the host may carry its port too, if there is no key for it. */
+static bool conf_members_mapping(const struct conf_node *node, struct conf_errors *errors,
+                                 struct conf_host *host, struct conf_member *member)
+{
+    const char *text = conf_members_text(node, "host");
+    const char *port = conf_members_text(node, "port");
+    const char *failover = conf_members_text(node, "failover");
+    if (text == NULL) {
+        conf_errors_add(errors, node->at,
+                        "a member without host; write host: and a name or address");
+        return false;
+    }
+    const char *wrong =
+        port != NULL ? conf_value_host(text, host) : conf_value_member(text, host, &member->port);
+    if (wrong != NULL)
+        conf_errors_add(errors, conf_position_at(node, "host"), "host '%.300s' %s", text, wrong);
+    const char *wrong_port = port != NULL ? conf_value_port(port, &member->port) : NULL;
+    if (wrong_port != NULL)
+        conf_errors_add(errors, conf_position_at(node, "port"), "port '%.100s' %s", port,
+                        wrong_port);
+    const char *wrong_failover =
+        failover != NULL ? conf_value_bool(failover, &member->failover) : NULL;
+    if (wrong_failover != NULL)
+        conf_errors_add(errors, conf_position_at(node, "failover"), "failover '%.100s' %s",
+                        failover, wrong_failover);
+    return wrong == NULL && wrong_port == NULL && wrong_failover == NULL;
+}
+
+static bool conf_members_word(const struct conf_node *node, struct conf_errors *errors,
+                              struct conf_host *host, struct conf_member *member)
+{
+    const char *wrong = conf_value_member(node->text, host, &member->port);
+    if (wrong != NULL)
+        conf_errors_add(errors, node->at, "member '%.300s' %s", node->text, wrong);
+    return wrong == NULL;
+}
+
+static void conf_members_unique(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    const struct conf_member *last = &cluster->members[cluster->member_count - 1];
+    for (const struct conf_member *member = cluster->members; member != last; member++) {
+        if (member->port != last->port || strcmp(member->host, last->host) != 0)
+            continue;
+        conf_errors_add(errors, last->at,
+                        "member '%s', port %u, is already listed at %s:%u:%u; keep one of them",
+                        last->host, last->port, errors->file, member->at.line, member->at.column);
+        return;
+    }
+}
+
+static int conf_members_add(const struct conf_node *node, uint16_t default_port,
+                            struct conf_errors *errors, struct conf_cluster *cluster)
+{
+    struct conf_host host;
+    struct conf_member member = {.port = default_port, .failover = true, .at = node->at};
+    bool good = node->kind == CONF_NODE_SCALAR ? conf_members_word(node, errors, &host, &member)
+                                               : conf_members_mapping(node, errors, &host, &member);
+    if (!good)
+        return 0;
+    member.host = strdup(host.text);
+    if (member.host == NULL)
+        return -ENOMEM;
+    cluster->members[cluster->member_count++] = member;
+    conf_members_unique(cluster, errors);
+    return 0;
+}
+
+int conf_members_check(const struct conf_node *node, uint16_t default_port,
+                       struct conf_errors *errors, struct conf_cluster *cluster)
+{
+    const struct conf_node *list = conf_position_find(node, "members");
+    size_t count = conf_members_count(list);
+    if (count == 0) {
+        conf_errors_add(errors, conf_position_at(node, "members"),
+                        "a cluster without members; list its servers");
+        return 0;
+    }
+    if (count > HOMING_MEMBERS_MAX) {
+        conf_errors_add(errors, list->at, "%zu members; a cluster has at most %d", count,
+                        HOMING_MEMBERS_MAX);
+        return 0;
+    }
+    cluster->members = calloc(count, sizeof *cluster->members);
+    if (cluster->members == NULL)
+        return -ENOMEM;
+    int r = 0;
+    for (const struct conf_node *child = list->first; child != NULL && r == 0; child = child->next)
+        r = conf_members_add(child, default_port, errors, cluster);
+    return r;
+}
+
+int conf_networks_check(const struct conf_node *node, struct conf_errors *errors,
+                        struct conf_cluster *cluster)
+{
+    size_t count = conf_members_count(node);
+    if (node == NULL)
+        return 0;
+    if (count == 0) {
+        conf_errors_add(
+            errors, node->at,
+            "allowed_networks is empty and would allow nothing; list networks or remove it");
+        return 0;
+    }
+    cluster->allowed_networks = calloc(count, sizeof *cluster->allowed_networks);
+    if (cluster->allowed_networks == NULL)
+        return -ENOMEM;
+    for (const struct conf_node *child = node->first; child != NULL; child = child->next) {
+        struct conf_network *network = &cluster->allowed_networks[cluster->allowed_network_count++];
+        const char *wrong = conf_value_network(child->text, network);
+        if (wrong != NULL)
+            conf_errors_add(errors, child->at, "allowed network '%.100s' %s", child->text, wrong);
+    }
+    return 0;
+}
+
+void conf_members_agree(struct conf_errors *errors, const struct conf_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->member_count; i++) {
+        const struct conf_member *member = &cluster->members[i];
+        struct conf_host host;
+        if (conf_value_host(member->host, &host) != NULL || host.family == 0)
+            continue;
+        if (cluster->timing.family != CONF_FAMILY_AUTO && host.family != cluster->timing.family)
+            conf_errors_add(errors, member->at,
+                            "member '%s' is no IPv%d address, as family asks; change one of them",
+                            member->host, (int)cluster->timing.family);
+        if (!conf_address_allowed(cluster, host.family, host.bytes))
+            conf_errors_add(errors, member->at,
+                            "member '%s' is in none of allowed_networks; change one of them",
+                            member->host);
+    }
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf_value.c - as conf_value.h says.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "agent/conf/value.h"
+#include "proto/name.h"
+
+struct conf_unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* Digits, no sign: *ret_rest points behind them. 15 digits: no factor here makes them overflow. */
+static bool conf_value_digits(const char *text, uint64_t *ret_number, const char **ret_rest)
+{
+    uint64_t number = 0;
+    size_t count = 0;
+    for (; text[count] >= '0' && text[count] <= '9'; count++) {
+        if (count == 15)
+            return false;
+        number = number * 10 + (uint64_t)(text[count] - '0');
+    }
+    *ret_number = number;
+    *ret_rest = text + count;
+    return count != 0;
+}
+
+static bool conf_value_factor(const struct conf_unit *units, const char *name, uint64_t *ret_factor)
+{
+    for (; units->name != NULL; units++) {
+        if (strcmp(units->name, name) == 0) {
+            *ret_factor = units->factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *conf_value_duration(const char *text, uint64_t *ret_ms)
+{
+    static const struct conf_unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {NULL, 0}};
+    uint64_t number, factor;
+    const char *rest;
+    if (!conf_value_digits(text, &number, &rest))
+        return "is not a duration; write an integer and ms, s or m, as in 250ms";
+    if (*rest == '\0')
+        return "has no unit; write ms, s or m behind it, as in 250ms";
+    if (!conf_value_factor(units, rest, &factor))
+        return "is not a duration; the units are ms, s and m, as in 250ms";
+    *ret_ms = number * factor;
+    return NULL;
+}
+
+const char *conf_value_size(const char *text, uint64_t *ret_bytes)
+{
+    static const struct conf_unit units[] = {
+        {"B", 1},        {"kB", 1 << 10},           {"MB", 1 << 20},
+        {"GB", 1 << 30}, {"TB", (uint64_t)1 << 40}, {NULL, 0},
+    };
+    uint64_t number, factor;
+    const char *rest;
+    if (!conf_value_digits(text, &number, &rest))
+        return "is not a size; write an integer and B, kB, MB, GB or TB, as in 16MB";
+    if (*rest == '\0')
+        return "has no unit; write B, kB, MB, GB or TB behind it, as in 16MB";
+    if (!conf_value_factor(units, rest, &factor))
+        return "is not a size; the units are B, kB, MB, GB and TB, as in 16MB";
+    if (number > UINT64_MAX / factor)
+        return "is too large";
+    *ret_bytes = number * factor;
+    return NULL;
+}
+
+const char *conf_value_number(const char *text, uint64_t *ret_number)
+{
+    uint64_t number;
+    const char *rest;
+    if (!conf_value_digits(text, &number, &rest) || *rest != '\0')
+        return "is not a number; write digits only";
+    *ret_number = number;
+    return NULL;
+}
+
+const char *conf_value_bool(const char *text, bool *ret_value)
+{
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return "is neither true nor false; write one of them";
+    *ret_value = *text == 't';
+    return NULL;
+}
+
+static uint8_t conf_value_literal(const char *text, uint8_t bytes[16])
+{
+    memset(bytes, 0, 16);
+    if (inet_pton(AF_INET, text, bytes) == 1)
+        return 4;
+    return inet_pton(AF_INET6, text, bytes) == 1 ? 6 : 0;
+}
+
+static bool conf_value_has_host_bits(const struct conf_network *network)
+{
+    for (unsigned bit = network->bits; bit < 128; bit++)
+        if (network->bytes[bit / 8] & (0x80 >> bit % 8))
+            return true;
+    return false;
+}
+
+const char *conf_value_network(const char *text, struct conf_network *ret_network)
+{
+    struct conf_network network;
+    char address[INET6_ADDRSTRLEN];
+    uint64_t bits = 0;
+    const char *slash = strchr(text, '/');
+    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    if (len >= sizeof address)
+        return "is not a network; write address/bits, as in 10.0.0.0/8";
+    memcpy(address, text, len);
+    address[len] = '\0';
+    network.family = conf_value_literal(address, network.bytes);
+    if (network.family == 0 || (slash != NULL && conf_value_number(slash + 1, &bits) != NULL))
+        return "is not a network; write address/bits, as in 10.0.0.0/8";
+    unsigned most = network.family == 4 ? 32 : 128;
+    if (bits > most)
+        return "has more bits than the address; at most 32 with IPv4, 128 with IPv6";
+    network.bits = (uint8_t)(slash != NULL ? bits : most);
+    if (conf_value_has_host_bits(&network))
+        return "is an address inside a network; set the bits beyond its prefix to 0";
+    *ret_network = network;
+    return NULL;
+}
+
+/* 10.0.0.256 is a well-formed name, and never a good one. */
+static bool conf_value_looks_numeric(const char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0 && text[len - 1] == '.')
+        len--;
+    while (len > 0 && text[len - 1] >= '0' && text[len - 1] <= '9')
+        len--;
+    return len != strlen(text) && (len == 0 || text[len - 1] == '.');
+}
+
+const char *conf_value_host(const char *text, struct conf_host *ret_host)
+{
+    struct conf_host host;
+    struct name name;
+    host.family = conf_value_literal(text, host.bytes);
+    if (host.family != 0) {
+        inet_ntop(host.family == 4 ? AF_INET : AF_INET6, host.bytes, host.text, sizeof host.text);
+    } else {
+        if (conf_value_looks_numeric(text))
+            return "is not an IPv4 address; write four numbers of 0 to 255";
+        if (!name_valid(text) || !name_canonical(text, &name))
+            return "is not a host; write a DNS name or an address";
+        memcpy(host.text, name.words, name.len);
+        host.text[name.len] = '\0';
+    }
+    *ret_host = host;
+    return NULL;
+}
+
+const char *conf_value_port(const char *text, uint16_t *ret_port)
+{
+    uint64_t port;
+    if (conf_value_number(text, &port) != NULL || port == 0 || port > 65535)
+        return "is not a port; write a number of 1 to 65535";
+    *ret_port = (uint16_t)port;
+    return NULL;
+}
+
+/* [v6] or [v6]:port; `text` points behind the bracket. */
+static const char *conf_value_bracketed(const char *text, char *host, const char **ret_port)
+{
+    const char *close = strchr(text, ']');
+    if (close == NULL || close - text >= INET6_ADDRSTRLEN || (close[1] != '\0' && close[1] != ':'))
+        return "is not [address]:port; write it so, in quotes";
+    memcpy(host, text, (size_t)(close - text));
+    host[close - text] = '\0';
+    uint8_t bytes[16];
+    if (conf_value_literal(host, bytes) != 6)
+        return "has no IPv6 address in its brackets; names and IPv4 addresses need none";
+    *ret_port = close[1] == ':' ? close + 2 : NULL;
+    return NULL;
+}
+
+static const char *conf_value_split(const char *text, char *host, const char **ret_port)
+{
+    if (*text == '[')
+        return conf_value_bracketed(text + 1, host, ret_port);
+    const char *colon = strchr(text, ':');
+    bool bare_v6 = colon != NULL && strchr(colon + 1, ':') != NULL;
+    size_t len = colon != NULL && !bare_v6 ? (size_t)(colon - text) : strlen(text);
+    if (len >= CONF_HOST_MAX)
+        return "is too long for a host";
+    memcpy(host, text, len);
+    host[len] = '\0';
+    *ret_port = colon != NULL && !bare_v6 ? colon + 1 : NULL;
+    return NULL;
+}
+
+const char *conf_value_member(const char *text, struct conf_host *ret_host, uint16_t *ret_port)
+{
+    char host[CONF_HOST_MAX];
+    const char *port;
+    uint16_t number;
+    const char *wrong = conf_value_split(text, host, &port);
+    if (wrong == NULL && port != NULL && conf_value_port(port, &number) != NULL)
+        wrong = "has no good port; write a number of 1 to 65535 behind the colon";
+    if (wrong == NULL)
+        wrong = conf_value_host(host, ret_host);
+    if (wrong == NULL && port != NULL)
+        *ret_port = number;
+    return wrong;
+}
+
+static bool conf_value_is_space(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static const char *conf_value_skip_space(const char *text)
+{
+    while (conf_value_is_space(*text))
+        text++;
+    return text;
+}
+
+/* Behind the value that begins at `text`; NULL: its quote is never closed. */
+static const char *conf_value_skip_value(const char *text)
+{
+    bool quoted = *text == '\'';
+    for (text += quoted; *text != '\0'; text++) {
+        if (*text == '\\' && text[1] != '\0')
+            text++;
+        else if (quoted ? *text == '\'' : conf_value_is_space(*text))
+            return text + quoted;
+    }
+    return quoted ? NULL : text;
+}
+
+const char *conf_value_keyword(const char *text, struct conf_keyword *ret_keyword)
+{
+    struct conf_keyword keyword = {.at = conf_value_skip_space(text)};
+    const char *at = keyword.at;
+    while (*at != '\0' && *at != '=' && !conf_value_is_space(*at))
+        at++;
+    keyword.len = (size_t)(at - keyword.at);
+    keyword.next = at = conf_value_skip_space(at);
+    *ret_keyword = keyword;
+    if (*keyword.at == '\0')
+        return NULL;
+    if (keyword.len == 0 || *at != '=')
+        return "is not libpq's 'keyword=value' from here on; quote values that hold spaces";
+    ret_keyword->value = conf_value_skip_space(at + 1);
+    ret_keyword->next = conf_value_skip_value(ret_keyword->value);
+    if (ret_keyword->next == NULL)
+        return "has a quote here that is never closed; write a second '";
+    ret_keyword->value_len = (size_t)(ret_keyword->next - ret_keyword->value);
+    return NULL;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * history.c - see history.h.
+ */
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/daemon/history.h"
+
+struct history_entry *history_add(struct history *h, uint64_t now_ms, const char *cluster,
+                                  const char *event, const char *text)
+{
+    struct history_entry *entry = &h->at[h->count++ % HISTORY_MAX];
+
+    entry->at_ms = now_ms;
+    snprintf(entry->cluster, sizeof(entry->cluster), "%s", cluster);
+    snprintf(entry->event, sizeof(entry->event), "%s", event);
+    snprintf(entry->text, sizeof(entry->text), "%s", text);
+    entry->is_switch = false;
+    return entry;
+}
+
+static bool is_wanted(const struct history_entry *entry, const char *cluster)
+{
+    return !cluster || strncmp(entry->cluster, cluster, sizeof(entry->cluster) - 1) == 0;
+}
+
+struct history_switch *history_last_switch(struct history *h, const char *cluster)
+{
+    uint64_t first = h->count > HISTORY_MAX ? h->count - HISTORY_MAX : 0;
+
+    for (uint64_t i = h->count; i > first; i--) {
+        struct history_entry *entry = &h->at[(i - 1) % HISTORY_MAX];
+        if (entry->is_switch && is_wanted(entry, cluster))
+            return &entry->change;
+    }
+    return NULL;
+}
+
+static void put_ms(struct msg_writer *w, const char *key, int64_t ms)
+{
+    if (ms >= 0)
+        msg_put_key_uint(w, key, (uint64_t)ms);
+    else
+        msg_put_key_nil(w, key);
+}
+
+static void put_severed(struct msg_writer *w, const struct history_switch *at)
+{
+    if (!at->ordered) {
+        msg_put_key_nil(w, "sever");
+        return;
+    }
+    msg_put_str(w, "sever");
+    msg_put_map(w, 9);
+    msg_put_key_bool(w, "done", at->severed);
+    put_ms(w, "order_ms", at->order_ms);
+    msg_put_key_uint(w, "severed", at->aborted);
+    msg_put_key_uint(w, "would_sever", at->would_abort);
+    msg_put_key_uint(w, "not_severed", at->not_aborted);
+    msg_put_key_uint(w, "processes", at->processes);
+    msg_put_key_uint(w, "sweep_us", at->sweep_us);
+    msg_put_key_uint(w, "redirected", at->redirected);
+    msg_put_key_uint(w, "would_redirect", at->would_redirect);
+}
+
+static void put_switch(struct msg_writer *w, const struct history_switch *at)
+{
+    msg_put_map(w, 12);
+    msg_put_key_str(w, "from", at->from);
+    msg_put_key_str(w, "to", at->to);
+    msg_put_key_str(w, "term", at->term);
+    msg_put_key_str(w, "reason", at->reason);
+    msg_put_key_str(w, "evidence", at->evidence);
+    put_ms(w, "old_writer_silent_ms", at->silent_ms);
+    put_ms(w, "answer_ms", at->answer_ms);
+    put_ms(w, "publish_ms", at->publish_ms);
+    msg_put_key_str(w, "loss", at->loss);
+    msg_put_key_uint(w, "loss_bytes", at->loss_bytes);
+    msg_put_key_bool(w, "loss_exact", at->loss_exact);
+    put_severed(w, at);
+}
+
+static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct msg_writer *w)
+{
+    msg_put_map(w, 5);
+    msg_put_key_uint(w, "ago_ms", now_ms - entry->at_ms);
+    msg_put_key_str(w, "cluster", entry->cluster);
+    msg_put_key_str(w, "event", entry->event);
+    msg_put_key_str(w, "text", entry->text);
+    if (entry->is_switch) {
+        msg_put_str(w, "switch");
+        put_switch(w, &entry->change);
+    } else {
+        msg_put_key_nil(w, "switch");
+    }
+}
+
+void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,
+                 struct msg_writer *w)
+{
+    uint64_t first = h->count > HISTORY_MAX ? h->count - HISTORY_MAX : 0;
+    uint32_t wanted = 0, skip;
+
+    for (uint64_t i = first; i < h->count; i++)
+        wanted += is_wanted(&h->at[i % HISTORY_MAX], cluster);
+    skip = wanted > limit ? wanted - limit : 0;
+
+    msg_put_array(w, wanted - skip);
+    for (uint64_t i = first; i < h->count; i++) {
+        const struct history_entry *entry = &h->at[i % HISTORY_MAX];
+        if (!is_wanted(entry, cluster))
+            continue;
+        if (skip)
+            skip--;
+        else
+            put_entry(entry, now_ms, w);
+    }
+}
+
+void history_put_newest(const struct history *h, struct msg_writer *w)
+{
+    const struct history_entry *entry = &h->at[(h->count - 1) % HISTORY_MAX];
+
+    put_entry(entry, entry->at_ms, w);
+}

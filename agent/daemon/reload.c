@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run_reload.c - exchanges the configuration: all or nothing.
+ *
+ * 1. All that can fail (reading, checking, memory, descriptors) happens first, on the side; the
+ *    exchange itself cannot fail and is done within one turn of the loop.
+ * 2. A cluster that did not change keeps its object: probe, reports, verdict. One that did gets a
+ *    new object, which inherits what the old one knows.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/daemon/parts.h"
+
+struct plan {
+    struct run_conf *held;
+    struct run_cluster **clusters; /* in the new configuration's order */
+    struct run_cluster **from;     /* the old object of each; equal to it: unchanged; NULL: new */
+    uint32_t count;
+    struct view *view; /* larger; NULL: the one in force has room */
+};
+
+/* ---- what did not change ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_timing(const struct conf_timing *a, const struct conf_timing *b)
+{
+    return a->interval_ms == b->interval_ms && a->fast_interval_ms == b->fast_interval_ms &&
+           a->timeout_ms == b->timeout_ms && a->max_stale_ms == b->max_stale_ms &&
+           a->hold_ms == b->hold_ms && a->keepalive_ms == b->keepalive_ms &&
+           a->sever_spread_ms == b->sever_spread_ms && a->max_switches == b->max_switches &&
+           a->max_lag == b->max_lag && a->mode == b->mode && a->family == b->family;
+}
+
+static bool same_members(const struct conf_cluster *a, const struct conf_cluster *b)
+{
+    if (a->member_count != b->member_count)
+        return false;
+    for (uint32_t i = 0; i < a->member_count; i++)
+        if (strcmp(a->members[i].host, b->members[i].host) != 0 ||
+            a->members[i].port != b->members[i].port ||
+            a->members[i].failover != b->members[i].failover)
+            return false;
+    return true;
+}
+
+static bool same_endpoint(const struct conf_endpoint *a, const struct conf_endpoint *b)
+{
+    if (a->name_count != b->name_count || a->role != b->role || a->mode != b->mode ||
+        a->hold_ms != b->hold_ms)
+        return false;
+    for (uint32_t i = 0; i < a->name_count; i++)
+        if (strcmp(a->names[i], b->names[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool same_endpoints(const struct conf_cluster *a, const struct conf_cluster *b)
+{
+    if (a->endpoint_count != b->endpoint_count)
+        return false;
+    for (uint32_t i = 0; i < a->endpoint_count; i++)
+        if (!same_endpoint(&a->endpoints[i], &b->endpoints[i]))
+            return false;
+    return true;
+}
+
+static bool same_networks(const struct conf_cluster *a, const struct conf_cluster *b)
+{
+    if (a->allowed_network_count != b->allowed_network_count)
+        return false;
+    for (uint32_t i = 0; i < a->allowed_network_count; i++) {
+        const struct conf_network *x = &a->allowed_networks[i], *y = &b->allowed_networks[i];
+        if (x->family != y->family || x->bits != y->bits ||
+            memcmp(x->bytes, y->bytes, sizeof(x->bytes)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster *b)
+{
+    return strcmp(a->engine, b->engine) == 0 && same_text(a->connection, b->connection) &&
+           same_text(a->password_file, b->password_file) &&
+           a->sever_untagged == b->sever_untagged && same_timing(&a->timing, &b->timing) &&
+           same_members(a, b) && same_endpoints(a, b) && same_networks(a, b);
+}
+
+/* Members that refused our credentials are not asked again before a reload: this is it. */
+static bool is_denied(const struct run_cluster *rc)
+{
+    for (uint32_t i = 0; i < rc->conf->member_count; i++)
+        if (rc->mind.topo.at[i].kind == REPORT_DENIED)
+            return true;
+    return false;
+}
+
+/* ---- the plan ---- */
+
+static struct run_cluster *find_old(const struct run *run, uint32_t likely, const char *name)
+{
+    if (likely < run->cluster_count && strcmp(run->clusters[likely]->conf->name, name) == 0)
+        return run->clusters[likely];
+    return run_cluster_find(run, name);
+}
+
+static int plan_clusters(struct run *run, struct plan *plan)
+{
+    const struct conf *conf = plan->held->conf;
+
+    plan->clusters = calloc(conf->cluster_count + 1, sizeof(*plan->clusters));
+    plan->from = calloc(conf->cluster_count + 1, sizeof(*plan->from));
+    if (!plan->clusters || !plan->from)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < conf->cluster_count; i++, plan->count++) {
+        struct run_cluster *old = find_old(run, i, conf->clusters[i].name);
+        plan->from[i] = plan->clusters[i] = old;
+        if (!old || is_denied(old) || !same_cluster(old->conf, &conf->clusters[i]))
+            plan->clusters[i] = run_cluster_new(run, plan->held, &conf->clusters[i]);
+        if (!plan->clusters[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static uint32_t count_new_names(const struct run *run, const struct conf_cluster *conf)
+{
+    struct view_entry entry;
+    uint32_t count = 0;
+
+    for (uint32_t e = 0; e < conf->endpoint_count; e++)
+        for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
+            count += !run_view_read(run, conf->endpoints[e].names[n], &entry);
+    return count;
+}
+
+/* Numbers the new clusters with what is free in the view. False: not enough is. */
+static bool plan_numbers(const struct run *run, struct plan *plan)
+{
+    uint32_t room = view_writer(run->view)->cluster_count, next = 0;
+    bool *used = calloc(room + 1, sizeof(*used));
+
+    if (!used)
+        return false;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->from[i]) {
+            plan->clusters[i]->index = plan->from[i]->index;
+            used[plan->clusters[i]->index] = true;
+        }
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (plan->from[i])
+            continue;
+        while (next < room && used[next])
+            next++;
+        plan->clusters[i]->index = next++;
+    }
+    free(used);
+    return next <= room;
+}
+
+static int plan_view(struct run *run, struct plan *plan)
+{
+    uint32_t names = view_writer(run->view)->names;
+
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->clusters[i] != plan->from[i])
+            names += count_new_names(run, plan->clusters[i]->conf);
+    if (plan_numbers(run, plan) && names <= view_writer(run->view)->slot_count / 2)
+        return 0;
+    plan->view = view_new(names, plan->count + RUN_SPARE_CLUSTERS);
+    return plan->view ? 0 : -errno;
+}
+
+/* Forgets a plan; what it made for itself is freed unless it was carried out. */
+static void plan_drop(struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->clusters[i] != plan->from[i])
+            run_cluster_free(plan->clusters[i]);
+    if (plan->view)
+        view_free(plan->view);
+    free(plan->clusters);
+    free(plan->from);
+    run_conf_unref(plan->held);
+}
+
+/* ---- the exchange ---- */
+
+static bool has_name(const struct conf_cluster *conf, const char *name)
+{
+    for (uint32_t e = 0; e < conf->endpoint_count; e++)
+        for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
+            if (strcmp(conf->endpoints[e].names[n], name) == 0)
+                return true;
+    return false;
+}
+
+/* Names of `old` that no cluster has any more. A name that moved is the new cluster's by now. */
+static void remove_names(struct run *run, const struct run_cluster *old,
+                         struct run_cluster *const *by_index)
+{
+    for (uint32_t e = 0; e < old->conf->endpoint_count; e++)
+        for (uint32_t n = 0; n < old->conf->endpoints[e].name_count; n++) {
+            const char *text = old->conf->endpoints[e].names[n];
+            struct view_entry entry;
+            struct name name;
+            if (!run_view_read(run, text, &entry) || !name_canonical(text, &name))
+                continue;
+            if (!by_index[entry.cluster] || !has_name(by_index[entry.cluster]->conf, text))
+                view_write_gone(view_writer(run->view), &name);
+        }
+}
+
+/* By number in the view; NULL: nobody's. */
+static struct run_cluster **list_by_index(const struct run *run)
+{
+    struct run_cluster **list = calloc(view_writer(run->view)->cluster_count + 1, sizeof(*list));
+
+    for (uint32_t i = 0; list && i < run->cluster_count; i++)
+        list[run->clusters[i]->index] = run->clusters[i];
+    return list;
+}
+
+/* The old objects that are not in use any more, and their names. */
+static void end_old(struct run *run, struct run_cluster **old, uint32_t count, bool new_view)
+{
+    struct run_cluster **by_index = new_view ? NULL : list_by_index(run);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (old[i]->kept)
+            continue;
+        if (by_index) {
+            remove_names(run, old[i], by_index);
+            if (!by_index[old[i]->index])
+                view_write_members(view_writer(run->view), old[i]->index, NULL, 0);
+        }
+        run_cluster_free(old[i]);
+    }
+    free(by_index);
+}
+
+static void begin_new(struct plan *plan, bool new_view)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct run_cluster *rc = plan->clusters[i];
+        rc->kept = rc == plan->from[i];
+        if (new_view)
+            rc->index = i;
+        if (!plan->from[i])
+            run_cluster_start(rc);
+        else if (!rc->kept)
+            run_cluster_inherit(rc, plan->from[i]);
+        else if (new_view)
+            run_publish(rc);
+    }
+}
+
+static void exchange(struct run *run, struct plan *plan)
+{
+    struct run_cluster **old = run->clusters;
+    uint32_t old_count = run->cluster_count;
+    struct view *old_view = plan->view ? run->view : NULL;
+
+    for (uint32_t i = 0; i < old_count; i++)
+        old[i]->kept = false;
+    run->clusters = plan->clusters;
+    run->cluster_count = plan->count;
+    if (plan->view)
+        run->view = plan->view;
+    begin_new(plan, plan->view != NULL);
+    view_write_heartbeat(view_writer(run->view), loop_now_ms(run->loop));
+    end_old(run, old, old_count, plan->view != NULL);
+    if (old_view)
+        view_free(old_view);
+    free(old);
+    free(plan->from);
+    run_conf_unref(run->held);
+    run->held = plan->held;
+    run_check_descriptors(run);
+    run_bound_memory(run);
+}
+
+/* ---- the way in ---- */
+
+static int load(struct run *run, FILE *lines, struct conf **ret_conf)
+{
+    const struct conf *now = run->held->conf;
+    struct conf *conf;
+    int rv = conf_load(now->file, lines, &conf);
+
+    if (rv < 0)
+        return rv;
+    if (same_text(conf->run_dir, now->run_dir) && same_text(conf->state_dir, now->state_dir)) {
+        *ret_conf = conf;
+        return 0;
+    }
+    fprintf(lines, "%s: run_dir and state_dir cannot change while the agent runs: restart it\n",
+            now->file);
+    conf_free(conf);
+    return -EINVAL;
+}
+
+static int try_reload(struct run *run, FILE *lines)
+{
+    struct plan plan = {.held = calloc(1, sizeof(*plan.held))};
+    int rv;
+
+    if (!plan.held)
+        return -ENOMEM;
+    plan.held->refs = 1;
+    rv = load(run, lines, &plan.held->conf);
+    if (rv == 0)
+        rv = plan_clusters(run, &plan);
+    if (rv == 0)
+        rv = plan_view(run, &plan);
+    if (rv == 0)
+        exchange(run, &plan);
+    else
+        plan_drop(&plan);
+    return rv;
+}
+
+static void say(const struct run *run, int rv, const char *lines)
+{
+    const char *file = run->held->conf->file;
+
+    if (rv == 0)
+        log_event(LOG_INFO, "reloaded", "configuration reloaded", LOG_STR("file", file),
+                  LOG_INT("clusters", run->cluster_count),
+                  LOG_STR("warnings", lines[0] ? lines : NULL));
+    else
+        log_event(LOG_ERROR, "reload_failed", "the old configuration stays", LOG_STR("file", file),
+                  LOG_STR("error", strerror(-rv)), LOG_STR("lines", lines));
+}
+
+int run_reload(struct run *run, char **ret_lines)
+{
+    size_t size = 0;
+    FILE *lines;
+    int rv;
+
+    *ret_lines = NULL;
+    lines = open_memstream(ret_lines, &size);
+    if (!lines)
+        return -ENOMEM;
+    rv = try_reload(run, lines);
+    fclose(lines);
+    say(run, rv, *ret_lines ? *ret_lines : "");
+    return rv;
+}

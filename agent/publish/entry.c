@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * answer.c - see answer.h.
+ *
+ * 1. The address handed out is the one that the probe itself is connected to: another of the same
+ *    host was never seen to work. For the other family there is only what the name resolved to.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/publish/entry.h"
+
+#define SAME(cluster_state, view_state)                                                            \
+    _Static_assert((int)(cluster_state) == (int)(view_state), "both count alike")
+SAME(CLUSTER_UNKNOWN, VIEW_STATE_UNKNOWN);
+SAME(CLUSTER_STEADY, VIEW_STATE_STEADY);
+SAME(CLUSTER_SUSPECT, VIEW_STATE_SUSPECT);
+SAME(CLUSTER_NO_WRITER, VIEW_STATE_NO_WRITER);
+SAME(CLUSTER_AMBIGUOUS, VIEW_STATE_AMBIGUOUS);
+SAME(CLUSTER_FROZEN, VIEW_STATE_FROZEN);
+SAME(CLUSTER_STALE, VIEW_STATE_STALE);
+SAME(CLUSTER_STATE_COUNT, VIEW_STATE_COUNT);
+
+/* The member's flags under this verdict. */
+static uint8_t member_flags(const struct verdict *v, uint32_t member)
+{
+    uint32_t bit = 1u << member;
+    uint8_t flags = 0;
+
+    if (member == v->writer)
+        flags |= VIEW_MEMBER_WRITER;
+    if (v->demoted & bit)
+        flags |= VIEW_MEMBER_DEMOTED;
+    if ((v->readers & bit) || (!v->readers && member == v->writer))
+        flags |= VIEW_MEMBER_READER;
+    return flags;
+}
+
+/* The view's order: what a reader needs most must not be what is cut off. */
+static uint32_t flags_rank(uint8_t flags)
+{
+    if (flags & VIEW_MEMBER_WRITER)
+        return 0;
+    if (flags & VIEW_MEMBER_DEMOTED)
+        return 1;
+    return flags & VIEW_MEMBER_READER ? 2 : 3;
+}
+
+static uint32_t put_member(const struct probe_member *member, uint32_t index, uint8_t flags,
+                           struct view_address *ret, uint32_t room)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < member->address_count && n < room; i++) {
+        const struct address *from = &member->addresses[i];
+        struct view_address *to = &ret[n++];
+
+        memset(to, 0, sizeof(*to));
+        memcpy(to->bytes, from->bytes, from->family == 4 ? 4 : 16);
+        to->family = from->family;
+        to->flags = flags;
+        to->port = from->port;
+        to->member = (uint16_t)index;
+        snprintf(to->text, sizeof(to->text), "%s", from->text);
+    }
+    return n;
+}
+
+uint32_t answer_addresses(const struct verdict *verdict, const struct probe_member *members,
+                          uint32_t count, struct view_address *ret)
+{
+    uint32_t n = 0;
+
+    for (uint32_t rank = 0; rank < 4; rank++)
+        for (uint32_t m = 0; m < count; m++) {
+            uint8_t flags = member_flags(verdict, m);
+            if (flags_rank(flags) == rank)
+                n += put_member(&members[m], m, flags, ret + n, HOMING_VIEW_ADDRESSES_MAX - n);
+        }
+    return n;
+}
+
+/* The address of `family` to hand out: the probe's own, or the smallest, so that resolvers that
+ * rotate their answers do not make ours change. */
+static const struct address *pick(const struct probe_member *member, uint8_t family)
+{
+    const struct address *best = NULL;
+    size_t len = family == 4 ? 4 : 16;
+
+    if (member->connected && member->connected->family == family)
+        return member->connected;
+    for (uint32_t i = 0; i < member->address_count; i++) {
+        const struct address *at = &member->addresses[i];
+        if (at->family == family && (!best || memcmp(at->bytes, best->bytes, len) < 0))
+            best = at;
+    }
+    return best;
+}
+
+void answer_fill(const struct verdict *verdict, const struct probe_member *members,
+                 struct view_entry *ret_entry)
+{
+    const struct address *v4 = NULL, *v6 = NULL, *preferred;
+
+    if (verdict->writer != MEMBER_NONE) {
+        v4 = pick(&members[verdict->writer], 4);
+        v6 = pick(&members[verdict->writer], 6);
+    }
+    preferred = v4 ? v4 : v6;
+    if (v4 && v6 && members[verdict->writer].connected)
+        preferred = members[verdict->writer].connected;
+
+    snprintf(ret_entry->text4, sizeof(ret_entry->text4), "%.15s", v4 ? v4->text : "");
+    snprintf(ret_entry->text6, sizeof(ret_entry->text6), "%.45s", v6 ? v6->text : "");
+    ret_entry->family = preferred ? preferred->family : 4;
+    ret_entry->port = preferred ? preferred->port : 0;
+    ret_entry->state = preferred ? (enum view_state)verdict->state : VIEW_STATE_UNKNOWN;
+}
+
+/* FNV-1a: names an answer for ourselves; nobody gains by a collision. */
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+uint64_t answer_hash(enum view_role role, const struct view_entry *entry,
+                     const struct view_address *at, uint32_t count)
+{
+    uint64_t hash = 0xcbf29ce484222325ull;
+
+    if (entry->state == VIEW_STATE_UNKNOWN)
+        return 0;
+    if (role == VIEW_ROLE_WRITER) {
+        hash = hash_bytes(hash, entry->text4, strlen(entry->text4) + 1);
+        hash = hash_bytes(hash, entry->text6, strlen(entry->text6) + 1);
+        return hash_bytes(hash, &entry->port, sizeof(entry->port)) | 1;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (at[i].flags & VIEW_MEMBER_READER) {
+            hash = hash_bytes(hash, at[i].text, strlen(at[i].text) + 1);
+            hash = hash_bytes(hash, &at[i].port, sizeof(at[i].port));
+        }
+    return hash | 1;
+}

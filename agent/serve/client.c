@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * client.c - see client.h.
+ *
+ * 1. Descriptors that a client sends are never received: recv() has no place for them, and the
+ *    kernel discards them.
+ * 2. A descriptor that we sent counts against our own RLIMIT_NOFILE until it is received: a client
+ *    that asks for another one before has gone.
+ */
+#include "config.h"
+
+#include "agent/serve/client.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    /* Read at once. Requests have some 20 to 100 bytes. */
+    CLIENT_READ_SIZE = 512
+};
+
+struct client {
+    struct client_env *env;
+    struct client_link link;
+    struct loop_io *io;
+    struct loop_timer *deadline;
+    int fd;
+    enum serve_socket socket;
+    struct serve_peer peer;
+    struct msg_parser parser;
+    uint8_t in[CLIENT_READ_SIZE]; /* in[in_at..in_len): read, not parsed yet */
+    size_t in_at;
+    size_t in_len;
+    uint8_t *out; /* out[out_at..out_len): to be sent */
+    size_t out_at;
+    size_t out_len;
+    bool ended;    /* it will send no more */
+    bool watching; /* it wants notifications */
+    bool timed;    /* the deadline runs */
+    bool partial;  /* the parser holds the beginning of a request */
+    bool sent_fd;
+    bool waiting; /* its reply comes later; until then nothing more is read */
+    bool doomed;  /* dropped at the next turn */
+};
+
+static size_t client_pending(const struct client *c)
+{
+    return c->out_len - c->out_at;
+}
+
+static void client_start_deadline(struct client *c)
+{
+    if (c->doomed)
+        return;
+    loop_timer_set(c->deadline, HOMING_CLIENT_DEADLINE_MS);
+    c->timed = true;
+}
+
+static void client_stop_deadline(struct client *c)
+{
+    loop_timer_stop(c->deadline);
+    c->timed = false;
+}
+
+/* ---- sending ---- */
+
+static ssize_t client_write(const struct client *c, const void *data, size_t len, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    if (fd >= 0) {
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        m.msg_control = control.space;
+        m.msg_controllen = sizeof(control.space);
+    }
+    ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+static void client_forget_out(struct client *c)
+{
+    c->env->pending -= client_pending(c);
+    free(c->out);
+    c->out = NULL;
+    c->out_at = c->out_len = 0;
+}
+
+static bool client_keep(struct client *c, const void *data, size_t len)
+{
+    size_t had = client_pending(c);
+
+    if (len > CLIENT_PENDING_MAX - c->env->pending)
+        return false;
+    uint8_t *out = malloc(had + len);
+    if (!out)
+        return false;
+    if (had)
+        memcpy(out, c->out + c->out_at, had);
+    memcpy(out + had, data, len);
+    free(c->out);
+    c->out = out;
+    c->out_at = 0;
+    c->out_len = had + len;
+    c->env->pending += len;
+    return true;
+}
+
+/* Whether it may have another descriptor (2). */
+static bool client_read_last_fd(const struct client *c)
+{
+    int unread = 0;
+
+    return !c->sent_fd || (ioctl(c->fd, SIOCOUTQ, &unread) == 0 && unread == 0);
+}
+
+/* Sends now what can be sent now, and keeps the rest. The descriptor goes with the first byte, now
+ * or never: no room for that byte means that much was asked before, and nothing read. */
+static bool client_send(struct client *c, const void *data, size_t len, int fd)
+{
+    if (fd >= 0 && (client_pending(c) || !client_read_last_fd(c)))
+        return false;
+    ssize_t n = client_pending(c) ? 0 : client_write(c, data, len, fd);
+    if (n < 0 || (n == 0 && fd >= 0))
+        return false;
+    c->sent_fd |= fd >= 0;
+    return (size_t)n == len || client_keep(c, (const uint8_t *)data + n, len - (size_t)n);
+}
+
+static bool client_flush(struct client *c)
+{
+    ssize_t n = client_write(c, c->out + c->out_at, client_pending(c), -1);
+    if (n < 0)
+        return false;
+    c->out_at += (size_t)n;
+    c->env->pending -= (size_t)n;
+    if (client_pending(c) == 0) {
+        client_forget_out(c);
+        client_start_deadline(c); /* for the next request */
+    }
+    return true;
+}
+
+/* ---- answering ---- */
+
+static bool client_answer(struct client *c, const struct msg *msg)
+{
+    struct client_env *env = c->env;
+    struct msg_writer reply;
+    int fd = -1;
+
+    msg_writer_init(&reply, HOMING_REPLY_MAX);
+    env->fn(env->arg, c->socket, &c->peer, msg->id, msg->method, msg->params, &reply, &fd);
+    if (fd == SERVE_LATER) {
+        c->waiting = true;
+        msg_writer_done(&reply);
+        client_start_deadline(c);
+        return true;
+    }
+    if (msg_writer_finish(&reply) || reply.len == 0) {
+        msg_writer_reset(&reply);
+        msg_put_error(&reply, msg->id, MSG_ERROR_INTERNAL, "out of memory, or the reply too long");
+        fd = -1;
+    }
+    if (c->socket == SERVE_ADMIN && strcmp(msg->method, "watch") == 0)
+        c->watching = true;
+    bool sent = msg_writer_finish(&reply) == 0 && client_send(c, reply.data, reply.len, fd);
+    msg_writer_done(&reply);
+    client_start_deadline(c);
+    return sent;
+}
+
+/* Takes one message, or what there is of one, from what was read. */
+static bool client_parse(struct client *c)
+{
+    struct msg msg;
+    size_t used = 0;
+
+    switch (msg_parser_feed(&c->parser, c->in + c->in_at, c->in_len - c->in_at, &used, &msg)) {
+    case MSG_FED_MORE:
+        c->in_at = c->in_len;
+        c->partial = true;
+        return true;
+    case MSG_FED_MESSAGE:
+        c->in_at += used;
+        c->partial = false;
+        if (msg.kind == MSG_REQUEST)
+            return client_answer(c, &msg);
+        return msg.kind == MSG_NOTIFICATION; /* it wants no reply, and there is none we know */
+    default:
+        return false;
+    }
+}
+
+static bool client_read(struct client *c)
+{
+    ssize_t n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    c->in_at = 0;
+    c->in_len = (size_t)n;
+    c->ended = n == 0;
+    if (n > 0 && !c->timed)
+        client_start_deadline(c);
+    return n == 0 || client_parse(c);
+}
+
+/* ---- turns ---- */
+
+static bool client_turn(struct client *c)
+{
+    if (client_pending(c))
+        return client_flush(c);
+    return c->in_at < c->in_len ? client_parse(c) : client_read(c);
+}
+
+/* Says what the next turn waits for. False: there is none. What was read already is parsed when a
+ * reply to it could be sent. */
+static bool client_wait(struct client *c)
+{
+    bool busy = client_pending(c) || c->in_at < c->in_len;
+
+    if (c->doomed)
+        return true;
+    if (c->waiting) {
+        loop_io_set(c->io, 0);
+        return true;
+    }
+    if (!busy && c->ended)
+        return false;
+    if (!busy && c->watching && !c->partial)
+        client_stop_deadline(c);
+    loop_io_set(c->io, busy ? LOOP_WRITE : LOOP_READ);
+    return true;
+}
+
+static void client_ready(void *arg, int events)
+{
+    struct client *c = arg;
+
+    (void)events;
+    if (!client_turn(c) || !client_wait(c))
+        c->env->gone(c->env->gone_arg, c);
+}
+
+static void client_late(void *arg)
+{
+    struct client *c = arg;
+
+    c->env->gone(c->env->gone_arg, c);
+}
+
+/* Dropped from its timer, so that nobody who holds it now is surprised. */
+static void client_doom(struct client *c)
+{
+    c->doomed = true;
+    loop_io_set(c->io, 0);
+    loop_timer_set(c->deadline, 0);
+}
+
+void client_notify(struct client *c, const void *data, size_t len)
+{
+    if (!c->watching || c->doomed)
+        return;
+    if (client_pending(c) + len > CLIENT_WATCH_MAX || !client_send(c, data, len, -1)) {
+        client_doom(c);
+        return;
+    }
+    if (client_pending(c)) {
+        if (!c->timed)
+            client_start_deadline(c);
+        loop_io_set(c->io, LOOP_WRITE);
+    }
+}
+
+bool client_reply(struct client *c, const struct msg_writer *reply)
+{
+    if (!c->waiting || c->doomed)
+        return true;
+    c->waiting = false;
+    if (msg_writer_finish(reply) || !client_send(c, reply->data, reply->len, -1))
+        return false;
+    client_start_deadline(c);
+    return client_wait(c);
+}
+
+/* ---- coming and going ---- */
+
+struct client *client_new(struct client_env *env, int fd, enum serve_socket socket,
+                          const struct serve_peer *peer)
+{
+    struct client *c = calloc(1, sizeof(*c));
+    if (!c)
+        return NULL;
+    c->env = env;
+    c->socket = socket;
+    c->peer = *peer;
+    c->peer.number = ++env->number;
+    c->fd = -1;
+    msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
+    c->io = loop_io_new(env->loop, fd, client_ready, c);
+    c->deadline = loop_timer_new(env->loop, client_late, c);
+    if (!c->io || !c->deadline) {
+        client_free(c);
+        errno = ENOMEM;
+        return NULL;
+    }
+    c->fd = fd;
+    loop_io_set(c->io, LOOP_READ);
+    client_start_deadline(c);
+    return c;
+}
+
+void client_begin(struct client *c)
+{
+    client_ready(c, LOOP_READ);
+}
+
+void client_free(struct client *c)
+{
+    client_forget_out(c);
+    msg_parser_done(&c->parser);
+    loop_timer_free(c->deadline);
+    if (c->io)
+        loop_io_free(c->io);
+    if (c->fd >= 0)
+        close(c->fd);
+    free(c);
+}
+
+const struct serve_peer *client_peer(const struct client *c)
+{
+    return &c->peer;
+}
+
+enum serve_socket client_socket(const struct client *c)
+{
+    return c->socket;
+}
+
+struct client_link *client_link(struct client *c)
+{
+    return &c->link;
+}

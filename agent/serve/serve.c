@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * serve.c - see serve.h. Who may be a client; what is said with one is client.c's, and what the
+ * sockets are called is sockpath.c's.
+ *
+ * 1. Each socket has HOMING_CLIENTS_MAX places of its own: whatever happens on agent.sock, which
+ *    all may use, the operator gets in at admin.sock.
+ * 2. A uid has HOMING_CLIENTS_PER_UID_MAX of them; only on admin.sock, root and our own uid have no
+ *    such bound (on agent.sock, every container's root is uid 0). When all places are taken, the
+ *    oldest client of the uid that has most of them makes room: a few uids cannot keep others out.
+ */
+#include "config.h"
+
+#include "agent/serve/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/serve/client.h"
+#include "agent/base/sockpath.h"
+
+/* Of <asm-generic/socket.h> since Linux 6.16. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+enum {
+    /* Accepted per turn: a crowd at one socket must not hold up probes. */
+    SERVE_ACCEPT_BURST = 16,
+    /* Pause when descriptors or memory have run out: long enough not to spin, short enough to be
+     * there again before a shim's next attempt to attach (HOMING_ATTACH_PAUSE_MS). */
+    SERVE_PAUSE_MS = 100
+};
+
+/* How many clients a uid has on one socket; entries without any are free. */
+struct share {
+    uid_t uid;
+    uint32_t clients;
+};
+
+struct listener {
+    struct serve *serve;
+    enum serve_socket socket;
+    struct sockpath sock;
+    struct loop_io *io;
+    struct client *oldest;
+    struct client *newest;
+    uint32_t clients;
+    struct share shares[HOMING_CLIENTS_MAX];
+};
+
+struct serve {
+    struct client_env env;
+    struct listener listeners[SERVE_SOCKET_COUNT];
+    struct loop_timer *resume;
+    char *dirs[SERVE_SOCKET_COUNT];
+    bool takeover;
+    int reserve; /* given up for a moment to turn somebody away when descriptors run out */
+};
+
+static const struct {
+    const char *name;
+    mode_t mode;
+    mode_t dir_mode;
+} sockets[SERVE_SOCKET_COUNT] = {
+    [SERVE_AGENT] = {"agent.sock", 0666, 0755},
+    [SERVE_ADMIN] = {"admin.sock", 0660, 0750},
+};
+
+/* ---- shares ---- */
+
+static struct share *share_of(struct listener *l, uid_t uid)
+{
+    struct share *empty = NULL;
+
+    for (uint32_t i = 0; i < HOMING_CLIENTS_MAX; i++) {
+        if (l->shares[i].clients == 0)
+            empty = empty ? empty : &l->shares[i];
+        else if (l->shares[i].uid == uid)
+            return &l->shares[i];
+    }
+    if (empty)
+        empty->uid = uid;
+    return empty;
+}
+
+static const struct share *share_biggest(const struct listener *l)
+{
+    const struct share *biggest = &l->shares[0];
+
+    for (uint32_t i = 1; i < HOMING_CLIENTS_MAX; i++)
+        if (l->shares[i].clients > biggest->clients)
+            biggest = &l->shares[i];
+    return biggest;
+}
+
+static bool share_is_bounded(const struct listener *l, uid_t uid)
+{
+    return l->socket == SERVE_AGENT || (uid != 0 && uid != geteuid());
+}
+
+/* ---- clients come and go ---- */
+
+static void serve_add(struct listener *l, struct client *c)
+{
+    client_link(c)->older = l->newest;
+    client_link(c)->newer = NULL;
+    if (l->newest)
+        client_link(l->newest)->newer = c;
+    else
+        l->oldest = c;
+    l->newest = c;
+    l->clients++;
+    share_of(l, client_peer(c)->uid)->clients++;
+}
+
+static void serve_remove(void *arg, struct client *c)
+{
+    struct serve *serve = arg;
+    struct listener *l = &serve->listeners[client_socket(c)];
+    struct client_link *link = client_link(c);
+
+    if (link->older)
+        client_link(link->older)->newer = link->newer;
+    else
+        l->oldest = link->newer;
+    if (link->newer)
+        client_link(link->newer)->older = link->older;
+    else
+        l->newest = link->older;
+    l->clients--;
+    share_of(l, client_peer(c)->uid)->clients--;
+    client_free(c);
+}
+
+static void serve_remove_oldest_of(struct listener *l, uid_t uid)
+{
+    struct client *c = l->oldest;
+
+    while (c && client_peer(c)->uid != uid)
+        c = client_link(c)->newer;
+    if (c)
+        serve_remove(l->serve, c);
+}
+
+/* Whether a client of this uid may stay (2). */
+static bool serve_make_room(struct listener *l, uid_t uid)
+{
+    const struct share *own = share_of(l, uid);
+    uint32_t has = own ? own->clients : 0;
+
+    if (has >= HOMING_CLIENTS_PER_UID_MAX && share_is_bounded(l, uid))
+        return false;
+    if (l->clients < HOMING_CLIENTS_MAX)
+        return true;
+    const struct share *biggest = share_biggest(l);
+    if (biggest->clients <= has + 1)
+        return false;
+    serve_remove_oldest_of(l, biggest->uid);
+    return true;
+}
+
+/* Told why, as far as that can be done without waiting; the request was not read, so its id is not
+ * known. */
+static void serve_refuse(const struct listener *l, int fd, const struct serve_peer *peer)
+{
+    struct msg_writer w;
+
+    log_event(LOG_WARNING, "client_refused", "too many clients at once",
+              LOG_STR("socket", sockets[l->socket].name), LOG_INT("uid", peer->uid),
+              LOG_INT("pid", peer->pid));
+    msg_writer_init(&w, HOMING_REQUEST_MAX);
+    msg_put_error(&w, 0, MSG_ERROR_BUSY, "too many clients of uid %u: try again", peer->uid);
+    if (msg_writer_finish(&w) == 0)
+        (void)!send(fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    msg_writer_done(&w);
+    close(fd);
+}
+
+static void serve_admit(struct listener *l, int fd)
+{
+    struct ucred cred = {.uid = (uid_t)-1};
+    socklen_t len = sizeof(cred);
+    struct client *c = NULL;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+        close(fd);
+        return;
+    }
+    struct serve_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+    if (!serve_make_room(l, peer.uid)) {
+        serve_refuse(l, fd, &peer);
+        return;
+    }
+    c = client_new(&l->serve->env, fd, l->socket, &peer);
+    if (!c) {
+        close(fd);
+        return;
+    }
+    serve_add(l, c);
+    client_begin(c); /* a shim waits 20 ms for this, and has asked before we could accept */
+}
+
+/* ---- accepting ---- */
+
+static void serve_take_reserve(struct serve *serve)
+{
+    if (serve->reserve < 0)
+        serve->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The client at the head of the queue is turned away at once, instead of waiting for nothing. */
+static void serve_turn_away(struct listener *l)
+{
+    struct serve *serve = l->serve;
+
+    if (serve->reserve < 0)
+        return;
+    close(serve->reserve);
+    serve->reserve = -1;
+    int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    serve_take_reserve(serve);
+}
+
+static void serve_pause(struct listener *l, int error)
+{
+    log_event(LOG_WARNING, "accept_paused", strerror(error),
+              LOG_STR("socket", sockets[l->socket].name), LOG_INT("clients", l->clients));
+    serve_turn_away(l);
+    for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
+        loop_io_set(l->serve->listeners[i].io, 0);
+    loop_timer_set(l->serve->resume, SERVE_PAUSE_MS);
+}
+
+static void serve_resume(void *arg)
+{
+    struct serve *serve = arg;
+
+    serve_take_reserve(serve);
+    for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
+        loop_io_set(serve->listeners[i].io, LOOP_READ);
+}
+
+static void serve_accept(void *arg, int events)
+{
+    struct listener *l = arg;
+
+    (void)events;
+    for (int i = 0; i < SERVE_ACCEPT_BURST; i++) {
+        int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            serve_admit(l, fd);
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            if (errno != EAGAIN)
+                serve_pause(l, errno);
+            return;
+        }
+    }
+}
+
+void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
+                 const struct msg_writer *reply)
+{
+    struct client *c = serve->listeners[socket].oldest;
+
+    while (c && client_peer(c)->number != number)
+        c = client_link(c)->newer;
+    if (c && !client_reply(c, reply))
+        serve_remove(serve, c);
+}
+
+/* ---- opening and closing ---- */
+
+/* "/run/homing/" → "/run/homing" and "/run/homing-admin". */
+static bool serve_name_dirs(struct serve *serve, const char *run_dir)
+{
+    size_t len = strlen(run_dir);
+
+    while (len > 1 && run_dir[len - 1] == '/')
+        len--;
+    serve->dirs[SERVE_AGENT] = strndup(run_dir, len);
+    serve->dirs[SERVE_ADMIN] = malloc(len + sizeof("-admin"));
+    if (!serve->dirs[SERVE_AGENT] || !serve->dirs[SERVE_ADMIN])
+        return false;
+    memcpy(serve->dirs[SERVE_ADMIN], run_dir, len);
+    memcpy(serve->dirs[SERVE_ADMIN] + len, "-admin", sizeof("-admin"));
+    return true;
+}
+
+static struct serve *serve_new(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
+                               void *arg)
+{
+    struct serve *serve = calloc(1, sizeof(*serve));
+    if (!serve)
+        return NULL;
+    serve->env = (struct client_env){
+        .loop = loop, .fn = fn, .arg = arg, .gone = serve_remove, .gone_arg = serve};
+    serve->takeover = takeover;
+    serve->reserve = -1;
+    for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
+        serve->listeners[i].serve = serve;
+        serve->listeners[i].socket = (enum serve_socket)i;
+        serve->listeners[i].sock.fd = -1;
+    }
+    serve->resume = loop_timer_new(loop, serve_resume, serve);
+    serve_take_reserve(serve);
+    if (serve->resume && serve->reserve >= 0 && serve_name_dirs(serve, run_dir))
+        return serve;
+    serve_close(serve);
+    return NULL;
+}
+
+static int serve_make_dirs(const struct serve *serve, struct sockpath_error error)
+{
+    int r = 0;
+
+    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+        r = sockpath_make_dir(serve->dirs[i], sockets[i].dir_mode, error);
+    return r;
+}
+
+static int serve_check(const struct serve *serve, struct sockpath_error error)
+{
+    int r = 0;
+
+    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+        r = sockpath_check(serve->dirs[i], sockets[i].name, serve->takeover, error);
+    return r;
+}
+
+/* A descriptor that was sent to us and then discarded by the kernel is closed in our own context,
+ * where closing can hang; from Linux 6.16 the sender is refused instead. Accepted sockets inherit
+ * it. */
+static int serve_listen(struct listener *l, const char *dir, struct sockpath_error error)
+{
+    int no = 0;
+    int r = sockpath_open(dir, sockets[l->socket].name, sockets[l->socket].mode, error, &l->sock);
+    if (r)
+        return r;
+    (void)setsockopt(l->sock.fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+    l->io = loop_io_new(l->serve->env.loop, l->sock.fd, serve_accept, l);
+    return l->io ? 0 : -ENOMEM;
+}
+
+static int serve_listen_all(struct serve *serve, struct sockpath_error error)
+{
+    int lock = -1;
+    int r = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+
+    if (r)
+        return r;
+    r = serve_check(serve, error);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+        r = serve_listen(&serve->listeners[i], serve->dirs[i], error);
+    close(lock);
+    return r;
+}
+
+int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn, void *arg,
+               char *error_text, size_t error_size, struct serve **ret_serve)
+{
+    struct sockpath_error error = {error_text, error_size};
+
+    snprintf(error_text, error_size, "%s", strerror(ENOMEM)); /* if nobody has more to say */
+    struct serve *serve = serve_new(loop, run_dir, takeover, fn, arg);
+    if (!serve)
+        return -ENOMEM;
+    int r = serve_make_dirs(serve, error);
+    if (r == 0)
+        r = serve_listen_all(serve, error);
+    if (r) {
+        serve_close(serve);
+        return r;
+    }
+    *ret_serve = serve;
+    return 0;
+}
+
+static int serve_publish_names(struct serve *serve)
+{
+    char text[256];
+    struct sockpath_error error = {text, sizeof(text)};
+    int lock = -1;
+    int r = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+
+    if (r)
+        return r;
+    r = serve_check(serve, error);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+        r = sockpath_publish(&serve->listeners[i].sock);
+    close(lock);
+    return r;
+}
+
+int serve_publish(struct serve *serve)
+{
+    int r;
+
+    if (serve->reserve >= 0) /* for the lock, should there be no other descriptor left */
+        close(serve->reserve);
+    serve->reserve = -1;
+    r = serve_publish_names(serve);
+    serve_take_reserve(serve);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+        loop_io_set(serve->listeners[i].io, LOOP_READ);
+    return r;
+}
+
+void serve_notify(struct serve *serve, const struct msg_writer *notification)
+{
+    struct client *next;
+
+    for (struct client *c = serve->listeners[SERVE_ADMIN].oldest; c; c = next) {
+        next = client_link(c)->newer;
+        client_notify(c, notification->data, notification->len);
+    }
+}
+
+static void serve_close_listener(struct listener *l)
+{
+    while (l->oldest)
+        serve_remove(l->serve, l->oldest);
+    if (l->io)
+        loop_io_free(l->io);
+    if (l->sock.fd >= 0)
+        sockpath_close(&l->sock);
+}
+
+/* Under the lock, so that no successor's socket comes between the look at the inode and unlink();
+ * without it, if somebody holds it: exit must not fail. */
+void serve_close(struct serve *serve)
+{
+    char text[256];
+    struct sockpath_error error = {text, sizeof(text)};
+    int lock = -1;
+
+    if (!serve)
+        return;
+    if (serve->listeners[SERVE_AGENT].sock.fd >= 0)
+        (void)sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+    for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
+        serve_close_listener(&serve->listeners[i]);
+        free(serve->dirs[i]);
+    }
+    if (lock >= 0)
+        close(lock);
+    loop_timer_free(serve->resume);
+    if (serve->reserve >= 0)
+        close(serve->reserve);
+    free(serve);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state_disk.c - see state_disk.h.
+ *
+ * 1. W2: the last copy that is sure to be on disk is not touched before the other one is: whatever
+ *    a crash makes of a save, the one before it is whole.
+ * 2. The usual save changes neither size nor blocks nor name of a file, so that a file system has
+ *    nothing to enter in its journal, whose commits wait for whatever else the node writes.
+ * 3. A torn copy and one that the disk lost later look the same. The other one is used in either
+ *    case, being better than nothing: once a refresh followed the save (state.c) it holds the same
+ *    verdict, else the one before, whose term is a bound that `unknown` has not. It is always
+ *    said, because a save that was on disk may be gone.
+ */
+#include "config.h"
+
+#include "agent/state/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+
+enum {
+    /* Some 600 bytes and 60 for each endpoint; more was not written by us. */
+    DISK_FILE_MAX = 4 * 1024 * 1024,
+    /* Room is in whole sectors of most disks. */
+    DISK_SECTOR = 512,
+    DISK_SUM_LINE = 21,
+    /* "save ", 18 digits, a newline, the line of the sum, and the newline after the blanks. */
+    DISK_TAIL_MAX = 64
+};
+
+typedef char disk_path[256];
+
+uint64_t state_disk_sum(const char *text, size_t len)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static void disk_path_of(const char *name, size_t i, const char *suffix, disk_path ret_path)
+{
+    snprintf(ret_path, sizeof(disk_path), "%s.%zu%s", name, i + 1, suffix);
+}
+
+void state_disk_done(struct state_disk *disk)
+{
+    free(disk->copies[0].text);
+    free(disk->copies[1].text);
+}
+
+struct state_copy *state_disk_newest(struct state_disk *disk)
+{
+    struct state_copy *a = &disk->copies[0], *b = &disk->copies[1];
+
+    if (!a->text || !b->text)
+        return a->text ? a : b->text ? b : NULL;
+    return b->number > a->number ? b : a;
+}
+
+/* ---- what is in a file ---- */
+
+/* Behind the text that `image` begins with: number, sum, and blanks up to its `size`. */
+static uint64_t image_seal(char *image, size_t len, size_t size, uint64_t number)
+{
+    char line[DISK_TAIL_MAX];
+    size_t n = (size_t)snprintf(line, sizeof(line), "save %" PRIu64 "\n", number);
+
+    memcpy(image + len, line, n);
+    len += n;
+    uint64_t sum = state_disk_sum(image, len);
+    n = (size_t)snprintf(line, sizeof(line), "sum %016" PRIx64 "\n", sum);
+    memcpy(image + len, line, n);
+    len += n;
+    memset(image + len, ' ', size - len);
+    image[size - 1] = '\n';
+    return sum;
+}
+
+/* Where the line of the number begins, which the line of the sum and blanks follow; 0: nowhere. */
+static size_t tail_find(const char *text, size_t size)
+{
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\n'))
+        size--;
+    if (size <= DISK_SUM_LINE)
+        return 0;
+    const char *end = memrchr(text, '\n', size - DISK_SUM_LINE);
+    return end ? (size_t)(end - text) + 1 : 0;
+}
+
+/* Good is what seals as itself. */
+int state_disk_check(struct state_copy *copy)
+{
+    size_t len = tail_find(copy->text, copy->size);
+
+    if (len == 0 || len + DISK_TAIL_MAX > copy->size ||
+        sscanf(copy->text + len, "save %18" SCNu64, &copy->number) != 1)
+        return -EBADMSG;
+    char *again = malloc(copy->size);
+    if (!again)
+        return -ENOMEM;
+    copy->len = len;
+    memcpy(again, copy->text, len);
+    copy->sum = image_seal(again, len, copy->size, copy->number);
+    int r = memcmp(again, copy->text, copy->size) == 0 ? 0 : -EBADMSG;
+    free(again);
+    return r;
+}
+
+/* ---- reading ---- */
+
+static int read_all(int fd, char *text, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = read(fd, text + got, size - got);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n == 0)
+            return -EBADMSG;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    text[size] = '\0';
+    return 0;
+}
+
+static int copy_read_fd(int fd, struct state_copy *copy)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size > DISK_FILE_MAX)
+        return -EBADMSG;
+    copy->size = (size_t)st.st_size;
+    copy->text = malloc(copy->size + 1);
+    if (!copy->text)
+        return -ENOMEM;
+    int r = read_all(fd, copy->text, copy->size);
+    return r ? r : state_disk_check(copy);
+}
+
+/* 0 with text NULL: there is none. -EBADMSG: whatever it is, it is none of ours, or not whole. */
+static int copy_read(int dir, const char *path, struct state_copy *ret_copy)
+{
+    struct state_copy copy = {0};
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno;
+    int r = copy_read_fd(fd, &copy);
+    close(fd);
+    if (r == 0)
+        *ret_copy = copy;
+    else
+        free(copy.text);
+    return r == -EIO ? -EBADMSG : r; /* so does a disk say that it has lost it */
+}
+
+/* Kept for whoever wants to know what happened; the newest one. */
+void state_disk_reject(int dir, const char *name, struct state_disk *disk, struct state_copy *copy)
+{
+    size_t i = (size_t)(copy - disk->copies);
+    disk_path path, aside;
+
+    disk_path_of(name, i, "", path);
+    disk_path_of(name, i, ".corrupt", aside);
+    (void)renameat(dir, path, dir, aside);
+    log_event(LOG_WARNING, "state_damaged",
+              "a copy of a saved state was renamed aside: a crash of the machine interrupted its "
+              "save, or the disk has lost it; the other copy counts, which may be older",
+              LOG_STR("file", aside));
+    free(copy->text);
+    *copy = (struct state_copy){0};
+    disk->damaged = true;
+}
+
+int state_disk_read(int dir, const char *name, struct state_disk *ret_disk)
+{
+    struct state_disk disk = {0};
+    disk_path path;
+
+    for (size_t i = 0; i < 2; i++) {
+        disk_path_of(name, i, "", path);
+        int r = copy_read(dir, path, &disk.copies[i]);
+        if (r == -EBADMSG) {
+            state_disk_reject(dir, name, &disk, &disk.copies[i]);
+        } else if (r) {
+            state_disk_done(&disk);
+            return r;
+        }
+    }
+    *ret_disk = disk;
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        text += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* What failed is removed, for it must not be read as if it had not: the other copy is whole, and a
+ * disk that refuses a block may have another one. */
+static int copy_overwrite(int dir, const char *name, size_t i, const char *image, size_t size,
+                          bool sync)
+{
+    disk_path path;
+
+    disk_path_of(name, i, "", path);
+    int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, image, size);
+    if (r == 0 && sync && fdatasync(fd))
+        r = -errno;
+    close(fd);
+    if (r)
+        unlinkat(dir, path, 0);
+    return r;
+}
+
+static int copy_write_new(int dir, const char *path, const char *image, size_t size)
+{
+    int fd = openat(dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, image, size);
+    if (r == 0 && fsync(fd))
+        r = -errno;
+    if (close(fd) && r == 0)
+        r = -errno;
+    return r;
+}
+
+/* Both at once, that the next save, which may be a failover, is a usual one. */
+static int copies_make(int dir, const char *name, const char *image, size_t size)
+{
+    disk_path new, path;
+    int r = 0;
+
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        disk_path_of(name, i, ".new", new);
+        r = copy_write_new(dir, new, image, size);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        disk_path_of(name, i, ".new", new);
+        disk_path_of(name, i, "", path);
+        if (r == 0 && renameat(dir, new, dir, path))
+            r = -errno;
+        if (r)
+            unlinkat(dir, new, 0);
+    }
+    return r == 0 && fsync(dir) ? -errno : r;
+}
+
+/* Half as much again, because names of members and endpoints come and go. */
+static size_t disk_room(size_t len)
+{
+    return (len + len / 2 + DISK_TAIL_MAX + DISK_SECTOR - 1) / DISK_SECTOR * DISK_SECTOR;
+}
+
+/* Of a copy that another agent wrote, or a dead one: neither its content nor its name is sure to be
+ * on disk. */
+static bool copy_sync(int dir, const char *name, size_t i)
+{
+    disk_path path;
+
+    disk_path_of(name, i, "", path);
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    int r = fdatasync(fd);
+    close(fd);
+    return r == 0 && fsync(dir) == 0;
+}
+
+/* Which copy may be overwritten: not the last one that is sure to be on disk. -1: none. */
+static int disk_turn(int dir, const char *name, struct state_disk *disk, struct state_known *known)
+{
+    const struct state_copy *copies = disk->copies, *newest = state_disk_newest(disk);
+
+    if (!copies[0].text || !copies[1].text)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        if (newest->sum == known->newest && copies[i].sum == known->on_disk)
+            return !i;
+    if (!copy_sync(dir, name, (size_t)(newest - copies)))
+        return -1;
+    known->newest = known->on_disk = newest->sum;
+    return newest == &copies[0];
+}
+
+static char *image_new(struct state_disk *disk, const char *text, size_t len, size_t size,
+                       uint64_t *ret_sum)
+{
+    const struct state_copy *newest = state_disk_newest(disk);
+    char *image = malloc(size);
+
+    if (!image)
+        return NULL;
+    memcpy(image, text, len);
+    *ret_sum = image_seal(image, len, size, newest ? newest->number + 1 : 1);
+    return image;
+}
+
+int state_disk_write(int dir, const char *name, struct state_disk *disk, struct state_known *known,
+                     const char *text, size_t len, bool sync)
+{
+    int turn = disk_turn(dir, name, disk, known);
+    bool fits = turn >= 0 && len + DISK_TAIL_MAX <= disk->copies[turn].size;
+    size_t size = fits ? disk->copies[turn].size : disk_room(len);
+    uint64_t sum;
+    char *image = image_new(disk, text, len, size, &sum);
+
+    if (!image)
+        return -ENOMEM;
+    int r = fits ? copy_overwrite(dir, name, (size_t)turn, image, size, sync)
+                 : copies_make(dir, name, image, size);
+    free(image);
+    if (r)
+        return r;
+    known->newest = sum;
+    if (sync || !fits)
+        known->on_disk = sum;
+    return 0;
+}

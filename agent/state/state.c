@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state.c - see state.h; what the text says is state_text.c's, how it gets to the disk
+ * state_disk.c's.
+ *
+ * 1. W2: a save that returned 0 survives a crash of the machine, and one that did not left what was
+ *    saved before.
+ * 2. A refresh, which brings but times and the position, is a save that is left to the kernel: it
+ *    outlives us, and means nothing after a crash of the machine. So the loop does not wait for
+ *    the disk while nothing happens.
+ * 3. Every look at a file and every change of it is under the directory's lock; what another agent
+ *    wrote since our last look, and we may not overrule, is read before it is overwritten.
+ */
+#include "config.h"
+
+#include "agent/state/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/state/disk.h"
+#include "agent/state/text.h"
+
+enum {
+    /* Another agent holds the lock for one save. One that was stopped in it must not stop us for
+     * longer than a slow disk would. */
+    STATE_LOCK_TRIES = 50,
+    STATE_LOCK_PAUSE_MS = 2
+};
+
+/* Safe as a file name, and still to be recognised; ".1.corrupt" fits behind it. */
+typedef char state_name[200];
+
+/* What the operator ordered; 0: the configuration's mode. */
+struct orders {
+    int mode;
+    bool frozen;
+};
+
+/* What of a cluster we wrote or read last; entries stay when clusters go. */
+struct state_seen {
+    uint64_t cluster;
+    struct state_known known;
+    uint64_t identity;
+    struct term term;
+    struct orders orders;
+};
+
+struct state {
+    int dir;
+    int lock; /* -1: could not be opened, yet */
+    struct state_seen *seen;
+    uint32_t seen_count;
+    char boot_id[40];
+};
+
+/* ---- opening ---- */
+
+static void state_read_boot_id(char ret_id[40])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, ret_id, 36);
+
+    ret_id[n > 0 ? n : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Whoever may write there decides for every program on the node who the writer was. */
+static int state_check_dir(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return -errno;
+    return (st.st_mode & S_IWOTH) ? -EPERM : 0;
+}
+
+static int state_open_dir(const char *dir, int *ret_fd)
+{
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        return -errno;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int r = state_check_dir(fd);
+    if (r) {
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state)
+{
+    struct state *state = calloc(1, sizeof(*state));
+    int r = state ? state_open_dir(dir, &state->dir) : -ENOMEM;
+
+    if (r) {
+        snprintf(ret_error, error_size, "%s: %s", dir,
+                 r == -EPERM ? "writable by everybody: chmod o-w it" : strerror(-r));
+        free(state);
+        return r;
+    }
+    state->lock = -1;
+    state_read_boot_id(state->boot_id);
+    *ret_state = state;
+    return 0;
+}
+
+void state_close(struct state *state)
+{
+    if (!state)
+        return;
+    close(state->dir);
+    if (state->lock >= 0)
+        close(state->lock);
+    free(state->seen);
+    free(state);
+}
+
+/* ---- small parts ---- */
+
+static uint64_t now_ms(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct state_clock state_now(const struct state *state)
+{
+    struct state_clock clock = {
+        .monotonic_ms = now_ms(CLOCK_MONOTONIC),
+        .boot_ms = now_ms(CLOCK_BOOTTIME),
+    };
+
+    memcpy(clock.boot_id, state->boot_id, sizeof(clock.boot_id));
+    return clock;
+}
+
+/* A file of its own, because others may open, and so lock, the directory. Where it cannot be made
+ * we cannot write, and it is there if another agent can. */
+static int state_open_lock(const struct state *state)
+{
+    int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = openat(state->dir, "lock", O_RDWR | O_CREAT | flags, 0600);
+
+    return fd >= 0 ? fd : openat(state->dir, "lock", O_RDONLY | flags);
+}
+
+static int state_lock(struct state *state)
+{
+    if (state->lock < 0)
+        state->lock = state_open_lock(state);
+    for (int i = 0; i < STATE_LOCK_TRIES && state->lock >= 0; i++) {
+        if (flock(state->lock, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        nanosleep(&(struct timespec){.tv_nsec = STATE_LOCK_PAUSE_MS * 1000000L}, NULL);
+    }
+    return state->lock < 0 ? 0 : -EBUSY;
+}
+
+static void state_unlock(const struct state *state)
+{
+    if (state->lock >= 0)
+        flock(state->lock, LOCK_UN);
+}
+
+static bool is_safe(char c, bool first)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || (c == '.' && !first);
+}
+
+/* "orders" → "orders.state". What is not safe becomes '_', what is long is cut, and both are told
+ * apart by a hash. */
+static void state_file_name(const char *cluster, state_name ret_name)
+{
+    char name[161];
+    bool same = true;
+    size_t i;
+
+    for (i = 0; cluster[i] && i < sizeof(name) - 1; i++) {
+        name[i] = is_safe(cluster[i], i == 0) ? cluster[i] : '_';
+        same = same && name[i] == cluster[i];
+    }
+    name[i] = '\0';
+    if (same && !cluster[i])
+        snprintf(ret_name, sizeof(state_name), "%s.state", name);
+    else
+        snprintf(ret_name, sizeof(state_name), "%s~%016llx.state", name,
+                 (unsigned long long)state_disk_sum(cluster, strlen(cluster)));
+}
+
+static struct state_seen *seen_find(const struct state *state, const char *cluster)
+{
+    uint64_t hash = state_disk_sum(cluster, strlen(cluster));
+
+    for (uint32_t i = 0; i < state->seen_count; i++)
+        if (state->seen[i].cluster == hash)
+            return &state->seen[i];
+    return NULL;
+}
+
+static struct orders orders_of(const struct state_cluster *saved)
+{
+    return (struct orders){.mode = saved->have_mode ? (int)saved->mode : 0,
+                           .frozen = saved->have_verdict && saved->verdict.frozen};
+}
+
+/* Forgetting is safe: then what is there is another's, and has to be merged. */
+static void seen_note(struct state *state, const char *cluster, const struct state_known *known,
+                      const struct state_cluster *saved)
+{
+    struct state_seen *seen = seen_find(state, cluster);
+
+    if (!seen) {
+        struct state_seen *grown = reallocarray(state->seen, state->seen_count + 1, sizeof(*grown));
+        if (!grown)
+            return;
+        state->seen = grown;
+        seen = &grown[state->seen_count++];
+        seen->cluster = state_disk_sum(cluster, strlen(cluster));
+    }
+    seen->orders = orders_of(saved);
+    seen->identity = saved->have_verdict ? saved->verdict.identity : 0;
+    seen->term = saved->verdict.term;
+    seen->known = *known;
+}
+
+/* ---- reading ---- */
+
+/* What was saved last, and where; have_verdict false: nothing. A copy that is whole and still makes
+ * no sense is as one that is not whole: then the other one counts. */
+static int take(const struct state *state, const struct conf_cluster *cluster, const char *name,
+                struct state_disk *ret_disk, struct state_cluster *ret_saved)
+{
+    struct state_clock clock = state_now(state);
+    struct state_cluster saved = {0};
+    struct state_disk disk;
+    struct state_copy *copy;
+    int r = state_disk_read(state->dir, name, &disk);
+
+    if (r)
+        return r;
+    while ((copy = state_disk_newest(&disk))) {
+        r = state_text_decode(copy->text, copy->len, cluster, &clock, &saved);
+        if (r != -EBADMSG)
+            break;
+        state_disk_reject(state->dir, name, &disk, copy);
+        r = 0;
+    }
+    if (r) {
+        state_disk_done(&disk);
+        return r;
+    }
+    *ret_disk = disk;
+    *ret_saved = saved;
+    return 0;
+}
+
+int state_load(struct state *state, const struct conf_cluster *cluster,
+               struct state_cluster *ret_saved)
+{
+    struct state_known known = {0};
+    struct state_disk disk;
+    state_name name;
+    int r = state_lock(state);
+
+    if (r)
+        return r;
+    state_file_name(cluster->name, name);
+    r = take(state, cluster, name, &disk, ret_saved);
+    state_unlock(state);
+    if (r)
+        return r;
+    const struct state_copy *newest = state_disk_newest(&disk);
+    if (newest)
+        known.newest = newest->sum;
+    else if (disk.damaged)
+        r = -EBADMSG;
+    state_disk_done(&disk);
+    if (r == 0)
+        seen_note(state, cluster->name, &known, ret_saved);
+    return r;
+}
+
+/* ---- saving ---- */
+
+static bool is_newer(struct term a, struct term b)
+{
+    return a.hi != b.hi ? a.hi > b.hi : a.lo > b.lo;
+}
+
+static const struct state_endpoint *endpoint_find(const struct state_cluster *saved, uint64_t id)
+{
+    for (uint32_t i = 0; i < saved->endpoint_count; i++)
+        if (saved->endpoints[i].id == id)
+            return &saved->endpoints[i];
+    return NULL;
+}
+
+static bool has_newer_generation(const struct state_cluster *theirs,
+                                 const struct state_cluster *ours)
+{
+    for (uint32_t i = 0; i < theirs->endpoint_count; i++) {
+        const struct state_endpoint *own = endpoint_find(ours, theirs->endpoints[i].id);
+        if (own && theirs->endpoints[i].generation > own->generation)
+            return true;
+    }
+    return false;
+}
+
+/* A claim that differs from ours is older than ours if it is what we saw last: an operator has told
+ * us to accept another one since. */
+static bool has_newer_claim(const struct state_seen *seen, const struct state_cluster *theirs,
+                            const struct state_cluster *ours)
+{
+    const struct verdict *t = &theirs->verdict, *o = &ours->verdict;
+
+    if (!theirs->have_verdict || t->identity == 0)
+        return false;
+    if (seen && seen->identity == t->identity && !is_newer(t->term, seen->term))
+        return false;
+    return t->identity != o->identity || is_newer(t->term, o->term);
+}
+
+/* And so are orders. */
+static bool has_newer_orders(const struct state_seen *seen, const struct state_cluster *theirs,
+                             const struct state_cluster *ours)
+{
+    struct orders t = orders_of(theirs), o = seen ? seen->orders : orders_of(ours);
+
+    return t.mode != o.mode || t.frozen != o.frozen;
+}
+
+/* Whether what another agent saved has something that ours lacks: a term, another identity (it was
+ * told to accept one), a generation, an order of the operator. What is left beside a damaged copy
+ * may be older than what we know, which orders do not tell. */
+static bool must_merge(const struct state_seen *seen, const struct state_disk *disk,
+                       const struct state_cluster *theirs, const struct state_cluster *ours)
+{
+    return has_newer_claim(seen, theirs, ours) || has_newer_generation(theirs, ours) ||
+           (!disk->damaged && has_newer_orders(seen, theirs, ours));
+}
+
+/* The sum of the text without what a refresh brings, and without `since`, which changes with the
+ * writer and otherwise only by the cut of a millisecond. */
+static int lasting_sum(const struct conf_cluster *cluster, const struct state_cluster *saved,
+                       uint64_t *ret_sum)
+{
+    struct state_cluster lasting = *saved;
+    char *text;
+    size_t len;
+
+    lasting.verdict.confirmed_ms = lasting.verdict.since_ms = lasting.verdict.position = 0;
+    int r = state_text_encode(cluster, &lasting, &(struct state_clock){0}, &text, &len);
+    if (r)
+        return r;
+    *ret_sum = state_disk_sum(text, len);
+    free(text);
+    return 0;
+}
+
+/* What is refreshed was synced by whoever saved it, or is before the refresh (state_disk.c). */
+static int is_refresh(const struct conf_cluster *cluster, const struct state_cluster *theirs,
+                      const struct state_cluster *ours, bool *ret_is)
+{
+    uint64_t was, is;
+    int r = lasting_sum(cluster, theirs, &was);
+
+    if (r == 0)
+        r = lasting_sum(cluster, ours, &is);
+    if (r == 0)
+        *ret_is = was == is;
+    return r;
+}
+
+static int save_over(struct state *state, const struct conf_cluster *cluster, const char *name,
+                     struct state_disk *disk, const struct state_cluster *theirs,
+                     const struct state_cluster *ours)
+{
+    const struct state_seen *seen = seen_find(state, cluster->name);
+    const struct state_copy *newest = state_disk_newest(disk);
+    struct state_known known = seen ? seen->known : (struct state_known){0};
+    struct state_clock clock = state_now(state);
+    bool refresh = false;
+    size_t len;
+    char *text;
+
+    if (newest && newest->sum != known.newest && must_merge(seen, disk, theirs, ours))
+        return -ESTALE;
+    int r = is_refresh(cluster, theirs, ours, &refresh);
+    if (r == 0)
+        r = state_text_encode(cluster, ours, &clock, &text, &len);
+    if (r)
+        return r;
+    r = state_disk_write(state->dir, name, disk, &known, text, len, !refresh);
+    if (r == 0)
+        seen_note(state, cluster->name, &known, ours);
+    free(text);
+    return r;
+}
+
+int state_save(struct state *state, const struct conf_cluster *cluster,
+               const struct state_cluster *saved)
+{
+    struct state_cluster theirs;
+    struct state_disk disk;
+    state_name name;
+    int r = state_lock(state);
+
+    if (r)
+        return r;
+    state_file_name(cluster->name, name);
+    r = take(state, cluster, name, &disk, &theirs);
+    if (r == 0) {
+        r = save_over(state, cluster, name, &disk, &theirs, saved);
+        state_disk_done(&disk);
+        free(theirs.endpoints);
+    }
+    state_unlock(state);
+    return r;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state_text.h - a cluster's saved state as text: one `key value` per line, for people with `cat`.
+ *
+ * Called by state.c. Pure: no file, no clock. The first line is the format's version; whether the
+ * text is whole is state_disk.c's to know. Keys that are not known are skipped: an older agent
+ * reads what a newer one wrote. Times are kept on the boot clock with the boot's id; members by
+ * host and port.
+ */
+#ifndef HOMING_STATE_TEXT_H
+#define HOMING_STATE_TEXT_H
+
+#include <stddef.h>
+
+#include "agent/state/state.h"
+
+/* Three readings of one moment. boot_id "": not known, then times of before mean nothing. */
+struct state_clock {
+    uint64_t monotonic_ms;
+    uint64_t boot_ms;
+    char boot_id[40];
+};
+
+/* *ret_text is malloc'd. -ENOMEM; -EINVAL: a name holds what would break a line. */
+int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
+                      const struct state_clock *clock, char **ret_text, size_t *ret_len);
+
+/* -EBADMSG: not what state_text_encode() wrote for a cluster of this name. -ENOMEM. */
+int state_text_decode(const char *text, size_t len, const struct conf_cluster *cluster,
+                      const struct state_clock *clock, struct state_cluster *ret_saved);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf_bad.c - runs the cases of conf_bad.txt: bad configurations and the exact lines that they are
+ * answered with. Only what no text file can hold stands here.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/conf/conf.h"
+
+enum {
+    TESTS_MAX = 100
+};
+
+static char folder[] = "/tmp/homing-conf-XXXXXX";
+
+static int enter_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL || chdir(folder) != 0;
+}
+
+static int leave_folder(void **state)
+{
+    (void)state;
+    unlink("t.yaml");
+    return chdir("/") != 0 || rmdir(folder) != 0;
+}
+
+/* What conf_load() prints, without the file's name; the caller frees. */
+static char *load(const char *yaml, size_t len, int *ret_r)
+{
+    static struct conf *const untouched = (struct conf *)&folder;
+    struct conf *conf = untouched;
+    char *answer = NULL;
+    size_t size;
+    FILE *file = fopen("t.yaml", "w");
+    assert_int_equal(fwrite(yaml, 1, len, file), len);
+    fclose(file);
+    FILE *out = open_memstream(&answer, &size);
+    *ret_r = conf_load("t.yaml", out, &conf);
+    fclose(out);
+    if (*ret_r == 0)
+        conf_free(conf);
+    else
+        assert_ptr_equal(conf, untouched);
+    for (char *name = answer; (name = strstr(name, "t.yaml:")) != NULL;)
+        memmove(name, name + 7, strlen(name + 7) + 1);
+    return answer;
+}
+
+/* All lines being warnings, or there being none, is what success is. */
+static int expected_result(const char *answer)
+{
+    for (const char *line = answer; *line != '\0'; line = strchr(line, '\n') + 1)
+        if (strncmp(strchr(strchr(line, ':') + 1, ':'), ": warning: ", 11) != 0)
+            return -EINVAL;
+    return 0;
+}
+
+static void check(const char *yaml, size_t len, const char *expected)
+{
+    int r;
+    char *answer = load(yaml, len, &r);
+    assert_string_equal(answer, expected);
+    assert_int_equal(r, expected_result(expected));
+    free(answer);
+}
+
+/* *state: the pairs below one sentence of conf_bad.txt. */
+static void each_is_answered_as_written(void **state)
+{
+    char *pair = *state;
+    while (pair != NULL) {
+        char *next = strstr(pair, "====\n");
+        char *answer = strncmp(pair, "----\n", 5) == 0 ? pair : strstr(pair, "\n----\n") + 1;
+        if (next != NULL)
+            *next = '\0';
+        check(pair, (size_t)(answer - pair), answer + 5);
+        pair = next != NULL ? next + 5 : NULL;
+    }
+}
+
+static void bytes_that_are_not_text_are_refused(void **state)
+{
+    (void)state;
+    check("a:\n  b\0c\n", 9, "2:4: not text: a NUL byte; save the file as UTF-8\n");
+    check("a: \xff\n", 5, "1:4: not text: invalid leading UTF-8 octet; save the file as UTF-8\n");
+    check("a: \"\x01\"\n", 7,
+          "1:5: not text: control characters are not allowed; save the file as UTF-8\n");
+    check("\xff\xfe"
+          "a\0",
+          4, "1:4: not text: a NUL byte; save the file as UTF-8\n");
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct conf *conf = NULL;
+    char *answer = NULL;
+    size_t size;
+    FILE *out = open_memstream(&answer, &size);
+    assert_int_equal(conf_load("/nowhere/homing.yaml", out, &conf), -ENOENT);
+    assert_int_equal(conf_load("/", out, &conf), -EISDIR);
+    fclose(out);
+    assert_string_equal(answer, "/nowhere/homing.yaml: cannot be read: No such file or directory; "
+                                "check the path and its permissions\n"
+                                "/: cannot be read: Is a directory; "
+                                "check the path and its permissions\n");
+    free(answer);
+}
+
+static void more_errors_than_fit_are_counted(void **state)
+{
+    (void)state;
+    char yaml[4096] = "";
+    int r;
+    for (int i = 0; i < 60; i++)
+        snprintf(yaml + strlen(yaml), sizeof yaml - strlen(yaml), "unknown%d: x\n", i);
+    char *answer = load(yaml, strlen(yaml), &r);
+    assert_int_equal(r, -EINVAL);
+    assert_non_null(strstr(answer, "\n50:1: unknown key 'unknown49'; "));
+    assert_non_null(strstr(answer, "\n 10 more errors; correct these first\n"));
+    free(answer);
+}
+
+static char *read_cases(void)
+{
+    char path[4096];
+    static char *text; /* static: gcc 12 takes it for dangling otherwise */
+    size_t size = 0;
+    const char *top = getenv("HOMING_SRCDIR");
+    snprintf(path, sizeof path, "%s/tests/unit/conf_bad.txt", top != NULL ? top : ".");
+    FILE *file = fopen(path, "r");
+    if (file == NULL || getdelim(&text, &size, '\0', file) < 0) {
+        perror(path);
+        exit(1);
+    }
+    fclose(file);
+    return text;
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[TESTS_MAX] = {
+        cmocka_unit_test(bytes_that_are_not_text_are_refused),
+        cmocka_unit_test(a_file_that_is_not_there_is_named),
+        cmocka_unit_test(more_errors_than_fit_are_counted),
+    };
+    size_t count = 3;
+    char *text = read_cases();
+    for (char *at = strstr(text, "\n==== "); at != NULL && count < TESTS_MAX;) {
+        char *name = at + 6;
+        at = strstr(name, "\n==== ");
+        char *end = strchr(name, '\n');
+        *end = '\0';
+        if (at != NULL)
+            at[1] = '\0';
+        tests[count++] = (struct CMUnitTest){
+            .name = name, .test_func = each_is_answered_as_written, .initial_state = end + 1};
+    }
+    int failed = _cmocka_run_group_tests("conf_bad", tests, count, enter_folder, leave_folder);
+    free(text);
+    return failed;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A saved state as text: each way, other configurations, other clocks.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/state/text.h"
+#include "tests/support/state_rig.h"
+
+static const struct state_clock then = {.monotonic_ms = 50000, .boot_ms = 80000, .boot_id = "boot"};
+
+static char *encode(const struct state_cluster *saved, size_t *ret_len)
+{
+    char *text = NULL;
+
+    assert_int_equal(state_text_encode(&rig_cluster, saved, &then, &text, ret_len), 0);
+    assert_int_equal(strlen(text), *ret_len);
+    return text;
+}
+
+static int decode(const char *text, const struct conf_cluster *cluster,
+                  const struct state_clock *clock, struct state_cluster *ret)
+{
+    return state_text_decode(text, strlen(text), cluster, clock, ret);
+}
+
+/* `body` with the first line before it. */
+static int decode_body(const char *body, struct state_cluster *ret)
+{
+    char text[2048];
+
+    snprintf(text, sizeof(text), "homing-state 1\n%s", body);
+    return decode(text, &rig_cluster, &then, ret);
+}
+
+static void every_field_comes_back(void **state)
+{
+    struct state_cluster saved = rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    saved.verdict.confirmed_ms = 49000;
+    saved.verdict.since_ms = 100;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+    rig_assert_same(&got, &saved);
+    free(got.endpoints);
+    free(text);
+}
+
+static void every_state_and_reason_comes_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CLUSTER_STATE_COUNT * REASON_COUNT; i++) {
+        struct state_cluster saved = rig_saved(), got;
+        size_t len;
+        saved.verdict.state = (enum cluster_state)(i % CLUSTER_STATE_COUNT);
+        saved.verdict.reason = (enum reason)(i / CLUSTER_STATE_COUNT);
+        char *text = encode(&saved, &len);
+        assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+        assert_int_equal(got.verdict.state, saved.verdict.state);
+        assert_int_equal(got.verdict.reason, saved.verdict.reason);
+        free(got.endpoints);
+        free(text);
+    }
+}
+
+static void nothing_but_a_name_is_a_state_too(void **state)
+{
+    struct state_cluster saved = {0}, got;
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+    assert_false(got.have_verdict);
+    assert_false(got.have_mode);
+    assert_int_equal(got.endpoint_count, 0);
+    free(text);
+}
+
+static void people_can_read_it(void **state)
+{
+    struct state_cluster saved = rig_saved();
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(text, "\ncluster orders\n"));
+    assert_non_null(strstr(text, "\nmode observe\n"));
+    assert_non_null(strstr(text, "\nwriter db-b.internal:5432\n"));
+    assert_non_null(strstr(text, "\ndemoted 10.77.0.2:5432 fd00::3:5433\n"));
+    assert_non_null(strstr(text, "\nterm 2 3\n"));
+    free(text);
+}
+
+static void what_is_whole_but_wrong_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "cluster other\n",
+        "boot b\nstate steady\n",
+        "cluster orders",
+        "cluster orders\nstate\n",
+        "cluster orders\nstate excellent\n",
+        "cluster orders\nbraked perhaps\n",
+        "cluster orders\nidentity -1\n",
+        "cluster orders\nidentity 0x10\n",
+        "cluster orders\nidentity 18446744073709551616\n",
+        "cluster orders\nidentity \n",
+        "cluster orders\nterm 1\n",
+        "cluster orders\nmode gone\n",
+        "cluster orders\nendpoint 1 2\n",
+        "cluster orders\n\n",
+    };
+    struct state_cluster got;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (decode_body(wrong[i], &got) != -EBADMSG)
+            fail_msg("taken: %s", wrong[i]);
+}
+
+static void what_a_newer_agent_added_is_skipped(void **state)
+{
+    struct state_cluster got;
+
+    (void)state;
+    assert_int_equal(decode_body("cluster orders\nlease held by us\nreason tea_leaves\n"
+                                 "state steady\nterm 0 9\n",
+                                 &got),
+                     0);
+    assert_int_equal(got.verdict.state, CLUSTER_STEADY);
+    assert_int_equal(got.verdict.reason, REASON_NONE);
+    assert_int_equal(got.verdict.term.lo, 9);
+    assert_int_equal(got.verdict.writer, MEMBER_NONE);
+}
+
+static void the_writer_is_never_among_the_demoted(void **state)
+{
+    struct state_cluster got;
+
+    (void)state;
+    assert_int_equal(
+        decode_body("cluster orders\nwriter 10.77.0.2:5432\ndemoted 10.77.0.2:5432 fd00::3:5433\n",
+                    &got),
+        0);
+    assert_int_equal(got.verdict.writer, 0);
+    assert_int_equal(got.verdict.demoted, 0x4);
+}
+
+static void members_are_found_by_host_and_port_in_another_configuration(void **state)
+{
+    struct conf_member moved[] = {
+        {.host = "new.internal", .port = 5432},
+        {.host = "fd00::3", .port = 5433},
+        {.host = "DB-B.internal", .port = 5432},
+    };
+    struct conf_cluster cluster = {.name = "orders", .members = moved, .member_count = 3};
+    struct state_cluster saved = rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.writer, 2);
+    assert_int_equal(got.verdict.rival, 1);
+    assert_int_equal(got.verdict.demoted, 0x2); /* 10.77.0.2 is gone */
+    assert_int_equal(got.verdict.term.lo, saved.verdict.term.lo);
+    free(got.endpoints);
+
+    moved[2].port = 5433; /* another port is another member */
+    assert_int_equal(decode(text, &cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.writer, MEMBER_NONE);
+    assert_int_equal(got.verdict.identity, saved.verdict.identity);
+    free(got.endpoints);
+    free(text);
+}
+
+/* Saved at `then`, one second after the confirmation. */
+static uint64_t confirmed_at(struct state_clock now)
+{
+    struct state_cluster saved = rig_saved(), got;
+    size_t len;
+
+    saved.verdict.confirmed_ms = then.monotonic_ms - 1000;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &rig_cluster, &now, &got), 0);
+    free(got.endpoints);
+    free(text);
+    return got.verdict.confirmed_ms;
+}
+
+static void the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot(void **state)
+{
+    struct state_clock now = then;
+
+    (void)state;
+    assert_int_equal(confirmed_at(now), 49000);
+    now.monotonic_ms += 7000, now.boot_ms += 7000;
+    assert_int_equal(confirmed_at(now), 49000);
+    now.boot_ms += 3000; /* suspended, which the monotonic clock does not count */
+    assert_int_equal(confirmed_at(now), 46000);
+    now.boot_ms += 60000; /* for longer than that clock has run */
+    assert_int_equal(confirmed_at(now), 0);
+
+    now = then;
+    now.boot_ms = 70000; /* the future */
+    assert_int_equal(confirmed_at(now), 0);
+    now = then;
+    strcpy(now.boot_id, "other");
+    assert_int_equal(confirmed_at(now), 0);
+    now.boot_id[0] = '\0';
+    assert_int_equal(confirmed_at(now), 0);
+}
+
+static void never_confirmed_stays_never(void **state)
+{
+    struct state_cluster saved = rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.confirmed_ms, 0);
+    free(got.endpoints);
+    free(text);
+}
+
+static void a_name_that_would_break_a_line_is_not_saved(void **state)
+{
+    struct conf_cluster cluster = rig_cluster;
+    struct state_cluster saved = {0};
+    char *text = NULL;
+    size_t len;
+
+    (void)state;
+    cluster.name = "or\nders";
+    assert_int_equal(state_text_encode(&cluster, &saved, &then, &text, &len), -EINVAL);
+    assert_null(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_field_comes_back),
+        cmocka_unit_test(every_state_and_reason_comes_back),
+        cmocka_unit_test(nothing_but_a_name_is_a_state_too),
+        cmocka_unit_test(people_can_read_it),
+        cmocka_unit_test(what_is_whole_but_wrong_is_refused),
+        cmocka_unit_test(what_a_newer_agent_added_is_skipped),
+        cmocka_unit_test(the_writer_is_never_among_the_demoted),
+        cmocka_unit_test(members_are_found_by_host_and_port_in_another_configuration),
+        cmocka_unit_test(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
+        cmocka_unit_test(never_confirmed_stays_never),
+        cmocka_unit_test(a_name_that_would_break_a_line_is_not_saved),
+    };
+    return cmocka_run_group_tests_name("state_text", tests, NULL, NULL);
+}
