@@ -158,7 +158,7 @@ static int is_shim(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
     (void)arg;
-    return info->dlpi_name && strstr(info->dlpi_name, "libhoming.so") != NULL;
+    return info->dlpi_name && strstr(info->dlpi_name, "libhoming.so");
 }
 
 /* Removes every libhoming.so from LD_PRELOAD. */
@@ -169,7 +169,7 @@ static void strip_preload(void)
     char kept[4096] = "";
     size_t len = 0;
 
-    while ((part = strsep(&rest, ": ")) != NULL)
+    while ((part = strsep(&rest, ": ")))
         if (part[0] && !strstr(part, "libhoming.so") && len < sizeof(kept))
             len += (size_t)snprintf(kept + len, sizeof(kept) - len, "%s%s", len ? ":" : "", part);
     if (len && len < sizeof(kept))

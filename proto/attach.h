@@ -9,8 +9,8 @@
  *
  * Included by the shim and by agent/publish: no libc calls in attach_reply_check().
  */
-#ifndef HOMING_ATTACH_H
-#define HOMING_ATTACH_H
+#ifndef HOMING_PROTO_ATTACH_H
+#define HOMING_PROTO_ATTACH_H
 
 #include <stdbool.h>
 #include <stddef.h>

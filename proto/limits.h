@@ -2,8 +2,8 @@
  *
  * limits.h - every bound that crosses a boundary, with its reason (I6).
  */
-#ifndef HOMING_LIMITS_H
-#define HOMING_LIMITS_H
+#ifndef HOMING_PROTO_LIMITS_H
+#define HOMING_PROTO_LIMITS_H
 
 /* A DNS name in text form, without the trailing dot (RFC 1035: 255 octets on the wire). */
 #define HOMING_NAME_MAX 253

@@ -9,14 +9,14 @@
  */
 #include "config.h"
 
-#include "proto/msg.h"
-#include "proto/utf8.h"
-
 #include <errno.h>
 #include <msgpack.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "proto/msg.h"
+#include "proto/utf8.h"
 
 /* First allocation of a buffer: most requests and replies fit. */
 #define BUFFER_MIN 256
@@ -362,11 +362,11 @@ static enum msg_fed parser_unpack(struct msg_parser *p, struct msg *ret_msg)
     msgpack_unpacked unpacked = {0};
     msgpack_object *root;
     size_t at = 0;
-    int r = msgpack_unpack_next(&unpacked, (const char *)p->data, p->len, &at);
+    int rv = msgpack_unpack_next(&unpacked, (const char *)p->data, p->len, &at);
 
     p->zone = unpacked.zone;
-    if (r != MSGPACK_UNPACK_SUCCESS)
-        return r == MSGPACK_UNPACK_NOMEM_ERROR ? MSG_FED_NO_MEMORY : MSG_FED_BAD;
+    if (rv != MSGPACK_UNPACK_SUCCESS)
+        return rv == MSGPACK_UNPACK_NOMEM_ERROR ? MSG_FED_NO_MEMORY : MSG_FED_BAD;
     if (!p->zone) /* needed by arrays, not by a lone number, which is no message */
         return MSG_FED_BAD;
     root = msgpack_zone_malloc(p->zone, sizeof(*root));

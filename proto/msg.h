@@ -11,8 +11,8 @@
  *    measured once, incrementally, before any of them is unpacked.
  * 2. Errors of a writer stick: write all, then ask msg_writer_finish() once.
  */
-#ifndef HOMING_MSG_H
-#define HOMING_MSG_H
+#ifndef HOMING_PROTO_MSG_H
+#define HOMING_PROTO_MSG_H
 
 #include <stdbool.h>
 #include <stddef.h>

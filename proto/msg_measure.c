@@ -7,9 +7,9 @@
  */
 #include "config.h"
 
-#include "proto/msg_measure.h"
-
 #include <stdbool.h>
+
+#include "proto/msg_measure.h"
 
 enum kind {
     KIND_BAD,   /* never used (c1), or an extension */

@@ -5,8 +5,8 @@
  * Called by msg.c before anything is unpacked: what passes holds every element it declares, so
  * that unpacking needs memory in proportion to bytes that were really sent.
  */
-#ifndef HOMING_MSG_MEASURE_H
-#define HOMING_MSG_MEASURE_H
+#ifndef HOMING_PROTO_MSG_MEASURE_H
+#define HOMING_PROTO_MSG_MEASURE_H
 
 #include <stddef.h>
 #include <stdint.h>

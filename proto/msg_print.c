@@ -7,11 +7,11 @@
  */
 #include "config.h"
 
-#include "proto/msg.h"
-#include "proto/utf8.h"
-
 #include <inttypes.h>
 #include <math.h>
+
+#include "proto/msg.h"
+#include "proto/utf8.h"
 
 static void json_char(FILE *out, uint32_t code, const char *bytes, size_t size)
 {

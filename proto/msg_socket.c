@@ -4,11 +4,11 @@
  */
 #include "config.h"
 
-#include "proto/msg_socket.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "proto/msg_socket.h"
 
 bool msg_send_some(struct msg_writer *w, int fd)
 {

@@ -6,8 +6,8 @@
  * written while the writer holds something, again. agent/publish, whose clients are strangers, has
  * its own way, which bounds what they cost.
  */
-#ifndef HOMING_MSG_SOCKET_H
-#define HOMING_MSG_SOCKET_H
+#ifndef HOMING_PROTO_MSG_SOCKET_H
+#define HOMING_PROTO_MSG_SOCKET_H
 
 #include "proto/msg.h"
 

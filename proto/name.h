@@ -6,8 +6,8 @@
  * agree to the bit. Canonical: ASCII lower case, one trailing dot removed, compared whole. Neither
  * `search` nor `ndots` of resolv.conf is ever applied.
  */
-#ifndef HOMING_NAME_H
-#define HOMING_NAME_H
+#ifndef HOMING_PROTO_NAME_H
+#define HOMING_PROTO_NAME_H
 
 #include <stdbool.h>
 #include <stdint.h>

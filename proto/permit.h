@@ -12,8 +12,8 @@
  *
  * Shared by shim and homing-sever; libc-neutral.
  */
-#ifndef HOMING_PERMIT_H
-#define HOMING_PERMIT_H
+#ifndef HOMING_PROTO_PERMIT_H
+#define HOMING_PROTO_PERMIT_H
 
 #include <stddef.h>
 #include <stdint.h>

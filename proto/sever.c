@@ -5,10 +5,10 @@
  */
 #include "config.h"
 
-#include "proto/sever.h"
-
 #include <arpa/inet.h>
 #include <string.h>
+
+#include "proto/sever.h"
 
 static const struct {
     const char *name;

@@ -7,8 +7,8 @@
  * when it is done, with counts. In `observe` it counts only. `connections` is the same without
  * an endpoint: it lists instead. Both ends in one file. Method by method: PROTOCOL.md.
  */
-#ifndef HOMING_SEVER_H
-#define HOMING_SEVER_H
+#ifndef HOMING_PROTO_SEVER_H
+#define HOMING_PROTO_SEVER_H
 
 #include "proto/msg.h"
 #include "proto/permit.h"

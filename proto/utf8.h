@@ -2,8 +2,8 @@
  *
  * utf8.h - what of a string is UTF-8; for what is sent (msg.c) and what is printed (msg_print.c).
  */
-#ifndef HOMING_UTF8_H
-#define HOMING_UTF8_H
+#ifndef HOMING_PROTO_UTF8_H
+#define HOMING_PROTO_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

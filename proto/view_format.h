@@ -12,8 +12,8 @@
  * life of a view and never changes; a name that leaves the configuration gets mode VIEW_MODE_GONE.
  * Byte order and alignment are the machine's; the view never leaves it.
  */
-#ifndef HOMING_VIEW_FORMAT_H
-#define HOMING_VIEW_FORMAT_H
+#ifndef HOMING_PROTO_VIEW_FORMAT_H
+#define HOMING_PROTO_VIEW_FORMAT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -9,9 +9,9 @@
  * 3. There are no fences, which thread sanitizers do not understand: each word of a copy is stored
  *    with release and loaded with acquire, which costs nothing on x86-64.
  */
-#include "proto/view_read.h"
-
 #include <stdatomic.h>
+
+#include "proto/view_read.h"
 
 #define MEMBER_WORDS         (sizeof(struct view_member) / sizeof(view_word))
 #define MEMBERS_WORDS        (sizeof(struct view_members) / sizeof(view_word))
@@ -180,7 +180,7 @@ static inline void answer_out(const uint64_t *head, struct view_entry *ret)
 
 bool view_has_hash(const struct view_map *map, uint64_t hash)
 {
-    return slot_find_hash(map, hash) != NULL;
+    return slot_find_hash(map, hash);
 }
 
 /* The answer in a slot that was found, or was not. */

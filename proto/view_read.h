@@ -6,8 +6,8 @@
  * the sequence re-checked. V2: bounded retries, bounded probes, lengths checked after the copy;
  * no content of the mapping, changing at any moment, can make a reader crash or loop.
  */
-#ifndef HOMING_VIEW_READ_H
-#define HOMING_VIEW_READ_H
+#ifndef HOMING_PROTO_VIEW_READ_H
+#define HOMING_PROTO_VIEW_READ_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,11 +10,11 @@
  */
 #include "config.h"
 
-#include "proto/view_write.h"
-
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+
+#include "proto/view_write.h"
 
 #define PAGE                 4096
 #define ANSWER_WORDS         (sizeof(struct view_answer) / sizeof(view_word))
@@ -63,14 +63,14 @@ static size_t page_up(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-static size_t view_clusters_at(uint32_t slots)
+static size_t clusters_at(uint32_t slots)
 {
     return PAGE + page_up((size_t)slots * sizeof(struct view_slot));
 }
 
 size_t view_size(uint32_t slots, uint32_t clusters)
 {
-    return view_clusters_at(slots) + page_up((size_t)clusters * sizeof(struct view_cluster));
+    return clusters_at(slots) + page_up((size_t)clusters * sizeof(struct view_cluster));
 }
 
 static void header_init(struct view_writer *w, size_t size, uint64_t instance)
@@ -83,7 +83,7 @@ static void header_init(struct view_writer *w, size_t size, uint64_t instance)
     word_store(&h->slot_count, w->slot_count);
     word_store(&h->cluster_count, w->cluster_count);
     word_store(&h->slots_offset, PAGE);
-    word_store(&h->clusters_offset, view_clusters_at(w->slot_count));
+    word_store(&h->clusters_offset, clusters_at(w->slot_count));
     word_store(&h->magic, VIEW_MAGIC);
 }
 
@@ -94,7 +94,7 @@ void view_write_init(struct view_writer *w, void *base, size_t size, uint32_t sl
 
     w->header = base;
     w->slots = (struct view_slot *)((char *)base + PAGE);
-    w->clusters = (struct view_cluster *)((char *)base + view_clusters_at(slots));
+    w->clusters = (struct view_cluster *)((char *)base + clusters_at(slots));
     w->slot_count = slots;
     w->cluster_count = clusters;
     w->names = 0;

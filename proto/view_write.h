@@ -5,8 +5,8 @@
  * Called by agent/publish/view.c, which owns the memory. A writer that is killed between any two
  * stores leaves each slot with one whole copy. Nothing here allocates or fails for lack of memory.
  */
-#ifndef HOMING_VIEW_WRITE_H
-#define HOMING_VIEW_WRITE_H
+#ifndef HOMING_PROTO_VIEW_WRITE_H
+#define HOMING_PROTO_VIEW_WRITE_H
 
 #include "proto/view_read.h"
 

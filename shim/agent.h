@@ -2,8 +2,8 @@
  *
  * agent.h - one exchange with the agent: connect, ask, receive the view, map it.
  */
-#ifndef HOMING_AGENT_H
-#define HOMING_AGENT_H
+#ifndef HOMING_SHIM_AGENT_H
+#define HOMING_SHIM_AGENT_H
 
 #include <stddef.h>
 

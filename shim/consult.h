@@ -6,8 +6,8 @@
  * clock is read, once, the newest view looked into, and lookup.h decides. No system call but for an
  * attempt to attach that is due (attach.h).
  */
-#ifndef HOMING_CONSULT_H
-#define HOMING_CONSULT_H
+#ifndef HOMING_SHIM_CONSULT_H
+#define HOMING_SHIM_CONSULT_H
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
  *
  * intern.h - strings that live as long as the process: names in lists that musl frees as a whole.
  */
-#ifndef HOMING_INTERN_H
-#define HOMING_INTERN_H
+#ifndef HOMING_SHIM_INTERN_H
+#define HOMING_SHIM_INTERN_H
 
 #include <stddef.h>
 

@@ -8,8 +8,8 @@
  * because data would be copied into programs. System calls go through syscall(): it is no
  * cancellation point, and no other preload stands in its way.
  */
-#ifndef HOMING_LIBC_H
-#define HOMING_LIBC_H
+#ifndef HOMING_SHIM_LIBC_H
+#define HOMING_SHIM_LIBC_H
 
 #include <errno.h>
 #include <link.h>

@@ -7,8 +7,8 @@
  * view; unknown is left to the real resolver; stale is left to it too and its answer checked (W9).
  * A managed lookup never fails by our doing, and never waits.
  */
-#ifndef HOMING_LOOKUP_H
-#define HOMING_LOOKUP_H
+#ifndef HOMING_SHIM_LOOKUP_H
+#define HOMING_SHIM_LOOKUP_H
 
 #include <stdbool.h>
 #include <stddef.h>

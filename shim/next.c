@@ -190,7 +190,7 @@ static int next_visit(struct dl_phdr_info *info, size_t size, void *data)
         search->found = next_in_gnu_hash(&object, search->name);
     else if (object.sysv_hash)
         search->found = next_in_sysv_hash(&object, search->name);
-    return search->found != NULL;
+    return search->found ? 1 : 0;
 }
 
 void *next_walk(const char *name)

@@ -5,8 +5,8 @@
  * Called first by every interposer. Found at first use, not in a constructor; two threads that look
  * at once find the same. errno is kept.
  */
-#ifndef HOMING_NEXT_H
-#define HOMING_NEXT_H
+#ifndef HOMING_SHIM_NEXT_H
+#define HOMING_SHIM_NEXT_H
 
 #include <netdb.h>
 #include <stdatomic.h>

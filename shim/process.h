@@ -2,8 +2,8 @@
  *
  * process.h - what is this process' own: its settings, its clock, its turn among readers.
  */
-#ifndef HOMING_PROCESS_H
-#define HOMING_PROCESS_H
+#ifndef HOMING_SHIM_PROCESS_H
+#define HOMING_SHIM_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

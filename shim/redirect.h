@@ -7,8 +7,8 @@
  * to do with the destination, and redirect_add() takes it into account; redirect_end() decides. A
  * connect is touched only if every name that it may be for says that it should be.
  */
-#ifndef HOMING_REDIRECT_H
-#define HOMING_REDIRECT_H
+#ifndef HOMING_SHIM_REDIRECT_H
+#define HOMING_SHIM_REDIRECT_H
 
 #include <stdbool.h>
 #include <stdint.h>

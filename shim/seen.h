@@ -11,8 +11,8 @@
  * 2. Words of addresses are little endian, as in proto/name.c.
  * 3. What was not recorded for want of room is found by nobody: its connects are left alone.
  */
-#ifndef HOMING_SEEN_H
-#define HOMING_SEEN_H
+#ifndef HOMING_SHIM_SEEN_H
+#define HOMING_SHIM_SEEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,8 +11,8 @@
  * Async-signal-safe as connect() is: no lock, no allocation, errno kept. It waits only for a writer
  * that is to come, when the socket is blocking.
  */
-#ifndef HOMING_STEER_H
-#define HOMING_STEER_H
+#ifndef HOMING_SHIM_STEER_H
+#define HOMING_SHIM_STEER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_connections.c - `connections`: asks homing-sever what it sees, and says in our words which
- * endpoint and member each connection belongs to. See run.h.
+ * connections.c - `connections`: asks homing-sever what it sees, and says in our words which
+ * endpoint and member each connection belongs to. See daemon/daemon.h.
  *
  * 1. homing-sever is asked in pieces, one per SEVER_ADDRESSES_MAX addresses, all at once; the reply
  *    is sent when the last piece was answered, or failed.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * explain.h - what each layer does with a name now, and what would change the verdict: the table of
- * states as sentences. Pure; called by run_explain.c.
+ * states as sentences. Pure; called by admin/explain_cluster.c.
  */
-#ifndef HOMING_EXPLAIN_H
-#define HOMING_EXPLAIN_H
+#ifndef HOMING_AGENT_ADMIN_EXPLAIN_H
+#define HOMING_AGENT_ADMIN_EXPLAIN_H
 
 #include "agent/decide/writer.h"
 #include "proto/view_read.h"

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_explain.c - the result of `explain`: a cluster as `status` has it, and what that means for a
- * name.
+ * explain_cluster.c - the result of `explain`: a cluster as `status` has it, and what that means
+ * for a name.
  */
 #include "config.h"
-
-#include <stdio.h>
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_methods.c - the methods of both sockets. Contract: proto/PROTOCOL.md.
+ * methods.c - the methods of both sockets. Contract: proto/PROTOCOL.md.
  *
  * 1. What changes something is for root and the agent's own uid, by SO_PEERCRED, on admin.sock
  *    only, and is logged with who asked for it.
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/base/log.h"
 #include "agent/admin/near.h"
+#include "agent/base/log.h"
 #include "agent/daemon/parts.h"
 #include "proto/attach.h"
 

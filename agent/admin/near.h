@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * near.h - which configured name somebody may have meant. Pure; called by run_methods.c.
+ * near.h - which configured name somebody may have meant. Pure; called by admin/methods.c.
  */
-#ifndef HOMING_NEAR_H
-#define HOMING_NEAR_H
+#ifndef HOMING_AGENT_ADMIN_NEAR_H
+#define HOMING_AGENT_ADMIN_NEAR_H
 
 #include "agent/conf/conf.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_status.c - the result of `status`, and the parts that `explain` shares with it. The keys are
+ * status.c - the result of `status`, and the parts that `explain` shares with it. The keys are
  * those of proto/PROTOCOL.md; times are ages in ms, so that no reader needs our clock.
  */
 #include "config.h"

@@ -22,7 +22,7 @@
 #define BOUND_PER_MEMBER ((uint64_t)1 << 20)
 
 /* Private writable memory now, as RLIMIT_DATA counts it; unknown is everything. */
-static uint64_t bound_used(void)
+static uint64_t used(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     unsigned long pages;
@@ -40,7 +40,7 @@ void bound_memory(uint64_t members)
     uint64_t bound = BOUND_BASE + members * BOUND_PER_MEMBER;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_DATA, &limit) < 0 || limit.rlim_max < bound || bound_used() > bound / 2)
+    if (getrlimit(RLIMIT_DATA, &limit) < 0 || limit.rlim_max < bound || used() > bound / 2)
         return;
     limit.rlim_cur = bound;
     (void)setrlimit(RLIMIT_DATA, &limit);

@@ -2,8 +2,8 @@
  *
  * bound.h - a ceiling for the memory of this process (I6).
  */
-#ifndef HOMING_BOUND_H
-#define HOMING_BOUND_H
+#ifndef HOMING_AGENT_BASE_BOUND_H
+#define HOMING_AGENT_BASE_BOUND_H
 
 #include <stdint.h>
 

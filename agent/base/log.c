@@ -56,7 +56,7 @@ void log_init(bool json, enum log_level least)
     log_state.least = least;
 }
 
-static void log_put(struct log_line *line, const char *bytes, size_t len)
+static void put(struct log_line *line, const char *bytes, size_t len)
 {
     if (line->full || len > LOG_LINE_MAX - LOG_TAIL_MAX - line->len) {
         line->full = true;
@@ -66,20 +66,20 @@ static void log_put(struct log_line *line, const char *bytes, size_t len)
     line->len += len;
 }
 
-static void log_put_text(struct log_line *line, const char *text)
+static void put_text(struct log_line *line, const char *text)
 {
-    log_put(line, text, strlen(text));
+    put(line, text, strlen(text));
 }
 
-static void log_put_int(struct log_line *line, int64_t num)
+static void put_int(struct log_line *line, int64_t num)
 {
     char text[24];
-    log_put(line, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)num));
+    put(line, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)num));
 }
 
 /* Length of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629: no overlong forms, no
  * surrogates). Reads no further than the first byte that is wrong, the NUL at the latest. */
-static size_t log_utf8_len(const unsigned char *text)
+static size_t utf8_len(const unsigned char *text)
 {
     unsigned char least = 0x80, most = 0xbf;
     size_t len = text[0] < 0x80                      ? 1
@@ -98,59 +98,59 @@ static size_t log_utf8_len(const unsigned char *text)
 }
 
 /* C0, DEL and C1: nothing that a terminal acts upon gets through. */
-static bool log_is_control(const unsigned char *text, size_t len)
+static bool is_control(const unsigned char *text, size_t len)
 {
     return (len == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
            (len == 2 && text[0] == 0xc2 && text[1] < 0xa0);
 }
 
-static void log_put_char(struct log_line *line, const unsigned char *text, size_t len)
+static void put_char(struct log_line *line, const unsigned char *text, size_t len)
 {
     char escape[8];
     if (len == 0)
-        log_put_text(line, "\xef\xbf\xbd");
+        put_text(line, "\xef\xbf\xbd");
     else if (*text == '\n')
-        log_put_text(line, "\\n");
+        put_text(line, "\\n");
     else if (*text == '\t')
-        log_put_text(line, "\\t");
-    else if (log_is_control(text, len))
-        log_put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", text[len - 1]));
+        put_text(line, "\\t");
+    else if (is_control(text, len))
+        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", text[len - 1]));
     else if (*text == '"' || *text == '\\')
-        log_put(line, (char[]){'\\', (char)*text}, 2);
+        put(line, (char[]){'\\', (char)*text}, 2);
     else
-        log_put(line, (const char *)text, len);
+        put(line, (const char *)text, len);
 }
 
 /* The inside of a JSON string. */
-static void log_put_escaped(struct log_line *line, const char *text)
+static void put_escaped(struct log_line *line, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     size_t start = line->len;
     while (*at != '\0' && !line->full) {
-        size_t len = log_utf8_len(at);
+        size_t len = utf8_len(at);
         if (line->len - start > LOG_STRING_MAX) {
-            log_put_text(line, "...");
+            put_text(line, "...");
             return;
         }
-        log_put_char(line, at, len);
+        put_char(line, at, len);
         at += len != 0 ? len : 1;
     }
 }
 
-static void log_put_string(struct log_line *line, const char *text)
+static void put_string(struct log_line *line, const char *text)
 {
-    if (text == NULL) {
-        log_put_text(line, "null");
+    if (!text) {
+        put_text(line, "null");
         return;
     }
-    log_put_text(line, "\"");
-    log_put_escaped(line, text);
-    log_put_text(line, "\"");
+    put_text(line, "\"");
+    put_escaped(line, text);
+    put_text(line, "\"");
 }
 
-static bool log_is_word(const char *text)
+static bool is_word(const char *text)
 {
-    if (text == NULL || *text == '\0')
+    if (!text || *text == '\0')
         return false;
     for (; *text != '\0'; text++)
         if (*text <= ' ' || *text >= 0x7f || *text == '"' || *text == '\\' || *text == '=')
@@ -158,61 +158,61 @@ static bool log_is_word(const char *text)
     return true;
 }
 
-static void log_put_value(struct log_line *line, const struct log_field *field)
+static void put_value(struct log_line *line, const struct log_field *field)
 {
     if (field->type == LOG_TYPE_INT)
-        log_put_int(line, field->num);
+        put_int(line, field->num);
     else if (field->type == LOG_TYPE_BOOL)
-        log_put_text(line, field->num != 0 ? "true" : "false");
-    else if (!log_state.json && log_is_word(field->str))
-        log_put_text(line, field->str);
+        put_text(line, field->num != 0 ? "true" : "false");
+    else if (!log_state.json && is_word(field->str))
+        put_text(line, field->str);
     else
-        log_put_string(line, field->str);
+        put_string(line, field->str);
 }
 
-static void log_put_field(struct log_line *line, const struct log_field *field)
+static void put_field(struct log_line *line, const struct log_field *field)
 {
     size_t start = line->len;
-    log_put_text(line, log_state.json ? "," : " ");
+    put_text(line, log_state.json ? "," : " ");
     if (log_state.json)
-        log_put_string(line, field->key);
+        put_string(line, field->key);
     else
-        log_put_text(line, field->key);
-    log_put_text(line, log_state.json ? ":" : "=");
-    log_put_value(line, field);
+        put_text(line, field->key);
+    put_text(line, log_state.json ? ":" : "=");
+    put_value(line, field);
     if (line->full)
         line->len = start;
 }
 
-static void log_put_time(struct log_line *line)
+static void put_time(struct log_line *line)
 {
     struct timespec now;
     struct tm parts;
     char text[32];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
-    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    log_put(line, text, len);
-    snprintf(text, sizeof text, ".%03dZ", (int)(now.tv_nsec / 1000000));
-    log_put_text(line, text);
+    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    put(line, text, len);
+    snprintf(text, sizeof(text), ".%03dZ", (int)(now.tv_nsec / 1000000));
+    put_text(line, text);
 }
 
-static void log_put_head(struct log_line *line, enum log_level level, const char *event,
-                         const char *message)
+static void put_head(struct log_line *line, enum log_level level, const char *event,
+                     const char *message)
 {
     bool json = log_state.json;
-    log_put_text(line, json ? "{\"time\":\"" : "");
-    log_put_time(line);
-    log_put_text(line, json ? "\",\"level\":\"" : " ");
-    log_put_text(line, log_level_names[level]);
-    log_put_text(line, json ? "\",\"event\":\"" : " ");
-    log_put_escaped(line, event);
-    log_put_text(line, json ? "\",\"message\":\"" : ": ");
-    log_put_escaped(line, message);
-    log_put_text(line, json ? "\"" : "");
+    put_text(line, json ? "{\"time\":\"" : "");
+    put_time(line);
+    put_text(line, json ? "\",\"level\":\"" : " ");
+    put_text(line, log_level_names[level]);
+    put_text(line, json ? "\",\"event\":\"" : " ");
+    put_escaped(line, event);
+    put_text(line, json ? "\",\"message\":\"" : ": ");
+    put_escaped(line, message);
+    put_text(line, json ? "\"" : "");
 }
 
-static void log_close_line(struct log_line *line)
+static void close_line(struct log_line *line)
 {
     bool truncated = line->full;
     line->len += (size_t)snprintf(line->bytes + line->len, LOG_TAIL_MAX, "%s%s\n",
@@ -222,7 +222,7 @@ static void log_close_line(struct log_line *line)
                                   log_state.json ? "}" : "");
 }
 
-static void log_write(const struct log_line *line)
+static void write_line(const struct log_line *line)
 {
     const char *bytes = line->bytes;
     size_t len = line->len;
@@ -237,7 +237,7 @@ static void log_write(const struct log_line *line)
         log_state.torn = (size_t)written < len;
 }
 
-static uint32_t log_hash(const char *event)
+static uint32_t hash_line(const char *event)
 {
     uint32_t hash = 2166136261u;
     for (; *event != '\0'; event++)
@@ -245,9 +245,9 @@ static uint32_t log_hash(const char *event)
     return hash | 1; /* 0 marks a free counter */
 }
 
-static struct log_rate *log_rate_of(const char *event)
+static struct log_rate *rate_of(const char *event)
 {
-    uint32_t hash = log_hash(event);
+    uint32_t hash = hash_line(event);
     struct log_rate *rate = log_state.rates;
     while (rate->hash != 0 && rate->hash != hash && rate < &log_state.rates[LOG_EVENTS_MAX - 1])
         rate++;
@@ -257,12 +257,12 @@ static struct log_rate *log_rate_of(const char *event)
 }
 
 /* Whether this line goes out; *ret_suppressed: how many of its event did not since the last. */
-static bool log_rate_allows(const char *event, uint64_t *ret_suppressed)
+static bool rate_allows(const char *event, uint64_t *ret_suppressed)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    struct log_rate *rate = log_rate_of(event);
+    struct log_rate *rate = rate_of(event);
     if (rate->count == 0 || now_ns - rate->start_ns >= LOG_WINDOW_NS) {
         rate->start_ns = now_ns;
         rate->count = 0;
@@ -282,18 +282,18 @@ void log_fields(enum log_level level, const char *event, const char *message,
 {
     int saved = errno;
     uint64_t suppressed;
-    if (level >= log_state.least && log_rate_allows(event, &suppressed)) {
+    if (level >= log_state.least && rate_allows(event, &suppressed)) {
         struct log_line line;
         line.len = 1;
         line.bytes[0] = '\n';
         line.full = false;
-        log_put_head(&line, level, event, message);
+        put_head(&line, level, event, message);
         for (size_t i = 0; i < count; i++)
-            log_put_field(&line, &fields[i]);
+            put_field(&line, &fields[i]);
         if (suppressed != 0)
-            log_put_field(&line, &LOG_INT("suppressed", suppressed));
-        log_close_line(&line);
-        log_write(&line);
+            put_field(&line, &LOG_INT("suppressed", suppressed));
+        close_line(&line);
+        write_line(&line);
     }
     errno = saved;
 }

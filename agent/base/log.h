@@ -6,8 +6,8 @@
  * fields. Rate-limited per event: after LOG_BURST lines in 10 s of one event they are counted, and
  * the count is logged with the next line. Never allocates; a line that cannot be written is lost.
  */
-#ifndef HOMING_LOG_H
-#define HOMING_LOG_H
+#ifndef HOMING_AGENT_BASE_LOG_H
+#define HOMING_AGENT_BASE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

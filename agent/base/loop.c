@@ -16,7 +16,6 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-
 #include <ev.h>
 
 #include "agent/base/loop.h"
@@ -53,31 +52,31 @@ struct loop_signal {
 };
 
 /* libev's allocator is one per process, and so is its reserve. */
-static void *loop_reserve;
-static unsigned loop_count;
+static void *reserve;
+static unsigned count;
 
-static bool loop_reserve_fill(void)
+static bool reserve_fill(void)
 {
-    if (loop_reserve == NULL)
-        loop_reserve = malloc(LOOP_RESERVE_BYTES);
-    return loop_reserve != NULL;
+    if (!reserve)
+        reserve = malloc(LOOP_RESERVE_BYTES);
+    return reserve;
 }
 
-static void loop_reserve_drop(void)
+static void reserve_drop(void)
 {
-    free(loop_reserve);
-    loop_reserve = NULL;
+    free(reserve);
+    reserve = NULL;
 }
 
-static void *loop_allocate(void *old, long size)
+static void *allocate(void *old, long size)
 {
     if (size <= 0) {
         free(old);
         return NULL;
     }
     void *new = realloc(old, (size_t)size);
-    if (new == NULL) {
-        loop_reserve_drop();
+    if (!new) {
+        reserve_drop();
         new = realloc(old, (size_t)size);
     }
     return new;
@@ -85,32 +84,32 @@ static void *loop_allocate(void *old, long size)
 
 struct loop *loop_new(void)
 {
-    struct loop *loop = loop_reserve_fill() ? malloc(sizeof *loop) : NULL;
-    if (loop == NULL) {
+    struct loop *loop = reserve_fill() ? malloc(sizeof(*loop)) : NULL;
+    if (!loop) {
         errno = ENOMEM;
         return NULL;
     }
-    ev_set_allocator(loop_allocate);
+    ev_set_allocator(allocate);
     /* NOENV: LIBEV_FLAGS of whoever started us must not choose another backend. */
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-    if (loop->ev == NULL) {
+    if (!loop->ev) {
         int saved = errno != 0 ? errno : EMFILE;
         free(loop);
         errno = saved;
         return NULL;
     }
-    loop_count++;
+    count++;
     return loop;
 }
 
 void loop_free(struct loop *loop)
 {
-    if (loop == NULL)
+    if (!loop)
         return;
     ev_loop_destroy(loop->ev);
     free(loop);
-    if (--loop_count == 0)
-        loop_reserve_drop();
+    if (--count == 0)
+        reserve_drop();
 }
 
 void loop_run(struct loop *loop)
@@ -123,7 +122,7 @@ void loop_stop(struct loop *loop)
     ev_break(loop->ev, EVBREAK_ALL);
 }
 
-static uint64_t loop_now_ns(void)
+static uint64_t clock_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -133,34 +132,34 @@ static uint64_t loop_now_ns(void)
 uint64_t loop_now_ms(const struct loop *loop)
 {
     (void)loop;
-    return loop_now_ns() / 1000000;
+    return clock_ns() / 1000000;
 }
 
-static void loop_timer_start(struct loop_timer *timer, uint64_t delay_ns)
+static void timer_start(struct loop_timer *timer, uint64_t delay_ns)
 {
     ev_now_update(timer->loop->ev);
     ev_timer_set(&timer->ev, (ev_tstamp)delay_ns / 1e9, 0);
     ev_timer_start(timer->loop->ev, &timer->ev);
 }
 
-static void loop_timer_fired(struct ev_loop *ev, ev_timer *watcher, int revents)
+static void timer_fired(struct ev_loop *ev, ev_timer *watcher, int revents)
 {
     (void)ev, (void)revents;
     struct loop_timer *timer = watcher->data;
-    uint64_t now_ns = loop_now_ns();
+    uint64_t now_ns = clock_ns();
     if (now_ns < timer->deadline_ns)
-        loop_timer_start(timer, timer->deadline_ns - now_ns);
+        timer_start(timer, timer->deadline_ns - now_ns);
     else
         timer->fn(timer->arg);
 }
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg)
 {
-    struct loop_timer *timer = loop_reserve_fill() ? malloc(sizeof *timer) : NULL;
-    if (timer == NULL)
+    struct loop_timer *timer = reserve_fill() ? malloc(sizeof(*timer)) : NULL;
+    if (!timer)
         return NULL;
     *timer = (struct loop_timer){.loop = loop, .fn = fn, .arg = arg};
-    ev_timer_init(&timer->ev, loop_timer_fired, 0, 0);
+    ev_timer_init(&timer->ev, timer_fired, 0, 0);
     timer->ev.data = timer;
     return timer;
 }
@@ -168,8 +167,8 @@ struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *ar
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms)
 {
     loop_timer_stop(timer);
-    timer->deadline_ns = loop_now_ns() + delay_ms * 1000000;
-    loop_timer_start(timer, delay_ms * 1000000);
+    timer->deadline_ns = clock_ns() + delay_ms * 1000000;
+    timer_start(timer, delay_ms * 1000000);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
@@ -179,13 +178,13 @@ void loop_timer_stop(struct loop_timer *timer)
 
 void loop_timer_free(struct loop_timer *timer)
 {
-    if (timer == NULL)
+    if (!timer)
         return;
     loop_timer_stop(timer);
     free(timer);
 }
 
-static void loop_io_ready(struct ev_loop *ev, ev_io *watcher, int revents)
+static void io_ready(struct ev_loop *ev, ev_io *watcher, int revents)
 {
     (void)ev;
     struct loop_io *io = watcher->data;
@@ -205,11 +204,11 @@ static void loop_io_ready(struct ev_loop *ev, ev_io *watcher, int revents)
 
 struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn, void *arg)
 {
-    struct loop_io *io = loop_reserve_fill() ? malloc(sizeof *io) : NULL;
-    if (io == NULL)
+    struct loop_io *io = reserve_fill() ? malloc(sizeof(*io)) : NULL;
+    if (!io)
         return NULL;
     *io = (struct loop_io){.loop = loop, .fn = fn, .arg = arg};
-    ev_io_init(&io->ev, loop_io_ready, fd, 0);
+    ev_io_init(&io->ev, io_ready, fd, 0);
     io->ev.data = io;
     return io;
 }
@@ -228,13 +227,13 @@ void loop_io_set(struct loop_io *io, int events)
 
 void loop_io_free(struct loop_io *io)
 {
-    if (io == NULL)
+    if (!io)
         return;
     ev_io_stop(io->loop->ev, &io->ev);
     free(io);
 }
 
-static void loop_signal_caught(struct ev_loop *ev, ev_signal *watcher, int revents)
+static void signal_caught(struct ev_loop *ev, ev_signal *watcher, int revents)
 {
     (void)ev, (void)revents;
     struct loop_signal *signal = watcher->data;
@@ -242,7 +241,7 @@ static void loop_signal_caught(struct ev_loop *ev, ev_signal *watcher, int reven
 }
 
 /* libev opens an eventfd with the first signal watcher, and aborts where it cannot. */
-static bool loop_signal_affordable(void)
+static bool signal_affordable(void)
 {
     int fd = eventfd(0, EFD_CLOEXEC);
     if (fd < 0)
@@ -253,13 +252,13 @@ static bool loop_signal_affordable(void)
 
 struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn *fn, void *arg)
 {
-    if (!loop_signal_affordable() || !loop_reserve_fill())
+    if (!signal_affordable() || !reserve_fill())
         return NULL;
-    struct loop_signal *signal = malloc(sizeof *signal);
-    if (signal == NULL)
+    struct loop_signal *signal = malloc(sizeof(*signal));
+    if (!signal)
         return NULL;
     *signal = (struct loop_signal){.loop = loop, .fn = fn, .arg = arg};
-    ev_signal_init(&signal->ev, loop_signal_caught, signo);
+    ev_signal_init(&signal->ev, signal_caught, signo);
     signal->ev.data = signal;
     ev_signal_start(loop->ev, &signal->ev);
     return signal;
@@ -267,7 +266,7 @@ struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn
 
 void loop_signal_free(struct loop_signal *signal)
 {
-    if (signal == NULL)
+    if (!signal)
         return;
     ev_signal_stop(signal->loop->ev, &signal->ev);
     free(signal);

@@ -6,8 +6,8 @@
  * a virtual clock, so that the real agent can be replayed. One thread. A callback may stop or free
  * any watcher, its own included; nothing is called after its _free.
  */
-#ifndef HOMING_LOOP_H
-#define HOMING_LOOP_H
+#ifndef HOMING_AGENT_BASE_LOOP_H
+#define HOMING_AGENT_BASE_LOOP_H
 
 #include <stdint.h>
 

@@ -15,7 +15,7 @@
 
 #include "agent/base/notify.h"
 
-static int notify_address(const char *name, struct sockaddr_un *ret_at, socklen_t *ret_len)
+static int address(const char *name, struct sockaddr_un *ret_at, socklen_t *ret_len)
 {
     size_t len = strlen(name);
 
@@ -37,15 +37,15 @@ int notify_send(const char *lines)
 
     if (!name || !name[0])
         return 0;
-    int r = notify_address(name, &at, &len);
-    if (r)
-        return r;
+    int rv = address(name, &at, &len);
+    if (rv)
+        return rv;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     if (sendto(fd, lines, strlen(lines), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&at, len) <
         0)
-        r = -errno;
+        rv = -errno;
     close(fd);
-    return r;
+    return rv;
 }

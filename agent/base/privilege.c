@@ -5,13 +5,13 @@
  */
 #include "config.h"
 
-#include "agent/base/privilege.h"
-
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "agent/base/privilege.h"
 
 struct sets {
     struct __user_cap_header_struct header;
@@ -43,10 +43,10 @@ static void drop_bounding(uint64_t mask)
 int privilege_keep(uint64_t mask)
 {
     struct sets sets;
-    int r = sets_get(&sets);
+    int rv = sets_get(&sets);
 
-    if (r)
-        return r;
+    if (rv)
+        return rv;
     drop_bounding(mask);
     for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         uint32_t keep = (uint32_t)(mask >> (32 * i));

@@ -2,8 +2,8 @@
  *
  * privilege.h - what a process may do, made less. Called at start by homingd and homing-sever.
  */
-#ifndef HOMING_PRIVILEGE_H
-#define HOMING_PRIVILEGE_H
+#ifndef HOMING_AGENT_BASE_PRIVILEGE_H
+#define HOMING_AGENT_BASE_PRIVILEGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

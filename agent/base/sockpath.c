@@ -8,8 +8,6 @@
  */
 #include "config.h"
 
-#include "agent/base/sockpath.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +21,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "agent/base/sockpath.h"
 
 enum {
     /* Longer than any holder needs the lock; a stopped agent must not stop the next one. */
@@ -107,10 +107,10 @@ int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return fail(error, -errno, "%s: %s", path, strerror(errno));
-    int r = lock_wait(fd);
-    if (r) {
+    int rv = lock_wait(fd);
+    if (rv) {
         close(fd);
-        return fail(error, r, "%s: another agent holds the lock: %s", path, strerror(-r));
+        return fail(error, rv, "%s: another agent holds the lock: %s", path, strerror(-rv));
     }
     *ret_fd = fd;
     return 0;
@@ -142,15 +142,15 @@ static int ask_owner(const char *path, struct ucred *ret_owner)
 
     if (fd < 0)
         return fd;
-    int r = connect(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
-    if (r == 0)
+    int rv = connect(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+    if (rv == 0)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &len);
     close(fd);
-    if (r == 0 || r == -EAGAIN) { /* EAGAIN: its backlog is full */
+    if (rv == 0 || rv == -EAGAIN) { /* EAGAIN: its backlog is full */
         *ret_owner = owner;
         return 0;
     }
-    return r;
+    return rv;
 }
 
 int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error)
@@ -159,21 +159,21 @@ int sockpath_check(const char *dir, const char *name, bool takeover, struct sock
     struct stat st;
     struct ucred owner;
 
-    int r = join(dir, name, error, path);
-    if (r)
-        return r;
+    int rv = join(dir, name, error, path);
+    if (rv)
+        return rv;
     if (lstat(path, &st))
         return errno == ENOENT ? 0 : fail(error, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
         return fail(error, -EEXIST, "%s is not a socket: move it away", path);
     if (takeover)
         return 0;
-    r = ask_owner(path, &owner);
-    if (r == -ECONNREFUSED || r == -ENOENT)
+    rv = ask_owner(path, &owner);
+    if (rv == -ECONNREFUSED || rv == -ENOENT)
         return 0;
-    if (r)
-        return fail(error, r, "%s: cannot see whether an agent is alive there: %s", path,
-                    strerror(-r));
+    if (rv)
+        return fail(error, rv, "%s: cannot see whether an agent is alive there: %s", path,
+                    strerror(-rv));
     return fail(error, -EADDRINUSE,
                 "%s: an agent is running there (pid %d, uid %d): stop it, or start with --takeover",
                 path, (int)owner.pid, (int)owner.uid);
@@ -226,9 +226,9 @@ static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
         if (getrandom(&r32, sizeof(r32), 0) != sizeof(r32))
             break;
         snprintf(name, sizeof(name), "%s%06x", prefix, r32 & 0xffffff);
-        int r = join(dir, name, error, path);
-        if (r)
-            return r;
+        int rv = join(dir, name, error, path);
+        if (rv)
+            return rv;
         struct sockaddr_un at = address(path);
         if (bind(sock->fd, (struct sockaddr *)&at, sizeof(at)) == 0) {
             memcpy(sock->temp, path, sizeof(path)); /* ours to unlink from now on */
@@ -237,8 +237,8 @@ static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
         if (errno != EADDRINUSE)
             break;
     }
-    int r = -errno;
-    return fail(error, r, "cannot make a socket in %s: %s", dir, strerror(-r));
+    int rv = -errno;
+    return fail(error, rv, "cannot make a socket in %s: %s", dir, strerror(-rv));
 }
 
 static int listen_temp(struct sockpath *sock, mode_t mode, struct sockpath_error error)
@@ -262,14 +262,14 @@ int sockpath_open(const char *dir, const char *name, mode_t mode, struct sockpat
         return fail(error, sock.fd, "cannot make a socket: %s", strerror(-sock.fd));
     temp_prefix(name, prefix);
     remove_left_over(dir, prefix);
-    int r = join(dir, name, error, sock.path);
-    if (r == 0)
-        r = bind_temp(&sock, dir, prefix, error);
-    if (r == 0)
-        r = listen_temp(&sock, mode, error);
-    if (r) {
+    int rv = join(dir, name, error, sock.path);
+    if (rv == 0)
+        rv = bind_temp(&sock, dir, prefix, error);
+    if (rv == 0)
+        rv = listen_temp(&sock, mode, error);
+    if (rv) {
         sockpath_close(&sock);
-        return r;
+        return rv;
     }
     *ret_sock = sock;
     return 0;

@@ -7,8 +7,8 @@
  * agents that start together one sees the other; sockpath_check() for a live owner;
  * sockpath_open() under a temporary name; unlock. Later lock, sockpath_publish(), unlock.
  */
-#ifndef HOMING_SOCKPATH_H
-#define HOMING_SOCKPATH_H
+#ifndef HOMING_AGENT_BASE_SOCKPATH_H
+#define HOMING_AGENT_BASE_SOCKPATH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_check.c - as conf_check.h says: agent, clusters, endpoints, and names used twice.
+ * check.c - as conf/check.h says: agent, clusters, endpoints, and names used twice.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ struct conf_engine {
 };
 
 /* The engines of this version, with the port that a member has by default. */
-static const struct conf_engine conf_engines[] = {{"postgresql", 5432}};
+static const struct conf_engine engines[] = {{"postgresql", 5432}};
 
 /* What is passed down while one file is checked. */
 struct conf_checker {
@@ -38,21 +38,21 @@ struct conf_checker {
     struct conf_uses clusters; /* names of clusters */
 };
 
-static int conf_check_copy(const char *text, char **ret_copy)
+static int check_copy(const char *text, char **ret_copy)
 {
     char *copy = strdup(text);
-    if (copy == NULL)
+    if (!copy)
         return -ENOMEM;
     *ret_copy = copy;
     return 0;
 }
 
-static int conf_check_directory(const char *text, const char *fallback, struct conf_at at,
-                                const char *key, struct conf_errors *errors, char **ret_directory)
+static int check_directory(const char *text, const char *fallback, struct conf_at at,
+                           const char *key, struct conf_errors *errors, char **ret_directory)
 {
-    int r = conf_check_copy(text != NULL ? text : fallback, ret_directory);
-    if (r != 0)
-        return r;
+    int rv = check_copy(text ? text : fallback, ret_directory);
+    if (rv != 0)
+        return rv;
     char *directory = *ret_directory;
     size_t len = strlen(directory);
     while (len > 1 && directory[len - 1] == '/')
@@ -67,40 +67,40 @@ static int conf_check_directory(const char *text, const char *fallback, struct c
     return 0;
 }
 
-static void conf_check_idle(struct conf_checker *checker, const char *key, const char *text,
-                            struct conf_at at, uint64_t min_ms, uint64_t max_ms)
+static void check_idle(struct conf_checker *checker, const char *key, const char *text,
+                       struct conf_at at, uint64_t min_ms, uint64_t max_ms)
 {
-    if (text != NULL && conf_timing_duration(key, text, at, min_ms, max_ms, checker->errors))
+    if (text && conf_timing_duration(key, text, at, min_ms, max_ms, checker->errors))
         conf_errors_warn(checker->errors, at, "%s has no effect in this version", key);
 }
 
-static int conf_check_agent(struct conf_checker *checker, const struct conf_raw_agent *raw,
-                            const struct conf_node *node)
+static int check_agent(struct conf_checker *checker, const struct conf_raw_agent *raw,
+                       const struct conf_node *node)
 {
     struct conf_at none = {1, 1};
     struct conf_errors *errors = checker->errors;
-    int r = conf_check_directory(raw->run_dir, CONF_RUN_DIR,
-                                 node != NULL ? conf_position_at(node, "run_dir") : none, "run_dir",
-                                 errors, &checker->conf->run_dir);
-    if (r == 0)
-        r = conf_check_directory(raw->state_dir, CONF_STATE_DIR,
-                                 node != NULL ? conf_position_at(node, "state_dir") : none,
-                                 "state_dir", errors, &checker->conf->state_dir);
-    if (r != 0 || node == NULL)
-        return r;
-    conf_check_idle(checker, "confirm", raw->confirm, conf_position_at(node, "confirm"), 0, 60000);
-    conf_check_idle(checker, "bus_max_stale", raw->bus_max_stale,
-                    conf_position_at(node, "bus_max_stale"), 5000, 3600000);
+    int rv =
+        check_directory(raw->run_dir, CONF_RUN_DIR, node ? conf_position_at(node, "run_dir") : none,
+                        "run_dir", errors, &checker->conf->run_dir);
+    if (rv == 0)
+        rv = check_directory(raw->state_dir, CONF_STATE_DIR,
+                             node ? conf_position_at(node, "state_dir") : none, "state_dir", errors,
+                             &checker->conf->state_dir);
+    if (rv != 0 || !node)
+        return rv;
+    check_idle(checker, "confirm", raw->confirm, conf_position_at(node, "confirm"), 0, 60000);
+    check_idle(checker, "bus_max_stale", raw->bus_max_stale,
+               conf_position_at(node, "bus_max_stale"), 5000, 3600000);
     const struct conf_node *defaults = conf_position_find(node, "defaults");
-    if (defaults != NULL)
+    if (defaults)
         conf_timing_apply(raw->defaults.keys, defaults, errors, &checker->defaults);
     return 0;
 }
 
-static void conf_check_role(const char *role, struct conf_at at, struct conf_errors *errors,
-                            enum conf_role *ret_role)
+static void check_role(const char *role, struct conf_at at, struct conf_errors *errors,
+                       enum conf_role *ret_role)
 {
-    if (role == NULL)
+    if (!role)
         conf_errors_add(errors, at, "an endpoint without role; write role: writer or role: reader");
     else if (strcmp(role, "writer") == 0)
         *ret_role = CONF_ROLE_WRITER;
@@ -111,8 +111,8 @@ static void conf_check_role(const char *role, struct conf_at at, struct conf_err
                         role);
 }
 
-static int conf_check_name(struct conf_checker *checker, const char *text, struct conf_at at,
-                           struct conf_endpoint *endpoint)
+static int check_name(struct conf_checker *checker, const char *text, struct conf_at at,
+                      struct conf_endpoint *endpoint)
 {
     struct name name;
     if (!name_valid(text) || !name_canonical(text, &name)) {
@@ -123,7 +123,7 @@ static int conf_check_name(struct conf_checker *checker, const char *text, struc
         return 0;
     }
     char *copy = malloc(name.len + 1);
-    if (copy == NULL)
+    if (!copy)
         return -ENOMEM;
     memcpy(copy, name.words, name.len);
     copy[name.len] = '\0';
@@ -131,8 +131,8 @@ static int conf_check_name(struct conf_checker *checker, const char *text, struc
     return conf_uses_add(&checker->names, copy, at);
 }
 
-static int conf_check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
-                            const struct conf_node *node, struct conf_endpoint *endpoint)
+static int check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
+                       const struct conf_node *node, struct conf_endpoint *endpoint)
 {
     struct conf_at at = conf_position_at(node, "names");
     if (raw->names_count == 0) {
@@ -145,95 +145,95 @@ static int conf_check_names(struct conf_checker *checker, const struct conf_raw_
                         raw->names_count, HOMING_ENDPOINT_NAMES_MAX);
         return 0;
     }
-    endpoint->names = calloc(raw->names_count, sizeof *endpoint->names);
-    if (endpoint->names == NULL)
+    endpoint->names = calloc(raw->names_count, sizeof(*endpoint->names));
+    if (!endpoint->names)
         return -ENOMEM;
     const struct conf_node *name = conf_position_find(node, "names")->first;
-    int r = 0;
-    for (unsigned i = 0; i < raw->names_count && r == 0; i++, name = name->next)
-        r = conf_check_name(checker, raw->names[i], name->at, endpoint);
-    return r;
+    int rv = 0;
+    for (unsigned i = 0; i < raw->names_count && rv == 0; i++, name = name->next)
+        rv = check_name(checker, raw->names[i], name->at, endpoint);
+    return rv;
 }
 
-static int conf_check_endpoint(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
-                               const struct conf_node *node, const struct conf_timing *timing,
-                               struct conf_endpoint *endpoint)
+static int check_endpoint(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
+                          const struct conf_node *node, const struct conf_timing *timing,
+                          struct conf_endpoint *endpoint)
 {
     struct conf_timing own = *timing;
     endpoint->at = node->at;
     conf_timing_apply(raw->keys, node, checker->errors, &own);
     endpoint->mode = own.mode;
     endpoint->hold_ms = own.hold_ms;
-    conf_check_role(raw->role, conf_position_at(node, "role"), checker->errors, &endpoint->role);
-    return conf_check_names(checker, raw, node, endpoint);
+    check_role(raw->role, conf_position_at(node, "role"), checker->errors, &endpoint->role);
+    return check_names(checker, raw, node, endpoint);
 }
 
-static int conf_check_endpoints(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                                const struct conf_node *node, struct conf_cluster *cluster)
+static int check_endpoints(struct conf_checker *checker, const struct conf_raw_cluster *raw,
+                           const struct conf_node *node, struct conf_cluster *cluster)
 {
     if (raw->endpoints_count == 0) {
         conf_errors_add(checker->errors, conf_position_at(node, "endpoints"),
                         "a cluster without endpoints; list the names that applications use");
         return 0;
     }
-    cluster->endpoints = calloc(raw->endpoints_count, sizeof *cluster->endpoints);
-    if (cluster->endpoints == NULL)
+    cluster->endpoints = calloc(raw->endpoints_count, sizeof(*cluster->endpoints));
+    if (!cluster->endpoints)
         return -ENOMEM;
     cluster->endpoint_count = raw->endpoints_count;
     const struct conf_node *endpoint = conf_position_find(node, "endpoints")->first;
-    int r = 0;
-    for (unsigned i = 0; i < raw->endpoints_count && r == 0; i++, endpoint = endpoint->next)
-        r = conf_check_endpoint(checker, &raw->endpoints[i], endpoint, &cluster->timing,
-                                &cluster->endpoints[i]);
-    return r;
+    int rv = 0;
+    for (unsigned i = 0; i < raw->endpoints_count && rv == 0; i++, endpoint = endpoint->next)
+        rv = check_endpoint(checker, &raw->endpoints[i], endpoint, &cluster->timing,
+                            &cluster->endpoints[i]);
+    return rv;
 }
 
-static const struct conf_engine *conf_check_engine(const char *engine, const struct conf_node *node,
-                                                   struct conf_errors *errors)
+static const struct conf_engine *check_engine(const char *engine, const struct conf_node *node,
+                                              struct conf_errors *errors)
 {
-    for (size_t i = 0; i < sizeof conf_engines / sizeof conf_engines[0]; i++)
-        if (engine != NULL && strcmp(engine, conf_engines[i].name) == 0)
-            return &conf_engines[i];
-    if (engine == NULL)
+    for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
+        if (engine && strcmp(engine, engines[i].name) == 0)
+            return &engines[i];
+    if (!engine)
         conf_errors_add(errors, node->at, "a cluster without engine; write engine: postgresql");
     else
         conf_errors_add(errors, conf_position_at(node, "engine"),
                         "unknown engine '%.100s'; this version knows: postgresql", engine);
-    return &conf_engines[0];
+    return &engines[0];
 }
 
-static bool conf_check_is_cluster_name(const char *name)
+static bool check_is_cluster_name(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
     return len >= 1 && len <= CONF_CLUSTER_NAME_MAX && name[len] == '\0' && name[0] != '.';
 }
 
-static int conf_check_cluster_name(struct conf_checker *checker, const char *name,
-                                   const struct conf_node *node, struct conf_cluster *cluster)
+static int check_cluster_name(struct conf_checker *checker, const char *name,
+                              const struct conf_node *node, struct conf_cluster *cluster)
 {
     struct conf_at at = conf_position_at(node, "name");
-    if (name == NULL)
+    if (!name)
         conf_errors_add(checker->errors, at, "a cluster without name; write name: and one word");
-    else if (!conf_check_is_cluster_name(name))
+    else if (!check_is_cluster_name(name))
         conf_errors_add(checker->errors, at,
                         "cluster name '%.100s' cannot be used; write 1 to %d letters, digits, '_', "
                         "'-' and '.', not beginning with '.'",
                         name, CONF_CLUSTER_NAME_MAX);
-    int r = conf_check_copy(name != NULL ? name : "", &cluster->name);
-    if (r == 0 && name != NULL)
-        r = conf_uses_add(&checker->clusters, cluster->name, at);
-    return r;
+    int rv = check_copy(name ? name : "", &cluster->name);
+    if (rv == 0 && name)
+        rv = conf_uses_add(&checker->clusters, cluster->name, at);
+    return rv;
 }
 
 /* Relative to the configuration file, so that both can be moved, and tried out, together. */
-static int conf_check_beside(const char *file, const char *path, char **ret_path)
+static int check_beside(const char *file, const char *path, char **ret_path)
 {
     const char *slash = strrchr(file, '/');
-    if (path[0] == '/' || slash == NULL)
-        return conf_check_copy(path, ret_path);
+    if (path[0] == '/' || !slash)
+        return check_copy(path, ret_path);
     size_t folder = (size_t)(slash + 1 - file), rest = strlen(path) + 1;
     char *joined = malloc(folder + rest);
-    if (joined == NULL)
+    if (!joined)
         return -ENOMEM;
     memcpy(joined, file, folder);
     memcpy(joined + folder, path, rest);
@@ -241,61 +241,61 @@ static int conf_check_beside(const char *file, const char *path, char **ret_path
     return 0;
 }
 
-static int conf_check_access(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                             const struct conf_node *node, struct conf_cluster *cluster)
+static int check_access(struct conf_checker *checker, const struct conf_raw_cluster *raw,
+                        const struct conf_node *node, struct conf_cluster *cluster)
 {
     const struct conf_node *connection = conf_position_find(node, "connection");
-    if (connection != NULL)
+    if (connection)
         conf_connection_check(connection, checker->errors);
-    int r = conf_check_copy(raw->connection != NULL ? raw->connection : "", &cluster->connection);
-    if (r != 0 || raw->password_file == NULL)
-        return r;
-    r = conf_check_beside(checker->conf->file, raw->password_file, &cluster->password_file);
-    if (r != 0)
-        return r;
+    int rv = check_copy(raw->connection ? raw->connection : "", &cluster->connection);
+    if (rv != 0 || !raw->password_file)
+        return rv;
+    rv = check_beside(checker->conf->file, raw->password_file, &cluster->password_file);
+    if (rv != 0)
+        return rv;
     const char *wrong = conf_password_check(cluster->password_file);
-    if (wrong != NULL)
+    if (wrong)
         conf_errors_add(checker->errors, conf_position_at(node, "password_file"),
                         "password_file %.300s %s", cluster->password_file, wrong);
     return 0;
 }
 
-static void conf_check_sever_untagged(struct conf_errors *errors, const char *text,
-                                      struct conf_at at, bool *ret_value)
+static void check_sever_untagged(struct conf_errors *errors, const char *text, struct conf_at at,
+                                 bool *ret_value)
 {
-    const char *wrong = text != NULL ? conf_value_bool(text, ret_value) : NULL;
-    if (wrong != NULL)
+    const char *wrong = text ? conf_value_bool(text, ret_value) : NULL;
+    if (wrong)
         conf_errors_add(errors, at, "sever_untagged '%.100s' %s", text, wrong);
 }
 
-static int conf_check_cluster(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                              const struct conf_node *node, struct conf_cluster *cluster)
+static int check_cluster(struct conf_checker *checker, const struct conf_raw_cluster *raw,
+                         const struct conf_node *node, struct conf_cluster *cluster)
 {
     struct conf_errors *errors = checker->errors;
     uint32_t failures = errors->failures;
-    const struct conf_engine *engine = conf_check_engine(raw->engine, node, errors);
+    const struct conf_engine *engine = check_engine(raw->engine, node, errors);
     cluster->engine = engine->name;
     cluster->at = node->at;
     cluster->timing = checker->defaults;
     conf_timing_apply(raw->keys, node, errors, &cluster->timing);
-    conf_check_sever_untagged(errors, raw->sever_untagged, conf_position_at(node, "sever_untagged"),
-                              &cluster->sever_untagged);
-    int r = conf_check_cluster_name(checker, raw->name, node, cluster);
-    if (r == 0)
-        r = conf_members_check(node, engine->port, errors, cluster);
-    if (r == 0)
-        r = conf_networks_check(conf_position_find(node, "allowed_networks"), errors, cluster);
-    if (r == 0 && errors->failures == failures)
+    check_sever_untagged(errors, raw->sever_untagged, conf_position_at(node, "sever_untagged"),
+                         &cluster->sever_untagged);
+    int rv = check_cluster_name(checker, raw->name, node, cluster);
+    if (rv == 0)
+        rv = conf_members_check(node, engine->port, errors, cluster);
+    if (rv == 0)
+        rv = conf_networks_check(conf_position_find(node, "allowed_networks"), errors, cluster);
+    if (rv == 0 && errors->failures == failures)
         conf_members_agree(errors, cluster);
-    if (r == 0)
-        r = conf_check_access(checker, raw, node, cluster);
-    if (r == 0)
-        r = conf_check_endpoints(checker, raw, node, cluster);
-    return r;
+    if (rv == 0)
+        rv = check_access(checker, raw, node, cluster);
+    if (rv == 0)
+        rv = check_endpoints(checker, raw, node, cluster);
+    return rv;
 }
 
-static int conf_check_clusters(struct conf_checker *checker, const struct conf_raw *raw,
-                               const struct conf_node *root)
+static int check_clusters(struct conf_checker *checker, const struct conf_raw *raw,
+                          const struct conf_node *root)
 {
     if (raw->clusters_count == 0) {
         conf_errors_warn(checker->errors, conf_position_at(root, "clusters"),
@@ -308,15 +308,15 @@ static int conf_check_clusters(struct conf_checker *checker, const struct conf_r
                         HOMING_CLUSTERS_MAX);
         return 0;
     }
-    checker->conf->clusters = calloc(raw->clusters_count, sizeof *checker->conf->clusters);
-    if (checker->conf->clusters == NULL)
+    checker->conf->clusters = calloc(raw->clusters_count, sizeof(*checker->conf->clusters));
+    if (!checker->conf->clusters)
         return -ENOMEM;
     checker->conf->cluster_count = raw->clusters_count;
     const struct conf_node *node = conf_position_find(root, "clusters")->first;
-    int r = 0;
-    for (unsigned i = 0; i < raw->clusters_count && r == 0; i++, node = node->next)
-        r = conf_check_cluster(checker, &raw->clusters[i], node, &checker->conf->clusters[i]);
-    return r;
+    int rv = 0;
+    for (unsigned i = 0; i < raw->clusters_count && rv == 0; i++, node = node->next)
+        rv = check_cluster(checker, &raw->clusters[i], node, &checker->conf->clusters[i]);
+    return rv;
 }
 
 int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct conf_errors *errors,
@@ -324,14 +324,14 @@ int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct 
 {
     struct conf_checker checker = {
         .conf = conf, .errors = errors, .defaults = conf_timing_defaults};
-    int r = conf_check_agent(&checker, &raw->agent, conf_position_find(root, "agent"));
-    if (r == 0)
-        r = conf_check_clusters(&checker, raw, root);
-    if (r == 0) {
+    int rv = check_agent(&checker, &raw->agent, conf_position_find(root, "agent"));
+    if (rv == 0)
+        rv = check_clusters(&checker, raw, root);
+    if (rv == 0) {
         conf_uses_check(&checker.clusters, "cluster name", errors);
         conf_uses_check(&checker.names, "name", errors);
     }
     conf_uses_done(&checker.clusters);
     conf_uses_done(&checker.names);
-    return r;
+    return rv;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_check.h - from what stands in the file to struct conf: every check that needs more than the
+ * check.h - from what stands in the file to struct conf: every check that needs more than the
  * shape of a value.
  *
  * All functions go on after an error, so that one run reports them all; what they build is complete
  * only if errors->failures stayed 0, but can always be given to conf_free(). -ENOMEM ends them.
  */
-#ifndef HOMING_CONF_CHECK_H
-#define HOMING_CONF_CHECK_H
+#ifndef HOMING_AGENT_CONF_CHECK_H
+#define HOMING_AGENT_CONF_CHECK_H
 
 #include "agent/conf/schema.h"
 
@@ -32,7 +32,7 @@ void conf_uses_done(struct conf_uses *uses);
 int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct conf_errors *errors,
                struct conf *conf);
 
-/* conf_members.c */
+/* conf/members.c */
 int conf_members_check(const struct conf_node *node, uint16_t default_port,
                        struct conf_errors *errors, struct conf_cluster *cluster);
 int conf_networks_check(const struct conf_node *node, struct conf_errors *errors,
@@ -40,12 +40,12 @@ int conf_networks_check(const struct conf_node *node, struct conf_errors *errors
 /* Whether the members' addresses fit family and allowed_networks. */
 void conf_members_agree(struct conf_errors *errors, const struct conf_cluster *cluster);
 
-/* conf_connection.c: libpq's keywords, of which some are not the operator's to set. */
+/* conf/connection.c: libpq's keywords, of which some are not the operator's to set. */
 void conf_connection_check(const struct conf_node *node, struct conf_errors *errors);
 /* Prints the connection inside a YAML string, its secrets hidden. */
 void conf_connection_print(const char *connection, void (*put)(char byte, FILE *out), FILE *out);
 
-/* conf_password.c: NULL, or what is wrong with the file and what to do. */
+/* conf/password.c: NULL, or what is wrong with the file and what to do. */
 const char *conf_password_check(const char *file);
 
 #endif

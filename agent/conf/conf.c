@@ -38,8 +38,7 @@ bool conf_mode_parse(const char *text, enum conf_mode *ret_mode)
     return false;
 }
 
-static bool conf_network_holds(const struct conf_network *network, uint8_t family,
-                               const uint8_t *bytes)
+static bool network_holds(const struct conf_network *network, uint8_t family, const uint8_t *bytes)
 {
     unsigned whole = network->bits / 8, rest = network->bits % 8;
     if (network->family != family || memcmp(network->bytes, bytes, whole) != 0)
@@ -50,12 +49,12 @@ static bool conf_network_holds(const struct conf_network *network, uint8_t famil
 bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes)
 {
     for (uint32_t i = 0; i < cluster->allowed_network_count; i++)
-        if (conf_network_holds(&cluster->allowed_networks[i], family, bytes))
+        if (network_holds(&cluster->allowed_networks[i], family, bytes))
             return true;
     return cluster->allowed_network_count == 0;
 }
 
-static void conf_free_cluster(struct conf_cluster *cluster)
+static void free_cluster(struct conf_cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->member_count; i++)
         free(cluster->members[i].host);
@@ -74,10 +73,10 @@ static void conf_free_cluster(struct conf_cluster *cluster)
 
 void conf_free(struct conf *conf)
 {
-    if (conf == NULL)
+    if (!conf)
         return;
     for (uint32_t i = 0; i < conf->cluster_count; i++)
-        conf_free_cluster(&conf->clusters[i]);
+        free_cluster(&conf->clusters[i]);
     free(conf->clusters);
     free(conf->file);
     free(conf->run_dir);
@@ -86,17 +85,17 @@ void conf_free(struct conf *conf)
 }
 
 /* Grows with what is read, since a pipe (/dev/stdin) has no size. */
-static int conf_read_all(int fd, char **ret_bytes, size_t *ret_len)
+static int read_all(int fd, char **ret_bytes, size_t *ret_len)
 {
     char *bytes = NULL;
     size_t len = 0, room = 0;
-    int r = 0;
+    int rv = 0;
     for (;;) {
         if (len == room) {
             room += room < CONF_FILE_STEP ? CONF_FILE_STEP : room;
             char *larger = realloc(bytes, room);
-            if (larger == NULL) {
-                r = -ENOMEM;
+            if (!larger) {
+                rv = -ENOMEM;
                 break;
             }
             bytes = larger;
@@ -107,74 +106,73 @@ static int conf_read_all(int fd, char **ret_bytes, size_t *ret_len)
         if (got < 0 && errno == EINTR)
             continue;
         len += got > 0 ? (size_t)got : 0;
-        r = got < 0 ? -errno : len > CONF_FILE_MAX ? -EFBIG : 0;
-        if (r != 0)
+        rv = got < 0 ? -errno : len > CONF_FILE_MAX ? -EFBIG : 0;
+        if (rv != 0)
             break;
     }
-    if (r != 0) {
+    if (rv != 0) {
         free(bytes);
-        return r;
+        return rv;
     }
     *ret_bytes = bytes;
     *ret_len = len;
     return 0;
 }
 
-static int conf_read_file(const char *file, char **ret_bytes, size_t *ret_len)
+static int read_file(const char *file, char **ret_bytes, size_t *ret_len)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    int r = conf_read_all(fd, ret_bytes, ret_len);
+    int rv = read_all(fd, ret_bytes, ret_len);
     close(fd);
-    return r;
+    return rv;
 }
 
-static int conf_build(const struct conf_raw *raw, const struct conf_node *root,
-                      struct conf_errors *errors, struct conf **ret_conf)
+static int build(const struct conf_raw *raw, const struct conf_node *root,
+                 struct conf_errors *errors, struct conf **ret_conf)
 {
-    struct conf *conf = calloc(1, sizeof *conf);
-    if (conf == NULL)
+    struct conf *conf = calloc(1, sizeof(*conf));
+    if (!conf)
         return -ENOMEM;
     conf->file = strdup(errors->file);
-    int r = conf->file != NULL ? conf_check(raw, root, errors, conf) : -ENOMEM;
-    if (r == 0 && errors->failures != 0)
-        r = -EINVAL;
-    if (r == 0)
+    int rv = conf->file ? conf_check(raw, root, errors, conf) : -ENOMEM;
+    if (rv == 0 && errors->failures != 0)
+        rv = -EINVAL;
+    if (rv == 0)
         *ret_conf = conf;
     else
         conf_free(conf);
-    return r;
+    return rv;
 }
 
-static int conf_parse(const char *bytes, size_t len, struct conf_errors *errors,
-                      struct conf **ret_conf)
+static int parse(const char *bytes, size_t len, struct conf_errors *errors, struct conf **ret_conf)
 {
     struct conf_position *position = NULL;
     struct conf_raw *raw = NULL;
-    int r = conf_position_read(bytes, len, errors, &position);
-    if (r != 0)
-        return r;
+    int rv = conf_position_read(bytes, len, errors, &position);
+    if (rv != 0)
+        return rv;
     const struct conf_node *root = conf_position_root(position);
     bool sound = errors->failures == 0;
-    r = conf_schema_check(root, errors) && sound ? conf_schema_load(bytes, len, errors, &raw)
-                                                 : -EINVAL;
-    if (r == 0)
-        r = conf_build(raw, root, errors, ret_conf);
+    rv = conf_schema_check(root, errors) && sound ? conf_schema_load(bytes, len, errors, &raw)
+                                                  : -EINVAL;
+    if (rv == 0)
+        rv = build(raw, root, errors, ret_conf);
     conf_schema_free(raw);
     conf_position_free(position);
-    return r;
+    return rv;
 }
 
-static void conf_explain(const char *file, int r, FILE *out)
+static void explain(const char *file, int rv, FILE *out)
 {
-    if (r == -ENOMEM)
+    if (rv == -ENOMEM)
         fprintf(out, "%s: cannot be loaded: out of memory\n", file);
-    else if (r == -EFBIG)
+    else if (rv == -EFBIG)
         fprintf(out, "%s: larger than 32 MB; this cannot be a configuration of homing's\n", file);
     else
         fprintf(out, "%s: cannot be read: %s; check the path and its permissions\n", file,
-                strerror(-r));
+                strerror(-rv));
 }
 
 int conf_load(const char *file, FILE *out, struct conf **ret_conf)
@@ -182,12 +180,12 @@ int conf_load(const char *file, FILE *out, struct conf **ret_conf)
     struct conf_errors errors = {.file = file};
     char *bytes = NULL;
     size_t len = 0;
-    int r = conf_read_file(file, &bytes, &len);
-    if (r == 0)
-        r = conf_parse(bytes, len, &errors, ret_conf);
+    int rv = read_file(file, &bytes, &len);
+    if (rv == 0)
+        rv = parse(bytes, len, &errors, ret_conf);
     free(bytes);
     conf_errors_print(&errors, out);
-    if (r == -ENOMEM || (r != 0 && errors.failures == 0))
-        conf_explain(file, r, out);
-    return r;
+    if (rv == -ENOMEM || (rv != 0 && errors.failures == 0))
+        explain(file, rv, out);
+    return rv;
 }

@@ -2,11 +2,12 @@
  *
  * conf.h - the configuration as homingd uses it: parsed, checked, defaults filled in.
  *
- * Called by main.c (start, --check-config) and run.c (reload: all or nothing). A configuration
- * is immutable once loaded. Every error is one line "file:line:column: what, and what to do".
+ * Called by main.c (start, --check-config) and daemon/daemon.c (reload: all or nothing). A
+ * configuration is immutable once loaded. Every error is one line "file:line:column: what, and what
+ * to do".
  */
-#ifndef HOMING_CONF_H
-#define HOMING_CONF_H
+#ifndef HOMING_AGENT_CONF_CONF_H
+#define HOMING_AGENT_CONF_CONF_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_connection.c - the key `connection`: libpq's keywords and values, read without libpq.
+ * connection.c - the key `connection`: libpq's keywords and values, read without libpq.
  *
  * The agent chooses the server, the credentials and what it asks; a keyword that would choose for
  * it is refused here, where it can still be pointed at.
@@ -29,13 +29,13 @@ static const struct {
 /* Keywords whose values are not for other people's eyes. */
 static const char *const conf_connection_secrets[] = {"sslpassword", "oauth_client_secret"};
 
-static bool conf_connection_is(const struct conf_keyword *keyword, const char *name)
+static bool connection_is(const struct conf_keyword *keyword, const char *name)
 {
     return keyword->len == strlen(name) && memcmp(keyword->at, name, keyword->len) == 0;
 }
 
 /* Where `at`, inside the node's text, stands in the file; the node's begin if that is not known. */
-static struct conf_at conf_connection_at(const struct conf_node *node, const char *at)
+static struct conf_at connection_at(const struct conf_node *node, const char *at)
 {
     if (node->text_column == 0)
         return node->at;
@@ -45,21 +45,19 @@ static struct conf_at conf_connection_at(const struct conf_node *node, const cha
     return place;
 }
 
-static void conf_connection_check_one(const struct conf_node *node,
-                                      const struct conf_keyword *keyword,
-                                      struct conf_errors *errors)
+static void connection_check_one(const struct conf_node *node, const struct conf_keyword *keyword,
+                                 struct conf_errors *errors)
 {
-    struct conf_at at = conf_connection_at(node, keyword->at);
-    for (size_t i = 0; i < sizeof conf_connection_forbidden / sizeof conf_connection_forbidden[0];
+    struct conf_at at = connection_at(node, keyword->at);
+    for (size_t i = 0; i < sizeof(conf_connection_forbidden) / sizeof(conf_connection_forbidden[0]);
          i++)
-        if (conf_connection_is(keyword, conf_connection_forbidden[i].keyword))
+        if (connection_is(keyword, conf_connection_forbidden[i].keyword))
             conf_errors_add(errors, at, "'%s' may not be in connection; %s",
                             conf_connection_forbidden[i].keyword,
                             conf_connection_forbidden[i].advice);
     /* libpq takes a dbname with '=' for a whole connection string, host and all. */
-    if (conf_connection_is(keyword, "dbname") &&
-        (memchr(keyword->value, '=', keyword->value_len) != NULL ||
-         memmem(keyword->value, keyword->value_len, "://", 3) != NULL))
+    if (connection_is(keyword, "dbname") && (memchr(keyword->value, '=', keyword->value_len) ||
+                                             memmem(keyword->value, keyword->value_len, "://", 3)))
         conf_errors_add(errors, at, "dbname may not be a connection string; write only the name");
 }
 
@@ -75,21 +73,22 @@ void conf_connection_check(const struct conf_node *node, struct conf_errors *err
     }
     for (const char *at = node->text;; at = keyword.next) {
         const char *wrong = conf_value_keyword(at, &keyword);
-        if (wrong != NULL) {
+        if (wrong) {
             /* Without its text: it may be half a secret. */
-            conf_errors_add(errors, conf_connection_at(node, keyword.at), "connection %s", wrong);
+            conf_errors_add(errors, connection_at(node, keyword.at), "connection %s", wrong);
             return;
         }
         if (keyword.len == 0)
             return;
-        conf_connection_check_one(node, &keyword, errors);
+        connection_check_one(node, &keyword, errors);
     }
 }
 
-static bool conf_connection_is_secret(const struct conf_keyword *keyword)
+static bool connection_is_secret(const struct conf_keyword *keyword)
 {
-    for (size_t i = 0; i < sizeof conf_connection_secrets / sizeof conf_connection_secrets[0]; i++)
-        if (conf_connection_is(keyword, conf_connection_secrets[i]))
+    for (size_t i = 0; i < sizeof(conf_connection_secrets) / sizeof(conf_connection_secrets[0]);
+         i++)
+        if (connection_is(keyword, conf_connection_secrets[i]))
             return true;
     return false;
 }
@@ -98,8 +97,8 @@ void conf_connection_print(const char *connection, void (*put)(char byte, FILE *
 {
     struct conf_keyword keyword;
     const char *printed = connection;
-    while (conf_value_keyword(printed, &keyword) == NULL && keyword.len != 0) {
-        const char *until = conf_connection_is_secret(&keyword) ? keyword.value : keyword.next;
+    while (!conf_value_keyword(printed, &keyword) && keyword.len != 0) {
+        const char *until = connection_is_secret(&keyword) ? keyword.value : keyword.next;
         for (; printed < until; printed++)
             put(*printed, out);
         for (const char *star = until != keyword.next ? "***" : ""; *star != '\0'; star++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_dump.c - a configuration printed so that conf_load() takes it, and that printing that gives
+ * dump.c - a configuration printed so that conf_load() takes it, and that printing that gives
  * the same again: inherited values are written out, texts are quoted, secrets are stars.
  */
 #include "config.h"
@@ -10,7 +10,7 @@
 #include "agent/conf/check.h"
 #include "agent/conf/timing.h"
 
-static void conf_dump_byte(char byte, FILE *out)
+static void dump_byte(char byte, FILE *out)
 {
     if (byte == '"' || byte == '\\')
         fprintf(out, "\\%c", byte);
@@ -20,40 +20,40 @@ static void conf_dump_byte(char byte, FILE *out)
         fputc(byte, out);
 }
 
-static void conf_dump_text(const char *text, FILE *out)
+static void dump_text(const char *text, FILE *out)
 {
     fputc('"', out);
     for (; *text != '\0'; text++)
-        conf_dump_byte(*text, out);
+        dump_byte(*text, out);
     fputc('"', out);
 }
 
-static void conf_dump_pair(const char *key, const char *text, FILE *out)
+static void dump_pair(const char *key, const char *text, FILE *out)
 {
     fputs(key, out);
-    conf_dump_text(text, out);
+    dump_text(text, out);
     fputc('\n', out);
 }
 
-static void conf_dump_members(const struct conf_cluster *cluster, FILE *out)
+static void dump_members(const struct conf_cluster *cluster, FILE *out)
 {
     fputs("    members:\n", out);
     for (uint32_t i = 0; i < cluster->member_count; i++) {
         const struct conf_member *member = &cluster->members[i];
         fputs("      - {host: ", out);
-        conf_dump_text(member->host, out);
+        dump_text(member->host, out);
         fprintf(out, ", port: %u, failover: %s}\n", member->port,
                 member->failover ? "true" : "false");
     }
 }
 
-static void conf_dump_endpoint(const struct conf_endpoint *endpoint,
-                               const struct conf_timing *timing, FILE *out)
+static void dump_endpoint(const struct conf_endpoint *endpoint, const struct conf_timing *timing,
+                          FILE *out)
 {
     fputs("      - names: [", out);
     for (uint32_t i = 0; i < endpoint->name_count; i++) {
         fputs(i != 0 ? ", " : "", out);
-        conf_dump_text(endpoint->names[i], out);
+        dump_text(endpoint->names[i], out);
     }
     fprintf(out, "]\n        role: %s\n        mode: %s\n",
             endpoint->role == CONF_ROLE_WRITER ? "writer" : "reader",
@@ -65,7 +65,7 @@ static void conf_dump_endpoint(const struct conf_endpoint *endpoint,
     fputc('\n', out);
 }
 
-static void conf_dump_networks(const struct conf_cluster *cluster, FILE *out)
+static void dump_networks(const struct conf_cluster *cluster, FILE *out)
 {
     if (cluster->allowed_network_count == 0)
         return;
@@ -73,37 +73,37 @@ static void conf_dump_networks(const struct conf_cluster *cluster, FILE *out)
     for (uint32_t i = 0; i < cluster->allowed_network_count; i++) {
         const struct conf_network *network = &cluster->allowed_networks[i];
         char text[INET6_ADDRSTRLEN] = "";
-        inet_ntop(network->family == 4 ? AF_INET : AF_INET6, network->bytes, text, sizeof text);
+        inet_ntop(network->family == 4 ? AF_INET : AF_INET6, network->bytes, text, sizeof(text));
         fprintf(out, "      - \"%s/%u\"\n", text, network->bits);
     }
 }
 
-static void conf_dump_cluster(const struct conf_cluster *cluster, FILE *out)
+static void dump_cluster(const struct conf_cluster *cluster, FILE *out)
 {
-    conf_dump_pair("  - name: ", cluster->name, out);
-    conf_dump_pair("    engine: ", cluster->engine, out);
-    conf_dump_members(cluster, out);
+    dump_pair("  - name: ", cluster->name, out);
+    dump_pair("    engine: ", cluster->engine, out);
+    dump_members(cluster, out);
     if (cluster->connection[0] != '\0') {
         fputs("    connection: \"", out);
-        conf_connection_print(cluster->connection, conf_dump_byte, out);
+        conf_connection_print(cluster->connection, dump_byte, out);
         fputs("\"\n", out);
     }
-    if (cluster->password_file != NULL)
-        conf_dump_pair("    password_file: ", cluster->password_file, out);
-    conf_dump_networks(cluster, out);
+    if (cluster->password_file)
+        dump_pair("    password_file: ", cluster->password_file, out);
+    dump_networks(cluster, out);
     conf_timing_print(&cluster->timing, "    ", out);
     fprintf(out, "    sever_untagged: %s\n", cluster->sever_untagged ? "true" : "false");
     fputs("    endpoints:\n", out);
     for (uint32_t i = 0; i < cluster->endpoint_count; i++)
-        conf_dump_endpoint(&cluster->endpoints[i], &cluster->timing, out);
+        dump_endpoint(&cluster->endpoints[i], &cluster->timing, out);
 }
 
 void conf_dump(const struct conf *conf, FILE *out)
 {
     fputs("agent:\n", out);
-    conf_dump_pair("  run_dir: ", conf->run_dir, out);
-    conf_dump_pair("  state_dir: ", conf->state_dir, out);
+    dump_pair("  run_dir: ", conf->run_dir, out);
+    dump_pair("  state_dir: ", conf->state_dir, out);
     fputs(conf->cluster_count != 0 ? "clusters:\n" : "clusters: []\n", out);
     for (uint32_t i = 0; i < conf->cluster_count; i++)
-        conf_dump_cluster(&conf->clusters[i], out);
+        dump_cluster(&conf->clusters[i], out);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_errors.h - what is wrong with a configuration, collected, then printed in the file's order.
+ * errors.h - what is wrong with a configuration, collected, then printed in the file's order.
  *
  * Used by the conf_*.c only. Never allocates, so that "out of memory" can be said too.
  */
-#ifndef HOMING_CONF_ERRORS_H
-#define HOMING_CONF_ERRORS_H
+#ifndef HOMING_AGENT_CONF_ERRORS_H
+#define HOMING_AGENT_CONF_ERRORS_H
 
 #include <stdbool.h>
 #include <stdint.h>

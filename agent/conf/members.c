@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_members.c - a cluster's members and the networks in which they may be; both from the tree,
+ * members.c - a cluster's members and the networks in which they may be; both from the tree,
  * because a member is a word or a mapping.
  */
 #include "config.h"
@@ -14,59 +14,57 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 
-static size_t conf_members_count(const struct conf_node *node)
+static size_t members_count(const struct conf_node *node)
 {
     size_t count = 0;
-    for (const struct conf_node *child = node != NULL ? node->first : NULL; child != NULL;
-         child = child->next)
+    for (const struct conf_node *child = node ? node->first : NULL; child; child = child->next)
         count++;
     return count;
 }
 
-static const char *conf_members_text(const struct conf_node *node, const char *key)
+static const char *members_text(const struct conf_node *node, const char *key)
 {
     const struct conf_node *child = conf_position_find(node, key);
-    return child != NULL ? child->text : NULL;
+    return child ? child->text : NULL;
 }
 
 /* In the mapping form the host may carry its port too, if there is no key for it. */
-static bool conf_members_mapping(const struct conf_node *node, struct conf_errors *errors,
-                                 struct conf_host *host, struct conf_member *member)
+static bool members_mapping(const struct conf_node *node, struct conf_errors *errors,
+                            struct conf_host *host, struct conf_member *member)
 {
-    const char *text = conf_members_text(node, "host");
-    const char *port = conf_members_text(node, "port");
-    const char *failover = conf_members_text(node, "failover");
-    if (text == NULL) {
+    const char *text = members_text(node, "host");
+    const char *port = members_text(node, "port");
+    const char *failover = members_text(node, "failover");
+    if (!text) {
         conf_errors_add(errors, node->at,
                         "a member without host; write host: and a name or address");
         return false;
     }
     const char *wrong =
-        port != NULL ? conf_value_host(text, host) : conf_value_member(text, host, &member->port);
-    if (wrong != NULL)
+        port ? conf_value_host(text, host) : conf_value_member(text, host, &member->port);
+    if (wrong)
         conf_errors_add(errors, conf_position_at(node, "host"), "host '%.300s' %s", text, wrong);
-    const char *wrong_port = port != NULL ? conf_value_port(port, &member->port) : NULL;
-    if (wrong_port != NULL)
+    const char *wrong_port = port ? conf_value_port(port, &member->port) : NULL;
+    if (wrong_port)
         conf_errors_add(errors, conf_position_at(node, "port"), "port '%.100s' %s", port,
                         wrong_port);
-    const char *wrong_failover =
-        failover != NULL ? conf_value_bool(failover, &member->failover) : NULL;
-    if (wrong_failover != NULL)
+    const char *wrong_failover = failover ? conf_value_bool(failover, &member->failover) : NULL;
+    if (wrong_failover)
         conf_errors_add(errors, conf_position_at(node, "failover"), "failover '%.100s' %s",
                         failover, wrong_failover);
-    return wrong == NULL && wrong_port == NULL && wrong_failover == NULL;
+    return !wrong && !wrong_port && !wrong_failover;
 }
 
-static bool conf_members_word(const struct conf_node *node, struct conf_errors *errors,
-                              struct conf_host *host, struct conf_member *member)
+static bool members_word(const struct conf_node *node, struct conf_errors *errors,
+                         struct conf_host *host, struct conf_member *member)
 {
     const char *wrong = conf_value_member(node->text, host, &member->port);
-    if (wrong != NULL)
+    if (wrong)
         conf_errors_add(errors, node->at, "member '%.300s' %s", node->text, wrong);
-    return wrong == NULL;
+    return !wrong;
 }
 
-static void conf_members_unique(const struct conf_cluster *cluster, struct conf_errors *errors)
+static void members_unique(const struct conf_cluster *cluster, struct conf_errors *errors)
 {
     const struct conf_member *last = &cluster->members[cluster->member_count - 1];
     for (const struct conf_member *member = cluster->members; member != last; member++) {
@@ -79,20 +77,20 @@ static void conf_members_unique(const struct conf_cluster *cluster, struct conf_
     }
 }
 
-static int conf_members_add(const struct conf_node *node, uint16_t default_port,
-                            struct conf_errors *errors, struct conf_cluster *cluster)
+static int members_add(const struct conf_node *node, uint16_t default_port,
+                       struct conf_errors *errors, struct conf_cluster *cluster)
 {
     struct conf_host host;
     struct conf_member member = {.port = default_port, .failover = true, .at = node->at};
-    bool good = node->kind == CONF_NODE_SCALAR ? conf_members_word(node, errors, &host, &member)
-                                               : conf_members_mapping(node, errors, &host, &member);
+    bool good = node->kind == CONF_NODE_SCALAR ? members_word(node, errors, &host, &member)
+                                               : members_mapping(node, errors, &host, &member);
     if (!good)
         return 0;
     member.host = strdup(host.text);
-    if (member.host == NULL)
+    if (!member.host)
         return -ENOMEM;
     cluster->members[cluster->member_count++] = member;
-    conf_members_unique(cluster, errors);
+    members_unique(cluster, errors);
     return 0;
 }
 
@@ -100,7 +98,7 @@ int conf_members_check(const struct conf_node *node, uint16_t default_port,
                        struct conf_errors *errors, struct conf_cluster *cluster)
 {
     const struct conf_node *list = conf_position_find(node, "members");
-    size_t count = conf_members_count(list);
+    size_t count = members_count(list);
     if (count == 0) {
         conf_errors_add(errors, conf_position_at(node, "members"),
                         "a cluster without members; list its servers");
@@ -111,20 +109,20 @@ int conf_members_check(const struct conf_node *node, uint16_t default_port,
                         HOMING_MEMBERS_MAX);
         return 0;
     }
-    cluster->members = calloc(count, sizeof *cluster->members);
-    if (cluster->members == NULL)
+    cluster->members = calloc(count, sizeof(*cluster->members));
+    if (!cluster->members)
         return -ENOMEM;
-    int r = 0;
-    for (const struct conf_node *child = list->first; child != NULL && r == 0; child = child->next)
-        r = conf_members_add(child, default_port, errors, cluster);
-    return r;
+    int rv = 0;
+    for (const struct conf_node *child = list->first; child && rv == 0; child = child->next)
+        rv = members_add(child, default_port, errors, cluster);
+    return rv;
 }
 
 int conf_networks_check(const struct conf_node *node, struct conf_errors *errors,
                         struct conf_cluster *cluster)
 {
-    size_t count = conf_members_count(node);
-    if (node == NULL)
+    size_t count = members_count(node);
+    if (!node)
         return 0;
     if (count == 0) {
         conf_errors_add(
@@ -132,13 +130,13 @@ int conf_networks_check(const struct conf_node *node, struct conf_errors *errors
             "allowed_networks is empty and would allow nothing; list networks or remove it");
         return 0;
     }
-    cluster->allowed_networks = calloc(count, sizeof *cluster->allowed_networks);
-    if (cluster->allowed_networks == NULL)
+    cluster->allowed_networks = calloc(count, sizeof(*cluster->allowed_networks));
+    if (!cluster->allowed_networks)
         return -ENOMEM;
-    for (const struct conf_node *child = node->first; child != NULL; child = child->next) {
+    for (const struct conf_node *child = node->first; child; child = child->next) {
         struct conf_network *network = &cluster->allowed_networks[cluster->allowed_network_count++];
         const char *wrong = conf_value_network(child->text, network);
-        if (wrong != NULL)
+        if (wrong)
             conf_errors_add(errors, child->at, "allowed network '%.100s' %s", child->text, wrong);
     }
     return 0;
@@ -149,7 +147,7 @@ void conf_members_agree(struct conf_errors *errors, const struct conf_cluster *c
     for (uint32_t i = 0; i < cluster->member_count; i++) {
         const struct conf_member *member = &cluster->members[i];
         struct conf_host host;
-        if (conf_value_host(member->host, &host) != NULL || host.family == 0)
+        if (conf_value_host(member->host, &host) || host.family == 0)
             continue;
         if (cluster->timing.family != CONF_FAMILY_AUTO && host.family != cluster->timing.family)
             conf_errors_add(errors, member->at,

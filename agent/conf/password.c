@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_password.c - the file with a cluster's password: checked when the configuration is loaded,
+ * password.c - the file with a cluster's password: checked when the configuration is loaded,
  * read again at every use, so that a changed password needs no reload. Never kept, never logged.
  */
 #include "config.h"
@@ -22,7 +22,7 @@ struct conf_password {
     char bytes[CONF_PASSWORD_MAX + 1];
 };
 
-static int conf_password_judge(int fd)
+static int password_judge(int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -33,24 +33,24 @@ static int conf_password_judge(int fd)
 }
 
 /* The descriptor, or -errno. Non-blocking: a FIFO with no writer would hold us otherwise. */
-static int conf_password_open(const char *file)
+static int password_open(const char *file)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    int r = conf_password_judge(fd);
-    if (r == 0)
+    int rv = password_judge(fd);
+    if (rv == 0)
         return fd;
     close(fd);
-    return r;
+    return rv;
 }
 
-static int conf_password_fill(int fd, struct conf_password *password)
+static int password_fill(int fd, struct conf_password *password)
 {
     password->len = 0;
-    while (password->len < sizeof password->bytes) {
+    while (password->len < sizeof(password->bytes)) {
         ssize_t got =
-            read(fd, password->bytes + password->len, sizeof password->bytes - password->len);
+            read(fd, password->bytes + password->len, sizeof(password->bytes) - password->len);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -62,7 +62,7 @@ static int conf_password_fill(int fd, struct conf_password *password)
     return -EFBIG;
 }
 
-static void conf_password_trim(struct conf_password *password)
+static void password_trim(struct conf_password *password)
 {
     if (password->len > 0 && password->bytes[password->len - 1] == '\n')
         password->len--;
@@ -71,25 +71,25 @@ static void conf_password_trim(struct conf_password *password)
 }
 
 /* -EINVAL: no regular file; -EPERM: open to others; -ENODATA: empty; -EBADMSG: not one line. */
-static int conf_password_read(const char *file, struct conf_password *password)
+static int password_read(const char *file, struct conf_password *password)
 {
-    int fd = conf_password_open(file);
+    int fd = password_open(file);
     if (fd < 0)
         return fd;
-    int r = conf_password_fill(fd, password);
+    int rv = password_fill(fd, password);
     close(fd);
-    if (r != 0)
-        return r;
-    conf_password_trim(password);
+    if (rv != 0)
+        return rv;
+    password_trim(password);
     if (password->len == 0)
         return -ENODATA;
-    if (memchr(password->bytes, '\0', password->len) != NULL ||
-        memchr(password->bytes, '\n', password->len) != NULL)
+    if (memchr(password->bytes, '\0', password->len) ||
+        memchr(password->bytes, '\n', password->len))
         return -EBADMSG;
     return 0;
 }
 
-static const char *conf_password_explain(int error)
+static const char *password_explain(int error)
 {
     switch (error) {
     case 0:
@@ -117,29 +117,29 @@ static const char *conf_password_explain(int error)
 const char *conf_password_check(const char *file)
 {
     struct conf_password password;
-    int r = conf_password_read(file, &password);
-    explicit_bzero(&password, sizeof password);
-    return conf_password_explain(r);
+    int rv = password_read(file, &password);
+    explicit_bzero(&password, sizeof(password));
+    return password_explain(rv);
 }
 
 int conf_password(const struct conf_cluster *cluster, char **ret_password)
 {
     struct conf_password password;
     char *copy = NULL;
-    if (cluster->password_file == NULL) {
+    if (!cluster->password_file) {
         *ret_password = NULL;
         return 0;
     }
-    int r = conf_password_read(cluster->password_file, &password);
-    if (r == 0) {
+    int rv = password_read(cluster->password_file, &password);
+    if (rv == 0) {
         copy = malloc(password.len + 1);
-        r = copy != NULL ? 0 : -ENOMEM;
+        rv = copy ? 0 : -ENOMEM;
     }
-    if (r == 0) {
+    if (rv == 0) {
         memcpy(copy, password.bytes, password.len);
         copy[password.len] = '\0';
         *ret_password = copy;
     }
-    explicit_bzero(&password, sizeof password);
-    return r == -EPERM ? -EACCES : r;
+    explicit_bzero(&password, sizeof(password));
+    return rv == -EPERM ? -EACCES : rv;
 }

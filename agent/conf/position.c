@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_position.c - as conf_position.h says, on libyaml's events. The only file that includes
+ * position.c - as conf/position.h says, on libyaml's events. The only file that includes
  * yaml.h.
  *
  * 1. No recursion: depth is bounded by CONF_POSITION_DEPTH, whatever the file holds.
@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <yaml.h>
 
 #include "agent/conf/position.h"
@@ -47,14 +46,14 @@ struct conf_reader {
     struct conf_at key_at;
 };
 
-static void *conf_position_allocate(struct conf_position *position, size_t size)
+static void *position_allocate(struct conf_position *position, size_t size)
 {
     size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
     struct conf_chunk *chunk = position->chunks;
-    if (chunk == NULL || chunk->size - chunk->used < size) {
+    if (!chunk || chunk->size - chunk->used < size) {
         size_t room = size > CONF_POSITION_CHUNK ? size : CONF_POSITION_CHUNK;
-        chunk = malloc(sizeof *chunk + room);
-        if (chunk == NULL)
+        chunk = malloc(sizeof(*chunk) + room);
+        if (!chunk)
             return NULL;
         chunk->next = position->chunks;
         chunk->used = 0;
@@ -68,9 +67,9 @@ static void *conf_position_allocate(struct conf_position *position, size_t size)
 
 void conf_position_free(struct conf_position *position)
 {
-    if (position == NULL)
+    if (!position)
         return;
-    for (struct conf_chunk *chunk = position->chunks, *next; chunk != NULL; chunk = next) {
+    for (struct conf_chunk *chunk = position->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         free(chunk);
     }
@@ -84,9 +83,9 @@ const struct conf_node *conf_position_root(const struct conf_position *position)
 
 const struct conf_node *conf_position_find(const struct conf_node *node, const char *key)
 {
-    if (node == NULL || node->kind != CONF_NODE_MAPPING)
+    if (!node || node->kind != CONF_NODE_MAPPING)
         return NULL;
-    for (const struct conf_node *child = node->first; child != NULL; child = child->next)
+    for (const struct conf_node *child = node->first; child; child = child->next)
         if (strcmp(child->key, key) == 0)
             return child;
     return NULL;
@@ -95,16 +94,16 @@ const struct conf_node *conf_position_find(const struct conf_node *node, const c
 struct conf_at conf_position_at(const struct conf_node *node, const char *key)
 {
     const struct conf_node *child = conf_position_find(node, key);
-    return child != NULL ? child->at : node->at;
+    return child ? child->at : node->at;
 }
 
-static struct conf_at conf_position_mark(yaml_mark_t mark)
+static struct conf_at position_mark(yaml_mark_t mark)
 {
     return (struct conf_at){.line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
 }
 
 /* libyaml tells only the offset of bytes that it cannot read. */
-static struct conf_at conf_position_offset(const struct conf_reader *reader, size_t offset)
+static struct conf_at position_offset(const struct conf_reader *reader, size_t offset)
 {
     struct conf_at at = {1, 1};
     for (size_t i = 0; i < offset && i < reader->len; i++) {
@@ -116,24 +115,23 @@ static struct conf_at conf_position_offset(const struct conf_reader *reader, siz
     return at;
 }
 
-static int conf_position_explain(struct conf_reader *reader)
+static int position_explain(struct conf_reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     if (parser->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
     if (parser->error == YAML_READER_ERROR)
-        conf_errors_add(reader->errors, conf_position_offset(reader, parser->problem_offset),
+        conf_errors_add(reader->errors, position_offset(reader, parser->problem_offset),
                         "not text: %s; save the file as UTF-8", parser->problem);
     else
         conf_errors_add(
-            reader->errors, conf_position_mark(parser->problem_mark),
+            reader->errors, position_mark(parser->problem_mark),
             "not YAML: %s%s%s; check indentation (no tabs), quotes and brackets up to here",
-            parser->context != NULL ? parser->context : "", parser->context != NULL ? ", " : "",
-            parser->problem);
+            parser->context ? parser->context : "", parser->context ? ", " : "", parser->problem);
     return -EINVAL;
 }
 
-static size_t conf_position_width(const char *text)
+static size_t position_width(const char *text)
 {
     size_t width = 0;
     for (; *text != '\0'; text++)
@@ -141,7 +139,7 @@ static size_t conf_position_width(const char *text)
     return width;
 }
 
-static bool conf_position_is_null(const yaml_event_t *event)
+static bool position_is_null(const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
@@ -149,45 +147,45 @@ static bool conf_position_is_null(const yaml_event_t *event)
 }
 
 /* 0 where the text was folded or escaped, so that nothing inside it can be located. */
-static uint32_t conf_position_text_column(const yaml_event_t *event)
+static uint32_t position_text_column(const yaml_event_t *event)
 {
     unsigned quotes = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? 0 : 1;
-    size_t width = conf_position_width((const char *)event->data.scalar.value);
+    size_t width = position_width((const char *)event->data.scalar.value);
     if (event->start_mark.line != event->end_mark.line ||
         event->end_mark.column - event->start_mark.column != width + 2 * quotes)
         return 0;
     return (uint32_t)event->start_mark.column + 1 + quotes;
 }
 
-static const char *conf_position_text(struct conf_reader *reader, const yaml_event_t *event)
+static const char *position_text(struct conf_reader *reader, const yaml_event_t *event)
 {
     size_t len = event->data.scalar.length;
-    char *text = conf_position_allocate(reader->position, len + 1);
-    if (text == NULL)
+    char *text = position_allocate(reader->position, len + 1);
+    if (!text)
         return NULL;
     memcpy(text, event->data.scalar.value, len);
     text[len] = '\0';
-    if (memchr(text, '\0', len) != NULL)
-        conf_errors_add(reader->errors, conf_position_mark(event->start_mark),
+    if (memchr(text, '\0', len))
+        conf_errors_add(reader->errors, position_mark(event->start_mark),
                         "a NUL inside a value; remove \\0");
     return text;
 }
 
-static int conf_position_take_key(struct conf_reader *reader, const yaml_event_t *event)
+static int position_take_key(struct conf_reader *reader, const yaml_event_t *event)
 {
     struct conf_node *mapping = reader->stack[reader->depth - 1];
-    struct conf_at at = conf_position_mark(event->start_mark);
+    struct conf_at at = position_mark(event->start_mark);
     if (event->type != YAML_SCALAR_EVENT) {
         conf_errors_add(reader->errors, at,
                         "a key is one word; quote values that begin with [ or {");
         return -EINVAL;
     }
-    reader->key = conf_position_text(reader, event);
+    reader->key = position_text(reader, event);
     reader->key_at = at;
-    if (reader->key == NULL)
+    if (!reader->key)
         return -ENOMEM;
     unsigned count = 0;
-    for (const struct conf_node *node = mapping->first; node != NULL; node = node->next, count++)
+    for (const struct conf_node *node = mapping->first; node; node = node->next, count++)
         if (strcmp(node->key, reader->key) == 0)
             conf_errors_add(reader->errors, at,
                             "key '%.100s' is already at %s:%u:%u; keep one of them", reader->key,
@@ -200,38 +198,38 @@ static int conf_position_take_key(struct conf_reader *reader, const yaml_event_t
     return -EINVAL;
 }
 
-static void conf_position_link(struct conf_reader *reader, struct conf_node *node)
+static void position_link(struct conf_reader *reader, struct conf_node *node)
 {
     struct conf_node *parent = reader->depth != 0 ? reader->stack[reader->depth - 1] : NULL;
-    if (parent == NULL)
+    if (!parent)
         reader->position->root = node;
-    else if (parent->first == NULL)
+    else if (!parent->first)
         parent->first = parent->last = node;
     else
         parent->last = parent->last->next = node;
 }
 
-static int conf_position_add(struct conf_reader *reader, const yaml_event_t *event,
-                             enum conf_node_kind kind)
+static int position_add(struct conf_reader *reader, const yaml_event_t *event,
+                        enum conf_node_kind kind)
 {
     struct conf_node *parent = reader->depth != 0 ? reader->stack[reader->depth - 1] : NULL;
-    if (parent != NULL && parent->kind == CONF_NODE_MAPPING && reader->key == NULL)
-        return conf_position_take_key(reader, event);
-    struct conf_node *node = conf_position_allocate(reader->position, sizeof *node);
-    if (node == NULL)
+    if (parent && parent->kind == CONF_NODE_MAPPING && !reader->key)
+        return position_take_key(reader, event);
+    struct conf_node *node = position_allocate(reader->position, sizeof(*node));
+    if (!node)
         return -ENOMEM;
-    *node = (struct conf_node){.kind = kind, .at = conf_position_mark(event->start_mark)};
+    *node = (struct conf_node){.kind = kind, .at = position_mark(event->start_mark)};
     node->key = reader->key;
     node->key_at = reader->key_at;
     reader->key = NULL;
     if (event->type == YAML_SCALAR_EVENT) {
-        node->null = conf_position_is_null(event);
-        node->text_column = conf_position_text_column(event);
-        node->text = conf_position_text(reader, event);
-        if (node->text == NULL)
+        node->null = position_is_null(event);
+        node->text_column = position_text_column(event);
+        node->text = position_text(reader, event);
+        if (!node->text)
             return -ENOMEM;
     }
-    conf_position_link(reader, node);
+    position_link(reader, node);
     if (kind == CONF_NODE_SCALAR)
         return 0;
     if (reader->depth == CONF_POSITION_DEPTH) {
@@ -243,22 +241,20 @@ static int conf_position_add(struct conf_reader *reader, const yaml_event_t *eve
     return 0;
 }
 
-static int conf_position_refuse(struct conf_reader *reader, const yaml_event_t *event,
-                                const char *text)
+static int position_refuse(struct conf_reader *reader, const yaml_event_t *event, const char *text)
 {
-    conf_errors_add(reader->errors, conf_position_mark(event->start_mark), "%s", text);
+    conf_errors_add(reader->errors, position_mark(event->start_mark), "%s", text);
     return -EINVAL;
 }
 
-static int conf_position_document(struct conf_reader *reader, const yaml_event_t *event)
+static int position_document(struct conf_reader *reader, const yaml_event_t *event)
 {
     if (reader->documents++ == 0)
         return 0;
-    return conf_position_refuse(reader, event,
-                                "a second document; keep one, and remove this '---'");
+    return position_refuse(reader, event, "a second document; keep one, and remove this '---'");
 }
 
-static const unsigned char *conf_position_tag(const yaml_event_t *event)
+static const unsigned char *position_tag(const yaml_event_t *event)
 {
     if (event->type == YAML_SCALAR_EVENT)
         return event->data.scalar.tag;
@@ -266,7 +262,7 @@ static const unsigned char *conf_position_tag(const yaml_event_t *event)
                                                     : event->data.mapping_start.tag;
 }
 
-static const unsigned char *conf_position_anchor(const yaml_event_t *event)
+static const unsigned char *position_anchor(const yaml_event_t *event)
 {
     if (event->type == YAML_SCALAR_EVENT)
         return event->data.scalar.anchor;
@@ -274,53 +270,53 @@ static const unsigned char *conf_position_anchor(const yaml_event_t *event)
                                                     : event->data.mapping_start.anchor;
 }
 
-static int conf_position_value(struct conf_reader *reader, const yaml_event_t *event,
-                               enum conf_node_kind kind)
+static int position_value(struct conf_reader *reader, const yaml_event_t *event,
+                          enum conf_node_kind kind)
 {
-    if (conf_position_tag(event) != NULL)
-        return conf_position_refuse(reader, event, "a tag (!); remove it, values need no types");
-    if (conf_position_anchor(event) != NULL)
-        return conf_position_refuse(reader, event,
-                                    "an anchor (&); write the value out, or use agent.defaults");
-    return conf_position_add(reader, event, kind);
+    if (position_tag(event))
+        return position_refuse(reader, event, "a tag (!); remove it, values need no types");
+    if (position_anchor(event))
+        return position_refuse(reader, event,
+                               "an anchor (&); write the value out, or use agent.defaults");
+    return position_add(reader, event, kind);
 }
 
-static int conf_position_take(struct conf_reader *reader, const yaml_event_t *event)
+static int position_take(struct conf_reader *reader, const yaml_event_t *event)
 {
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return conf_position_document(reader, event);
+        return position_document(reader, event);
     case YAML_SCALAR_EVENT:
-        return conf_position_value(reader, event, CONF_NODE_SCALAR);
+        return position_value(reader, event, CONF_NODE_SCALAR);
     case YAML_SEQUENCE_START_EVENT:
-        return conf_position_value(reader, event, CONF_NODE_SEQUENCE);
+        return position_value(reader, event, CONF_NODE_SEQUENCE);
     case YAML_MAPPING_START_EVENT:
-        return conf_position_value(reader, event, CONF_NODE_MAPPING);
+        return position_value(reader, event, CONF_NODE_MAPPING);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         reader->depth--;
         return 0;
     case YAML_ALIAS_EVENT:
-        return conf_position_refuse(reader, event,
-                                    "an alias (*); write the value out, or use agent.defaults");
+        return position_refuse(reader, event,
+                               "an alias (*); write the value out, or use agent.defaults");
     default:
         return 0;
     }
 }
 
-static int conf_position_parse(struct conf_reader *reader)
+static int position_parse(struct conf_reader *reader)
 {
     for (bool more = true; more;) {
         yaml_event_t event;
         if (!yaml_parser_parse(&reader->parser, &event))
-            return conf_position_explain(reader);
+            return position_explain(reader);
         more = event.type != YAML_STREAM_END_EVENT;
-        int r = conf_position_take(reader, &event);
+        int rv = position_take(reader, &event);
         yaml_event_delete(&event);
-        if (r != 0)
-            return r;
+        if (rv != 0)
+            return rv;
     }
-    if (reader->position->root != NULL && !reader->position->root->null)
+    if (reader->position->root && !reader->position->root->null)
         return 0;
     conf_errors_add(reader->errors, (struct conf_at){1, 1},
                     "the file is empty; an agent without clusters is written 'clusters: []'");
@@ -332,24 +328,24 @@ int conf_position_read(const char *bytes, size_t len, struct conf_errors *errors
 {
     struct conf_reader reader = {.bytes = bytes, .len = len, .errors = errors};
     const char *nul = memchr(bytes, '\0', len);
-    if (nul != NULL) {
-        conf_errors_add(errors, conf_position_offset(&reader, (size_t)(nul - bytes)),
+    if (nul) {
+        conf_errors_add(errors, position_offset(&reader, (size_t)(nul - bytes)),
                         "not text: a NUL byte; save the file as UTF-8");
         return -EINVAL;
     }
-    reader.position = calloc(1, sizeof *reader.position);
-    if (reader.position == NULL)
+    reader.position = calloc(1, sizeof(*reader.position));
+    if (!reader.position)
         return -ENOMEM;
-    int r = -ENOMEM;
+    int rv = -ENOMEM;
     if (yaml_parser_initialize(&reader.parser)) {
         yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, len);
-        r = conf_position_parse(&reader);
+        rv = position_parse(&reader);
         yaml_parser_delete(&reader.parser);
     }
-    if (r == 0)
+    if (rv == 0)
         *ret_position = reader.position;
     else
         conf_position_free(reader.position);
-    return r;
+    return rv;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_position.h - the configuration file as a tree of nodes that know where they stand.
+ * position.h - the configuration file as a tree of nodes that know where they stand.
  *
  * libcyaml, which loads the values, tells no positions of what it has loaded. So the file is read
  * once more, into this tree, first: it locates every later error, and refuses what libcyaml would
  * let pass (empty files, NUL, second documents, anchors, aliases, tags, duplicate keys).
  */
-#ifndef HOMING_CONF_POSITION_H
-#define HOMING_CONF_POSITION_H
+#ifndef HOMING_AGENT_CONF_POSITION_H
+#define HOMING_AGENT_CONF_POSITION_H
 
 #include <stdbool.h>
 #include <stddef.h>

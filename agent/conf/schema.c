@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_schema.c - as conf_schema.h says. The only file that includes cyaml.h.
+ * schema.c - as conf/schema.h says. The only file that includes cyaml.h.
  *
  * Every scalar is loaded as text: a wrong duration or a missing name is then an error of
- * conf_check.c, which can say where and what to do. Hence all keys are optional here.
+ * conf/check.c, which can say where and what to do. Hence all keys are optional here.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cyaml/cyaml.h>
 
 #include "agent/conf/schema.h"
@@ -22,30 +21,30 @@
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member, entry,  \
                          0, CYAML_UNLIMITED)
 
-static const cyaml_schema_value_t conf_schema_text = {
+static const cyaml_schema_value_t schema_text = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
 };
 
-static const cyaml_schema_field_t conf_schema_endpoint_fields[] = {
-    LIST("names", struct conf_raw_endpoint, names, &conf_schema_text),
+static const cyaml_schema_field_t schema_endpoint_fields[] = {
+    LIST("names", struct conf_raw_endpoint, names, &schema_text),
     TEXT("role", struct conf_raw_endpoint, role),
     KEY("mode", struct conf_raw_endpoint, CONF_KEY_MODE),
     KEY("hold", struct conf_raw_endpoint, CONF_KEY_HOLD),
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t conf_schema_endpoint = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_endpoint, conf_schema_endpoint_fields),
+static const cyaml_schema_value_t schema_endpoint = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_endpoint, schema_endpoint_fields),
 };
 
-static const cyaml_schema_field_t conf_schema_cluster_fields[] = {
+static const cyaml_schema_field_t schema_cluster_fields[] = {
     TEXT("name", struct conf_raw_cluster, name),
     TEXT("engine", struct conf_raw_cluster, engine),
     CYAML_FIELD_IGNORE("members", CYAML_FLAG_OPTIONAL),
     TEXT("connection", struct conf_raw_cluster, connection),
     TEXT("password_file", struct conf_raw_cluster, password_file),
-    LIST("endpoints", struct conf_raw_cluster, endpoints, &conf_schema_endpoint),
-    LIST("allowed_networks", struct conf_raw_cluster, allowed_networks, &conf_schema_text),
+    LIST("endpoints", struct conf_raw_cluster, endpoints, &schema_endpoint),
+    LIST("allowed_networks", struct conf_raw_cluster, allowed_networks, &schema_text),
     TEXT("sever_untagged", struct conf_raw_cluster, sever_untagged),
     KEY("mode", struct conf_raw_cluster, CONF_KEY_MODE),
     KEY("interval", struct conf_raw_cluster, CONF_KEY_INTERVAL),
@@ -61,11 +60,11 @@ static const cyaml_schema_field_t conf_schema_cluster_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t conf_schema_cluster = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_cluster, conf_schema_cluster_fields),
+static const cyaml_schema_value_t schema_cluster = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_cluster, schema_cluster_fields),
 };
 
-static const cyaml_schema_field_t conf_schema_defaults_fields[] = {
+static const cyaml_schema_field_t schema_defaults_fields[] = {
     KEY("mode", struct conf_raw_defaults, CONF_KEY_MODE),
     KEY("interval", struct conf_raw_defaults, CONF_KEY_INTERVAL),
     KEY("fast_interval", struct conf_raw_defaults, CONF_KEY_FAST_INTERVAL),
@@ -80,25 +79,24 @@ static const cyaml_schema_field_t conf_schema_defaults_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t conf_schema_agent_fields[] = {
+static const cyaml_schema_field_t schema_agent_fields[] = {
     TEXT("run_dir", struct conf_raw_agent, run_dir),
     TEXT("state_dir", struct conf_raw_agent, state_dir),
     TEXT("confirm", struct conf_raw_agent, confirm),
     TEXT("bus_max_stale", struct conf_raw_agent, bus_max_stale),
     CYAML_FIELD_MAPPING("defaults", CYAML_FLAG_OPTIONAL, struct conf_raw_agent, defaults,
-                        conf_schema_defaults_fields),
+                        schema_defaults_fields),
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t conf_schema_root_fields[] = {
-    CYAML_FIELD_MAPPING("agent", CYAML_FLAG_OPTIONAL, struct conf_raw, agent,
-                        conf_schema_agent_fields),
-    LIST("clusters", struct conf_raw, clusters, &conf_schema_cluster),
+static const cyaml_schema_field_t schema_root_fields[] = {
+    CYAML_FIELD_MAPPING("agent", CYAML_FLAG_OPTIONAL, struct conf_raw, agent, schema_agent_fields),
+    LIST("clusters", struct conf_raw, clusters, &schema_cluster),
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t conf_schema_root = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct conf_raw, conf_schema_root_fields),
+static const cyaml_schema_value_t schema_root = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct conf_raw, schema_root_fields),
 };
 
 /* The mapping form of a member; walked, never loaded, so the offsets do not matter. */
@@ -108,19 +106,19 @@ struct conf_raw_member {
     char *failover;
 };
 
-static const cyaml_schema_field_t conf_schema_member_fields[] = {
+static const cyaml_schema_field_t schema_member_fields[] = {
     TEXT("host", struct conf_raw_member, host),
     TEXT("port", struct conf_raw_member, port),
     TEXT("failover", struct conf_raw_member, failover),
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t conf_schema_member = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_member, conf_schema_member_fields),
+static const cyaml_schema_value_t schema_member = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_member, schema_member_fields),
 };
 
 /* One typing mistake apart: a character too many, too few, another one, or two swapped. */
-static bool conf_schema_is_near(const char *a, const char *b)
+static bool schema_is_near(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b)
         a++, b++;
@@ -129,69 +127,67 @@ static bool conf_schema_is_near(const char *a, const char *b)
            (*a != '\0' && *b != '\0' && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0);
 }
 
-static const char *conf_schema_nearest(const cyaml_schema_field_t *fields, const char *key)
+static const char *schema_nearest(const cyaml_schema_field_t *fields, const char *key)
 {
-    for (; fields->key != NULL; fields++)
-        if (conf_schema_is_near(fields->key, key))
+    for (; fields->key; fields++)
+        if (schema_is_near(fields->key, key))
             return fields->key;
     return NULL;
 }
 
-static void conf_schema_unknown(const cyaml_schema_field_t *fields, const struct conf_node *node,
-                                struct conf_errors *errors)
+static void schema_unknown(const cyaml_schema_field_t *fields, const struct conf_node *node,
+                           struct conf_errors *errors)
 {
     char known[400] = "";
-    const char *nearest = conf_schema_nearest(fields, node->key);
-    if (nearest != NULL) {
+    const char *nearest = schema_nearest(fields, node->key);
+    if (nearest) {
         conf_errors_add(errors, node->key_at, "unknown key '%.100s'; did you mean '%s'?", node->key,
                         nearest);
         return;
     }
-    for (size_t used = 0; fields->key != NULL; fields++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+    for (size_t used = 0; fields->key; fields++)
+        used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
                                  fields->key);
     conf_errors_add(errors, node->key_at, "unknown key '%.100s'; known here are %s", node->key,
                     known);
 }
 
-static bool conf_schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
-                             const char *what, struct conf_errors *errors);
+static bool schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
+                        const char *what, struct conf_errors *errors);
 
-static const cyaml_schema_field_t *conf_schema_field(const cyaml_schema_field_t *fields,
-                                                     const char *key)
+static const cyaml_schema_field_t *schema_field(const cyaml_schema_field_t *fields, const char *key)
 {
-    while (fields->key != NULL && strcmp(fields->key, key) != 0)
+    while (fields->key && strcmp(fields->key, key) != 0)
         fields++;
-    return fields->key != NULL ? fields : NULL;
+    return fields->key ? fields : NULL;
 }
 
-static bool conf_schema_walk_mapping(const cyaml_schema_field_t *fields,
-                                     const struct conf_node *node, struct conf_errors *errors)
+static bool schema_walk_mapping(const cyaml_schema_field_t *fields, const struct conf_node *node,
+                                struct conf_errors *errors)
 {
     bool good = true;
-    for (const struct conf_node *child = node->first; child != NULL; child = child->next) {
-        const cyaml_schema_field_t *field = conf_schema_field(fields, child->key);
-        if (field == NULL)
-            conf_schema_unknown(fields, child, errors);
-        else if (!conf_schema_walk(&field->value, child, child->key, errors))
+    for (const struct conf_node *child = node->first; child; child = child->next) {
+        const cyaml_schema_field_t *field = schema_field(fields, child->key);
+        if (!field)
+            schema_unknown(fields, child, errors);
+        else if (!schema_walk(&field->value, child, child->key, errors))
             good = false;
     }
     return good;
 }
 
-static bool conf_schema_walk_sequence(const cyaml_schema_value_t *entry,
-                                      const struct conf_node *node, const char *what,
-                                      struct conf_errors *errors)
+static bool schema_walk_sequence(const cyaml_schema_value_t *entry, const struct conf_node *node,
+                                 const char *what, struct conf_errors *errors)
 {
     bool good = true;
-    for (const struct conf_node *child = node->first; child != NULL; child = child->next)
-        if (!conf_schema_walk(entry, child, what, errors))
+    for (const struct conf_node *child = node->first; child; child = child->next)
+        if (!schema_walk(entry, child, what, errors))
             good = false;
     return good;
 }
 
-static bool conf_schema_is(const struct conf_node *node, enum conf_node_kind kind, const char *what,
-                           struct conf_errors *errors)
+static bool schema_is(const struct conf_node *node, enum conf_node_kind kind, const char *what,
+                      struct conf_errors *errors)
 {
     static const char *const advice[CONF_NODE_COUNT] = {
         [CONF_NODE_SCALAR] = "one value; write it without - [ ] { }, or quote it",
@@ -200,9 +196,9 @@ static bool conf_schema_is(const struct conf_node *node, enum conf_node_kind kin
     };
     if (node->kind == kind && !node->null)
         return true;
-    const char *entry = node->key == NULL && strcmp(what, "the file") != 0 ? "an entry of " : "";
+    const char *entry = !node->key && strcmp(what, "the file") != 0 ? "an entry of " : "";
     if (node->kind == CONF_NODE_SCALAR && node->null)
-        conf_errors_add(errors, node->key != NULL ? node->key_at : node->at,
+        conf_errors_add(errors, node->key ? node->key_at : node->at,
                         "%s%s has no value; give it one or remove it", entry, what);
     else
         conf_errors_add(errors, node->at, "wrong type: %s%s is %s", entry, what, advice[kind]);
@@ -210,43 +206,42 @@ static bool conf_schema_is(const struct conf_node *node, enum conf_node_kind kin
 }
 
 /* A host, or a mapping. */
-static bool conf_schema_walk_members(const struct conf_node *node, struct conf_errors *errors)
+static bool schema_walk_members(const struct conf_node *node, struct conf_errors *errors)
 {
     bool good = true;
-    if (!conf_schema_is(node, CONF_NODE_SEQUENCE, "members", errors))
+    if (!schema_is(node, CONF_NODE_SEQUENCE, "members", errors))
         return false;
-    for (const struct conf_node *child = node->first; child != NULL; child = child->next) {
+    for (const struct conf_node *child = node->first; child; child = child->next) {
         bool plain = child->kind == CONF_NODE_SCALAR;
-        if (!conf_schema_walk(plain ? &conf_schema_text : &conf_schema_member, child, "members",
-                              errors))
+        if (!schema_walk(plain ? &schema_text : &schema_member, child, "members", errors))
             good = false;
     }
     return good;
 }
 
-static bool conf_schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
-                             const char *what, struct conf_errors *errors)
+static bool schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
+                        const char *what, struct conf_errors *errors)
 {
     switch (schema->type) {
     case CYAML_MAPPING:
-        return conf_schema_is(node, CONF_NODE_MAPPING, what, errors) &&
-               conf_schema_walk_mapping(schema->mapping.fields, node, errors);
+        return schema_is(node, CONF_NODE_MAPPING, what, errors) &&
+               schema_walk_mapping(schema->mapping.fields, node, errors);
     case CYAML_SEQUENCE:
-        return conf_schema_is(node, CONF_NODE_SEQUENCE, what, errors) &&
-               conf_schema_walk_sequence(schema->sequence.entry, node, what, errors);
+        return schema_is(node, CONF_NODE_SEQUENCE, what, errors) &&
+               schema_walk_sequence(schema->sequence.entry, node, what, errors);
     case CYAML_STRING:
-        return conf_schema_is(node, CONF_NODE_SCALAR, what, errors);
+        return schema_is(node, CONF_NODE_SCALAR, what, errors);
     default:
-        return conf_schema_walk_members(node, errors);
+        return schema_walk_members(node, errors);
     }
 }
 
 bool conf_schema_check(const struct conf_node *root, struct conf_errors *errors)
 {
-    return conf_schema_walk(&conf_schema_root, root, "the file", errors);
+    return schema_walk(&schema_root, root, "the file", errors);
 }
 
-static void *conf_schema_memory(void *context, void *old, size_t size)
+static void *schema_memory(void *context, void *old, size_t size)
 {
     (void)context;
     if (size != 0)
@@ -255,8 +250,8 @@ static void *conf_schema_memory(void *context, void *old, size_t size)
     return NULL;
 }
 
-static const cyaml_config_t conf_schema_config = {
-    .mem_fn = conf_schema_memory,
+static const cyaml_config_t schema_config = {
+    .mem_fn = schema_memory,
     .flags = CYAML_CFG_IGNORE_UNKNOWN_KEYS | CYAML_CFG_NO_ALIAS,
 };
 
@@ -264,8 +259,8 @@ int conf_schema_load(const char *bytes, size_t len, struct conf_errors *errors,
                      struct conf_raw **ret_raw)
 {
     cyaml_data_t *raw = NULL;
-    cyaml_err_t error = cyaml_load_data((const uint8_t *)bytes, len, &conf_schema_config,
-                                        &conf_schema_root, &raw, NULL);
+    cyaml_err_t error =
+        cyaml_load_data((const uint8_t *)bytes, len, &schema_config, &schema_root, &raw, NULL);
     if (error == CYAML_OK) {
         *ret_raw = raw;
         return 0;
@@ -279,5 +274,5 @@ int conf_schema_load(const char *bytes, size_t len, struct conf_errors *errors,
 
 void conf_schema_free(struct conf_raw *raw)
 {
-    cyaml_free(&conf_schema_config, &conf_schema_root, raw, 0);
+    cyaml_free(&schema_config, &schema_root, raw, 0);
 }

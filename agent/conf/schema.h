@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_schema.h - which keys there are and what shape their values have: the one table of them.
+ * schema.h - which keys there are and what shape their values have: the one table of them.
  *
  * First conf_schema_check() walks the tree along the table and reports every unknown key and wrong
  * shape with its position (libcyaml would report the first, roughly). What it passes, libcyaml
  * loads into struct conf_raw: texts as they stand in the file, NULL where a key is absent.
  */
-#ifndef HOMING_CONF_SCHEMA_H
-#define HOMING_CONF_SCHEMA_H
+#ifndef HOMING_AGENT_CONF_SCHEMA_H
+#define HOMING_AGENT_CONF_SCHEMA_H
 
 #include "agent/conf/position.h"
 

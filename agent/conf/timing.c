@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_timing.c - as conf_timing.h says: one table, read by the check and by the dump.
+ * timing.c - as conf/timing.h says: one table, read by the check and by the dump.
  */
 #include "config.h"
 
@@ -44,7 +44,7 @@ struct conf_timing_key {
 /* Bounds: below the least, a question is asked before the last answer can be there, or a healthy
  * agent's pause looks like death; above the most, a failure goes unnoticed longer than DNS would
  * take. */
-static const struct conf_timing_key conf_timing_keys[CONF_KEY_COUNT] = {
+static const struct conf_timing_key timing_keys[CONF_KEY_COUNT] = {
     [CONF_KEY_MODE] = {"mode", CONF_TIMING_MODE, 0, 0, FIELD(mode)},
     [CONF_KEY_INTERVAL] = {"interval", CONF_TIMING_DURATION, 50, 60000, FIELD(interval_ms)},
     [CONF_KEY_FAST_INTERVAL] = {"fast_interval", CONF_TIMING_DURATION, 10, 10000,
@@ -60,7 +60,7 @@ static const struct conf_timing_key conf_timing_keys[CONF_KEY_COUNT] = {
     [CONF_KEY_FAMILY] = {"family", CONF_TIMING_FAMILY, 0, 0, FIELD(family)},
 };
 
-static void conf_timing_write_duration(char *text, size_t size, uint64_t ms)
+static void timing_write_duration(char *text, size_t size, uint64_t ms)
 {
     if (ms != 0 && ms % 60000 == 0)
         snprintf(text, size, "%" PRIu64 "m", ms / 60000);
@@ -73,7 +73,7 @@ static void conf_timing_write_duration(char *text, size_t size, uint64_t ms)
 void conf_timing_print_duration(uint64_t ms, FILE *out)
 {
     char text[32];
-    conf_timing_write_duration(text, sizeof text, ms);
+    timing_write_duration(text, sizeof(text), ms);
     fputs(text, out);
 }
 
@@ -83,20 +83,20 @@ bool conf_timing_duration(const char *key, const char *text, struct conf_at at, 
     uint64_t ms;
     char least[32], most[32];
     const char *wrong = conf_value_duration(text, &ms);
-    if (wrong != NULL) {
+    if (wrong) {
         conf_errors_add(errors, at, "%s '%.100s' %s", key, text, wrong);
         return false;
     }
     if (ms >= min_ms && ms <= max_ms)
         return true;
-    conf_timing_write_duration(least, sizeof least, min_ms);
-    conf_timing_write_duration(most, sizeof most, max_ms);
+    timing_write_duration(least, sizeof(least), min_ms);
+    timing_write_duration(most, sizeof(most), max_ms);
     conf_errors_add(errors, at, "%s '%.100s' is out of range; write %s to %s", key, text, least,
                     most);
     return false;
 }
 
-static const char *conf_timing_mode(const char *text, enum conf_mode *ret_mode)
+static const char *timing_mode(const char *text, enum conf_mode *ret_mode)
 {
     enum conf_mode mode;
     if (!conf_mode_parse(text, &mode))
@@ -105,7 +105,7 @@ static const char *conf_timing_mode(const char *text, enum conf_mode *ret_mode)
     return NULL;
 }
 
-static const char *conf_timing_family(const char *text, enum conf_family *ret_family)
+static const char *timing_family(const char *text, enum conf_family *ret_family)
 {
     if (strcmp(text, "auto") == 0)
         *ret_family = CONF_FAMILY_AUTO;
@@ -118,76 +118,75 @@ static const char *conf_timing_family(const char *text, enum conf_family *ret_fa
     return NULL;
 }
 
-static const char *conf_timing_set_number(const struct conf_timing_key *key, const char *text,
-                                          uint32_t *ret_number)
+static const char *timing_set_number(const struct conf_timing_key *key, const char *text,
+                                     uint32_t *ret_number)
 {
     uint64_t number;
     const char *wrong = conf_value_number(text, &number);
-    if (wrong == NULL && number > key->max)
+    if (!wrong && number > key->max)
         wrong = "is out of range; write 0 to 1000";
-    if (wrong == NULL)
+    if (!wrong)
         *ret_number = (uint32_t)number;
     return wrong;
 }
 
-static void conf_timing_set_duration(const struct conf_timing_key *key, const char *text,
-                                     struct conf_at at, struct conf_errors *errors, uint32_t *ret)
+static void timing_set_duration(const struct conf_timing_key *key, const char *text,
+                                struct conf_at at, struct conf_errors *errors, uint32_t *ret)
 {
     uint64_t ms;
     if (conf_timing_duration(key->name, text, at, key->min, key->max, errors) &&
-        conf_value_duration(text, &ms) == NULL)
+        !conf_value_duration(text, &ms))
         *ret = (uint32_t)ms;
 }
 
-static void conf_timing_set(const struct conf_timing_key *key, const char *text, struct conf_at at,
-                            struct conf_errors *errors, struct conf_timing *timing)
+static void timing_set(const struct conf_timing_key *key, const char *text, struct conf_at at,
+                       struct conf_errors *errors, struct conf_timing *timing)
 {
     void *field = (char *)timing + key->offset;
     const char *wrong = NULL;
     switch (key->kind) {
     case CONF_TIMING_DURATION:
-        conf_timing_set_duration(key, text, at, errors, field);
+        timing_set_duration(key, text, at, errors, field);
         break;
     case CONF_TIMING_SIZE:
         wrong = conf_value_size(text, field);
         break;
     case CONF_TIMING_NUMBER:
-        wrong = conf_timing_set_number(key, text, field);
+        wrong = timing_set_number(key, text, field);
         break;
     case CONF_TIMING_MODE:
-        wrong = conf_timing_mode(text, field);
+        wrong = timing_mode(text, field);
         break;
     case CONF_TIMING_FAMILY:
-        wrong = conf_timing_family(text, field);
+        wrong = timing_family(text, field);
         break;
     }
-    if (wrong != NULL)
+    if (wrong)
         conf_errors_add(errors, at, "%s '%.100s' %s", key->name, text, wrong);
 }
 
 /* Both keys may come from an outer level: the error stands where one is given, else at the mapping.
  */
-static struct conf_at conf_timing_at(const struct conf_node *node, const char *key,
-                                     const char *other)
+static struct conf_at timing_at(const struct conf_node *node, const char *key, const char *other)
 {
-    return conf_position_at(node, conf_position_find(node, key) != NULL ? key : other);
+    return conf_position_at(node, conf_position_find(node, key) ? key : other);
 }
 
-static void conf_timing_agree(const struct conf_node *node, struct conf_errors *errors,
-                              const struct conf_timing *timing)
+static void timing_agree(const struct conf_node *node, struct conf_errors *errors,
+                         const struct conf_timing *timing)
 {
     if (timing->fast_interval_ms > timing->interval_ms)
-        conf_errors_add(errors, conf_timing_at(node, "fast_interval", "interval"),
+        conf_errors_add(errors, timing_at(node, "fast_interval", "interval"),
                         "fast_interval is longer than interval (%" PRIu32 " and %" PRIu32
                         " ms); make it shorter",
                         timing->fast_interval_ms, timing->interval_ms);
     if (timing->interval_ms >= timing->timeout_ms)
-        conf_errors_add(errors, conf_timing_at(node, "timeout", "interval"),
+        conf_errors_add(errors, timing_at(node, "timeout", "interval"),
                         "timeout is not longer than interval (%" PRIu32 " and %" PRIu32
                         " ms), so every answer would be too old before the next; make it longer",
                         timing->timeout_ms, timing->interval_ms);
     if (timing->timeout_ms >= timing->max_stale_ms)
-        conf_errors_add(errors, conf_timing_at(node, "max_stale", "timeout"),
+        conf_errors_add(errors, timing_at(node, "max_stale", "timeout"),
                         "max_stale is not longer than timeout (%" PRIu32 " and %" PRIu32
                         " ms); make it longer",
                         timing->max_stale_ms, timing->timeout_ms);
@@ -199,19 +198,18 @@ void conf_timing_apply(char *const *keys, const struct conf_node *node, struct c
     uint32_t failures = errors->failures;
     bool given = false; /* one of the four that must agree */
     for (unsigned i = 0; i < CONF_KEY_COUNT; i++) {
-        const struct conf_timing_key *key = &conf_timing_keys[i];
-        if (keys[i] == NULL)
+        const struct conf_timing_key *key = &timing_keys[i];
+        if (!keys[i])
             continue;
         given = given || (i >= CONF_KEY_INTERVAL && i <= CONF_KEY_MAX_STALE);
         struct conf_at at = conf_position_at(node, key->name);
-        conf_timing_set(key, keys[i], at, errors, timing);
+        timing_set(key, keys[i], at, errors, timing);
     }
     if (given && errors->failures == failures)
-        conf_timing_agree(node, errors, timing);
+        timing_agree(node, errors, timing);
 }
 
-static uint64_t conf_timing_value(const struct conf_timing *timing,
-                                  const struct conf_timing_key *key)
+static uint64_t timing_value(const struct conf_timing *timing, const struct conf_timing_key *key)
 {
     const void *field = (const char *)timing + key->offset;
     switch (key->kind) {
@@ -226,7 +224,7 @@ static uint64_t conf_timing_value(const struct conf_timing *timing,
     }
 }
 
-static void conf_timing_print_size(uint64_t bytes, FILE *out)
+static void timing_print_size(uint64_t bytes, FILE *out)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
     unsigned unit = 0;
@@ -235,12 +233,12 @@ static void conf_timing_print_size(uint64_t bytes, FILE *out)
     fprintf(out, "%" PRIu64 "%s", bytes, units[unit]);
 }
 
-static void conf_timing_print_value(const struct conf_timing_key *key, uint64_t value, FILE *out)
+static void timing_print_value(const struct conf_timing_key *key, uint64_t value, FILE *out)
 {
     if (key->kind == CONF_TIMING_DURATION)
         conf_timing_print_duration(value, out);
     else if (key->kind == CONF_TIMING_SIZE)
-        conf_timing_print_size(value, out);
+        timing_print_size(value, out);
     else if (key->kind == CONF_TIMING_MODE)
         fputs(conf_mode_name((enum conf_mode)value), out);
     else if (key->kind == CONF_TIMING_FAMILY && value == CONF_FAMILY_AUTO)
@@ -252,9 +250,9 @@ static void conf_timing_print_value(const struct conf_timing_key *key, uint64_t 
 void conf_timing_print(const struct conf_timing *timing, const char *indent, FILE *out)
 {
     for (unsigned i = 0; i < CONF_KEY_COUNT; i++) {
-        const struct conf_timing_key *key = &conf_timing_keys[i];
+        const struct conf_timing_key *key = &timing_keys[i];
         fprintf(out, "%s%s: ", indent, key->name);
-        conf_timing_print_value(key, conf_timing_value(timing, key), out);
+        timing_print_value(key, timing_value(timing, key), out);
         fputc('\n', out);
     }
 }

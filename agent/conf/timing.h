@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_timing.h - the keys that are inherited: their built-in values, bounds, and how they print.
+ * timing.h - the keys that are inherited: their built-in values, bounds, and how they print.
  */
-#ifndef HOMING_CONF_TIMING_H
-#define HOMING_CONF_TIMING_H
+#ifndef HOMING_AGENT_CONF_TIMING_H
+#define HOMING_AGENT_CONF_TIMING_H
 
 #include "agent/conf/schema.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_uses.c - names and where they stand, to find those that are used twice: sorted, because
+ * uses.c - names and where they stand, to find those that are used twice: sorted, because
  * there may be 16,384 clusters with 32 names each.
  */
 #include "config.h"
@@ -15,8 +15,8 @@ int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at)
 {
     if (uses->count == uses->room) {
         size_t room = uses->room != 0 ? 2 * uses->room : 64;
-        struct conf_use *list = realloc(uses->list, room * sizeof *list);
-        if (list == NULL)
+        struct conf_use *list = realloc(uses->list, room * sizeof(*list));
+        if (!list)
             return -ENOMEM;
         uses->list = list;
         uses->room = room;
@@ -25,7 +25,7 @@ int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at)
     return 0;
 }
 
-static int conf_uses_compare(const void *left, const void *right)
+static int uses_compare(const void *left, const void *right)
 {
     const struct conf_use *a = left, *b = right;
     int order = strcmp(a->name, b->name);
@@ -40,7 +40,7 @@ void conf_uses_check(struct conf_uses *uses, const char *what, struct conf_error
 {
     if (uses->count < 2)
         return;
-    qsort(uses->list, uses->count, sizeof *uses->list, conf_uses_compare);
+    qsort(uses->list, uses->count, sizeof(*uses->list), uses_compare);
     const struct conf_use *first = &uses->list[0];
     for (size_t i = 1; i < uses->count; i++) {
         const struct conf_use *use = &uses->list[i];

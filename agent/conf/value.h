@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_value.h - texts to values: durations, sizes, numbers, networks, hosts, libpq's keywords.
+ * value.h - texts to values: durations, sizes, numbers, networks, hosts, libpq's keywords.
  *
  * Pure. Each function returns NULL, or what is wrong and what to do as a constant sentence that
  * fits behind "key 'text' ", with the output untouched.
  */
-#ifndef HOMING_CONF_VALUE_H
-#define HOMING_CONF_VALUE_H
+#ifndef HOMING_AGENT_CONF_VALUE_H
+#define HOMING_AGENT_CONF_VALUE_H
 
 #include "agent/conf/conf.h"
 

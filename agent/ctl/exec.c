@@ -16,8 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/ctl/rpc.h"
 #include "agent/ctl/exec.h"
+#include "agent/ctl/rpc.h"
 
 #define SHIM "libhoming.so"
 
@@ -50,7 +50,7 @@ static bool find_library(char ret_path[PATH_MAX])
             if (realpath(path, ret_path))
                 return true;
         }
-    return realpath(LIBDIR "/homing/" SHIM, ret_path) != NULL;
+    return realpath(LIBDIR "/homing/" SHIM, ret_path);
 }
 
 /* In front, so that no other preload's getaddrinfo() hides ours. */

@@ -2,8 +2,8 @@
  *
  * exec.h - `homingctl run -- CMD…`: starts a program under the shim.
  */
-#ifndef HOMING_EXEC_H
-#define HOMING_EXEC_H
+#ifndef HOMING_AGENT_CTL_EXEC_H
+#define HOMING_AGENT_CTL_EXEC_H
 
 /* As env(1): the command was not found, or cannot be run. */
 #define EXEC_NOT_FOUND  127

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/ctl/rpc.h"
 #include "agent/ctl/exec.h"
+#include "agent/ctl/rpc.h"
 #include "agent/ctl/show.h"
 
 enum exit_code {

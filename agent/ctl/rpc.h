@@ -5,8 +5,8 @@
  * The sockets follow from agent.sock's path (--socket, HOMING_SOCKET, or the default): admin.sock
  * is in "<its directory>-admin".
  */
-#ifndef HOMING_RPC_H
-#define HOMING_RPC_H
+#ifndef HOMING_AGENT_CTL_RPC_H
+#define HOMING_AGENT_CTL_RPC_H
 
 #include "proto/msg.h"
 

@@ -4,8 +4,8 @@
  * the keys are those of proto/PROTOCOL.md. Every string may come from a server: none reaches the
  * terminal unclean (text.h).
  */
-#ifndef HOMING_SHOW_H
-#define HOMING_SHOW_H
+#ifndef HOMING_AGENT_CTL_SHOW_H
+#define HOMING_AGENT_CTL_SHOW_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -45,7 +45,7 @@ static void cell_member(const struct show *show, const struct msg_value *row)
     cell(show, text, WIDTH_MEMBER);
 }
 
-static void show_row(const struct show *show, const struct msg_value *row)
+static void print_row(const struct show *show, const struct msg_value *row)
 {
     char age[TEXT_SHORT];
 
@@ -58,12 +58,12 @@ static void show_row(const struct show *show, const struct msg_value *row)
     fprintf(show->out, "%-9s%s\n", age, msg_get_bool(row, "outdated", false) ? "  outdated" : "");
 }
 
-static void show_rows(const struct show *show, const struct msg_value *rows, bool outdated)
+static void print_rows(const struct show *show, const struct msg_value *rows, bool outdated)
 {
     for (uint32_t i = 0; i < msg_array_len(rows); i++) {
         const struct msg_value *row = msg_array_at(rows, i);
         if (msg_get_bool(row, "outdated", false) == outdated)
-            show_row(show, row);
+            print_row(show, row);
     }
 }
 
@@ -77,8 +77,8 @@ bool show_connections(const struct show *show, const struct msg_value *result)
                 WIDTH_ENDPOINT, "ENDPOINT", WIDTH_MEMBER, "MEMBER", "AGE");
     else
         fputs("no connections of attached programs\n", show->out);
-    show_rows(show, rows, true);
-    show_rows(show, rows, false);
+    print_rows(show, rows, true);
+    print_rows(show, rows, false);
     if (partial)
         fputs("homingctl: not all could be listed\n", stderr);
     return !partial;

@@ -31,7 +31,7 @@ static bool is_answer(const struct msg_value *cluster)
     return true;
 }
 
-static void show_answer(const struct show *show, const struct msg_value *name)
+static void answer(const struct show *show, const struct msg_value *name)
 {
     const struct msg_value *addresses = msg_get(name, "addresses");
 
@@ -44,8 +44,8 @@ static void show_answer(const struct show *show, const struct msg_value *name)
             (unsigned long long)msg_get_uint(name, "generation", 0));
 }
 
-static void show_name(const struct show *show, const struct msg_value *name,
-                      const struct msg_value *cluster)
+static void print_name(const struct show *show, const struct msg_value *name,
+                       const struct msg_value *cluster)
 {
     const struct msg_value *layers = msg_get(name, "layers");
 
@@ -57,7 +57,7 @@ static void show_name(const struct show *show, const struct msg_value *name,
     fputs(" (mode ", show->out);
     show_str(show, name, "mode", "?");
     fputs(")\n", show->out);
-    show_answer(show, name);
+    answer(show, name);
     line(show, "lookups", layers, "lookup");
     line(show, "connects", layers, "connect");
     line(show, "severing", layers, "sever");
@@ -70,7 +70,7 @@ bool show_explain(const struct show *show, const struct msg_value *explain)
     struct show evidence = *show;
 
     if (msg_type(name) == MSG_TYPE_MAP)
-        show_name(show, name, cluster);
+        print_name(show, name, cluster);
     line(show, "why", cluster, "reason_text");
     fputs("  would change if ", show->out);
     show_str(show, explain, "change", "?");
@@ -83,7 +83,7 @@ bool show_explain(const struct show *show, const struct msg_value *explain)
 }
 
 /* Ages come from the agent's monotonic clock; people compare with logs. */
-static void show_time(const struct show *show, uint64_t ago_ms)
+static void print_time(const struct show *show, uint64_t ago_ms)
 {
     time_t at = time(NULL) - (time_t)(ago_ms / 1000);
     struct tm tm;
@@ -93,8 +93,8 @@ static void show_time(const struct show *show, uint64_t ago_ms)
         fputs(text, show->out);
 }
 
-static void show_ms(const struct show *show, const char *before, const struct msg_value *map,
-                    const char *key, const char *behind)
+static void print_ms(const struct show *show, const char *before, const struct msg_value *map,
+                     const char *key, const char *behind)
 {
     uint64_t ms;
 
@@ -102,8 +102,8 @@ static void show_ms(const struct show *show, const char *before, const struct ms
         fprintf(show->out, "%s%llu ms%s", before, (unsigned long long)ms, behind);
 }
 
-static void show_count(const struct show *show, const struct msg_value *map, const char *key,
-                       const char *sep, const char *text)
+static void print_count(const struct show *show, const struct msg_value *map, const char *key,
+                        const char *sep, const char *text)
 {
     uint64_t count = msg_get_uint(map, key, 0);
 
@@ -111,7 +111,7 @@ static void show_count(const struct show *show, const struct msg_value *map, con
         fprintf(show->out, "%s%llu %s", sep, (unsigned long long)count, text);
 }
 
-static void show_sever(const struct show *show, const struct msg_value *sever)
+static void print_sever(const struct show *show, const struct msg_value *sever)
 {
     if (msg_type(sever) != MSG_TYPE_MAP) {
         fputs("    severed    nothing was ordered\n", show->out);
@@ -119,18 +119,18 @@ static void show_sever(const struct show *show, const struct msg_value *sever)
     }
     fprintf(show->out, "    severed    %llu connections of the old writer's",
             (unsigned long long)msg_get_uint(sever, "severed", 0));
-    show_count(show, sever, "would_sever", ", ", "would have been (observe)");
-    show_count(show, sever, "not_severed", ", ", "refused by the kernel");
-    show_ms(show, ", ordered ", sever, "order_ms", " after that answer");
+    print_count(show, sever, "would_sever", ", ", "would have been (observe)");
+    print_count(show, sever, "not_severed", ", ", "refused by the kernel");
+    print_ms(show, ", ordered ", sever, "order_ms", " after that answer");
     fputs(msg_get_bool(sever, "done", false) ? "\n" : "; still at it\n", show->out);
     fprintf(show->out, "    redirected %llu connects on this node until then",
             (unsigned long long)msg_get_uint(sever, "redirected", 0));
-    show_count(show, sever, "would_redirect", ", ", "would have been (observe)");
+    print_count(show, sever, "would_redirect", ", ", "would have been (observe)");
     fputc('\n', show->out);
 }
 
 /* What is known of a switch, below its line. */
-static void show_switch(const struct show *show, const struct msg_value *change)
+static void print_switch(const struct show *show, const struct msg_value *change)
 {
     const char *from = msg_get_str(change, "from");
     bool first = from && strcmp(from, "none") == 0;
@@ -140,13 +140,13 @@ static void show_switch(const struct show *show, const struct msg_value *change)
     fputs("    evidence   ", show->out);
     show_str(show, change, "evidence", "?");
     fputs("\n    times      ", show->out);
-    show_ms(show, "old writer silent for ", change, "old_writer_silent_ms", "; ");
-    show_ms(show, "decided by an answer that took ", change, "answer_ms", "");
-    show_ms(show, ", published ", change, "publish_ms", " after it");
+    print_ms(show, "old writer silent for ", change, "old_writer_silent_ms", "; ");
+    print_ms(show, "decided by an answer that took ", change, "answer_ms", "");
+    print_ms(show, ", published ", change, "publish_ms", " after it");
     fputc('\n', show->out);
     if (first) /* there was nobody before it */
         return;
-    show_sever(show, msg_get(change, "sever"));
+    print_sever(show, msg_get(change, "sever"));
     if (msg_get_str(change, "loss")) {
         fputs("    lost       ", show->out);
         show_str(show, change, "loss", "");
@@ -159,7 +159,7 @@ void show_history(const struct show *show, const struct msg_value *history)
     for (uint32_t i = 0; i < msg_array_len(history); i++) {
         const struct msg_value *entry = msg_array_at(history, i);
 
-        show_time(show, msg_get_uint(entry, "ago_ms", 0));
+        print_time(show, msg_get_uint(entry, "ago_ms", 0));
         fputs("  ", show->out);
         show_str(show, entry, "cluster", "?");
         fputs("  ", show->out);
@@ -167,13 +167,13 @@ void show_history(const struct show *show, const struct msg_value *history)
         fputs("  ", show->out);
         show_str(show, entry, "text", "");
         fputc('\n', show->out);
-        show_switch(show, msg_get(entry, "switch"));
+        print_switch(show, msg_get(entry, "switch"));
     }
     if (msg_array_len(history) == 0)
         fputs("nothing has changed since the agent started\n", show->out);
 }
 
-static void show_no_answer(const struct msg_value *result)
+static void no_answer(const struct msg_value *result)
 {
     const struct show err = {.out = stderr};
 
@@ -201,7 +201,7 @@ bool show_resolve(const struct show *show, const struct msg_value *result)
     uint32_t count = msg_array_len(addresses);
 
     if (count == 0 || msg_get_bool(result, "stale", true) || !is_answer(result)) {
-        show_no_answer(result);
+        no_answer(result);
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -49,7 +49,7 @@ static bool is_good(const struct msg_value *cluster)
 
 /* ---- alarms ---- */
 
-static void show_alarms(const struct show *show, const struct msg_value *alarms)
+static void print_alarms(const struct show *show, const struct msg_value *alarms)
 {
     for (uint32_t i = 0; i < msg_array_len(alarms); i++) {
         const struct msg_value *alarm = msg_array_at(alarms, i);
@@ -82,8 +82,7 @@ static int member_width(const struct msg_value *members)
     return width;
 }
 
-static void show_age(const struct show *show, const struct msg_value *map, const char *key,
-                     int width)
+static void age(const struct show *show, const struct msg_value *map, const char *key, int width)
 {
     uint64_t ms;
     char text[TEXT_SHORT] = "never";
@@ -93,7 +92,7 @@ static void show_age(const struct show *show, const struct msg_value *map, const
     fprintf(show->out, "%-*s", width, text);
 }
 
-static void show_lag(const struct show *show, const struct msg_value *member, int width)
+static void print_lag(const struct show *show, const struct msg_value *member, int width)
 {
     uint64_t lag;
     char text[TEXT_SHORT] = "-";
@@ -103,7 +102,7 @@ static void show_lag(const struct show *show, const struct msg_value *member, in
     fprintf(show->out, "%-*s", width, text);
 }
 
-static void show_padded(const struct show *show, const char *text, int width)
+static void padded(const struct show *show, const char *text, int width)
 {
     char clean[CLEAN_SIZE];
     int own = (int)text_clean(text, clean, sizeof(clean));
@@ -112,8 +111,8 @@ static void show_padded(const struct show *show, const char *text, int width)
 }
 
 /* Bytes of a log as PostgreSQL writes them; others have no such custom. */
-static void show_position(const struct show *show, const struct msg_value *cluster,
-                          const struct msg_value *member, int width)
+static void print_position(const struct show *show, const struct msg_value *cluster,
+                           const struct msg_value *member, int width)
 {
     uint64_t position = msg_get_uint(member, "position", 0);
     const char *engine = msg_get_str(cluster, "engine");
@@ -127,8 +126,8 @@ static void show_position(const struct show *show, const struct msg_value *clust
 }
 
 /* What it is to homing now, as opposed to what it says it is. */
-static void show_remarks(const struct show *show, const struct msg_value *cluster,
-                         const struct msg_value *member)
+static void remarks(const struct show *show, const struct msg_value *cluster,
+                    const struct msg_value *member)
 {
     const char *alias = msg_get_str(member, "alias_of");
     const char *report = msg_get_str(member, "report");
@@ -158,7 +157,7 @@ static void show_remarks(const struct show *show, const struct msg_value *cluste
 #undef REMARK
 }
 
-static void show_words(const struct show *show, const struct msg_value *member, const char *key)
+static void words(const struct show *show, const struct msg_value *member, const char *key)
 {
     if (!msg_get_str(member, key))
         return;
@@ -167,28 +166,28 @@ static void show_words(const struct show *show, const struct msg_value *member, 
     fputc('\n', show->out);
 }
 
-static void show_member(const struct show *show, const struct msg_value *cluster,
-                        const struct msg_value *member, int width)
+static void print_member(const struct show *show, const struct msg_value *cluster,
+                         const struct msg_value *member, int width)
 {
     const char *name = msg_get_str(member, "member");
     const char *role = msg_get_str(member, "role");
     const char *term = msg_get_str(member, "term");
 
     fputs("  ", show->out);
-    show_padded(show, name ? name : "?", width + 2);
-    show_padded(show, role ? role : "-", 8);
-    show_padded(show, term ? term : "-", 6);
+    padded(show, name ? name : "?", width + 2);
+    padded(show, role ? role : "-", 8);
+    padded(show, term ? term : "-", 6);
     if (show->positions)
-        show_position(show, cluster, member, 13);
-    show_lag(show, member, 11);
-    show_age(show, member, "answered_ms", 8);
-    show_remarks(show, cluster, member);
+        print_position(show, cluster, member, 13);
+    print_lag(show, member, 11);
+    age(show, member, "answered_ms", 8);
+    remarks(show, cluster, member);
     fputc('\n', show->out);
-    show_words(show, member, "error");
-    show_words(show, member, "note");
+    words(show, member, "error");
+    words(show, member, "note");
 }
 
-static void show_members(const struct show *show, const struct msg_value *cluster)
+static void print_members(const struct show *show, const struct msg_value *cluster)
 {
     const struct msg_value *members = msg_get(cluster, "members");
     int width = member_width(members);
@@ -196,12 +195,12 @@ static void show_members(const struct show *show, const struct msg_value *cluste
     fprintf(show->out, "  %-*s%-8s%-6s%-*s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM",
             show->positions ? 13 : 0, show->positions ? "POSITION" : "", "LAG", "AGE");
     for (uint32_t i = 0; i < msg_array_len(members); i++)
-        show_member(show, cluster, msg_array_at(members, i), width);
+        print_member(show, cluster, msg_array_at(members, i), width);
 }
 
 /* ---- endpoints ---- */
 
-static void show_endpoint(const struct show *show, const struct msg_value *endpoint)
+static void print_endpoint(const struct show *show, const struct msg_value *endpoint)
 {
     const struct msg_value *names = msg_get(endpoint, "names");
     char clean[CLEAN_SIZE];
@@ -222,7 +221,7 @@ static void show_endpoint(const struct show *show, const struct msg_value *endpo
 
 /* ---- clusters ---- */
 
-static void show_head(const struct show *show, const struct msg_value *cluster)
+static void head(const struct show *show, const struct msg_value *cluster)
 {
     bool good = is_good(cluster);
 
@@ -234,11 +233,11 @@ static void show_head(const struct show *show, const struct msg_value *cluster)
     show_str(show, cluster, "writer", "unknown");
     if (msg_get_str(cluster, "writer")) {
         fputs(" for ", show->out);
-        show_age(show, cluster, "since_ms", 0);
+        age(show, cluster, "since_ms", 0);
         fputs(", term ", show->out);
         show_str(show, cluster, "term", "none");
         fputs(", confirmed ", show->out);
-        show_age(show, cluster, "confirmed_ms", 0);
+        age(show, cluster, "confirmed_ms", 0);
         fputs(" ago", show->out);
     }
     if (msg_get_bool(cluster, "frozen", false) && !is(cluster, "state", "frozen"))
@@ -253,7 +252,7 @@ static void show_head(const struct show *show, const struct msg_value *cluster)
 }
 
 /* Nothing while nothing was severed. */
-static void show_severed(const struct show *show, const struct msg_value *cluster)
+static void print_severed(const struct show *show, const struct msg_value *cluster)
 {
     uint64_t severed = msg_get_uint(cluster, "severed", 0);
     uint64_t would = msg_get_uint(cluster, "would_sever", 0);
@@ -273,17 +272,17 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster)
 {
     const struct msg_value *endpoints = msg_get(cluster, "endpoints");
 
-    show_head(show, cluster);
+    head(show, cluster);
     if (!is(cluster, "state", "steady")) {
         fputs("  ", show->out);
         show_str(show, cluster, "reason_text", "");
         fputc('\n', show->out);
     }
-    show_alarms(show, msg_get(cluster, "alarms"));
-    show_members(show, cluster);
+    print_alarms(show, msg_get(cluster, "alarms"));
+    print_members(show, cluster);
     for (uint32_t i = 0; i < msg_array_len(endpoints); i++)
-        show_endpoint(show, msg_array_at(endpoints, i));
-    show_severed(show, cluster);
+        print_endpoint(show, msg_array_at(endpoints, i));
+    print_severed(show, cluster);
     return is_good(cluster);
 }
 
@@ -325,13 +324,13 @@ static uint32_t count_bad(const struct msg_value *clusters)
 }
 
 /* `unserved`: clusters in mode sever where nothing can be severed. */
-static void show_agent(const struct show *show, const struct msg_value *status, uint32_t count,
-                       uint32_t bad, uint32_t unserved)
+static void agent(const struct show *show, const struct msg_value *status, uint32_t count,
+                  uint32_t bad, uint32_t unserved)
 {
     fputs("homingd ", show->out);
     show_str(show, status, "version", "?");
     fprintf(show->out, ", pid %llu, up ", (unsigned long long)msg_get_uint(status, "pid", 0));
-    show_age(show, status, "up_ms", 0);
+    age(show, status, "up_ms", 0);
     fprintf(show->out, ": %u cluster%s, ", count, count == 1 ? "" : "s");
     if (bad)
         fprintf(show->out, "%s%u not well%s\n", paint(show, RED), bad, paint(show, NONE));
@@ -340,10 +339,10 @@ static void show_agent(const struct show *show, const struct msg_value *status, 
                 paint(show, NONE));
     else
         fputs("all well\n", show->out);
-    show_alarms(show, msg_get(status, "alarms"));
+    print_alarms(show, msg_get(status, "alarms"));
 }
 
-static void show_ability(const struct show *show, const struct msg_value *severing)
+static void ability(const struct show *show, const struct msg_value *severing)
 {
     if (!cannot_sever(severing)) {
         fputs("severing: available\n", show->out);
@@ -355,11 +354,11 @@ static void show_ability(const struct show *show, const struct msg_value *severi
 }
 
 /* What layer 3 can do here, and what the layers have done. */
-static void show_severing(const struct show *show, const struct msg_value *severing)
+static void print_severing(const struct show *show, const struct msg_value *severing)
 {
     if (!severing)
         return;
-    show_ability(show, severing);
+    ability(show, severing);
     fprintf(show->out, "processes with a permit: %llu; connects redirected: %llu",
             (unsigned long long)msg_get_uint(severing, "processes", 0),
             (unsigned long long)msg_get_uint(severing, "redirected", 0));
@@ -372,15 +371,15 @@ static void show_severing(const struct show *show, const struct msg_value *sever
     fputc('\n', show->out);
 }
 
-static bool show_all(const struct show *show, const struct msg_value *status)
+static bool all(const struct show *show, const struct msg_value *status)
 {
     const struct msg_value *clusters = msg_get(status, "clusters");
     const struct msg_value *severing = msg_get(status, "severing");
     uint32_t count = msg_array_len(clusters), bad = count_bad(clusters);
     uint32_t unserved = cannot_sever(severing) ? count_wanting(clusters) : 0;
 
-    show_agent(show, status, count, bad, unserved);
-    show_severing(show, severing);
+    agent(show, status, count, bad, unserved);
+    print_severing(show, severing);
     for (uint32_t i = 0; i < count; i++) {
         fputc('\n', show->out);
         show_cluster(show, msg_array_at(clusters, i));
@@ -388,8 +387,8 @@ static bool show_all(const struct show *show, const struct msg_value *status)
     return bad == 0 && unserved == 0;
 }
 
-static bool show_only(const struct show *show, const struct msg_value *status, const char *only,
-                      bool *ret_found)
+static bool print_only(const struct show *show, const struct msg_value *status, const char *only,
+                       bool *ret_found)
 {
     const struct msg_value *clusters = msg_get(status, "clusters");
     const struct msg_value *severing = msg_get(status, "severing");
@@ -404,7 +403,7 @@ static bool show_only(const struct show *show, const struct msg_value *status, c
         unserved = cannot_sever(severing) && wants_severing(cluster);
         good = show_cluster(show, cluster) && !unserved;
         if (unserved)
-            show_ability(show, severing);
+            ability(show, severing);
     }
     return good;
 }
@@ -415,10 +414,10 @@ bool show_status(const struct show *show, const struct msg_value *status, const 
     bool good = true;
 
     if (only)
-        good = show_only(show, status, only, ret_found);
+        good = print_only(show, status, only, ret_found);
     else {
         *ret_found = true;
-        good = show_all(show, status);
+        good = all(show, status);
     }
     return good && msg_array_len(msg_get(status, "alarms")) == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_cluster.c - one cluster at work: its probe's reports go in, its mind's actions are carried
- * out. See run.h.
+ * cluster.c - one cluster at work: its probe's reports go in, its mind's actions are carried
+ * out. See daemon/daemon.h.
  *
  * 1. A cluster has no effect before run_cluster_start() or run_cluster_inherit(), so that a reload
  *    can make all new ones first and drop them again.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run.c - start, heartbeat and end of the running agent. See run.h.
+ * daemon.c - start, heartbeat and end of the running agent. See daemon/daemon.h.
  *
  * 1. Nothing is visible on the sockets before every cluster had its first answer, or START_MS has
  *    passed: a program that starts with the node should not meet an agent that knows nothing.
@@ -26,8 +26,8 @@
 /* Pause between two signs of life for the service manager, whose patience is many seconds. */
 #define WATCHDOG_MS 1000
 
-static const int run_signals[] = {SIGTERM, SIGINT, SIGHUP};
-_Static_assert(sizeof(run_signals) / sizeof(run_signals[0]) ==
+static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
+_Static_assert(sizeof(SIGNALS) / sizeof(SIGNALS[0]) ==
                    sizeof(((struct run *)0)->signals) / sizeof(struct loop_signal *),
                "one watcher each");
 
@@ -146,8 +146,8 @@ static void on_signal(void *arg, int signo)
 
 static bool watch_signals(struct run *run)
 {
-    for (size_t i = 0; i < sizeof(run_signals) / sizeof(run_signals[0]); i++) {
-        run->signals[i] = loop_signal_new(run->loop, run_signals[i], on_signal, run);
+    for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
+        run->signals[i] = loop_signal_new(run->loop, SIGNALS[i], on_signal, run);
         if (!run->signals[i])
             return false;
     }
@@ -241,7 +241,7 @@ static void start(struct run *run)
     loop_timer_set(run->deadline, run->cluster_count ? START_MS : 0);
 }
 
-static struct run *run_alloc(struct loop *loop, struct conf *conf)
+static struct run *alloc(struct loop *loop, struct conf *conf)
 {
     struct run *run = calloc(1, sizeof(*run));
     struct run_conf *held = calloc(1, sizeof(*held));
@@ -259,7 +259,7 @@ static struct run *run_alloc(struct loop *loop, struct conf *conf)
 }
 
 /* Ends everything but the configuration, which is the caller's if the start failed. */
-static void run_done(struct run *run)
+static void done(struct run *run)
 {
     run_sever_close(run);
     for (uint32_t i = 0; i < run->cluster_count; i++)
@@ -273,7 +273,7 @@ static void run_done(struct run *run)
         state_close(run->state);
     if (run->resolver)
         resolver_free(run->resolver);
-    for (size_t i = 0; i < sizeof(run_signals) / sizeof(run_signals[0]); i++)
+    for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
         if (run->signals[i])
             loop_signal_free(run->signals[i]);
     loop_timer_free(run->beat);
@@ -283,7 +283,7 @@ static void run_done(struct run *run)
 int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, size_t error_size,
             struct run **ret_run)
 {
-    struct run *run = run_alloc(loop, conf);
+    struct run *run = alloc(loop, conf);
     int rv;
 
     error[0] = '\0';
@@ -303,7 +303,7 @@ int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, si
     }
     if (!error[0])
         snprintf(error, error_size, "cannot start: %s", strerror(-rv));
-    run_done(run);
+    done(run);
     free(run->held);
     free(run);
     return rv;
@@ -321,7 +321,7 @@ void run_free(struct run *run)
     for (uint32_t i = 0; i < run->cluster_count; i++)
         if (run->clusters[i]->mind.verdict.writer != MEMBER_NONE)
             run_save(run->clusters[i], true);
-    run_done(run);
+    done(run);
     run_conf_unref(run->held);
     free(run);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run.h - the running agent: the one place where probe, decide and publish meet.
+ * daemon.h - the running agent: the one place where probe, decide and publish meet.
  *
- * One pass: main.c makes a run out of a configuration. Its probes report, run_cluster.c hands each
- * report to cluster_handle() and carries out the actions: the changed verdict goes to disk (W2),
- * then into the view, then into the log. run_methods.c answers the sockets, run_reload.c exchanges
- * the configuration.
+ * One pass: main.c makes a run out of a configuration. Its probes report, daemon/cluster.c hands
+ * each report to cluster_handle() and carries out the actions: the changed verdict goes to disk
+ * (W2), then into the view, then into the log. admin/methods.c answers the sockets, daemon/reload.c
+ * exchanges the configuration.
  */
-#ifndef HOMING_RUN_H
-#define HOMING_RUN_H
+#ifndef HOMING_AGENT_DAEMON_DAEMON_H
+#define HOMING_AGENT_DAEMON_DAEMON_H
 
 #include <stddef.h>
 
-#include "agent/conf/conf.h"
 #include "agent/base/loop.h"
+#include "agent/conf/conf.h"
 
 struct run;
 

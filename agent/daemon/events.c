@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_events.c - what happened, for the log and the history.
+ * events.c - what happened, for the log and the history.
  */
 #include "config.h"
 

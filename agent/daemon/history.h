@@ -2,8 +2,8 @@
  *
  * history.h - the last changes, in memory: what happened while nobody looked. Bounded (I6).
  */
-#ifndef HOMING_HISTORY_H
-#define HOMING_HISTORY_H
+#ifndef HOMING_AGENT_DAEMON_HISTORY_H
+#define HOMING_AGENT_DAEMON_HISTORY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * loss.h - what a switch may have cost: the old writer's last position that was seen, against where
- * the new writer's history parts from it. Pure; called by run_events.c.
+ * the new writer's history parts from it. Pure; called by daemon/events.c.
  *
  * It is evidence, not an account: what the old writer wrote after it was last seen nobody here
  * knows, and what lies between the two need not have been committed.
  */
-#ifndef HOMING_LOSS_H
-#define HOMING_LOSS_H
+#ifndef HOMING_AGENT_DAEMON_LOSS_H
+#define HOMING_AGENT_DAEMON_LOSS_H
 
 #include <stdbool.h>
 #include <stddef.h>

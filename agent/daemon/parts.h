@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_parts.h - what the run*.c share. Private to them.
+ * parts.h - what the run*.c share. Private to them.
  */
-#ifndef HOMING_RUN_PARTS_H
-#define HOMING_RUN_PARTS_H
+#ifndef HOMING_AGENT_DAEMON_PARTS_H
+#define HOMING_AGENT_DAEMON_PARTS_H
 
-#include "agent/decide/cluster.h"
+#include "agent/daemon/daemon.h"
 #include "agent/daemon/history.h"
+#include "agent/daemon/sever_orders.h"
+#include "agent/decide/cluster.h"
 #include "agent/probe/probe.h"
+#include "agent/publish/view.h"
 #include "agent/serve/serve.h"
 #include "agent/state/state.h"
-#include "agent/publish/view.h"
-#include "agent/daemon/daemon.h"
-#include "agent/daemon/sever_orders.h"
 
 /* Clusters that a reload may add before the view must be exchanged. */
 #define RUN_SPARE_CLUSTERS 8
@@ -83,7 +83,7 @@ struct run {
     struct history history;
 };
 
-/* ---- run.c ---- */
+/* ---- daemon/daemon.c ---- */
 
 /* Stamps the heartbeat if the last one is not quite fresh (V3): called on every wake-up, so that an
  * idle agent seldom wakes for it alone. */
@@ -103,7 +103,7 @@ void run_bound_memory(const struct run *run);
 struct run_conf *run_conf_ref(struct run_conf *held);
 void run_conf_unref(struct run_conf *held); /* NULL is allowed */
 
-/* ---- run_cluster.c ---- */
+/* ---- daemon/cluster.c ---- */
 
 /* Allocates, and starts its probe; nothing has an effect before _start or _inherit. NULL: ENOMEM.
  */
@@ -128,7 +128,7 @@ bool run_cluster_ready(const struct run_cluster *rc);
 
 struct run_cluster *run_cluster_find(const struct run *run, const char *name);
 
-/* ---- run_publish.c ---- */
+/* ---- daemon/publish.c ---- */
 
 /* Persists what changed, then publishes (W2). */
 void run_publish(struct run_cluster *rc);
@@ -152,7 +152,7 @@ int run_publish_grow(struct run *run, struct run_cluster **clusters, uint32_t co
 /* What the view says of a name at this moment, read as every shim reads it. False: nothing. */
 bool run_view_read(const struct run *run, const char *text, struct view_entry *ret_entry);
 
-/* ---- run_text.c: words for log, status and explain ---- */
+/* ---- daemon/text.c: words for log, status and explain ---- */
 
 void run_text_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE]);
 /* As above; "none" for MEMBER_NONE or one that is not configured. */
@@ -165,7 +165,7 @@ void run_text_term(struct term term, char *ret, size_t size); /* "7"; "none" */
 void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_text,
                     size_t text_size, char *ret_command, size_t command_size);
 
-/* ---- run_events.c: log lines and history ---- */
+/* ---- daemon/events.c: log lines and history ---- */
 
 /* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
@@ -180,7 +180,7 @@ void run_events_alarms(struct run_cluster *rc, uint32_t raised, uint32_t cleared
 /* Audit: who ordered what. */
 void run_events_order(struct run_cluster *rc, const struct serve_peer *peer, const char *order);
 
-/* ---- run_status.c, run_explain.c: results of methods ---- */
+/* ---- admin/status.c, admin/explain_cluster.c: results of methods ---- */
 
 void run_status_put(struct run *run, struct msg_writer *w);
 void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w);
@@ -191,7 +191,7 @@ void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoin
 void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
                                struct msg_writer *w);
 
-/* ---- run_methods.c ---- */
+/* ---- admin/methods.c ---- */
 
 serve_fn run_methods_serve;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_publish.c - a verdict goes to disk, then into the view. See run.h.
+ * publish.c - a verdict goes to disk, then into the view. See daemon/daemon.h.
  *
  * 1. W2: verdict, term and generation are on disk before they are published. A disk that fails
  *    does not stop a failover: it is published all the same, an alarm says so, and a restart may
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/publish/entry.h"
 #include "agent/base/log.h"
 #include "agent/daemon/parts.h"
+#include "agent/publish/entry.h"
 
 /* Pause between two stores of the time of confirmation. max_stale is 5 s at least. */
 #define REFRESH_MS 1000

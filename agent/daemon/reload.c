@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_reload.c - exchanges the configuration: all or nothing.
+ * reload.c - exchanges the configuration: all or nothing.
  *
  * 1. All that can fail (reading, checking, memory, descriptors) happens first, on the side; the
  *    exchange itself cannot fail and is done within one turn of the loop.
@@ -275,9 +275,9 @@ static void exchange(struct run *run, struct plan *plan)
     run->cluster_count = plan->count;
     if (plan->view)
         run->view = plan->view;
-    begin_new(plan, plan->view != NULL);
+    begin_new(plan, plan->view);
     view_write_heartbeat(view_writer(run->view), loop_now_ms(run->loop));
-    end_old(run, old, old_count, plan->view != NULL);
+    end_old(run, old, old_count, plan->view);
     if (old_view)
         view_free(old_view);
     free(old);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * severer_child.c - starts homing-sever where homingd may. See severer.h.
+ * sever_child.c - starts homing-sever where homingd may. See daemon/sever_client.h.
  *
  * 1. It is nobody's child: permits outlive an agent, crashed or stopped, and its own supervisor
  *    looks after it. The next homingd finds it by its socket.
@@ -93,11 +93,11 @@ int severer_start_child(const char *run_dir, bool json_log)
 
     if (!privilege_has(CAP_NET_ADMIN) || answers(run_dir))
         return 0;
-    int r = find(path);
-    if (r) {
+    int rv = find(path);
+    if (rv) {
         log_event(LOG_WARNING, "severer_missing",
                   "no homing-sever beside homingd: connections will not be severed");
-        return r;
+        return rv;
     }
     int pid = fork();
     if (pid < 0)

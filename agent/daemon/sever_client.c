@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * severer.c - see severer.h.
+ * sever_client.c - see daemon/sever_client.h.
  *
  * 1. Whatever comes over the socket is of a process with more privilege than ours, but may be of
  *    another version: what is not understood closes the connection, and is tried again.
  */
 #include "config.h"
-
-#include "agent/daemon/sever_client.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/daemon/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 
@@ -224,7 +223,7 @@ static bool awaits_status(const struct severer *s)
 
     while (call && call->kind != CALL_STATUS)
         call = call->next;
-    return call != NULL;
+    return call;
 }
 
 static void on_timer(void *arg)
@@ -389,11 +388,11 @@ uint64_t severer_instance(const struct severer *s)
 static int call_begin(struct severer *s, const struct call *what)
 {
     struct call *call;
-    int r = call_add(s, what, &call);
+    int rv = call_add(s, what, &call);
 
-    if (r == 0 && s->fd >= 0)
+    if (rv == 0 && s->fd >= 0)
         (void)send_calls(s);
-    return r;
+    return rv;
 }
 
 int severer_order(struct severer *s, const struct sever_order *order, severer_done_fn *done,

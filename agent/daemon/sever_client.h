@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * severer.h - homingd's end of sever.sock: orders connections severed, and knows whether they can
- * be.
+ * sever_client.h - homingd's end of sever.sock: orders connections severed, and knows whether they
+ * can be.
  *
  * One pass: at start, while homingd still may, severer_start_child() sees to it that a homing-sever
  * runs; then homingd drops its capabilities. severer_new() connects, now or when there is somebody,
  * and keeps the connection: its end tells that the process is gone, and with it all permits. Orders
  * given meanwhile wait for ORDER_WAIT_MS; everything is answered exactly once.
  */
-#ifndef HOMING_SEVERER_H
-#define HOMING_SEVERER_H
+#ifndef HOMING_AGENT_DAEMON_SEVER_CLIENT_H
+#define HOMING_AGENT_DAEMON_SEVER_CLIENT_H
 
 #include "agent/base/loop.h"
 #include "proto/permit.h"

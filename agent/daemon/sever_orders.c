@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_sever.c - layer 3's orders: which connections homing-sever is to abort, and when. See run.h.
+ * sever_orders.c - layer 3's orders: which connections homing-sever is to abort, and when. See
+ * daemon/daemon.h.
  *
  * 1. W7: only to members known to be demoted, only what was made for one of the cluster's writer
  *    endpoints before its present answer, and only while the published writer's own claim is live.
@@ -462,7 +463,7 @@ bool run_sever_init(struct run_cluster *rc)
 {
     rc->sever.due = true;
     rc->sever.again = loop_timer_new(rc->run->loop, on_again, rc);
-    return rc->sever.again != NULL;
+    return rc->sever.again;
 }
 
 void run_sever_inherit(struct run_cluster *rc, struct run_cluster *old)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_sever.h - layer 3 in the running agent: run_sever.c orders, run_connections.c lists. Private
- * to the run*.c.
+ * sever_orders.h - layer 3 in the running agent: daemon/sever_orders.c orders, admin/connections.c
+ * lists. Private to the run*.c.
  *
  * One pass: a switch is published; run_sever_switched() makes it due, run_sever_consider() orders
  * it as soon as W7 allows; homing-sever's reply goes into the history's entry of that switch.
  */
-#ifndef HOMING_RUN_SEVER_H
-#define HOMING_RUN_SEVER_H
+#ifndef HOMING_AGENT_DAEMON_SEVER_ORDERS_H
+#define HOMING_AGENT_DAEMON_SEVER_ORDERS_H
 
-#include "agent/probe/resolve.h"
-#include "agent/serve/serve.h"
-#include "agent/publish/view.h"
 #include "agent/daemon/sever_client.h"
+#include "agent/probe/engine.h"
+#include "agent/probe/resolve.h"
+#include "agent/publish/view.h"
+#include "agent/serve/serve.h"
 
 struct run;
 struct run_cluster;

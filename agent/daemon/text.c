@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_text.c - members, terms and alarms in words, for log, status and explain.
+ * text.c - members, terms and alarms in words, for log, status and explain.
  */
 #include "config.h"
 

@@ -10,7 +10,7 @@
 
 void brake_init(struct brake *b, bool on, uint64_t now_ms)
 {
-    memset(b, 0, sizeof *b);
+    memset(b, 0, sizeof(*b));
     b->last_ms = on ? now_ms : 0;
 }
 
@@ -21,7 +21,7 @@ void brake_note(struct brake *b, uint64_t now_ms)
     b->last_ms = now_ms;
 }
 
-static uint32_t brake_count(const struct brake *b, uint64_t now_ms)
+static uint32_t count_recent(const struct brake *b, uint64_t now_ms)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i <= BRAKE_SWITCHES_MAX; i++)
@@ -37,7 +37,7 @@ bool brake_holds(const struct brake *b, bool was_on, uint32_t max_switches, uint
         max_switches = BRAKE_SWITCHES_MAX;
     if (was_on && now_ms < brake_until(b))
         return true;
-    return brake_count(b, now_ms) > max_switches;
+    return count_recent(b, now_ms) > max_switches;
 }
 
 uint64_t brake_until(const struct brake *b)

@@ -3,8 +3,8 @@
  * brake.h - W10: too many switches in ten minutes. Used by cluster.c. The brake itself is part of
  * the verdict and survives a restart of the agent; the count that leads to it starts anew.
  */
-#ifndef HOMING_BRAKE_H
-#define HOMING_BRAKE_H
+#ifndef HOMING_AGENT_DECIDE_BRAKE_H
+#define HOMING_AGENT_DECIDE_BRAKE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@ const char *rank_name(enum rank rank)
 }
 
 /* Position 0 is not known, which is no evidence. */
-static bool claim_behind(const struct member_view *m, const struct verdict *held)
+static bool is_behind(const struct member_view *m, const struct verdict *held)
 {
     return m->behind || (m->last.position != 0 && m->last.position < held->position);
 }
@@ -30,7 +30,7 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
                                                                             : RANK_FOREIGN;
     if (order != 0)
         return order < 0 ? RANK_OLDER : RANK_NEWER;
-    return claim_behind(m, held) ? RANK_BEHIND : RANK_EQUAL;
+    return is_behind(m, held) ? RANK_BEHIND : RANK_EQUAL;
 }
 
 void claims_mark_behind(struct topo *topo, const struct verdict *held)
@@ -40,14 +40,14 @@ void claims_mark_behind(struct topo *topo, const struct verdict *held)
             topo->at[m].behind = true;
 }
 
-static bool claim_eligible(const struct writer_input *in, uint32_t member)
+static bool eligible(const struct writer_input *in, uint32_t member)
 {
     return (in->conf->no_failover >> member & 1) == 0;
 }
 
 /* Orders two claims: by rank, then by term within one history. */
-static int claim_compare(const struct writer_input *in, const struct verdict *held, uint32_t a,
-                         uint32_t b)
+static int compare(const struct writer_input *in, const struct verdict *held, uint32_t a,
+                   uint32_t b)
 {
     int rank_a = claim_rank(in->topo, held, a), rank_b = claim_rank(in->topo, held, b);
 
@@ -64,17 +64,16 @@ static bool incumbent_claims(const struct writer_input *in, const struct verdict
 
 /* The best of the eligible claims that are newer; if two are alike, none: a position never orders
  * two members that both claim (W3a). */
-static uint32_t claims_newest_eligible(const struct writer_input *in, const struct verdict *held,
-                                       uint32_t mask)
+static uint32_t newest_eligible(const struct writer_input *in, const struct verdict *held,
+                                uint32_t mask)
 {
     uint32_t best = MEMBER_NONE;
     bool alike = false;
 
     for (uint32_t m = 0; m < in->topo->members; m++) {
-        if ((mask >> m & 1) == 0 || !claim_eligible(in, m) ||
-            claim_rank(in->topo, held, m) != RANK_NEWER)
+        if ((mask >> m & 1) == 0 || !eligible(in, m) || claim_rank(in->topo, held, m) != RANK_NEWER)
             continue;
-        int order = best == MEMBER_NONE ? 1 : claim_compare(in, held, m, best);
+        int order = best == MEMBER_NONE ? 1 : compare(in, held, m, best);
         alike = order == 0 || (alike && order < 0);
         if (order > 0)
             best = m;
@@ -83,36 +82,35 @@ static uint32_t claims_newest_eligible(const struct writer_input *in, const stru
 }
 
 /* W3a: newer, or equal and the only live claim of all. */
-static uint32_t claims_candidate(const struct writer_input *in, const struct verdict *held,
-                                 const struct claims *claims)
+static uint32_t find_candidate(const struct writer_input *in, const struct verdict *held,
+                               const struct claims *claims)
 {
     uint32_t sole = claims->newest;
 
     if (sole == MEMBER_NONE)
         return MEMBER_NONE;
     if (claim_rank(in->topo, held, sole) == RANK_NEWER)
-        return claims_newest_eligible(in, held, claims->mask);
+        return newest_eligible(in, held, claims->mask);
     if (claim_rank(in->topo, held, sole) != RANK_EQUAL || claims->count > 1 ||
-        incumbent_claims(in, held) || !claim_eligible(in, sole))
+        incumbent_claims(in, held) || !eligible(in, sole))
         return MEMBER_NONE;
     return sole;
 }
 
 /* Adds a claim, unless the same server made a better one by another name. */
-static void claims_add(const struct writer_input *in, const struct verdict *held, uint32_t member,
-                       struct claims *claims)
+static void add(const struct writer_input *in, const struct verdict *held, uint32_t member,
+                struct claims *claims)
 {
     uint32_t aliases = topo_aliases(in->topo, member) & claims->mask;
 
     for (uint32_t m = 0; m < member; m++)
-        if ((aliases >> m & 1) != 0 && claim_compare(in, held, member, m) <= 0)
+        if ((aliases >> m & 1) != 0 && compare(in, held, member, m) <= 0)
             return;
     claims->mask &= ~aliases;
     claims->mask |= UINT32_C(1) << member;
 }
 
-static void claims_sum_up(const struct writer_input *in, const struct verdict *held,
-                          struct claims *claims)
+static void sum_up(const struct writer_input *in, const struct verdict *held, struct claims *claims)
 {
     for (uint32_t m = 0; m < in->topo->members; m++) {
         if ((claims->mask >> m & 1) == 0)
@@ -120,7 +118,7 @@ static void claims_sum_up(const struct writer_input *in, const struct verdict *h
         enum rank rank = claim_rank(in->topo, held, m);
         claims->count++;
         claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN;
-        if (claims->newest == MEMBER_NONE || claim_compare(in, held, m, claims->newest) > 0)
+        if (claims->newest == MEMBER_NONE || compare(in, held, m, claims->newest) > 0)
             claims->newest = m;
     }
 }
@@ -140,8 +138,8 @@ void claims_collect(const struct writer_input *in, const struct verdict *held,
     for (uint32_t m = 0; m < in->topo->members; m++)
         if (m != held->writer && (own >> m & 1) == 0 &&
             topo_claims(in->topo, m, in->conf->timeout_ms, in->now_ms))
-            claims_add(in, held, m, &claims);
-    claims_sum_up(in, held, &claims);
-    claims.candidate = claims_candidate(in, held, &claims);
+            add(in, held, m, &claims);
+    sum_up(in, held, &claims);
+    claims.candidate = find_candidate(in, held, &claims);
     *ret_claims = claims;
 }

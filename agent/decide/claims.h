@@ -4,8 +4,8 @@
  *
  * Used by writer.c. Aliases are folded into one claim: one server is never its own rival.
  */
-#ifndef HOMING_CLAIMS_H
-#define HOMING_CLAIMS_H
+#ifndef HOMING_AGENT_DECIDE_CLAIMS_H
+#define HOMING_AGENT_DECIDE_CLAIMS_H
 
 #include "agent/decide/topo.h"
 #include "agent/decide/writer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - events in, actions out. Called by run.c, for one cluster at a time.
+ * cluster.c - events in, actions out. Called by daemon/daemon.c, for one cluster at a time.
  *
  * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
  * difference. What time alone brings is an event like any other, asked for through wake_ms.
@@ -80,8 +80,8 @@ static void alarms_update(struct cluster *c, struct actions *acts)
     c->alarms = now;
 }
 
-static void pace_update(struct cluster *c, const struct verdict *before, bool contested,
-                        struct actions *acts)
+static void update(struct cluster *c, const struct verdict *before, bool contested,
+                   struct actions *acts)
 {
     enum cluster_state state = c->verdict.state;
     enum pace pace = PACE_FAST;
@@ -171,7 +171,7 @@ static void persist_update(struct cluster *c, struct actions *acts)
 }
 
 /* `before` is the verdict before the event; c->verdict may already hold an operator's word. */
-static void cluster_pass(struct cluster *c, const struct verdict *before, struct actions *acts)
+static void pass(struct cluster *c, const struct verdict *before, struct actions *acts)
 {
     struct writer_output out;
 
@@ -203,7 +203,7 @@ static void cluster_pass(struct cluster *c, const struct verdict *before, struct
     acts->confirmed = c->verdict.confirmed_ms > before->confirmed_ms;
     persist_update(c, acts);
     alarms_update(c, acts);
-    pace_update(c, before, out.contested, acts);
+    update(c, before, out.contested, acts);
     c->wake_ms = wake_next(c, &out);
     acts->wake_ms = c->wake_ms;
 }
@@ -261,17 +261,17 @@ void cluster_init(struct cluster *c, const struct cluster_conf *conf, const stru
 {
     struct actions acts = {.publish = true};
 
-    memset(c, 0, sizeof *c);
+    memset(c, 0, sizeof(*c));
     c->conf = *conf;
     c->now_ms = 1;
     clock_advance(c, now_ms);
     topo_init(&c->topo, conf->members);
     verdict_init(&c->verdict);
-    if (saved != NULL)
+    if (saved)
         restore_verdict(c, saved);
     brake_init(&c->brake, c->verdict.braked, c->now_ms);
     struct verdict before = c->verdict;
-    cluster_pass(c, &before, &acts);
+    pass(c, &before, &acts);
     *ret_actions = acts;
 }
 
@@ -324,11 +324,11 @@ void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, con
     c->conf = *conf;
     contest_forget(c);
     struct verdict before = c->verdict;
-    cluster_pass(c, &before, &acts);
+    pass(c, &before, &acts);
     *ret_actions = acts;
 }
 
-static enum refusal cluster_accept(struct cluster *c, uint32_t member)
+static enum refusal accept_member(struct cluster *c, uint32_t member)
 {
     if (member >= c->topo.members)
         return REFUSAL_NO_SUCH_MEMBER;
@@ -344,7 +344,7 @@ static enum refusal cluster_accept(struct cluster *c, uint32_t member)
     return REFUSAL_NONE;
 }
 
-static enum refusal cluster_freeze(struct cluster *c)
+static enum refusal freeze(struct cluster *c)
 {
     if (c->verdict.writer == MEMBER_NONE)
         return REFUSAL_NO_WRITER_KNOWN;
@@ -352,7 +352,7 @@ static enum refusal cluster_freeze(struct cluster *c)
     return REFUSAL_NONE;
 }
 
-static enum refusal cluster_unfreeze(struct cluster *c)
+static enum refusal unfreeze(struct cluster *c)
 {
     if (!c->verdict.frozen && !c->verdict.braked)
         return REFUSAL_NOT_FROZEN;
@@ -362,7 +362,7 @@ static enum refusal cluster_unfreeze(struct cluster *c)
     return REFUSAL_NONE;
 }
 
-static void cluster_report(struct cluster *c, const struct report *report)
+static void take_report(struct cluster *c, const struct report *report)
 {
     uint32_t answered = MEMBER_NONE;
 
@@ -373,18 +373,18 @@ static void cluster_report(struct cluster *c, const struct report *report)
     readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
 }
 
-static enum refusal cluster_take(struct cluster *c, const struct event *event)
+static enum refusal take(struct cluster *c, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_REPORT:
-        cluster_report(c, &event->report);
+        take_report(c, &event->report);
         return REFUSAL_NONE;
     case EVENT_ACCEPT:
-        return cluster_accept(c, event->member);
+        return accept_member(c, event->member);
     case EVENT_FREEZE:
-        return cluster_freeze(c);
+        return freeze(c);
     case EVENT_UNFREEZE:
-        return cluster_unfreeze(c);
+        return unfreeze(c);
     default: /* a tick: only time has passed */
         readers_note(&c->topo, &c->conf, &c->verdict, MEMBER_NONE, c->now_ms);
         return REFUSAL_NONE;
@@ -398,9 +398,9 @@ enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64
     struct verdict before = c->verdict;
 
     clock_advance(c, now_ms);
-    enum refusal refusal = cluster_take(c, event);
+    enum refusal refusal = take(c, event);
     if (refusal == REFUSAL_NONE)
-        cluster_pass(c, &before, &acts);
+        pass(c, &before, &acts);
     *ret_actions = acts;
     return refusal;
 }

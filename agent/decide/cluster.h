@@ -2,14 +2,14 @@
  *
  * cluster.h - one cluster's mind: an event goes in, actions come out.
  *
- * One pass: run.c hands over a report, a tick or an operator's word, with the time.
+ * One pass: daemon/daemon.c hands over a report, a tick or an operator's word, with the time.
  * cluster_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
  * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
  * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
  * states.
  */
-#ifndef HOMING_CLUSTER_H
-#define HOMING_CLUSTER_H
+#ifndef HOMING_AGENT_DECIDE_CLUSTER_H
+#define HOMING_AGENT_DECIDE_CLUSTER_H
 
 #include "agent/decide/brake.h"
 #include "agent/decide/pace.h"
@@ -65,7 +65,7 @@ enum refusal {
 };
 
 /* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
- * conf, verdict and topo, and run.c first_round_done. */
+ * conf, verdict and topo, and daemon/daemon.c first_round_done. */
 struct cluster {
     struct cluster_conf conf;
     struct verdict verdict;

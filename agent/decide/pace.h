@@ -4,8 +4,8 @@
  *
  * Apart from cluster.h, so that probe does not see how decisions are made.
  */
-#ifndef HOMING_PACE_H
-#define HOMING_PACE_H
+#ifndef HOMING_AGENT_DECIDE_PACE_H
+#define HOMING_AGENT_DECIDE_PACE_H
 
 /* How probe asks. */
 enum pace {

@@ -5,8 +5,8 @@
  * A reader leaves at once and returns after READER_GOOD_ANSWERS; one never seen to fail enters at
  * its first. Used by cluster.c (note) and writer.c (mask).
  */
-#ifndef HOMING_READERS_H
-#define HOMING_READERS_H
+#ifndef HOMING_AGENT_DECIDE_READERS_H
+#define HOMING_AGENT_DECIDE_READERS_H
 
 #include "agent/decide/topo.h"
 #include "agent/decide/writer.h"

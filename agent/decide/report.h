@@ -3,11 +3,11 @@
  * report.h - what one member said, once. Engines make reports, agent/decide judges them.
  *
  * One pass: probe asks a member over its own connection; the engine translates the answer ("not in
- * recovery", "primary") into a role, a term and an identity; run.c hands the report to
+ * recovery", "primary") into a role, a term and an identity; daemon/daemon.c hands the report to
  * cluster_handle(). A report is about the member that made it: a claim (W1).
  */
-#ifndef HOMING_REPORT_H
-#define HOMING_REPORT_H
+#ifndef HOMING_AGENT_DECIDE_REPORT_H
+#define HOMING_AGENT_DECIDE_REPORT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 
 void topo_init_member(struct member_view *m)
 {
-    memset(m, 0, sizeof *m);
+    memset(m, 0, sizeof(*m));
     /* One good answer short of serving: at the start there is no failure to recover from. */
     m->good_answers = READER_GOOD_ANSWERS - 1;
 }

@@ -6,11 +6,11 @@
  * `timeout` (W1). Two members with one identity and one incarnation are one server: aliases, never
  * a split brain.
  */
-#ifndef HOMING_TOPO_H
-#define HOMING_TOPO_H
+#ifndef HOMING_AGENT_DECIDE_TOPO_H
+#define HOMING_AGENT_DECIDE_TOPO_H
 
-#include "proto/limits.h"
 #include "agent/decide/report.h"
+#include "proto/limits.h"
 
 struct member_view {
     struct report last;    /* the last REPORT_ANSWER */

@@ -58,7 +58,7 @@ const char *reason_text(enum reason reason)
 
 void verdict_init(struct verdict *v)
 {
-    memset(v, 0, sizeof *v);
+    memset(v, 0, sizeof(*v));
     v->writer = MEMBER_NONE;
     v->rival = MEMBER_NONE;
 }

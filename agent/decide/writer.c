@@ -56,7 +56,7 @@ static bool incumbent_demoted(const struct writer_input *in, const struct verdic
 
 /* The writer's own claim, if good, keeps term and position up to date, its term included: a writer
  * behind a virtual address may be promoted under us. */
-static void writer_absorb(const struct writer_input *in, struct verdict *v)
+static void absorb(const struct writer_input *in, struct verdict *v)
 {
     const struct report *last = &in->topo->at[v->writer].last;
     enum rank rank = claim_rank(in->topo, v, v->writer);
@@ -88,8 +88,7 @@ static uint64_t others_answered_ms(const struct writer_input *in, const struct v
 }
 
 /* W9. Found silent, not merely unheard; a demoted or strange writer is not silent. */
-static void writer_confirm(const struct writer_input *in, const struct claims *claims,
-                           struct verdict *v)
+static void confirm(const struct writer_input *in, const struct claims *claims, struct verdict *v)
 {
     const struct member_view *m = &in->topo->at[v->writer];
     uint64_t confirmed_ms = 0;
@@ -299,9 +298,9 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
         claims_collect(in, v, &claims);
         decide_first(in, &claims, v);
     } else {
-        writer_absorb(in, v);
+        absorb(in, v);
         claims_collect(in, v, &claims);
-        writer_confirm(in, &claims, v);
+        confirm(in, &claims, v);
         waiting = decide_next(in, &claims, &out);
     }
     if (v->writer != MEMBER_NONE)

@@ -7,11 +7,11 @@
  * input. Rules W1-W6 and W9 live here and in claims.h; cluster.h feeds it and turns a changed
  * verdict into actions.
  */
-#ifndef HOMING_WRITER_H
-#define HOMING_WRITER_H
+#ifndef HOMING_AGENT_DECIDE_WRITER_H
+#define HOMING_AGENT_DECIDE_WRITER_H
 
-#include "proto/limits.h"
 #include "agent/decide/report.h"
+#include "proto/limits.h"
 
 enum cluster_state {
     CLUSTER_UNKNOWN,   /* no writer was ever confirmed, or several claim at first start */

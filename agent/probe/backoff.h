@@ -4,8 +4,8 @@
  *
  * probe.c asks it for the next tick of a healthy member, and for the pause after a failure.
  */
-#ifndef HOMING_BACKOFF_H
-#define HOMING_BACKOFF_H
+#ifndef HOMING_AGENT_PROBE_BACKOFF_H
+#define HOMING_AGENT_PROBE_BACKOFF_H
 
 #include <stdbool.h>
 #include <stdint.h>

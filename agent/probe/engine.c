@@ -4,10 +4,10 @@
  */
 #include "config.h"
 
-#include "agent/probe/engine.h"
-
 #include <stddef.h>
 #include <string.h>
+
+#include "agent/probe/engine.h"
 
 static const struct engine *const ENGINES[] = {&engine_postgresql};
 

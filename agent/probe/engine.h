@@ -8,11 +8,11 @@
  * and back-off; the engine owns the wire. An engine is a const struct of functions, and one
  * <engine>.c (I/O) with one <engine>_reports.c (pure: rows in, report out).
  */
-#ifndef HOMING_ENGINE_H
-#define HOMING_ENGINE_H
+#ifndef HOMING_AGENT_PROBE_ENGINE_H
+#define HOMING_AGENT_PROBE_ENGINE_H
 
-#include "agent/conf/conf.h"
 #include "agent/base/loop.h"
+#include "agent/conf/conf.h"
 #include "agent/decide/report.h"
 
 /* An address of a member. */

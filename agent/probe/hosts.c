@@ -4,15 +4,15 @@
  */
 #include "config.h"
 
-#include "agent/probe/hosts.h"
-
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "agent/probe/hosts.h"
+
 /* Zero beyond an IPv4 address's four bytes, so that comparing whole entries is right. */
-static int address_compare(const struct resolve_address *a, const struct resolve_address *b)
+static int compare(const struct resolve_address *a, const struct resolve_address *b)
 {
     if (a->family != b->family)
         return a->family < b->family ? -1 : 1;
@@ -24,11 +24,11 @@ void address_set_add(struct address_set *set, uint8_t family, const void *bytes)
     struct resolve_address new = {.family = family};
     memcpy(new.bytes, bytes, family == 4 ? 4 : 16);
     uint32_t i = 0;
-    while (i < set->count && address_compare(&set->at[i], &new) < 0)
+    while (i < set->count && compare(&set->at[i], &new) < 0)
         i++;
     if (i == HOMING_ADDRESSES_MAX)
         return;
-    if (i < set->count && address_compare(&set->at[i], &new) == 0)
+    if (i < set->count && compare(&set->at[i], &new) == 0)
         return;
     if (set->count < HOMING_ADDRESSES_MAX)
         set->count++;
@@ -41,7 +41,7 @@ bool address_set_equal(const struct address_set *a, const struct address_set *b)
     if (a->count != b->count)
         return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (address_compare(&a->at[i], &b->at[i]) != 0)
+        if (compare(&a->at[i], &b->at[i]) != 0)
             return false;
     return true;
 }
@@ -61,16 +61,16 @@ bool address_set_add_text(struct address_set *set, const char *text, enum conf_f
 }
 
 /* One line: an address and its names. */
-static void hosts_line(char *line, const char *host, enum conf_family family,
-                       struct address_set *set)
+static void read_line(char *line, const char *host, enum conf_family family,
+                      struct address_set *set)
 {
     static const char BLANK[] = " \t\r\n";
     char *save = NULL;
     line[strcspn(line, "#")] = '\0';
     const char *address = strtok_r(line, BLANK, &save);
-    if (address == NULL)
+    if (!address)
         return;
-    for (const char *name; (name = strtok_r(NULL, BLANK, &save)) != NULL;) {
+    for (const char *name; (name = strtok_r(NULL, BLANK, &save));) {
         if (strcasecmp(name, host) == 0) {
             address_set_add_text(set, address, family);
             return;
@@ -83,9 +83,9 @@ void hosts_read(const char *path, const char *host, enum conf_family family,
 {
     char line[1024];
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (!file)
         return;
-    while (fgets(line, sizeof(line), file) != NULL)
-        hosts_line(line, host, family, set);
+    while (fgets(line, sizeof(line), file))
+        read_line(line, host, family, set);
     fclose(file);
 }

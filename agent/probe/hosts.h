@@ -5,13 +5,13 @@
  * resolve.c asks the hosts file first, as every resolver on the node does, and knows thereby which
  * answers have a TTL and which change only when the file does.
  */
-#ifndef HOMING_HOSTS_H
-#define HOMING_HOSTS_H
+#ifndef HOMING_AGENT_PROBE_HOSTS_H
+#define HOMING_AGENT_PROBE_HOSTS_H
 
 #include <stdbool.h>
 
-#include "proto/limits.h"
 #include "agent/probe/resolve.h"
+#include "proto/limits.h"
 
 /* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
 struct address_set {

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by run.c, knows no database.
+ * probe.c - asks the members of one cluster, in time. Called by daemon/daemon.c, knows no database.
  *
  * 1. Every member is in exactly one of the states below, and (but for two that wait for others) has
  *    a time at which something happens to it: nothing is waited for without an end.
- * 2. Only probe_turn(), which the timer calls, connects and asks (and member_ready() asks at once):
+ * 2. Only turn(), which the timer calls, connects and asks (and member_ready() asks at once):
  *    whatever a report brings about, the next question is a loop turn away, and never sooner than
  *    ASK_GAP_MS after the last.
  * 3. Silence closes a session, it is no evidence (W5): LATE and TIMEOUT only say what was seen.
  */
 #include "config.h"
-
-#include "agent/probe/probe.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -19,6 +17,7 @@
 #include <string.h>
 
 #include "agent/probe/backoff.h"
+#include "agent/probe/probe.h"
 #include "proto/limits.h"
 
 enum {
@@ -98,7 +97,7 @@ struct probe {
 
 static void copy_text(char *to, const char *from)
 {
-    snprintf(to, ENGINE_TEXT_MAX, "%s", from == NULL ? "" : from);
+    snprintf(to, ENGINE_TEXT_MAX, "%s", !from ? "" : from);
 }
 
 /* When things are due. */
@@ -117,7 +116,7 @@ static uint64_t member_due(const struct member *m)
     return m->due_ms;
 }
 
-static void probe_schedule(struct probe *p)
+static void schedule(struct probe *p)
 {
     uint64_t now = loop_now_ms(p->loop);
     uint64_t due = UINT64_MAX;
@@ -158,7 +157,7 @@ static uint64_t member_tick(const struct member *m, uint64_t now)
 static void member_report(struct member *m, enum report_kind kind, const struct report *facts)
 {
     struct report report = {0};
-    if (facts != NULL)
+    if (facts)
         report = *facts;
     report.member = m->index;
     report.kind = kind;
@@ -208,7 +207,7 @@ static bool member_missed(struct member *m, uint64_t now, enum engine_hint hint)
 
 static void member_close(struct member *m)
 {
-    if (m->session != NULL)
+    if (m->session)
         m->probe->engine->close(m->session);
     m->session = NULL;
     m->want_full = false;
@@ -235,7 +234,7 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
         m->patience++;
     if (tell && !told)
         member_report(m, kind, NULL);
-    probe_schedule(m->probe);
+    schedule(m->probe);
 }
 
 /* What the engine says. */
@@ -266,7 +265,7 @@ static void member_ready(void *arg)
     m->ready_ms = now;
     m->full_ms = 0;
     member_ask(m, now);
-    probe_schedule(m->probe);
+    schedule(m->probe);
     if (moved)
         m->probe->sink.addresses(m->probe->sink.arg, m->index);
 }
@@ -297,7 +296,7 @@ static void member_answer(void *arg, const struct report *report, const char *no
     if (m->gone_ms != 0 && now - m->gone_ms >= MOVED_MS)
         member_move(m, now);
     member_report(m, REPORT_ANSWER, report);
-    probe_schedule(m->probe);
+    schedule(m->probe);
 }
 
 static void member_failed(void *arg, enum report_kind kind, enum engine_hint hint, const char *text)
@@ -319,7 +318,7 @@ static void member_connect(struct member *m, uint64_t now)
     m->due_ms = now + (timeout << (alone ? PATIENCE_ALONE : m->patience));
     m->graced = false;
     m->session = p->engine->open(p->loop, p->cluster, m->conf, &m->using, &sink);
-    if (m->session == NULL)
+    if (!m->session)
         member_fail(m, REPORT_ODD, HINT_NONE, "out of memory");
 }
 
@@ -378,13 +377,13 @@ static void member_turn(struct member *m, uint64_t now)
         member_timeout(m);
 }
 
-static void probe_turn(void *arg)
+static void turn(void *arg)
 {
     struct probe *p = arg;
     uint64_t now = loop_now_ms(p->loop);
     for (uint32_t i = 0; i < p->member_count; i++)
         member_turn(&p->members[i], now);
-    probe_schedule(p);
+    schedule(p);
 }
 
 /* What the resolver says. */
@@ -430,7 +429,7 @@ static void member_unusable(struct member *m, const char *error)
         m->state = MEMBER_UNRESOLVED;
     if (m->state != MEMBER_UNRESOLVED)
         return;
-    copy_text(m->text, error != NULL ? error : "no address is in allowed_networks");
+    copy_text(m->text, error ? error : "no address is in allowed_networks");
     m->asked_ms = loop_now_ms(m->probe->loop);
     member_report(m, REPORT_REFUSED, NULL);
 }
@@ -452,12 +451,12 @@ static void member_resolved(void *arg, const struct resolve_address *addresses, 
             member_due_by(m, member_soonest(m, now));
         }
     }
-    probe_schedule(m->probe);
-    if (error == NULL)
+    schedule(m->probe);
+    if (!error)
         m->probe->sink.addresses(m->probe->sink.arg, m->index);
 }
 
-/* For run.c. */
+/* For daemon/daemon.c. */
 
 static uint32_t hash(const char *text)
 {
@@ -476,7 +475,7 @@ static bool member_init(struct member *m, struct probe *p, uint32_t index,
     m->backoff.random = (p->phase ^ (uint32_t)loop_now_ms(p->loop) ^ index << 24) | 1;
     m->host =
         resolve_host_new(resolver, m->conf->host, p->cluster->timing.family, member_resolved, m);
-    return m->host != NULL;
+    return m->host;
 }
 
 struct probe *probe_new(struct loop *loop, struct resolver *resolver,
@@ -484,7 +483,7 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
 {
     uint32_t count = cluster->member_count;
     struct probe *p = calloc(1, sizeof(*p) + count * sizeof(p->members[0]));
-    if (p == NULL)
+    if (!p)
         return NULL;
     p->loop = loop;
     p->cluster = cluster;
@@ -493,8 +492,8 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
     p->pace = PACE_FAST;
     p->fast_since_ms = loop_now_ms(loop);
     p->phase = hash(cluster->name);
-    p->timer = loop_timer_new(loop, probe_turn, p);
-    if (p->timer == NULL || p->engine == NULL)
+    p->timer = loop_timer_new(loop, turn, p);
+    if (!p->timer || !p->engine)
         goto fail;
     for (; p->member_count < count; p->member_count++)
         if (!member_init(&p->members[p->member_count], p, p->member_count, resolver))
@@ -536,12 +535,12 @@ void probe_inherit(struct probe *p, const struct probe *old)
             if (p->members[i].conf->port == old->members[j].conf->port &&
                 strcmp(p->members[i].conf->host, old->members[j].conf->host) == 0)
                 member_inherit(&p->members[i], &old->members[j]);
-    probe_schedule(p);
+    schedule(p);
 }
 
 void probe_free(struct probe *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
     for (uint32_t i = 0; i < p->member_count; i++) {
         member_close(&p->members[i]);
@@ -567,7 +566,7 @@ void probe_set_pace(struct probe *p, enum pace pace)
         else if (m->state == MEMBER_WAITING)
             member_due_by(m, member_soonest(m, now));
     }
-    probe_schedule(p);
+    schedule(p);
 }
 
 void probe_ask(struct probe *p, uint32_t members)
@@ -583,7 +582,7 @@ void probe_ask(struct probe *p, uint32_t members)
         else if (m->state == MEMBER_WAITING)
             member_due_by(m, member_soonest(m, now));
     }
-    probe_schedule(p);
+    schedule(p);
 }
 
 void probe_member(const struct probe *p, uint32_t member, struct probe_member *ret_member)

@@ -7,8 +7,8 @@
  * failure. It decides nothing. Errors back off with jitter up to 10 s, denied members are left
  * alone; each question, connect included, is bounded by `timeout`.
  */
-#ifndef HOMING_PROBE_H
-#define HOMING_PROBE_H
+#ifndef HOMING_AGENT_PROBE_PROBE_H
+#define HOMING_AGENT_PROBE_PROBE_H
 
 #include "agent/decide/pace.h"
 #include "agent/probe/engine.h"

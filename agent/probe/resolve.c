@@ -11,8 +11,6 @@
  */
 #include "config.h"
 
-#include "agent/probe/resolve.h"
-
 #include <ares.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -22,6 +20,7 @@
 #include <time.h>
 
 #include "agent/probe/hosts.h"
+#include "agent/probe/resolve.h"
 
 enum {
     /* Lower: a TTL of 0 would be a lookup per loop turn. Higher: a moved member is noticed late. */
@@ -104,21 +103,21 @@ static bool stamp_equal(const struct stamp *a, const struct stamp *b)
 
 /* c-ares on the loop. */
 
-static void resolver_arm(struct resolver *resolver)
+static void arm(struct resolver *resolver)
 {
     struct timeval tv;
-    if (ares_timeout(resolver->channel, NULL, &tv) == NULL)
+    if (!ares_timeout(resolver->channel, NULL, &tv))
         loop_timer_stop(resolver->timer);
     else
         loop_timer_set(resolver->timer,
                        (uint64_t)tv.tv_sec * 1000 + (uint64_t)(tv.tv_usec + 999) / 1000);
 }
 
-static void resolver_deadline(void *arg)
+static void deadline(void *arg)
 {
     struct resolver *resolver = arg;
     ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    resolver_arm(resolver);
+    arm(resolver);
 }
 
 static void socket_ready(void *arg, int events)
@@ -128,7 +127,7 @@ static void socket_ready(void *arg, int events)
     ares_socket_t fd = watch->fd;
     ares_process_fd(resolver->channel, events & LOOP_READ ? fd : ARES_SOCKET_BAD,
                     events & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
-    resolver_arm(resolver);
+    arm(resolver);
 }
 
 static void socket_forget(struct socket_watch **at)
@@ -143,11 +142,11 @@ static void socket_forget(struct socket_watch **at)
 static void socket_add(struct resolver *resolver, ares_socket_t fd, int events)
 {
     struct socket_watch *watch = calloc(1, sizeof(*watch));
-    if (watch == NULL)
+    if (!watch)
         return;
     *watch = (struct socket_watch){.next = resolver->sockets, .resolver = resolver, .fd = fd};
     watch->io = loop_io_new(resolver->loop, fd, socket_ready, watch);
-    if (watch->io == NULL) {
+    if (!watch->io) {
         free(watch);
         return;
     }
@@ -161,18 +160,18 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
     struct resolver *resolver = arg;
     int events = (readable ? LOOP_READ : 0) | (writable ? LOOP_WRITE : 0);
     struct socket_watch **at = &resolver->sockets;
-    while (*at != NULL && (*at)->fd != fd)
+    while (*at && (*at)->fd != fd)
         at = &(*at)->next;
-    if (*at == NULL && events != 0)
+    if (!*at && events != 0)
         socket_add(resolver, fd, events);
-    else if (*at != NULL && events != 0)
+    else if (*at && events != 0)
         loop_io_set((*at)->io, events);
-    else if (*at != NULL)
+    else if (*at)
         socket_forget(at);
 }
 
 /* The hosts file is ours to read, so c-ares is left with DNS alone ("b"). */
-static int resolver_channel(struct resolver *resolver, ares_channel *ret_channel)
+static int make_channel(struct resolver *resolver, ares_channel *ret_channel)
 {
     struct ares_options options = {
         .timeout = SERVER_TIMEOUT_MS,
@@ -196,12 +195,12 @@ static int resolver_channel(struct resolver *resolver, ares_channel *ret_channel
 }
 
 /* A changed resolv.conf means other servers: lookups that run are ended, and begin anew. */
-static void resolver_refresh_channel(struct resolver *resolver)
+static void refresh_channel(struct resolver *resolver)
 {
     struct stamp now = stamp_of(resolver->resolv_conf);
     ares_channel channel;
     if (stamp_equal(&now, &resolver->resolv_conf_stamp) ||
-        resolver_channel(resolver, &channel) != ARES_SUCCESS)
+        make_channel(resolver, &channel) != ARES_SUCCESS)
         return;
     ares_channel old = resolver->channel;
     resolver->channel = channel;
@@ -217,15 +216,15 @@ struct resolver *resolver_new_from(struct loop *loop, const char *resolv_conf, c
                                    uint16_t port)
 {
     struct resolver *resolver = calloc(1, sizeof(*resolver));
-    if (resolver == NULL)
+    if (!resolver)
         return NULL;
     *resolver = (struct resolver){
         .loop = loop, .resolv_conf = resolv_conf, .hosts_file = hosts, .port = port};
     resolver->random = (uint32_t)loop_now_ms(loop) | 1;
-    resolver->timer = loop_timer_new(loop, resolver_deadline, resolver);
-    if (resolver->timer == NULL || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+    resolver->timer = loop_timer_new(loop, deadline, resolver);
+    if (!resolver->timer || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         goto fail;
-    if (resolver_channel(resolver, &resolver->channel) == ARES_SUCCESS)
+    if (make_channel(resolver, &resolver->channel) == ARES_SUCCESS)
         return resolver;
     ares_library_cleanup();
 fail:
@@ -236,12 +235,12 @@ fail:
 
 void resolver_free(struct resolver *resolver)
 {
-    if (resolver == NULL)
+    if (!resolver)
         return;
-    while (resolver->hosts != NULL)
+    while (resolver->hosts)
         resolve_host_free(resolver->hosts);
     ares_destroy(resolver->channel);
-    while (resolver->sockets != NULL)
+    while (resolver->sockets)
         socket_forget(&resolver->sockets);
     loop_timer_free(resolver->timer);
     ares_library_cleanup();
@@ -287,9 +286,9 @@ static void host_fail(struct resolve_host *host, const char *error)
 static void collect(const struct ares_addrinfo *info, struct address_set *set, uint32_t *ret_ttl_ms)
 {
     int ttl = TTL_MAX_MS / 1000;
-    for (const struct ares_addrinfo_cname *c = info->cnames; c != NULL; c = c->next)
+    for (const struct ares_addrinfo_cname *c = info->cnames; c; c = c->next)
         ttl = c->ttl < ttl ? c->ttl : ttl;
-    for (const struct ares_addrinfo_node *n = info->nodes; n != NULL; n = n->ai_next) {
+    for (const struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next) {
         ttl = n->ai_ttl < ttl ? n->ai_ttl : ttl;
         if (n->ai_family == AF_INET)
             address_set_add(set, 4, &((struct sockaddr_in *)(void *)n->ai_addr)->sin_addr);
@@ -307,11 +306,11 @@ static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinf
     struct address_set set = {0};
     uint32_t ttl_ms = 0;
     free(lookup);
-    if (info != NULL) {
+    if (info) {
         collect(info, &set, &ttl_ms);
         ares_freeaddrinfo(info);
     }
-    if (host == NULL)
+    if (!host)
         return;
     host->lookup = NULL;
     if (status == ARES_EDESTRUCTION) {
@@ -332,13 +331,13 @@ static void host_ask_dns(struct resolve_host *host)
     if (host->family != CONF_FAMILY_AUTO)
         hints.ai_family = host->family == CONF_FAMILY_4 ? AF_INET : AF_INET6;
     host->lookup = calloc(1, sizeof(*host->lookup));
-    if (host->lookup == NULL) {
+    if (!host->lookup) {
         host_fail(host, "out of memory");
         return;
     }
     host->lookup->host = host;
     ares_getaddrinfo(resolver->channel, host->name, NULL, &hints, lookup_done, host->lookup);
-    resolver_arm(resolver);
+    arm(resolver);
 }
 
 static void host_refresh(void *arg)
@@ -366,8 +365,8 @@ static void host_refresh(void *arg)
         host_learn(host, &set);
         return;
     }
-    resolver_refresh_channel(resolver);
-    if (host->lookup == NULL)
+    refresh_channel(resolver);
+    if (!host->lookup)
         host_ask_dns(host);
 }
 
@@ -375,12 +374,12 @@ struct resolve_host *resolve_host_new(struct resolver *resolver, const char *nam
                                       enum conf_family family, resolve_fn *fn, void *arg)
 {
     struct resolve_host *host = calloc(1, sizeof(*host));
-    if (host == NULL)
+    if (!host)
         return NULL;
     *host = (struct resolve_host){.resolver = resolver, .family = family, .fn = fn, .arg = arg};
     host->name = strdup(name);
     host->timer = loop_timer_new(resolver->loop, host_refresh, host);
-    if (host->name == NULL || host->timer == NULL) {
+    if (!host->name || !host->timer) {
         loop_timer_free(host->timer);
         free(host->name);
         free(host);
@@ -394,13 +393,13 @@ struct resolve_host *resolve_host_new(struct resolver *resolver, const char *nam
 
 void resolve_host_free(struct resolve_host *host)
 {
-    if (host == NULL)
+    if (!host)
         return;
     struct resolve_host **at = &host->resolver->hosts;
     while (*at != host)
         at = &(*at)->next;
     *at = host->next;
-    if (host->lookup != NULL)
+    if (host->lookup)
         host->lookup->host = NULL;
     loop_timer_free(host->timer);
     free(host->name);

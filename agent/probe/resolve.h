@@ -6,11 +6,11 @@
  * /etc/hosts, and takes address literals as they are. The agent never resolves through its own
  * shim.
  */
-#ifndef HOMING_RESOLVE_H
-#define HOMING_RESOLVE_H
+#ifndef HOMING_AGENT_PROBE_RESOLVE_H
+#define HOMING_AGENT_PROBE_RESOLVE_H
 
-#include "agent/conf/conf.h"
 #include "agent/base/loop.h"
+#include "agent/conf/conf.h"
 
 struct resolver;
 struct resolve_host;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * answer.c - see answer.h.
+ * entry.c - see publish/entry.h.
  *
  * 1. The address handed out is the one that the probe itself is connected to: another of the same
  *    host was never seen to work. For the other family there is only what the name resolved to.

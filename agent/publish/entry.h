@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * answer.h - from a verdict and the members' addresses to what the view says of an endpoint. Pure.
+ * entry.h - from a verdict and the members' addresses to what the view says of an endpoint. Pure.
  *
- * Called by run_publish.c whenever a verdict or an address changed.
+ * Called by daemon/publish.c whenever a verdict or an address changed.
  */
-#ifndef HOMING_ANSWER_H
-#define HOMING_ANSWER_H
+#ifndef HOMING_AGENT_PUBLISH_ENTRY_H
+#define HOMING_AGENT_PUBLISH_ENTRY_H
 
 #include "agent/decide/writer.h"
 #include "agent/probe/probe.h"

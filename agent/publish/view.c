@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * view.c - the memfd behind the view; what is in it is proto/view_write.c's. Called by run.c.
+ * view.c - the memfd behind the view; what is in it is proto/view_write.c's. Called by
+ * daemon/daemon.c.
  *
  * 1. Nobody but this mapping can write: it is made before F_SEAL_FUTURE_WRITE, which refuses every
  *    later one, through any descriptor, to any uid.
@@ -9,14 +10,14 @@
  */
 #include "config.h"
 
-#include "agent/publish/view.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include "agent/publish/view.h"
 
 /* Of <linux/memfd.h>, which older kernels' headers lack. */
 #ifndef MFD_NOEXEC_SEAL
@@ -35,7 +36,7 @@ struct view {
 
 /* Kernels from 6.3 can be told to refuse memfds that may be executed; older ones do not know the
  * flag. */
-static int view_memfd(void)
+static int memfd(void)
 {
     int fd = memfd_create("homing-view", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL)
@@ -44,7 +45,7 @@ static int view_memfd(void)
 }
 
 /* fallocate() says ENOSPC where writing to a page that cannot be had would be SIGBUS. */
-static bool view_map(struct view *view)
+static bool map(struct view *view)
 {
     if (ftruncate(view->fd, (off_t)view->bytes) || fallocate(view->fd, 0, 0, (off_t)view->bytes))
         return false;
@@ -55,13 +56,13 @@ static bool view_map(struct view *view)
     return true;
 }
 
-static bool view_fill(struct view *view, uint32_t names, uint32_t clusters)
+static bool fill(struct view *view, uint32_t names, uint32_t clusters)
 {
     uint32_t slots = view_slots_for(names);
 
     view->bytes = view_size(slots, clusters);
-    view->fd = view_memfd();
-    if (view->fd < 0 || !view_map(view) ||
+    view->fd = memfd();
+    if (view->fd < 0 || !map(view) ||
         getrandom(&view->instance, sizeof(view->instance), 0) != sizeof(view->instance))
         return false;
     view->instance |= 1; /* 0 means "none" */
@@ -75,7 +76,7 @@ struct view *view_new(uint32_t names, uint32_t clusters)
     if (!view)
         return NULL;
     view->fd = -1;
-    if (view_fill(view, names, clusters))
+    if (fill(view, names, clusters))
         return view;
 
     int error = errno;

@@ -2,11 +2,11 @@
  *
  * view.h - publishes verdicts as shared memory: a sealed memfd that every attached process maps.
  *
- * Called by run.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no client can. A
- * full table makes a new memfd and retires the old one (V4).
+ * Called by daemon/daemon.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no
+ * client can. A full table makes a new memfd and retires the old one (V4).
  */
-#ifndef HOMING_VIEW_H
-#define HOMING_VIEW_H
+#ifndef HOMING_AGENT_PUBLISH_VIEW_H
+#define HOMING_AGENT_PUBLISH_VIEW_H
 
 #include "proto/view_write.h"
 

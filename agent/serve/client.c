@@ -9,8 +9,6 @@
  */
 #include "config.h"
 
-#include "agent/serve/client.h"
-
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -18,6 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "agent/serve/client.h"
 
 enum {
     /* Read at once. Requests have some 20 to 100 bytes. */
@@ -48,12 +48,12 @@ struct client {
     bool doomed;  /* dropped at the next turn */
 };
 
-static size_t client_pending(const struct client *c)
+static size_t has_pending(const struct client *c)
 {
     return c->out_len - c->out_at;
 }
 
-static void client_start_deadline(struct client *c)
+static void start_deadline(struct client *c)
 {
     if (c->doomed)
         return;
@@ -61,7 +61,7 @@ static void client_start_deadline(struct client *c)
     c->timed = true;
 }
 
-static void client_stop_deadline(struct client *c)
+static void stop_deadline(struct client *c)
 {
     loop_timer_stop(c->deadline);
     c->timed = false;
@@ -69,7 +69,7 @@ static void client_stop_deadline(struct client *c)
 
 /* ---- sending ---- */
 
-static ssize_t client_write(const struct client *c, const void *data, size_t len, int fd)
+static ssize_t write_out(const struct client *c, const void *data, size_t len, int fd)
 {
     union {
         struct cmsghdr header;
@@ -91,17 +91,17 @@ static ssize_t client_write(const struct client *c, const void *data, size_t len
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-static void client_forget_out(struct client *c)
+static void forget_out(struct client *c)
 {
-    c->env->pending -= client_pending(c);
+    c->env->pending -= has_pending(c);
     free(c->out);
     c->out = NULL;
     c->out_at = c->out_len = 0;
 }
 
-static bool client_keep(struct client *c, const void *data, size_t len)
+static bool keep(struct client *c, const void *data, size_t len)
 {
-    size_t had = client_pending(c);
+    size_t had = has_pending(c);
 
     if (len > CLIENT_PENDING_MAX - c->env->pending)
         return false;
@@ -120,7 +120,7 @@ static bool client_keep(struct client *c, const void *data, size_t len)
 }
 
 /* Whether it may have another descriptor (2). */
-static bool client_read_last_fd(const struct client *c)
+static bool read_last_fd(const struct client *c)
 {
     int unread = 0;
 
@@ -129,34 +129,34 @@ static bool client_read_last_fd(const struct client *c)
 
 /* Sends now what can be sent now, and keeps the rest. The descriptor goes with the first byte, now
  * or never: no room for that byte means that much was asked before, and nothing read. */
-static bool client_send(struct client *c, const void *data, size_t len, int fd)
+static bool send_out(struct client *c, const void *data, size_t len, int fd)
 {
-    if (fd >= 0 && (client_pending(c) || !client_read_last_fd(c)))
+    if (fd >= 0 && (has_pending(c) || !read_last_fd(c)))
         return false;
-    ssize_t n = client_pending(c) ? 0 : client_write(c, data, len, fd);
+    ssize_t n = has_pending(c) ? 0 : write_out(c, data, len, fd);
     if (n < 0 || (n == 0 && fd >= 0))
         return false;
     c->sent_fd |= fd >= 0;
-    return (size_t)n == len || client_keep(c, (const uint8_t *)data + n, len - (size_t)n);
+    return (size_t)n == len || keep(c, (const uint8_t *)data + n, len - (size_t)n);
 }
 
-static bool client_flush(struct client *c)
+static bool flush(struct client *c)
 {
-    ssize_t n = client_write(c, c->out + c->out_at, client_pending(c), -1);
+    ssize_t n = write_out(c, c->out + c->out_at, has_pending(c), -1);
     if (n < 0)
         return false;
     c->out_at += (size_t)n;
     c->env->pending -= (size_t)n;
-    if (client_pending(c) == 0) {
-        client_forget_out(c);
-        client_start_deadline(c); /* for the next request */
+    if (has_pending(c) == 0) {
+        forget_out(c);
+        start_deadline(c); /* for the next request */
     }
     return true;
 }
 
 /* ---- answering ---- */
 
-static bool client_answer(struct client *c, const struct msg *msg)
+static bool answer(struct client *c, const struct msg *msg)
 {
     struct client_env *env = c->env;
     struct msg_writer reply;
@@ -167,7 +167,7 @@ static bool client_answer(struct client *c, const struct msg *msg)
     if (fd == SERVE_LATER) {
         c->waiting = true;
         msg_writer_done(&reply);
-        client_start_deadline(c);
+        start_deadline(c);
         return true;
     }
     if (msg_writer_finish(&reply) || reply.len == 0) {
@@ -177,14 +177,14 @@ static bool client_answer(struct client *c, const struct msg *msg)
     }
     if (c->socket == SERVE_ADMIN && strcmp(msg->method, "watch") == 0)
         c->watching = true;
-    bool sent = msg_writer_finish(&reply) == 0 && client_send(c, reply.data, reply.len, fd);
+    bool sent = msg_writer_finish(&reply) == 0 && send_out(c, reply.data, reply.len, fd);
     msg_writer_done(&reply);
-    client_start_deadline(c);
+    start_deadline(c);
     return sent;
 }
 
 /* Takes one message, or what there is of one, from what was read. */
-static bool client_parse(struct client *c)
+static bool parse(struct client *c)
 {
     struct msg msg;
     size_t used = 0;
@@ -198,14 +198,14 @@ static bool client_parse(struct client *c)
         c->in_at += used;
         c->partial = false;
         if (msg.kind == MSG_REQUEST)
-            return client_answer(c, &msg);
+            return answer(c, &msg);
         return msg.kind == MSG_NOTIFICATION; /* it wants no reply, and there is none we know */
     default:
         return false;
     }
 }
 
-static bool client_read(struct client *c)
+static bool read_in(struct client *c)
 {
     ssize_t n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
 
@@ -215,24 +215,24 @@ static bool client_read(struct client *c)
     c->in_len = (size_t)n;
     c->ended = n == 0;
     if (n > 0 && !c->timed)
-        client_start_deadline(c);
-    return n == 0 || client_parse(c);
+        start_deadline(c);
+    return n == 0 || parse(c);
 }
 
 /* ---- turns ---- */
 
-static bool client_turn(struct client *c)
+static bool turn(struct client *c)
 {
-    if (client_pending(c))
-        return client_flush(c);
-    return c->in_at < c->in_len ? client_parse(c) : client_read(c);
+    if (has_pending(c))
+        return flush(c);
+    return c->in_at < c->in_len ? parse(c) : read_in(c);
 }
 
 /* Says what the next turn waits for. False: there is none. What was read already is parsed when a
  * reply to it could be sent. */
-static bool client_wait(struct client *c)
+static bool wait_for(struct client *c)
 {
-    bool busy = client_pending(c) || c->in_at < c->in_len;
+    bool busy = has_pending(c) || c->in_at < c->in_len;
 
     if (c->doomed)
         return true;
@@ -243,21 +243,21 @@ static bool client_wait(struct client *c)
     if (!busy && c->ended)
         return false;
     if (!busy && c->watching && !c->partial)
-        client_stop_deadline(c);
+        stop_deadline(c);
     loop_io_set(c->io, busy ? LOOP_WRITE : LOOP_READ);
     return true;
 }
 
-static void client_ready(void *arg, int events)
+static void ready(void *arg, int events)
 {
     struct client *c = arg;
 
     (void)events;
-    if (!client_turn(c) || !client_wait(c))
+    if (!turn(c) || !wait_for(c))
         c->env->gone(c->env->gone_arg, c);
 }
 
-static void client_late(void *arg)
+static void late(void *arg)
 {
     struct client *c = arg;
 
@@ -265,7 +265,7 @@ static void client_late(void *arg)
 }
 
 /* Dropped from its timer, so that nobody who holds it now is surprised. */
-static void client_doom(struct client *c)
+static void doom(struct client *c)
 {
     c->doomed = true;
     loop_io_set(c->io, 0);
@@ -276,13 +276,13 @@ void client_notify(struct client *c, const void *data, size_t len)
 {
     if (!c->watching || c->doomed)
         return;
-    if (client_pending(c) + len > CLIENT_WATCH_MAX || !client_send(c, data, len, -1)) {
-        client_doom(c);
+    if (has_pending(c) + len > CLIENT_WATCH_MAX || !send_out(c, data, len, -1)) {
+        doom(c);
         return;
     }
-    if (client_pending(c)) {
+    if (has_pending(c)) {
         if (!c->timed)
-            client_start_deadline(c);
+            start_deadline(c);
         loop_io_set(c->io, LOOP_WRITE);
     }
 }
@@ -292,10 +292,10 @@ bool client_reply(struct client *c, const struct msg_writer *reply)
     if (!c->waiting || c->doomed)
         return true;
     c->waiting = false;
-    if (msg_writer_finish(reply) || !client_send(c, reply->data, reply->len, -1))
+    if (msg_writer_finish(reply) || !send_out(c, reply->data, reply->len, -1))
         return false;
-    client_start_deadline(c);
-    return client_wait(c);
+    start_deadline(c);
+    return wait_for(c);
 }
 
 /* ---- coming and going ---- */
@@ -312,8 +312,8 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
     c->peer.number = ++env->number;
     c->fd = -1;
     msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
-    c->io = loop_io_new(env->loop, fd, client_ready, c);
-    c->deadline = loop_timer_new(env->loop, client_late, c);
+    c->io = loop_io_new(env->loop, fd, ready, c);
+    c->deadline = loop_timer_new(env->loop, late, c);
     if (!c->io || !c->deadline) {
         client_free(c);
         errno = ENOMEM;
@@ -321,18 +321,18 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
     }
     c->fd = fd;
     loop_io_set(c->io, LOOP_READ);
-    client_start_deadline(c);
+    start_deadline(c);
     return c;
 }
 
 void client_begin(struct client *c)
 {
-    client_ready(c, LOOP_READ);
+    ready(c, LOOP_READ);
 }
 
 void client_free(struct client *c)
 {
-    client_forget_out(c);
+    forget_out(c);
     msg_parser_done(&c->parser);
     loop_timer_free(c->deadline);
     if (c->io)

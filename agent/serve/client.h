@@ -12,8 +12,8 @@
  * 2. It is dropped HOMING_CLIENT_DEADLINE_MS after it came, or after its last reply was read, if by
  *    then it has not sent a whole request, or not read a whole reply; only a watcher may idle.
  */
-#ifndef HOMING_CLIENT_H
-#define HOMING_CLIENT_H
+#ifndef HOMING_AGENT_SERVE_CLIENT_H
+#define HOMING_AGENT_SERVE_CLIENT_H
 
 #include "agent/serve/serve.h"
 

@@ -11,8 +11,6 @@
  */
 #include "config.h"
 
-#include "agent/serve/serve.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,8 +20,9 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/serve/client.h"
 #include "agent/base/sockpath.h"
+#include "agent/serve/client.h"
+#include "agent/serve/serve.h"
 
 /* Of <asm-generic/socket.h> since Linux 6.16. */
 #ifndef SO_PASSRIGHTS
@@ -107,7 +106,7 @@ static bool share_is_bounded(const struct listener *l, uid_t uid)
 
 /* ---- clients come and go ---- */
 
-static void serve_add(struct listener *l, struct client *c)
+static void add(struct listener *l, struct client *c)
 {
     client_link(c)->older = l->newest;
     client_link(c)->newer = NULL;
@@ -120,7 +119,7 @@ static void serve_add(struct listener *l, struct client *c)
     share_of(l, client_peer(c)->uid)->clients++;
 }
 
-static void serve_remove(void *arg, struct client *c)
+static void remove_client(void *arg, struct client *c)
 {
     struct serve *serve = arg;
     struct listener *l = &serve->listeners[client_socket(c)];
@@ -139,18 +138,18 @@ static void serve_remove(void *arg, struct client *c)
     client_free(c);
 }
 
-static void serve_remove_oldest_of(struct listener *l, uid_t uid)
+static void remove_oldest_of(struct listener *l, uid_t uid)
 {
     struct client *c = l->oldest;
 
     while (c && client_peer(c)->uid != uid)
         c = client_link(c)->newer;
     if (c)
-        serve_remove(l->serve, c);
+        remove_client(l->serve, c);
 }
 
 /* Whether a client of this uid may stay (2). */
-static bool serve_make_room(struct listener *l, uid_t uid)
+static bool make_room(struct listener *l, uid_t uid)
 {
     const struct share *own = share_of(l, uid);
     uint32_t has = own ? own->clients : 0;
@@ -162,13 +161,13 @@ static bool serve_make_room(struct listener *l, uid_t uid)
     const struct share *biggest = share_biggest(l);
     if (biggest->clients <= has + 1)
         return false;
-    serve_remove_oldest_of(l, biggest->uid);
+    remove_oldest_of(l, biggest->uid);
     return true;
 }
 
 /* Told why, as far as that can be done without waiting; the request was not read, so its id is not
  * known. */
-static void serve_refuse(const struct listener *l, int fd, const struct serve_peer *peer)
+static void refuse(const struct listener *l, int fd, const struct serve_peer *peer)
 {
     struct msg_writer w;
 
@@ -183,7 +182,7 @@ static void serve_refuse(const struct listener *l, int fd, const struct serve_pe
     close(fd);
 }
 
-static void serve_admit(struct listener *l, int fd)
+static void admit(struct listener *l, int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1};
     socklen_t len = sizeof(cred);
@@ -194,8 +193,8 @@ static void serve_admit(struct listener *l, int fd)
         return;
     }
     struct serve_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
-    if (!serve_make_room(l, peer.uid)) {
-        serve_refuse(l, fd, &peer);
+    if (!make_room(l, peer.uid)) {
+        refuse(l, fd, &peer);
         return;
     }
     c = client_new(&l->serve->env, fd, l->socket, &peer);
@@ -203,20 +202,20 @@ static void serve_admit(struct listener *l, int fd)
         close(fd);
         return;
     }
-    serve_add(l, c);
+    add(l, c);
     client_begin(c); /* a shim waits 20 ms for this, and has asked before we could accept */
 }
 
 /* ---- accepting ---- */
 
-static void serve_take_reserve(struct serve *serve)
+static void take_reserve(struct serve *serve)
 {
     if (serve->reserve < 0)
         serve->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 /* The client at the head of the queue is turned away at once, instead of waiting for nothing. */
-static void serve_turn_away(struct listener *l)
+static void turn_away(struct listener *l)
 {
     struct serve *serve = l->serve;
 
@@ -227,29 +226,29 @@ static void serve_turn_away(struct listener *l)
     int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
         close(fd);
-    serve_take_reserve(serve);
+    take_reserve(serve);
 }
 
-static void serve_pause(struct listener *l, int error)
+static void pause_accepting(struct listener *l, int error)
 {
     log_event(LOG_WARNING, "accept_paused", strerror(error),
               LOG_STR("socket", sockets[l->socket].name), LOG_INT("clients", l->clients));
-    serve_turn_away(l);
+    turn_away(l);
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
         loop_io_set(l->serve->listeners[i].io, 0);
     loop_timer_set(l->serve->resume, SERVE_PAUSE_MS);
 }
 
-static void serve_resume(void *arg)
+static void resume_accepting(void *arg)
 {
     struct serve *serve = arg;
 
-    serve_take_reserve(serve);
+    take_reserve(serve);
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
         loop_io_set(serve->listeners[i].io, LOOP_READ);
 }
 
-static void serve_accept(void *arg, int events)
+static void accept_clients(void *arg, int events)
 {
     struct listener *l = arg;
 
@@ -257,10 +256,10 @@ static void serve_accept(void *arg, int events)
     for (int i = 0; i < SERVE_ACCEPT_BURST; i++) {
         int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            serve_admit(l, fd);
+            admit(l, fd);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno != EAGAIN)
-                serve_pause(l, errno);
+                pause_accepting(l, errno);
             return;
         }
     }
@@ -274,13 +273,13 @@ void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
     while (c && client_peer(c)->number != number)
         c = client_link(c)->newer;
     if (c && !client_reply(c, reply))
-        serve_remove(serve, c);
+        remove_client(serve, c);
 }
 
 /* ---- opening and closing ---- */
 
 /* "/run/homing/" → "/run/homing" and "/run/homing-admin". */
-static bool serve_name_dirs(struct serve *serve, const char *run_dir)
+static bool name_dirs(struct serve *serve, const char *run_dir)
 {
     size_t len = strlen(run_dir);
 
@@ -295,14 +294,14 @@ static bool serve_name_dirs(struct serve *serve, const char *run_dir)
     return true;
 }
 
-static struct serve *serve_new(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
-                               void *arg)
+static struct serve *new (struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
+                          void *arg)
 {
     struct serve *serve = calloc(1, sizeof(*serve));
     if (!serve)
         return NULL;
     serve->env = (struct client_env){
-        .loop = loop, .fn = fn, .arg = arg, .gone = serve_remove, .gone_arg = serve};
+        .loop = loop, .fn = fn, .arg = arg, .gone = remove_client, .gone_arg = serve};
     serve->takeover = takeover;
     serve->reserve = -1;
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
@@ -310,58 +309,58 @@ static struct serve *serve_new(struct loop *loop, const char *run_dir, bool take
         serve->listeners[i].socket = (enum serve_socket)i;
         serve->listeners[i].sock.fd = -1;
     }
-    serve->resume = loop_timer_new(loop, serve_resume, serve);
-    serve_take_reserve(serve);
-    if (serve->resume && serve->reserve >= 0 && serve_name_dirs(serve, run_dir))
+    serve->resume = loop_timer_new(loop, resume_accepting, serve);
+    take_reserve(serve);
+    if (serve->resume && serve->reserve >= 0 && name_dirs(serve, run_dir))
         return serve;
     serve_close(serve);
     return NULL;
 }
 
-static int serve_make_dirs(const struct serve *serve, struct sockpath_error error)
+static int make_dirs(const struct serve *serve, struct sockpath_error error)
 {
-    int r = 0;
+    int rv = 0;
 
-    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
-        r = sockpath_make_dir(serve->dirs[i], sockets[i].dir_mode, error);
-    return r;
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_make_dir(serve->dirs[i], sockets[i].dir_mode, error);
+    return rv;
 }
 
-static int serve_check(const struct serve *serve, struct sockpath_error error)
+static int check(const struct serve *serve, struct sockpath_error error)
 {
-    int r = 0;
+    int rv = 0;
 
-    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
-        r = sockpath_check(serve->dirs[i], sockets[i].name, serve->takeover, error);
-    return r;
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_check(serve->dirs[i], sockets[i].name, serve->takeover, error);
+    return rv;
 }
 
 /* A descriptor that was sent to us and then discarded by the kernel is closed in our own context,
  * where closing can hang; from Linux 6.16 the sender is refused instead. Accepted sockets inherit
  * it. */
-static int serve_listen(struct listener *l, const char *dir, struct sockpath_error error)
+static int listen_on(struct listener *l, const char *dir, struct sockpath_error error)
 {
     int no = 0;
-    int r = sockpath_open(dir, sockets[l->socket].name, sockets[l->socket].mode, error, &l->sock);
-    if (r)
-        return r;
+    int rv = sockpath_open(dir, sockets[l->socket].name, sockets[l->socket].mode, error, &l->sock);
+    if (rv)
+        return rv;
     (void)setsockopt(l->sock.fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-    l->io = loop_io_new(l->serve->env.loop, l->sock.fd, serve_accept, l);
+    l->io = loop_io_new(l->serve->env.loop, l->sock.fd, accept_clients, l);
     return l->io ? 0 : -ENOMEM;
 }
 
-static int serve_listen_all(struct serve *serve, struct sockpath_error error)
+static int listen_all(struct serve *serve, struct sockpath_error error)
 {
     int lock = -1;
-    int r = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+    int rv = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
 
-    if (r)
-        return r;
-    r = serve_check(serve, error);
-    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
-        r = serve_listen(&serve->listeners[i], serve->dirs[i], error);
+    if (rv)
+        return rv;
+    rv = check(serve, error);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
+        rv = listen_on(&serve->listeners[i], serve->dirs[i], error);
     close(lock);
-    return r;
+    return rv;
 }
 
 int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn, void *arg,
@@ -370,48 +369,48 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
     struct sockpath_error error = {error_text, error_size};
 
     snprintf(error_text, error_size, "%s", strerror(ENOMEM)); /* if nobody has more to say */
-    struct serve *serve = serve_new(loop, run_dir, takeover, fn, arg);
+    struct serve *serve = new (loop, run_dir, takeover, fn, arg);
     if (!serve)
         return -ENOMEM;
-    int r = serve_make_dirs(serve, error);
-    if (r == 0)
-        r = serve_listen_all(serve, error);
-    if (r) {
+    int rv = make_dirs(serve, error);
+    if (rv == 0)
+        rv = listen_all(serve, error);
+    if (rv) {
         serve_close(serve);
-        return r;
+        return rv;
     }
     *ret_serve = serve;
     return 0;
 }
 
-static int serve_publish_names(struct serve *serve)
+static int publish_names(struct serve *serve)
 {
     char text[256];
     struct sockpath_error error = {text, sizeof(text)};
     int lock = -1;
-    int r = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+    int rv = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
 
-    if (r)
-        return r;
-    r = serve_check(serve, error);
-    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
-        r = sockpath_publish(&serve->listeners[i].sock);
+    if (rv)
+        return rv;
+    rv = check(serve, error);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_publish(&serve->listeners[i].sock);
     close(lock);
-    return r;
+    return rv;
 }
 
 int serve_publish(struct serve *serve)
 {
-    int r;
+    int rv;
 
     if (serve->reserve >= 0) /* for the lock, should there be no other descriptor left */
         close(serve->reserve);
     serve->reserve = -1;
-    r = serve_publish_names(serve);
-    serve_take_reserve(serve);
-    for (int i = 0; i < SERVE_SOCKET_COUNT && r == 0; i++)
+    rv = publish_names(serve);
+    take_reserve(serve);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
         loop_io_set(serve->listeners[i].io, LOOP_READ);
-    return r;
+    return rv;
 }
 
 void serve_notify(struct serve *serve, const struct msg_writer *notification)
@@ -424,10 +423,10 @@ void serve_notify(struct serve *serve, const struct msg_writer *notification)
     }
 }
 
-static void serve_close_listener(struct listener *l)
+static void close_listener(struct listener *l)
 {
     while (l->oldest)
-        serve_remove(l->serve, l->oldest);
+        remove_client(l->serve, l->oldest);
     if (l->io)
         loop_io_free(l->io);
     if (l->sock.fd >= 0)
@@ -447,7 +446,7 @@ void serve_close(struct serve *serve)
     if (serve->listeners[SERVE_AGENT].sock.fd >= 0)
         (void)sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
-        serve_close_listener(&serve->listeners[i]);
+        close_listener(&serve->listeners[i]);
         free(serve->dirs[i]);
     }
     if (lock >= 0)

@@ -4,18 +4,18 @@
  * slow or hostile.
  *
  * Bounded requests, a deadline of 1 s per client, quotas per uid and in total; accept pauses on
- * EMFILE with a reserve descriptor. run.c answers, through serve_fn; the one method that is known
- * here is admin's `watch`, after which a client gets notifications and may idle. Contract:
+ * EMFILE with a reserve descriptor. daemon/daemon.c answers, through serve_fn; the one method that
+ * is known here is admin's `watch`, after which a client gets notifications and may idle. Contract:
  * proto/PROTOCOL.md.
  */
-#ifndef HOMING_SERVE_H
-#define HOMING_SERVE_H
+#ifndef HOMING_AGENT_SERVE_SERVE_H
+#define HOMING_AGENT_SERVE_SERVE_H
 
 #include <sys/types.h>
 
+#include "agent/base/loop.h"
 #include "proto/limits.h"
 #include "proto/msg.h"
-#include "agent/base/loop.h"
 
 enum serve_socket {
     SERVE_AGENT,

@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/ability.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netlink.h>
@@ -15,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/sever/ability.h"
 #include "agent/sever/netlink.h"
 
 struct trial {
@@ -60,10 +59,10 @@ static int abort_own(struct trial *t)
 {
     int error = 0, seen = 0;
     socklen_t len = sizeof(seen);
-    int r = netlink_dump(t->netlink, AF_INET, &t->at, 1, found, t);
+    int rv = netlink_dump(t->netlink, AF_INET, &t->at, 1, found, t);
 
-    if (r)
-        return r;
+    if (rv)
+        return rv;
     if (!t->is_found)
         return -ESRCH;
     netlink_destroy(t->netlink, &t->found, 1, &error);
@@ -83,14 +82,14 @@ static void close_one(int fd)
 int ability_prove(void)
 {
     struct trial t = {.listening = -1, .connected = -1, .netlink = -1};
-    int r = open_sockets(&t);
+    int rv = open_sockets(&t);
 
-    if (r == 0)
-        r = abort_own(&t);
+    if (rv == 0)
+        rv = abort_own(&t);
     close_one(t.connected);
     close_one(t.listening);
     close_one(t.netlink);
-    return r;
+    return rv;
 }
 
 const char *ability_explain(int error)

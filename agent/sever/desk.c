@@ -6,8 +6,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/desk.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 
 #include "agent/base/log.h"
 #include "agent/sever/ability.h"
+#include "agent/sever/desk.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 
@@ -139,14 +138,14 @@ static void take_order(struct client *c, const struct msg *msg, enum sever_kind 
         return;
     }
     struct pending *p = calloc(1, sizeof(*p));
-    int r =
+    int rv =
         !p ? -ENOMEM
            : sweeps_add(c->desk->parts.sweeps, &order,
                         limit < SEVER_ROWS_MAX ? (uint32_t)limit : SEVER_ROWS_MAX, order_done, p);
-    if (r) {
+    if (rv) {
         free(p);
-        msg_put_error(&c->out, msg->id, r == -EBUSY ? MSG_ERROR_BUSY : MSG_ERROR_INTERNAL, "%s: %s",
-                      msg->method, strerror(-r));
+        msg_put_error(&c->out, msg->id, rv == -EBUSY ? MSG_ERROR_BUSY : MSG_ERROR_INTERNAL,
+                      "%s: %s", msg->method, strerror(-rv));
         return;
     }
     *p = (struct pending){

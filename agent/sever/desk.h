@@ -7,8 +7,8 @@
  * connected to learn at once when this process ends. The reply to `sever` comes when the last sweep
  * is done. Contract: PROTOCOL.md.
  */
-#ifndef HOMING_DESK_H
-#define HOMING_DESK_H
+#ifndef HOMING_AGENT_SEVER_DESK_H
+#define HOMING_AGENT_SEVER_DESK_H
 
 #include "agent/sever/intake.h"
 #include "agent/sever/sweep.h"

@@ -9,8 +9,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/diag.h"
-
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -18,6 +16,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "agent/sever/diag.h"
 
 /* All in which a connection can be severed; not TIME_WAIT, which is nobody's any more. */
 #define DIAG_STATES                                                                                \

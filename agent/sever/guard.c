@@ -4,13 +4,13 @@
  */
 #include "config.h"
 
-#include "agent/sever/guard.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "agent/sever/guard.h"
 
 static void interrupt(int signo)
 {
@@ -23,7 +23,7 @@ void guard_init(void)
     sigaction(SIGALRM, &action, NULL);
 }
 
-static void guard_set(long us)
+static void set(long us)
 {
     struct itimerval every = {{.tv_usec = us}, {.tv_usec = us}};
     setitimer(ITIMER_REAL, &every, NULL);
@@ -31,12 +31,12 @@ static void guard_set(long us)
 
 void guard_begin(void)
 {
-    guard_set(GUARD_MS * 1000L);
+    set(GUARD_MS * 1000L);
 }
 
 void guard_end(void)
 {
-    guard_set(0);
+    set(0);
 }
 
 void guard_close(int fd)

@@ -3,8 +3,8 @@
  * guard.h - around calls that another process's descriptor can make wait: an interval timer
  * interrupts them. Called wherever a received descriptor is read, received or closed.
  */
-#ifndef HOMING_GUARD_H
-#define HOMING_GUARD_H
+#ifndef HOMING_AGENT_SEVER_GUARD_H
+#define HOMING_AGENT_SEVER_GUARD_H
 
 /* Installs the signal's handler, once per process. */
 void guard_init(void);

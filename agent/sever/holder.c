@@ -8,8 +8,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/holder.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +21,7 @@
 #include "agent/sever/ability.h"
 #include "agent/sever/desk.h"
 #include "agent/sever/guard.h"
+#include "agent/sever/holder.h"
 
 enum {
     /* Descriptors for all but permits: arrivals, clients of the desk, the loop's. */
@@ -71,44 +70,44 @@ static const char *dir_of(const struct holder *h, int socket)
 
 static int check_and_listen(struct holder *h, struct sockpath_error error)
 {
-    int r = 0;
+    int rv = 0;
 
-    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
-        r = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
-    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
-        r = sockpath_open(dir_of(h, i), sockets[i].name, sockets[i].mode, error, &h->at[i]);
-    return r;
+    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
+    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_open(dir_of(h, i), sockets[i].name, sockets[i].mode, error, &h->at[i]);
+    return rv;
 }
 
 /* The lock is homingd's, too, but for a moment only. */
 static int open_sockets(struct holder *h, struct sockpath_error error)
 {
-    int lock = -1, r = 0;
+    int lock = -1, rv = 0;
 
-    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
-        r = sockpath_make_dir(dir_of(h, i), sockets[i].dir_mode, error);
-    if (r == 0)
-        r = sockpath_lock(h->config->admin_dir, error, &lock);
-    if (r)
-        return r;
-    r = check_and_listen(h, error);
+    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_make_dir(dir_of(h, i), sockets[i].dir_mode, error);
+    if (rv == 0)
+        rv = sockpath_lock(h->config->admin_dir, error, &lock);
+    if (rv)
+        return rv;
+    rv = check_and_listen(h, error);
     close(lock);
-    return r;
+    return rv;
 }
 
 static int publish_sockets(struct holder *h, struct sockpath_error error)
 {
     int lock = -1;
-    int r = sockpath_lock(h->config->admin_dir, error, &lock);
+    int rv = sockpath_lock(h->config->admin_dir, error, &lock);
 
-    if (r)
-        return r;
-    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
-        r = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
-    for (int i = 0; i < SOCKET_COUNT && r == 0; i++)
-        r = sockpath_publish(&h->at[i]);
+    if (rv)
+        return rv;
+    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
+    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
+        rv = sockpath_publish(&h->at[i]);
     close(lock);
-    return r;
+    return rv;
 }
 
 static bool in_place(const struct sockpath *at)
@@ -190,10 +189,10 @@ static int make_service(struct holder *h)
                                .sweeps = h->sweeps,
                                .instance = h->instance,
                                .ability = ability_prove()};
-    int r = intake_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->intake);
+    int rv = intake_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->intake);
 
-    if (r)
-        return r;
+    if (rv)
+        return rv;
     parts.intake = h->intake;
     h->desk = desk_new(&parts, h->at[SOCKET_SEVER].fd);
     if (!h->desk)
@@ -203,18 +202,18 @@ static int make_service(struct holder *h)
     return 0;
 }
 
-static int holder_start(struct holder *h, struct sockpath_error error)
+static int start(struct holder *h, struct sockpath_error error)
 {
-    int r = make_parts(h);
+    int rv = make_parts(h);
 
-    if (r == 0)
-        r = open_sockets(h, error);
-    if (r == 0)
-        r = make_service(h);
-    if (r == 0)
-        r = publish_sockets(h, error);
-    if (r)
-        return r;
+    if (rv == 0)
+        rv = open_sockets(h, error);
+    if (rv == 0)
+        rv = make_service(h);
+    if (rv == 0)
+        rv = publish_sockets(h, error);
+    if (rv)
+        return rv;
     beat(h);
     look(h);
     log_event(LOG_INFO, "started", "homing-sever " PACKAGE_VERSION,
@@ -222,7 +221,7 @@ static int holder_start(struct holder *h, struct sockpath_error error)
     return 0;
 }
 
-static void holder_end(struct holder *h)
+static void end(struct holder *h)
 {
     for (int i = 0; i < SOCKET_COUNT; i++)
         if (h->at[i].fd >= 0)
@@ -249,12 +248,12 @@ enum holder_exit holder_run(const struct holder_config *config)
     guard_init();
     strcpy(text, "out of memory or descriptors");
     h.loop = loop_new();
-    int r = h.loop ? holder_start(&h, error) : -ENOMEM;
-    if (r)
+    int rv = h.loop ? start(&h, error) : -ENOMEM;
+    if (rv)
         log_event(LOG_ERROR, "start_failed", text);
     else
         loop_run(h.loop);
     if (h.loop)
-        holder_end(&h);
-    return r == 0 ? HOLDER_ENDED : r == -EADDRINUSE ? HOLDER_TAKEN : HOLDER_FAILED;
+        end(&h);
+    return rv == 0 ? HOLDER_ENDED : rv == -EADDRINUSE ? HOLDER_TAKEN : HOLDER_FAILED;
 }

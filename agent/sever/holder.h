@@ -3,8 +3,8 @@
  * holder.h - the process that holds the permits and carries out orders: all parts of homing-sever
  * on one loop, between the two sockets.
  */
-#ifndef HOMING_HOLDER_H
-#define HOMING_HOLDER_H
+#ifndef HOMING_AGENT_SEVER_HOLDER_H
+#define HOMING_AGENT_SEVER_HOLDER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/intake.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +17,7 @@
 
 #include "agent/base/log.h"
 #include "agent/sever/guard.h"
+#include "agent/sever/intake.h"
 #include "agent/sever/receive.h"
 #include "proto/limits.h"
 
@@ -64,7 +63,7 @@ struct intake {
     struct intake_figures figures;
 };
 
-static void intake_next(struct intake *intake);
+static void next(struct intake *intake);
 
 /* ---- arrivals ---- */
 
@@ -106,7 +105,7 @@ static void arrival_readable(void *arg, int events)
     a->readable = true;
     loop_io_set(a->io, 0);
     loop_timer_stop(a->deadline);
-    intake_next(a->intake);
+    next(a->intake);
 }
 
 /* It may have been us who were late. */
@@ -224,9 +223,9 @@ static void answered(void *arg, int events);
 
 static int receiver_start(struct intake *intake)
 {
-    int r = receive_start(&intake->receiver_pid, &intake->receiver_fd);
-    if (r)
-        return r;
+    int rv = receive_start(&intake->receiver_pid, &intake->receiver_fd);
+    if (rv)
+        return rv;
     intake->receiver_io = loop_io_new(intake->loop, intake->receiver_fd, answered, intake);
     if (!intake->receiver_io)
         return -ENOMEM;
@@ -282,7 +281,7 @@ static void receiver_begin(struct intake *intake)
     if (intake->receiver_pid == 0)
         loop_timer_set(intake->resume, PAUSE_MS);
     else
-        intake_next(intake);
+        next(intake);
 }
 
 static void receiver_replace(struct intake *intake, const char *why)
@@ -326,7 +325,7 @@ static void answer_missing(void *arg)
 }
 
 /* The first that waits is next. */
-static void intake_next(struct intake *intake)
+static void next(struct intake *intake)
 {
     struct arrival *a = intake->oldest;
 
@@ -343,12 +342,12 @@ static void intake_next(struct intake *intake)
     loop_timer_set(intake->answer, ANSWER_MS);
 }
 
-static void take_permit(struct intake *intake, const struct received *r)
+static void take_permit(struct intake *intake, const struct received *received)
 {
     struct ucred peer = intake->asked->peer;
     int connection = arrival_leave(intake->asked);
-    int error = permits_add(intake->permits, r->netns, peer.pid, peer.uid, connection,
-                            r->fds[PERMIT_FD_NETLINK], r->fds[PERMIT_FD_TAGS]);
+    int error = permits_add(intake->permits, received->netns, peer.pid, peer.uid, connection,
+                            received->fds[PERMIT_FD_NETLINK], received->fds[PERMIT_FD_TAGS]);
 
     if (error)
         log_event(LOG_WARNING, "permit_refused", strerror(-error), LOG_INT("uid", peer.uid),
@@ -370,10 +369,10 @@ static void refuse_permit(struct intake *intake, enum receive_result why)
 static void answered(void *arg, int events)
 {
     struct intake *intake = arg;
-    struct received r;
+    struct received received;
 
     (void)events;
-    int error = receive_answer(intake->receiver_fd, &r);
+    int error = receive_answer(intake->receiver_fd, &received);
     if (error == -EAGAIN || error == -EINTR)
         return;
     if (error || !intake->asked) {
@@ -381,11 +380,11 @@ static void answered(void *arg, int events)
         return;
     }
     loop_timer_stop(intake->answer);
-    if (r.result == RECEIVE_PERMIT)
-        take_permit(intake, &r);
+    if (received.result == RECEIVE_PERMIT)
+        take_permit(intake, &received);
     else
-        refuse_permit(intake, r.result);
-    intake_next(intake);
+        refuse_permit(intake, received.result);
+    next(intake);
 }
 
 static void resume(void *arg)
@@ -404,10 +403,10 @@ int intake_new(struct loop *loop, struct permits *permits, int listening,
                struct intake **ret_intake)
 {
     struct intake *intake = calloc(1, sizeof(*intake));
-    int r = -ENOMEM;
+    int rv = -ENOMEM;
 
     if (!intake)
-        return r;
+        return rv;
     intake->loop = loop;
     intake->permits = permits;
     intake->listening = listening;
@@ -417,10 +416,10 @@ int intake_new(struct loop *loop, struct permits *permits, int listening,
     intake->resume = loop_timer_new(loop, resume, intake);
     intake->answer = loop_timer_new(loop, answer_missing, intake);
     if (intake->io && intake->resume && intake->answer)
-        r = receiver_start(intake);
-    if (r) {
+        rv = receiver_start(intake);
+    if (rv) {
         intake_free(intake);
-        return r;
+        return rv;
     }
     loop_io_set(intake->io, LOOP_READ);
     *ret_intake = intake;

@@ -11,8 +11,8 @@
  *    is closed, the others wait on. What cannot even be killed is left behind, RECEIVERS_STUCK_MAX
  *    of them at most; then no permits are taken until one of them has ended.
  */
-#ifndef HOMING_INTAKE_H
-#define HOMING_INTAKE_H
+#ifndef HOMING_AGENT_SEVER_INTAKE_H
+#define HOMING_AGENT_SEVER_INTAKE_H
 
 #include "agent/base/sockpath.h"
 #include "agent/sever/permits.h"

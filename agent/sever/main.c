@@ -153,9 +153,9 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     log_init(arguments.json, LOG_INFO);
-    int r = prepare_process();
-    if (r) {
-        fprintf(stderr, "homing-sever: cannot give up privileges: %s\n", strerror(-r));
+    int rv = prepare_process();
+    if (rv) {
+        fprintf(stderr, "homing-sever: cannot give up privileges: %s\n", strerror(-rv));
         return 1;
     }
     return supervise(arguments.config);

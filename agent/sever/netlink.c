@@ -9,13 +9,13 @@
  */
 #include "config.h"
 
-#include "agent/sever/netlink.h"
-
 #include <errno.h>
 #include <linux/netlink.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#include "agent/sever/netlink.h"
 
 enum {
     /* What the kernel puts into one datagram of a dump, if it may. */
@@ -127,9 +127,9 @@ static int hear_all(int fd, struct hearing *h, uint64_t deadline_ms)
         ssize_t n = hear(fd);
         if (n == -EAGAIN)
             return -EPROTO;
-        int r = n < 0 ? (int)n : n == 0 ? 1 : hear_part(h, (size_t)n);
-        if (r <= 0)
-            return r;
+        int rv = n < 0 ? (int)n : n == 0 ? 1 : hear_part(h, (size_t)n);
+        if (rv <= 0)
+            return rv;
         if (spent_ms() >= deadline_ms)
             return -ETIME;
     }
@@ -141,17 +141,17 @@ int netlink_dump(int fd, int family, const struct sever_address *at, uint32_t co
     uint8_t request[DIAG_DUMP_MAX];
     struct hearing h = {.fn = fn, .arg = arg};
     uint64_t deadline_ms = spent_ms() + NETLINK_DEADLINE_MS;
-    int r = -EBUSY;
+    int rv = -EBUSY;
 
-    for (int i = 0; i < BUSY_TRIES && r == -EBUSY; i++) {
+    for (int i = 0; i < BUSY_TRIES && rv == -EBUSY; i++) {
         h.seq = take_seq(1);
-        r = drain(fd, deadline_ms);
-        if (r == 0)
-            r = ask(fd, request, diag_put_dump(family, at, count, h.seq, request));
-        if (r == 0)
-            r = hear_all(fd, &h, deadline_ms);
+        rv = drain(fd, deadline_ms);
+        if (rv == 0)
+            rv = ask(fd, request, diag_put_dump(family, at, count, h.seq, request));
+        if (rv == 0)
+            rv = hear_all(fd, &h, deadline_ms);
     }
-    return r;
+    return rv;
 }
 
 /* ---- orders ---- */

@@ -7,8 +7,8 @@
  * not come from the kernel or was not asked for now is skipped, and after NETLINK_DEADLINE_MS it is
  * over. An error from here means that the socket is of no use.
  */
-#ifndef HOMING_NETLINK_H
-#define HOMING_NETLINK_H
+#ifndef HOMING_AGENT_SEVER_NETLINK_H
+#define HOMING_AGENT_SEVER_NETLINK_H
 
 #include "agent/sever/diag.h"
 

@@ -7,8 +7,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/permits.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +17,7 @@
 
 #include "agent/base/log.h"
 #include "agent/sever/guard.h"
+#include "agent/sever/permits.h"
 #include "agent/sever/tags.h"
 
 #ifndef SO_PASSRIGHTS
@@ -230,13 +229,13 @@ int permits_add(struct permits *permits, uint64_t netns, pid_t pid, uid_t uid, i
                 int netlink, int tags)
 {
     struct permit *permit;
-    int r = add(permits, netns, uid, connection, tags, &permit);
+    int rv = add(permits, netns, uid, connection, tags, &permit);
 
-    if (r) {
+    if (rv) {
         guard_close(connection);
         guard_close(netlink);
         guard_close(tags);
-        return r;
+        return rv;
     }
     permit->pid = pid;
     read_comm(pid, permit->comm);

@@ -10,8 +10,8 @@
  *
  * A permit is three descriptors and a few numbers: what a later homing-sever needs to take over.
  */
-#ifndef HOMING_PERMITS_H
-#define HOMING_PERMITS_H
+#ifndef HOMING_AGENT_SEVER_PERMITS_H
+#define HOMING_AGENT_SEVER_PERMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>

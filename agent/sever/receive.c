@@ -10,8 +10,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/receive.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -26,6 +24,7 @@
 
 #include "agent/base/privilege.h"
 #include "agent/sever/guard.h"
+#include "agent/sever/receive.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -150,7 +149,7 @@ static enum receive_result read_message(int connection, int fds[PERMIT_FD_COUNT]
 }
 
 /* What came; the descriptors are there whatever the result. */
-static uint32_t receive_message(int connection, struct received *ret)
+static uint32_t message(int connection, struct received *ret)
 {
     uint32_t count = 0;
 
@@ -165,7 +164,7 @@ static uint32_t receive_message(int connection, struct received *ret)
 
 void receive_permit(int connection, struct received *ret_received)
 {
-    uint32_t count = receive_message(connection, ret_received);
+    uint32_t count = message(connection, ret_received);
 
     if (ret_received->result == RECEIVE_PERMIT)
         return;
@@ -191,7 +190,7 @@ static int send_with(int fd, const void *data, size_t len, const int *fds, uint3
     return sendmsg(fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int receive_with(int fd, void *data, size_t len, int *fds, uint32_t *ret_count)
+static int with(int fd, void *data, size_t len, int *fds, uint32_t *ret_count)
 {
     union control control;
     struct iovec iov = {data, len};
@@ -218,7 +217,7 @@ int receive_answer(int fd, struct received *ret_received)
     struct received r;
     int fds[PERMIT_FD_COUNT];
     uint32_t count = 0;
-    int error = receive_with(fd, &r, sizeof(r), fds, &count);
+    int error = with(fd, &r, sizeof(r), fds, &count);
 
     if (error == 0 && (r.result == RECEIVE_PERMIT) == (count == PERMIT_FD_COUNT)) {
         memcpy(r.fds, fds, sizeof(fds));
@@ -231,7 +230,7 @@ int receive_answer(int fd, struct received *ret_received)
 }
 
 /* Its whole life: one connection after the other, until the other end is gone. */
-static void receive_serve(int fd)
+static void serve(int fd)
 {
     for (;;) {
         struct received r;
@@ -239,12 +238,12 @@ static void receive_serve(int fd)
         uint32_t count = 0;
         char byte;
 
-        int error = receive_with(fd, &byte, sizeof(byte), connection, &count);
+        int error = with(fd, &byte, sizeof(byte), connection, &count);
         if (error == -EINTR)
             continue;
         if (error || count != 1)
             return;
-        count = receive_message(connection[0], &r);
+        count = message(connection[0], &r);
         bool good = r.result == RECEIVE_PERMIT;
         error = send_with(fd, &r, sizeof(r), r.fds, good ? PERMIT_FD_COUNT : 0);
         while (count > 0)
@@ -256,7 +255,7 @@ static void receive_serve(int fd)
 }
 
 /* Signals as they were before the loop came, no descriptor but this one. */
-static void receive_become(int fd)
+static void become(int fd)
 {
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_IGN);
@@ -265,7 +264,7 @@ static void receive_become(int fd)
     if (dup2(fd, 3) != 3 || syscall(SYS_close_range, 4, ~0u, 0) || privilege_keep(0))
         _exit(1);
     guard_init();
-    receive_serve(3);
+    serve(3);
     _exit(0);
 }
 
@@ -278,7 +277,7 @@ int receive_start(int *ret_pid, int *ret_fd)
     int flags = fcntl(pair[0], F_GETFL);
     int pid = fcntl(pair[0], F_SETFL, flags | O_NONBLOCK) ? -1 : fork();
     if (pid == 0)
-        receive_become(pair[1]);
+        become(pair[1]);
     int error = errno;
     close(pair[1]);
     if (pid < 0) {

@@ -10,8 +10,8 @@
  * socket somebody holds locked, and nothing gets a process out of that. Such a one is killed and
  * left behind, with the one connection it was busy with; nobody else's permit is lost.
  */
-#ifndef HOMING_RECEIVE_H
-#define HOMING_RECEIVE_H
+#ifndef HOMING_AGENT_SEVER_RECEIVE_H
+#define HOMING_AGENT_SEVER_RECEIVE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,8 +7,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/supervise.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +19,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/sever/supervise.h"
 
 enum {
     /* Twenty beats: a machine that is merely busy is not made busier. */
@@ -166,8 +165,8 @@ int supervise(struct holder_config config)
     int pause_ms = PAUSE_MIN_MS, code = 1;
 
     for (;;) {
-        int r = s.signals < 0 ? -errno : start(&s);
-        if (r) {
+        int rv = s.signals < 0 ? -errno : start(&s);
+        if (rv) {
             log_event(LOG_ERROR, "start_failed", "no descriptor or process");
             return 1;
         }

@@ -5,8 +5,8 @@
  * Its permits are lost then; every process hands its own over again at its next managed connect,
  * because the new one has another instance.
  */
-#ifndef HOMING_SUPERVISE_H
-#define HOMING_SUPERVISE_H
+#ifndef HOMING_AGENT_SEVER_SUPERVISE_H
+#define HOMING_AGENT_SEVER_SUPERVISE_H
 
 #include "agent/sever/holder.h"
 

@@ -9,8 +9,6 @@
  */
 #include "config.h"
 
-#include "agent/sever/sweep.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 #include <time.h>
 
 #include "agent/sever/netlink.h"
+#include "agent/sever/sweep.h"
 #include "agent/sever/tags.h"
 #include "agent/sever/turns.h"
 
@@ -149,20 +148,20 @@ static bool has_ipv4(const struct sever_order *what)
 static int list(struct sweeps *s, int fd)
 {
     const struct sever_order *what = &s->order->what;
-    int r = netlink_dump(fd, AF_INET6, what->addresses, what->address_count, listed, s);
+    int rv = netlink_dump(fd, AF_INET6, what->addresses, what->address_count, listed, s);
 
-    if (r == 0 && has_ipv4(what))
-        r = netlink_dump(fd, AF_INET, what->addresses, what->address_count, listed, s);
-    return r;
+    if (rv == 0 && has_ipv4(what))
+        rv = netlink_dump(fd, AF_INET, what->addresses, what->address_count, listed, s);
+    return rv;
 }
 
 /* Late is not yet hindered: what was listed is right, and the next sweep lists more. */
 static bool list_group(struct sweeps *s, struct group *group)
 {
-    int r = list(s, group->netlinks[0].fd);
+    int rv = list(s, group->netlinks[0].fd);
 
-    group->late = r == -ETIME ? group->late + 1 : 0;
-    return r == 0 || (r == -ETIME && group->late < LATE_MAX);
+    group->late = rv == -ETIME ? group->late + 1 : 0;
+    return rv == 0 || (rv == -ETIME && group->late < LATE_MAX);
 }
 
 /* The group's socket failed: its next one tries, in the next turn. */

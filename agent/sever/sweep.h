@@ -9,8 +9,8 @@
  * time; orders that are due wait for each other. Every sweep asks the kernel anew, so that nothing
  * is aborted on old news (W7).
  */
-#ifndef HOMING_SWEEP_H
-#define HOMING_SWEEP_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_H
+#define HOMING_AGENT_SEVER_SWEEP_H
 
 #include "agent/sever/permits.h"
 #include "proto/sever.h"

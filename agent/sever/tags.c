@@ -4,12 +4,12 @@
  */
 #include "config.h"
 
-#include "agent/sever/tags.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "agent/sever/tags.h"
 
 enum {
     SLOTS_AT_ONCE = 256, /* two pages */
@@ -58,9 +58,9 @@ int tags_add(struct tags *tags, const struct diag_socket *socket)
     if (tags->count == TAGS_MAX)
         return -E2BIG;
     if (tags->count == tags->size) {
-        int r = grow(tags);
-        if (r)
-            return r;
+        int rv = grow(tags);
+        if (rv)
+            return rv;
     }
     uint32_t *place = place_of(tags, socket->cookie);
     if (*place == 0) {

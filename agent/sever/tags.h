@@ -7,8 +7,8 @@
  * verdict. Tags are the processes' own word, and may be forged: they only tell apart connections
  * that the kernel says are connected to the demoted member (W7).
  */
-#ifndef HOMING_TAGS_H
-#define HOMING_TAGS_H
+#ifndef HOMING_AGENT_SEVER_TAGS_H
+#define HOMING_AGENT_SEVER_TAGS_H
 
 #include "agent/sever/diag.h"
 #include "proto/permit.h"

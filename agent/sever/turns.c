@@ -4,9 +4,9 @@
  */
 #include "config.h"
 
-#include "agent/sever/turns.h"
-
 #include <stdlib.h>
+
+#include "agent/sever/turns.h"
 
 enum {
     /* Of a spread, and how close they may be: about what a sweep takes. */
@@ -82,19 +82,19 @@ static int compare(uint64_t a, uint64_t b)
 static int by_process(const void *x, const void *y)
 {
     const struct tags_entry *a = x, *b = y;
-    int r = compare(is_candidate(b), is_candidate(a));
+    int rv = compare(is_candidate(b), is_candidate(a));
 
-    if (r == 0)
-        r = compare(a->holder.process, b->holder.process);
-    return r ? r : compare(a->place, b->place);
+    if (rv == 0)
+        rv = compare(a->holder.process, b->holder.process);
+    return rv ? rv : compare(a->place, b->place);
 }
 
 static int by_rank(const void *x, const void *y)
 {
     const struct tags_entry *a = x, *b = y;
-    int r = compare(a->rank, b->rank);
+    int rv = compare(a->rank, b->rank);
 
-    return r ? r : compare(a->place, b->place);
+    return rv ? rv : compare(a->place, b->place);
 }
 
 void turns_sort(struct tags *tags, uint64_t salt)

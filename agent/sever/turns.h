@@ -9,8 +9,8 @@
  * something before one of them has everything. In whatever sweep, all processes' first connections
  * go before anybody's second.
  */
-#ifndef HOMING_TURNS_H
-#define HOMING_TURNS_H
+#ifndef HOMING_AGENT_SEVER_TURNS_H
+#define HOMING_AGENT_SEVER_TURNS_H
 
 #include "agent/sever/tags.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state_disk.c - see state_disk.h.
+ * disk.c - see state/disk.h.
  *
  * 1. W2: the last copy that is sure to be on disk is not touched before the other one is: whatever
  *    a crash makes of a save, the one before it is whole.
@@ -13,8 +13,6 @@
  */
 #include "config.h"
 
-#include "agent/state/disk.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,6 +23,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/state/disk.h"
 
 enum {
     /* Some 600 bytes and 60 for each endpoint; more was not written by us. */
@@ -111,9 +110,9 @@ int state_disk_check(struct state_copy *copy)
     copy->len = len;
     memcpy(again, copy->text, len);
     copy->sum = image_seal(again, len, copy->size, copy->number);
-    int r = memcmp(again, copy->text, copy->size) == 0 ? 0 : -EBADMSG;
+    int rv = memcmp(again, copy->text, copy->size) == 0 ? 0 : -EBADMSG;
     free(again);
-    return r;
+    return rv;
 }
 
 /* ---- reading ---- */
@@ -146,8 +145,8 @@ static int copy_read_fd(int fd, struct state_copy *copy)
     copy->text = malloc(copy->size + 1);
     if (!copy->text)
         return -ENOMEM;
-    int r = read_all(fd, copy->text, copy->size);
-    return r ? r : state_disk_check(copy);
+    int rv = read_all(fd, copy->text, copy->size);
+    return rv ? rv : state_disk_check(copy);
 }
 
 /* 0 with text NULL: there is none. -EBADMSG: whatever it is, it is none of ours, or not whole. */
@@ -160,13 +159,13 @@ static int copy_read(int dir, const char *path, struct state_copy *ret_copy)
         return 0;
     if (fd < 0)
         return errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno;
-    int r = copy_read_fd(fd, &copy);
+    int rv = copy_read_fd(fd, &copy);
     close(fd);
-    if (r == 0)
+    if (rv == 0)
         *ret_copy = copy;
     else
         free(copy.text);
-    return r == -EIO ? -EBADMSG : r; /* so does a disk say that it has lost it */
+    return rv == -EIO ? -EBADMSG : rv; /* so does a disk say that it has lost it */
 }
 
 /* Kept for whoever wants to know what happened; the newest one. */
@@ -194,12 +193,12 @@ int state_disk_read(int dir, const char *name, struct state_disk *ret_disk)
 
     for (size_t i = 0; i < 2; i++) {
         disk_path_of(name, i, "", path);
-        int r = copy_read(dir, path, &disk.copies[i]);
-        if (r == -EBADMSG) {
+        int rv = copy_read(dir, path, &disk.copies[i]);
+        if (rv == -EBADMSG) {
             state_disk_reject(dir, name, &disk, &disk.copies[i]);
-        } else if (r) {
+        } else if (rv) {
             state_disk_done(&disk);
-            return r;
+            return rv;
         }
     }
     *ret_disk = disk;
@@ -232,13 +231,13 @@ static int copy_overwrite(int dir, const char *name, size_t i, const char *image
 
     if (fd < 0)
         return -errno;
-    int r = write_all(fd, image, size);
-    if (r == 0 && sync && fdatasync(fd))
-        r = -errno;
+    int rv = write_all(fd, image, size);
+    if (rv == 0 && sync && fdatasync(fd))
+        rv = -errno;
     close(fd);
-    if (r)
+    if (rv)
         unlinkat(dir, path, 0);
-    return r;
+    return rv;
 }
 
 static int copy_write_new(int dir, const char *path, const char *image, size_t size)
@@ -247,33 +246,33 @@ static int copy_write_new(int dir, const char *path, const char *image, size_t s
 
     if (fd < 0)
         return -errno;
-    int r = write_all(fd, image, size);
-    if (r == 0 && fsync(fd))
-        r = -errno;
-    if (close(fd) && r == 0)
-        r = -errno;
-    return r;
+    int rv = write_all(fd, image, size);
+    if (rv == 0 && fsync(fd))
+        rv = -errno;
+    if (close(fd) && rv == 0)
+        rv = -errno;
+    return rv;
 }
 
 /* Both at once, that the next save, which may be a failover, is a usual one. */
 static int copies_make(int dir, const char *name, const char *image, size_t size)
 {
     disk_path new, path;
-    int r = 0;
+    int rv = 0;
 
-    for (size_t i = 0; i < 2 && r == 0; i++) {
+    for (size_t i = 0; i < 2 && rv == 0; i++) {
         disk_path_of(name, i, ".new", new);
-        r = copy_write_new(dir, new, image, size);
+        rv = copy_write_new(dir, new, image, size);
     }
     for (size_t i = 0; i < 2; i++) {
         disk_path_of(name, i, ".new", new);
         disk_path_of(name, i, "", path);
-        if (r == 0 && renameat(dir, new, dir, path))
-            r = -errno;
-        if (r)
+        if (rv == 0 && renameat(dir, new, dir, path))
+            rv = -errno;
+        if (rv)
             unlinkat(dir, new, 0);
     }
-    return r == 0 && fsync(dir) ? -errno : r;
+    return rv == 0 && fsync(dir) ? -errno : rv;
 }
 
 /* Half as much again, because names of members and endpoints come and go. */
@@ -292,9 +291,9 @@ static bool copy_sync(int dir, const char *name, size_t i)
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return false;
-    int r = fdatasync(fd);
+    int rv = fdatasync(fd);
     close(fd);
-    return r == 0 && fsync(dir) == 0;
+    return rv == 0 && fsync(dir) == 0;
 }
 
 /* Which copy may be overwritten: not the last one that is sure to be on disk. -1: none. */
@@ -337,11 +336,11 @@ int state_disk_write(int dir, const char *name, struct state_disk *disk, struct 
 
     if (!image)
         return -ENOMEM;
-    int r = fits ? copy_overwrite(dir, name, (size_t)turn, image, size, sync)
-                 : copies_make(dir, name, image, size);
+    int rv = fits ? copy_overwrite(dir, name, (size_t)turn, image, size, sync)
+                  : copies_make(dir, name, image, size);
     free(image);
-    if (r)
-        return r;
+    if (rv)
+        return rv;
     known->newest = sum;
     if (sync || !fits)
         known->on_disk = sum;

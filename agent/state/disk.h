@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state_disk.h - a text on disk that survives crashes of the machine, and costs one fdatasync of
+ * disk.h - a text on disk that survives crashes of the machine, and costs one fdatasync of
  * blocks that it has already: two copies, overwritten in turn.
  *
  * Called by state.c, with the directory's lock held. NAME.1 and NAME.2 are the text, a line with
  * the number of the save, a sum over all of that, and blanks that keep the file's size. The copy
  * with the higher number counts. One that is not whole is renamed to NAME.N.corrupt, and logged.
  */
-#ifndef HOMING_STATE_DISK_H
-#define HOMING_STATE_DISK_H
+#ifndef HOMING_AGENT_STATE_DISK_H
+#define HOMING_AGENT_STATE_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

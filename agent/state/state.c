@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state.c - see state.h; what the text says is state_text.c's, how it gets to the disk
- * state_disk.c's.
+ * state.c - see state.h; what the text says is state/text.c's, how it gets to the disk
+ * state/disk.c's.
  *
  * 1. W2: a save that returned 0 survives a crash of the machine, and one that did not left what was
  *    saved before.
@@ -12,8 +12,6 @@
  *    wrote since our last look, and we may not overrule, is read before it is overwritten.
  */
 #include "config.h"
-
-#include "agent/state/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +24,7 @@
 #include <unistd.h>
 
 #include "agent/state/disk.h"
+#include "agent/state/state.h"
 #include "agent/state/text.h"
 
 enum {
@@ -63,7 +62,7 @@ struct state {
 
 /* ---- opening ---- */
 
-static void state_read_boot_id(char ret_id[40])
+static void read_boot_id(char ret_id[40])
 {
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, ret_id, 36);
@@ -74,7 +73,7 @@ static void state_read_boot_id(char ret_id[40])
 }
 
 /* Whoever may write there decides for every program on the node who the writer was. */
-static int state_check_dir(int fd)
+static int check_dir(int fd)
 {
     struct stat st;
 
@@ -83,17 +82,17 @@ static int state_check_dir(int fd)
     return (st.st_mode & S_IWOTH) ? -EPERM : 0;
 }
 
-static int state_open_dir(const char *dir, int *ret_fd)
+static int open_dir(const char *dir, int *ret_fd)
 {
     if (mkdir(dir, 0700) && errno != EEXIST)
         return -errno;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = state_check_dir(fd);
-    if (r) {
+    int rv = check_dir(fd);
+    if (rv) {
         close(fd);
-        return r;
+        return rv;
     }
     *ret_fd = fd;
     return 0;
@@ -102,16 +101,16 @@ static int state_open_dir(const char *dir, int *ret_fd)
 int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state)
 {
     struct state *state = calloc(1, sizeof(*state));
-    int r = state ? state_open_dir(dir, &state->dir) : -ENOMEM;
+    int rv = state ? open_dir(dir, &state->dir) : -ENOMEM;
 
-    if (r) {
+    if (rv) {
         snprintf(ret_error, error_size, "%s: %s", dir,
-                 r == -EPERM ? "writable by everybody: chmod o-w it" : strerror(-r));
+                 rv == -EPERM ? "writable by everybody: chmod o-w it" : strerror(-rv));
         free(state);
-        return r;
+        return rv;
     }
     state->lock = -1;
-    state_read_boot_id(state->boot_id);
+    read_boot_id(state->boot_id);
     *ret_state = state;
     return 0;
 }
@@ -137,7 +136,7 @@ static uint64_t now_ms(clockid_t id)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static struct state_clock state_now(const struct state *state)
+static struct state_clock now(const struct state *state)
 {
     struct state_clock clock = {
         .monotonic_ms = now_ms(CLOCK_MONOTONIC),
@@ -150,7 +149,7 @@ static struct state_clock state_now(const struct state *state)
 
 /* A file of its own, because others may open, and so lock, the directory. Where it cannot be made
  * we cannot write, and it is there if another agent can. */
-static int state_open_lock(const struct state *state)
+static int open_lock(const struct state *state)
 {
     int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     int fd = openat(state->dir, "lock", O_RDWR | O_CREAT | flags, 0600);
@@ -158,10 +157,10 @@ static int state_open_lock(const struct state *state)
     return fd >= 0 ? fd : openat(state->dir, "lock", O_RDONLY | flags);
 }
 
-static int state_lock(struct state *state)
+static int take_lock(struct state *state)
 {
     if (state->lock < 0)
-        state->lock = state_open_lock(state);
+        state->lock = open_lock(state);
     for (int i = 0; i < STATE_LOCK_TRIES && state->lock >= 0; i++) {
         if (flock(state->lock, LOCK_EX | LOCK_NB) == 0)
             return 0;
@@ -172,7 +171,7 @@ static int state_lock(struct state *state)
     return state->lock < 0 ? 0 : -EBUSY;
 }
 
-static void state_unlock(const struct state *state)
+static void unlock(const struct state *state)
 {
     if (state->lock >= 0)
         flock(state->lock, LOCK_UN);
@@ -186,7 +185,7 @@ static bool is_safe(char c, bool first)
 
 /* "orders" → "orders.state". What is not safe becomes '_', what is long is cut, and both are told
  * apart by a hash. */
-static void state_file_name(const char *cluster, state_name ret_name)
+static void file_name(const char *cluster, state_name ret_name)
 {
     char name[161];
     bool same = true;
@@ -247,24 +246,24 @@ static void seen_note(struct state *state, const char *cluster, const struct sta
 static int take(const struct state *state, const struct conf_cluster *cluster, const char *name,
                 struct state_disk *ret_disk, struct state_cluster *ret_saved)
 {
-    struct state_clock clock = state_now(state);
+    struct state_clock clock = now(state);
     struct state_cluster saved = {0};
     struct state_disk disk;
     struct state_copy *copy;
-    int r = state_disk_read(state->dir, name, &disk);
+    int rv = state_disk_read(state->dir, name, &disk);
 
-    if (r)
-        return r;
+    if (rv)
+        return rv;
     while ((copy = state_disk_newest(&disk))) {
-        r = state_text_decode(copy->text, copy->len, cluster, &clock, &saved);
-        if (r != -EBADMSG)
+        rv = state_text_decode(copy->text, copy->len, cluster, &clock, &saved);
+        if (rv != -EBADMSG)
             break;
         state_disk_reject(state->dir, name, &disk, copy);
-        r = 0;
+        rv = 0;
     }
-    if (r) {
+    if (rv) {
         state_disk_done(&disk);
-        return r;
+        return rv;
     }
     *ret_disk = disk;
     *ret_saved = saved;
@@ -277,24 +276,24 @@ int state_load(struct state *state, const struct conf_cluster *cluster,
     struct state_known known = {0};
     struct state_disk disk;
     state_name name;
-    int r = state_lock(state);
+    int rv = take_lock(state);
 
-    if (r)
-        return r;
-    state_file_name(cluster->name, name);
-    r = take(state, cluster, name, &disk, ret_saved);
-    state_unlock(state);
-    if (r)
-        return r;
+    if (rv)
+        return rv;
+    file_name(cluster->name, name);
+    rv = take(state, cluster, name, &disk, ret_saved);
+    unlock(state);
+    if (rv)
+        return rv;
     const struct state_copy *newest = state_disk_newest(&disk);
     if (newest)
         known.newest = newest->sum;
     else if (disk.damaged)
-        r = -EBADMSG;
+        rv = -EBADMSG;
     state_disk_done(&disk);
-    if (r == 0)
+    if (rv == 0)
         seen_note(state, cluster->name, &known, ret_saved);
-    return r;
+    return rv;
 }
 
 /* ---- saving ---- */
@@ -366,26 +365,26 @@ static int lasting_sum(const struct conf_cluster *cluster, const struct state_cl
     size_t len;
 
     lasting.verdict.confirmed_ms = lasting.verdict.since_ms = lasting.verdict.position = 0;
-    int r = state_text_encode(cluster, &lasting, &(struct state_clock){0}, &text, &len);
-    if (r)
-        return r;
+    int rv = state_text_encode(cluster, &lasting, &(struct state_clock){0}, &text, &len);
+    if (rv)
+        return rv;
     *ret_sum = state_disk_sum(text, len);
     free(text);
     return 0;
 }
 
-/* What is refreshed was synced by whoever saved it, or is before the refresh (state_disk.c). */
+/* What is refreshed was synced by whoever saved it, or is before the refresh (state/disk.c). */
 static int is_refresh(const struct conf_cluster *cluster, const struct state_cluster *theirs,
                       const struct state_cluster *ours, bool *ret_is)
 {
     uint64_t was, is;
-    int r = lasting_sum(cluster, theirs, &was);
+    int rv = lasting_sum(cluster, theirs, &was);
 
-    if (r == 0)
-        r = lasting_sum(cluster, ours, &is);
-    if (r == 0)
+    if (rv == 0)
+        rv = lasting_sum(cluster, ours, &is);
+    if (rv == 0)
         *ret_is = was == is;
-    return r;
+    return rv;
 }
 
 static int save_over(struct state *state, const struct conf_cluster *cluster, const char *name,
@@ -395,23 +394,23 @@ static int save_over(struct state *state, const struct conf_cluster *cluster, co
     const struct state_seen *seen = seen_find(state, cluster->name);
     const struct state_copy *newest = state_disk_newest(disk);
     struct state_known known = seen ? seen->known : (struct state_known){0};
-    struct state_clock clock = state_now(state);
+    struct state_clock clock = now(state);
     bool refresh = false;
     size_t len;
     char *text;
 
     if (newest && newest->sum != known.newest && must_merge(seen, disk, theirs, ours))
         return -ESTALE;
-    int r = is_refresh(cluster, theirs, ours, &refresh);
-    if (r == 0)
-        r = state_text_encode(cluster, ours, &clock, &text, &len);
-    if (r)
-        return r;
-    r = state_disk_write(state->dir, name, disk, &known, text, len, !refresh);
-    if (r == 0)
+    int rv = is_refresh(cluster, theirs, ours, &refresh);
+    if (rv == 0)
+        rv = state_text_encode(cluster, ours, &clock, &text, &len);
+    if (rv)
+        return rv;
+    rv = state_disk_write(state->dir, name, disk, &known, text, len, !refresh);
+    if (rv == 0)
         seen_note(state, cluster->name, &known, ours);
     free(text);
-    return r;
+    return rv;
 }
 
 int state_save(struct state *state, const struct conf_cluster *cluster,
@@ -420,17 +419,17 @@ int state_save(struct state *state, const struct conf_cluster *cluster,
     struct state_cluster theirs;
     struct state_disk disk;
     state_name name;
-    int r = state_lock(state);
+    int rv = take_lock(state);
 
-    if (r)
-        return r;
-    state_file_name(cluster->name, name);
-    r = take(state, cluster, name, &disk, &theirs);
-    if (r == 0) {
-        r = save_over(state, cluster, name, &disk, &theirs, saved);
+    if (rv)
+        return rv;
+    file_name(cluster->name, name);
+    rv = take(state, cluster, name, &disk, &theirs);
+    if (rv == 0) {
+        rv = save_over(state, cluster, name, &disk, &theirs, saved);
         state_disk_done(&disk);
         free(theirs.endpoints);
     }
-    state_unlock(state);
-    return r;
+    unlock(state);
+    return rv;
 }

@@ -8,8 +8,8 @@
  * a changed configuration maps them; one that is gone is MEMBER_NONE. Two agents share the
  * directory under a lock and merge by term.
  */
-#ifndef HOMING_STATE_H
-#define HOMING_STATE_H
+#ifndef HOMING_AGENT_STATE_STATE_H
+#define HOMING_AGENT_STATE_STATE_H
 
 #include "agent/conf/conf.h"
 #include "agent/decide/writer.h"

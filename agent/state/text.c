@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state_text.c - see state_text.h.
+ * text.c - see state/text.h.
  *
  * 1. One table says what of a verdict is saved, for both ways.
  */
 #include "config.h"
-
-#include "agent/state/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/state/text.h"
 #include "proto/view_read.h"
 
 static const char first_line[] = "homing-state 1\n";

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state_text.h - a cluster's saved state as text: one `key value` per line, for people with `cat`.
+ * text.h - a cluster's saved state as text: one `key value` per line, for people with `cat`.
  *
  * Called by state.c. Pure: no file, no clock. The first line is the format's version; whether the
- * text is whole is state_disk.c's to know. Keys that are not known are skipped: an older agent
+ * text is whole is state/disk.c's to know. Keys that are not known are skipped: an older agent
  * reads what a newer one wrote. Times are kept on the boot clock with the boot's id; members by
  * host and port.
  */
-#ifndef HOMING_STATE_TEXT_H
-#define HOMING_STATE_TEXT_H
+#ifndef HOMING_AGENT_STATE_TEXT_H
+#define HOMING_AGENT_STATE_TEXT_H
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
  *
  * median.h - what most benchmarks print.
  */
-#ifndef HOMING_MEDIAN_H
-#define HOMING_MEDIAN_H
+#ifndef HOMING_TESTS_BENCH_MEDIAN_H
+#define HOMING_TESTS_BENCH_MEDIAN_H
 
 #include <stdlib.h>
 

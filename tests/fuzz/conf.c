@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf.c - any bytes as a configuration file. Besides not crashing: what is refused is explained in
- * whole lines without control bytes, and what is taken dumps to a file that is taken and dumps
- * alike.
+ * conf/conf.c - any bytes as a configuration file. Besides not crashing: what is refused is
+ * explained in whole lines without control bytes, and what is taken dumps to a file that is taken
+ * and dumps alike.
  */
 #include "config.h"
 
@@ -26,9 +26,9 @@ static struct conf *load(const void *bytes, size_t len, char **ret_answer)
     int fd = memfd_create("conf", MFD_CLOEXEC);
     if (fd < 0 || write(fd, bytes, len) != (ssize_t)len)
         abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     FILE *out = open_memstream(ret_answer, &size);
-    if ((conf_load(path, out, &conf) == 0) != (conf != NULL))
+    if ((conf_load(path, out, &conf) == 0) != !!conf)
         abort();
     fclose(out);
     close(fd);
@@ -62,7 +62,7 @@ static void check_dump(const struct conf *conf)
     char *answer;
     char *text = dump(conf, &len);
     struct conf *again = load(text, len, &answer);
-    if (again == NULL)
+    if (!again)
         abort();
     char *again_text = dump(again, &again_len);
     if (strcmp(text, again_text) != 0)
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     char *answer;
     struct conf *conf = load(bytes, len, &answer);
-    if (conf != NULL)
+    if (conf)
         check_dump(conf);
     else
         check_refusal(answer);

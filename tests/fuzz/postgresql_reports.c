@@ -25,7 +25,7 @@ static void row(char *text)
     struct report report = {.role = ROLE_NONE};
     const char *note;
     int count = 0;
-    for (char *at = text; at != NULL && count <= POSTGRES_COLUMN_COUNT;) {
+    for (char *at = text; at && count <= POSTGRES_COLUMN_COUNT;) {
         const char *column = strsep(&at, "|");
         columns[count++] = strcmp(column, "\\N") == 0 ? NULL : column;
     }
@@ -52,7 +52,7 @@ static void failure(enum postgres_stage stage, const char *message)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
-    if (text == NULL || size == 0) {
+    if (!text || size == 0) {
         free(text);
         return 0;
     }

@@ -62,7 +62,7 @@ static int replay_corpus(const char *folder)
     }
     for (int i = 0; i < n; i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
         replay_report(path, entries[i]->d_name, i + 1);
         free(entries[i]);
     }
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     const char *srcdir = getenv("HOMING_SRCDIR");
     const char *slash = strrchr(argv[0], '/');
     char folder[2048];
-    snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".",
+    snprintf(folder, sizeof(folder), "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".",
              slash ? slash + 1 : argv[0]);
     return replay_corpus(folder);
 }

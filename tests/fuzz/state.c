@@ -78,17 +78,17 @@ static int check(const char *file, size_t size, size_t *ret_len)
     if (size > 0)
         memcpy(copy.text, file, size);
     copy.text[size] = '\0';
-    int r = state_disk_check(&copy);
-    if (r == 0) {
+    int rv = state_disk_check(&copy);
+    if (rv == 0) {
         must(copy.len < size && copy.text[copy.len - 1] == '\n');
         decode(copy.text, copy.len);
         *ret_len = copy.len;
     }
     free(copy.text);
-    return r;
+    return rv;
 }
 
-/* Behind `len` bytes of text, as state_disk.c does. */
+/* Behind `len` bytes of text, as state/disk.c does. */
 static size_t seal(char *text, size_t len)
 {
     len += (size_t)sprintf(text + len, "save 7\n");

@@ -42,7 +42,7 @@ void _start(void)
 {
     static char buffer[4096];
     long n, fd = nolibc_open("/proc/self/maps");
-    while ((n = nolibc_call(__NR_read, fd, (long)buffer, sizeof buffer)) > 0)
+    while ((n = nolibc_call(__NR_read, fd, (long)buffer, sizeof(buffer))) > 0)
         nolibc_call(__NR_write, 1, (long)buffer, n);
     nolibc_call(__NR_exit, n == 0 ? 0 : 1, 0, 0);
     __builtin_unreachable();

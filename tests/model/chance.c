@@ -15,7 +15,7 @@
 uint64_t chance_number(const char *variable, uint64_t otherwise)
 {
     const char *text = getenv(variable);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+    return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
 uint64_t chance_seed(void)

@@ -2,8 +2,8 @@
  *
  * chance.h - random stories in a world, the same ones for the same seed.
  */
-#ifndef HOMING_MODEL_CHANCE_H
-#define HOMING_MODEL_CHANCE_H
+#ifndef HOMING_TESTS_MODEL_CHANCE_H
+#define HOMING_TESTS_MODEL_CHANCE_H
 
 #include "tests/model/world.h"
 

@@ -2,8 +2,8 @@
  *
  * domains.h - the worlds that walk.c exhausts and whose merging faithful.c checks.
  */
-#ifndef HOMING_MODEL_DOMAINS_H
-#define HOMING_MODEL_DOMAINS_H
+#ifndef HOMING_TESTS_MODEL_DOMAINS_H
+#define HOMING_TESTS_MODEL_DOMAINS_H
 
 #include "tests/model/world.h"
 

@@ -39,7 +39,7 @@ static bool arrives(const struct world *w, const struct packed *to, const struct
     struct packed packed;
 
     pack_world(w, d, &packed);
-    return memcmp(&packed, to, sizeof packed) == 0;
+    return memcmp(&packed, to, sizeof(packed)) == 0;
 }
 
 /* Whether the walk, too, gets from here to there by such a step; that what it leaves to
@@ -101,7 +101,7 @@ static void check_run(const struct domain *d, uint64_t seed, uint64_t number)
         struct world before = w;
         const struct step *step = story_next(&story);
         const char *broken = world_step(&w, &told, step);
-        if (broken != NULL)
+        if (broken)
             fail_msg("%s, run %llu, step %u: %s", d->name, (unsigned long long)number, i, broken);
         check_step(d, &before, step, &w);
         merge_schedule(&w.c, d, w.now_ms);

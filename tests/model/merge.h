@@ -2,8 +2,8 @@
  *
  * merge.h - makes states alike that no later decision and no rule can tell apart.
  */
-#ifndef HOMING_MODEL_MERGE_H
-#define HOMING_MODEL_MERGE_H
+#ifndef HOMING_TESTS_MODEL_MERGE_H
+#define HOMING_TESTS_MODEL_MERGE_H
 
 #include "tests/model/world.h"
 

@@ -29,13 +29,13 @@ static void tape_bits(struct tape *t, uint32_t width, uint64_t *value)
     uint8_t *bytes = t->bytes + t->at / 8;
     uint64_t word;
 
-    if (t->at / 8 + sizeof word > PACKED_MAX || (!t->reading && *value >> width != 0))
+    if (t->at / 8 + sizeof(word) > PACKED_MAX || (!t->reading && *value >> width != 0))
         abort();
-    memcpy(&word, bytes, sizeof word);
+    memcpy(&word, bytes, sizeof(word));
     if (t->reading)
         *value = word >> t->at % 8 & ((UINT64_C(1) << width) - 1);
     word |= *value << t->at % 8;
-    memcpy(bytes, &word, sizeof word);
+    memcpy(bytes, &word, sizeof(word));
     t->at += width;
 }
 
@@ -186,7 +186,7 @@ static uint32_t pack_merged(struct world *w, const struct domain *d, struct pack
 {
     struct tape t = {.bytes = ret_packed->bytes, .now_ms = w->now_ms, .domain = d};
 
-    memset(ret_packed, 0, sizeof *ret_packed);
+    memset(ret_packed, 0, sizeof(*ret_packed));
     tape_world(&t, w);
     return t.at;
 }
@@ -213,7 +213,7 @@ static void pack_renamed(const struct world *w, const struct domain *d, struct p
     for (uint32_t i = 0; i < count; i++) {
         merge_rename(w, d, orders[i], &renamed);
         pack_merged(&renamed, d, &other);
-        if (memcmp(&other, packed, sizeof other) < 0)
+        if (memcmp(&other, packed, sizeof(other)) < 0)
             *packed = other;
     }
 }

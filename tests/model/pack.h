@@ -3,8 +3,8 @@
  * pack.h - a state of a world in few bytes, the same ones for all states that behave alike, so that
  * a walk can tell whether it has been there, and go back to it.
  */
-#ifndef HOMING_MODEL_PACK_H
-#define HOMING_MODEL_PACK_H
+#ifndef HOMING_TESTS_MODEL_PACK_H
+#define HOMING_TESTS_MODEL_PACK_H
 
 #include "tests/model/world.h"
 

@@ -195,13 +195,13 @@ static void witness_switches(struct world *w, const struct domain *d, const stru
     uint32_t recent = 0;
 
     if (step->kind == STEP_UNFREEZE) {
-        memset(w->w.switched_ms, 0, sizeof w->w.switched_ms);
+        memset(w->w.switched_ms, 0, sizeof(w->w.switched_ms));
         w->w.braked = false;
     }
     if (o->before.writer != MEMBER_NONE && v->writer != MEMBER_NONE &&
         v->writer != o->before.writer) {
         memmove(w->w.switched_ms + 1, w->w.switched_ms,
-                sizeof w->w.switched_ms - sizeof w->w.switched_ms[0]);
+                sizeof(w->w.switched_ms) - sizeof(w->w.switched_ms[0]));
         w->w.switched_ms[0] = w->w.unquiet_ms = w->now_ms;
     }
     while (recent < SWITCHES_LIMIT && w->w.switched_ms[recent] != 0 &&
@@ -305,7 +305,7 @@ static const char *check_move(const struct world *w, const struct domain *d,
         return "W10: a frozen writer stays";
     if (b->writer != MEMBER_NONE && !stopped_claiming(w, b->writer, o))
         return "W3: a living incumbent stays";
-    if (b->writer == MEMBER_NONE && check_first(w, v) != NULL)
+    if (b->writer == MEMBER_NONE && check_first(w, v))
         return check_first(w, v);
     if (b->writer != MEMBER_NONE && !one_server(w, b->writer, v->writer) &&
         !bit(v->demoted, b->writer))
@@ -513,25 +513,25 @@ const char *rules_check(const struct world *w, const struct domain *d, const str
 
     if (step->kind == STEP_ACCEPT)
         broken = check_accept(w, step, o);
-    if (broken == NULL && o->refusal != REFUSAL_NONE)
+    if (!broken && o->refusal != REFUSAL_NONE)
         return check_actions(w, o); /* nothing was decided: time may have passed since */
-    if (broken == NULL && moved && !accepted)
+    if (!broken && moved && !accepted)
         broken = check_move(w, d, step, o);
-    if (broken == NULL)
+    if (!broken)
         broken = check_terms(w, step, o);
-    if (broken == NULL)
+    if (!broken)
         broken = check_demoted(w, o);
-    if (broken == NULL)
+    if (!broken)
         broken = check_progress(w, d);
-    if (broken == NULL)
+    if (!broken)
         broken = check_confirmed(w);
-    if (broken == NULL)
+    if (!broken)
         broken = check_brake(w);
-    if (broken == NULL)
+    if (!broken)
         broken = check_state(w);
-    if (broken == NULL)
+    if (!broken)
         broken = check_readers(w);
-    if (broken == NULL)
+    if (!broken)
         broken = check_actions(w, o);
     return broken;
 }

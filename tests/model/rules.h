@@ -3,8 +3,8 @@
  * rules.h - W1-W6, W9 and W10 as a bystander would check them, knowing what members said (the
  * witness) and what is published, but not how the agent gets from one to the other.
  */
-#ifndef HOMING_MODEL_RULES_H
-#define HOMING_MODEL_RULES_H
+#ifndef HOMING_TESTS_MODEL_RULES_H
+#define HOMING_TESTS_MODEL_RULES_H
 
 #include "tests/model/world.h"
 

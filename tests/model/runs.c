@@ -34,7 +34,7 @@ static const char *run(const struct domain *d, uint64_t number, uint32_t tell_fr
 
     story_begin(&story, d, seed, number);
     world_start(&w, d);
-    for (uint32_t i = 0; i < RUN_STEPS && broken == NULL; i++) {
+    for (uint32_t i = 0; i < RUN_STEPS && !broken; i++) {
         const struct step *step = story_next(&story);
         broken = world_step(&w, d, step);
         *ret_step = i;
@@ -55,7 +55,7 @@ static void the_rules_hold_in_long_random_stories(void **state)
     for (uint64_t number = 0; number < runs; number++) {
         uint32_t step;
         const char *broken = run(d, number, RUN_STEPS, &step);
-        if (broken == NULL)
+        if (!broken)
             continue;
         printf("# seed %llu, run %llu, broken at step %u; the last ones:\n",
                (unsigned long long)seed, (unsigned long long)number, step);

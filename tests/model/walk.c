@@ -64,8 +64,8 @@ static uint64_t hash_of(const struct packed *p)
 {
     uint64_t hash = 0xcbf29ce484222325, word;
 
-    for (size_t i = 0; i < sizeof p->bytes; i += sizeof word) {
-        memcpy(&word, p->bytes + i, sizeof word);
+    for (size_t i = 0; i < sizeof(p->bytes); i += sizeof(word)) {
+        memcpy(&word, p->bytes + i, sizeof(word));
         hash = (hash ^ word) * 0x9e3779b97f4a7c15;
         hash ^= hash >> 29;
     }
@@ -91,9 +91,9 @@ static void walk_grow(struct walk *k)
     struct packed state = {{0}};
 
     k->states = grown(k->states, room / 2, k->size);
-    k->nodes = grown(k->nodes, room / 2, sizeof *k->nodes);
-    k->table = grown(k->table, room, sizeof *k->table);
-    memset(k->table, 0, room * sizeof *k->table);
+    k->nodes = grown(k->nodes, room / 2, sizeof(*k->nodes));
+    k->table = grown(k->table, room, sizeof(*k->table));
+    memset(k->table, 0, room * sizeof(*k->table));
     k->table_mask = room - 1;
     for (uint32_t node = 0; node < k->count; node++) {
         memcpy(state.bytes, walk_state(k, node), k->size);
@@ -132,13 +132,13 @@ static bool is_deep(const struct domain *domain)
 static uint32_t states_limit(bool deep)
 {
     const char *text = getenv("HOMING_MODEL_STATES");
-    long limit = text != NULL ? atol(text) : deep ? STATES_DEEP : STATES_DEFAULT;
+    long limit = text ? atol(text) : deep ? STATES_DEEP : STATES_DEFAULT;
     return limit < 1 ? 1 : limit > 50000000 ? 50000000 : (uint32_t)limit;
 }
 
 static void walk_init(struct walk *k, const struct domain *domain)
 {
-    memset(k, 0, sizeof *k);
+    memset(k, 0, sizeof(*k));
     k->domain = domain;
     k->step_count = world_steps(domain, k->steps);
     k->limit = states_limit(is_deep(domain));
@@ -184,7 +184,7 @@ static void walk_expand(struct walk *k, uint32_t node)
     for (uint32_t s = 0; s < k->step_count; s++) {
         w = start;
         const char *broken = world_step(&w, k->domain, &k->steps[s]);
-        if (broken != NULL) {
+        if (broken) {
             printf("# broken: %s\n", broken);
             walk_print(k, node);
             step_print(&k->steps[s]);
@@ -209,11 +209,11 @@ static void walk_domain(const struct domain *domain)
     pack_world(&w, domain, &packed);
     pack_restore(&packed, domain, &w);
     pack_world(&w, domain, &again);
-    assert_memory_equal(&packed, &again, sizeof packed);
+    assert_memory_equal(&packed, &again, sizeof(packed));
     walk_visit(&k, &packed, 0, 0);
     for (uint32_t node = 0; node < k.count; node++)
         walk_expand(&k, node);
-    if (getenv("HOMING_MODEL_STATES") == NULL && !is_deep(domain))
+    if (!getenv("HOMING_MODEL_STATES") && !is_deep(domain))
         assert_false(k.cut);
     printf("# %s: %s, %u states, %llu transitions\n", domain->name,
            k.cut ? "the nearest only" : "exhausted", k.count, (unsigned long long)k.transitions);

@@ -29,7 +29,7 @@ void world_start(struct world *w, const struct domain *d)
     struct cluster_conf conf = domain_conf(d);
     struct actions actions;
 
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
     w->now_ms = START_MS;
     cluster_init(&w->c, &conf, NULL, w->now_ms, &actions);
     w->disk = w->c.verdict;
@@ -171,14 +171,14 @@ static const char *pass_time(struct world *w, const struct domain *d, const stru
     uint64_t until_ms = w->now_ms + ms;
     const char *broken = NULL;
 
-    while (broken == NULL && w->c.wake_ms != 0 && w->c.wake_ms <= until_ms) {
+    while (!broken && w->c.wake_ms != 0 && w->c.wake_ms <= until_ms) {
         if (!sleeps_soundly(w, w->c.wake_ms - 1))
             return "wake_ms: nothing happens before it";
         if (w->c.wake_ms > w->now_ms)
             w->now_ms = w->c.wake_ms;
         broken = handle(w, d, step, &(struct event){.kind = EVENT_TICK});
     }
-    if (broken == NULL && !sleeps_soundly(w, until_ms))
+    if (!broken && !sleeps_soundly(w, until_ms))
         return "wake_ms: nothing happens before it";
     w->now_ms = until_ms;
     return broken;
@@ -242,7 +242,7 @@ static const char *reload(struct world *w, const struct domain *d, const struct 
     struct cluster_conf conf = w->c.conf;
     struct witness old = w->w;
 
-    memset(w->w.at, 0, sizeof w->w.at);
+    memset(w->w.at, 0, sizeof(w->w.at));
     for (uint32_t m = 0; m < d->members; m++)
         if (map[m] != MEMBER_NONE) {
             w->w.at[map[m]] = old.at[m];

@@ -7,8 +7,8 @@
  * each the rules of rules.h are checked. merge.h and pack.h make a state small and independent of
  * the date, so that a walk can tell whether it has been there.
  */
-#ifndef HOMING_MODEL_WORLD_H
-#define HOMING_MODEL_WORLD_H
+#ifndef HOMING_TESTS_MODEL_WORLD_H
+#define HOMING_TESTS_MODEL_WORLD_H
 
 #include "agent/decide/cluster.h"
 

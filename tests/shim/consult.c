@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "shim/attach.h"
@@ -131,7 +130,7 @@ static void threads_are_answered_while_views_come_and_go(void **state)
         void *bad;
 
         pthread_join(threads[i], &bad);
-        failed += bad != NULL;
+        failed += !!bad;
     }
     pthread_join(agent_thread, NULL);
     assert_int_equal(failed, 0);
@@ -171,7 +170,7 @@ static void a_full_table_of_strings_refuses_more(void **state)
     (void)state;
     for (int i = 0; i < 2 * INTERN_MAX; i++) {
         snprintf(text, sizeof(text), "more-%d", i);
-        kept += intern(text, strlen(text)) != NULL;
+        kept += !!intern(text, strlen(text));
     }
     assert_in_range(kept, 1, INTERN_MAX);
     assert_string_equal(intern("name-a", 6), "name-a");

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-
 #include <cmocka.h>
 
 #include "shim/lookup.h"

@@ -293,7 +293,7 @@ static void do_maps(struct out *out)
     long views = 0;
 
     while (maps && fgets(line, sizeof(line), maps))
-        views += strstr(line, "fake-view") != NULL;
+        views += !!strstr(line, "fake-view");
     if (maps)
         fclose(maps);
     put_number(out, "views=", views);

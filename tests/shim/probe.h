@@ -2,8 +2,8 @@
  *
  * probe.h - between the parts of the unmodified program.
  */
-#ifndef HOMING_TESTS_PROBE_H
-#define HOMING_TESTS_PROBE_H
+#ifndef HOMING_TESTS_SHIM_PROBE_H
+#define HOMING_TESTS_SHIM_PROBE_H
 
 #include <stddef.h>
 #include <sys/socket.h>

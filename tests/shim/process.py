@@ -188,7 +188,7 @@ def valgrind_finds_nothing():
 
 def compiled(folder, name, *argv):
     path = f"{folder}/{name}"
-    subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-o", path, *argv], check=True)
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-I", os.environ.get("HOMING_SRCDIR", "."), "-o", path, *argv], check=True)
     return path
 
 

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <pthread.h>

@@ -71,7 +71,7 @@ static int serve(enum serve_socket socket, uid_t uid)
 static int call(enum serve_socket socket, uid_t uid, const char *method, const char *first,
                 const char *second)
 {
-    uint32_t count = (first != NULL) + (second != NULL);
+    uint32_t count = !!first + !!second;
 
     msg_writer_reset(&request);
     msg_put_request(&request, 7, method);

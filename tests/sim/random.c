@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <stdio.h>
 #include <time.h>
 
@@ -120,8 +119,8 @@ static void W1_W2_hold_in_worlds_that_change_at_random(void **state)
 {
     (void)state;
     const char *given = getenv("HOMING_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000;
-    for (unsigned i = 0; i < (given != NULL ? 1 : WORLDS); i++) {
+    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000;
+    for (unsigned i = 0; i < (given ? 1 : WORLDS); i++) {
         printf("# HOMING_SEED=%llu\n", (unsigned long long)seed + i);
         fflush(stdout);
         live_through(seed + i);

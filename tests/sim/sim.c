@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +19,8 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/probe/engine.h"
 #include "agent/daemon/parts.h"
+#include "agent/probe/engine.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 
@@ -35,7 +34,7 @@ static struct sim *world;
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
-    if (world == NULL || world->loop == NULL ||
+    if (!world || !world->loop ||
         (clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_COARSE && clock != CLOCK_BOOTTIME))
         return __real_clock_gettime(clock, ret_now);
     uint64_t now_ms = loop_now_ms(world->loop);
@@ -110,10 +109,10 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
                                        const struct engine_sink *sink)
 {
     (void)cluster, (void)member;
-    struct engine_session *session = calloc(1, sizeof *session);
-    if (session != NULL)
+    struct engine_session *session = calloc(1, sizeof(*session));
+    if (session)
         session->timer = loop_timer_new(loop, session_due, session);
-    if (session == NULL || session->timer == NULL) { /* tests let allocations fail */
+    if (!session || !session->timer) { /* tests let allocations fail */
         free(session);
         return NULL;
     }
@@ -178,7 +177,7 @@ void sim_init(struct sim *sim, unsigned count, const char *keys)
         sim->servers[i] = (struct sim_server){
             .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
     assert_non_null(mkdtemp(sim->folder));
-    snprintf(sim->file, sizeof sim->file, "%s/homing.yaml", sim->folder);
+    snprintf(sim->file, sizeof(sim->file), "%s/homing.yaml", sim->folder);
     write_configuration(sim, keys);
     log_init(false, LOG_LEVEL_COUNT); /* nothing */
     sim->loop = loop_new();
@@ -189,15 +188,15 @@ void sim_init(struct sim *sim, unsigned count, const char *keys)
 static void remove_folder(const char *path)
 {
     DIR *folder = opendir(path);
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
         char inner[512];
-        snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (unlink(inner) != 0)
             remove_folder(inner);
     }
-    if (folder != NULL)
+    if (folder)
         closedir(folder);
     rmdir(path);
 }
@@ -217,7 +216,7 @@ void sim_start(struct sim *sim)
     char error[512];
     struct conf *conf = NULL;
     assert_int_equal(conf_load(sim->file, stderr, &conf), 0);
-    if (run_new(sim->loop, conf, false, error, sizeof error, &sim->run) != 0)
+    if (run_new(sim->loop, conf, false, error, sizeof(error), &sim->run) != 0)
         fail_msg("%s", error);
 }
 
@@ -256,7 +255,7 @@ void sim_rejoin(struct sim *sim, unsigned server)
 void sim_conduct(struct sim *sim, unsigned server, enum sim_conduct conduct)
 {
     sim->servers[server].conduct = conduct;
-    for (struct engine_session *session = sessions; session != NULL; session = session->next) {
+    for (struct engine_session *session = sessions; session; session = session->next) {
         if (conduct != SIM_DOWN || session->server != server || !session->connected)
             continue;
         session->broken = true;

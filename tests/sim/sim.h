@@ -3,15 +3,15 @@
  * sim.h - the real agent, but for main(), on a virtual clock, with servers that are only numbers.
  *
  * Linked with fake_loop.c instead of loop.c, and with an engine "postgresql" of its own instead of
- * postgres.c; configuration, probe, decide, state files, view and sockets are the real ones. All
- * clocks that the agent reads are the virtual one. One world at a time.
+ * engines/postgresql.c; configuration, probe, decide, state files, view and sockets are the real
+ * ones. All clocks that the agent reads are the virtual one. One world at a time.
  *
  * One pass: sim_init() writes a configuration of `count` servers, 10.0.0.1 being the writer on
  * timeline 1; sim_start() starts the agent; sim_promote() and the like change the world; sim_run()
  * lets time go by; sim_look() reads the view as every shim does.
  */
-#ifndef HOMING_SIM_H
-#define HOMING_SIM_H
+#ifndef HOMING_TESTS_SIM_SIM_H
+#define HOMING_TESTS_SIM_SIM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  *
  * clock.h - the monotonic clock, for programs of tests and benchmarks.
  */
-#ifndef HOMING_CLOCK_H
-#define HOMING_CLOCK_H
+#ifndef HOMING_TESTS_SUPPORT_CLOCK_H
+#define HOMING_TESTS_SUPPORT_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

@@ -4,8 +4,8 @@
  * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup: what libc and libraries allocate by
  * themselves is not touched, nor the test's own, as long as it counts only around the call.
  */
-#ifndef HOMING_FAIL_H
-#define HOMING_FAIL_H
+#ifndef HOMING_TESTS_SUPPORT_FAIL_H
+#define HOMING_TESTS_SUPPORT_FAIL_H
 
 #include <stdbool.h>
 

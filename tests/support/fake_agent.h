@@ -3,8 +3,8 @@
  * fake_agent.h - an agent without opinions, for tests and benchmarks of the shim: serves a view
  * that its caller fills in, and misbehaves on request.
  */
-#ifndef HOMING_FAKE_AGENT_H
-#define HOMING_FAKE_AGENT_H
+#ifndef HOMING_TESTS_SUPPORT_FAKE_AGENT_H
+#define HOMING_TESTS_SUPPORT_FAKE_AGENT_H
 
 #include "proto/view_write.h"
 #include "tests/support/clock.h"

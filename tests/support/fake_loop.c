@@ -53,8 +53,8 @@ struct loop_signal {
 
 struct loop *loop_new(void)
 {
-    struct loop *loop = calloc(1, sizeof *loop);
-    if (loop != NULL)
+    struct loop *loop = calloc(1, sizeof(*loop));
+    if (loop)
         loop->now_ms = FAKE_LOOP_START_MS;
     return loop;
 }
@@ -90,10 +90,10 @@ void loop_run(struct loop *loop)
 static struct loop_timer *fake_loop_next(const struct loop *loop)
 {
     struct loop_timer *best = NULL;
-    for (struct loop_timer *timer = loop->timers; timer != NULL; timer = timer->next) {
+    for (struct loop_timer *timer = loop->timers; timer; timer = timer->next) {
         if (!timer->set)
             continue;
-        if (best == NULL || timer->deadline_ms < best->deadline_ms ||
+        if (!best || timer->deadline_ms < best->deadline_ms ||
             (timer->deadline_ms == best->deadline_ms && timer->sequence < best->sequence))
             best = timer;
     }
@@ -103,7 +103,7 @@ static struct loop_timer *fake_loop_next(const struct loop *loop)
 uint64_t fake_loop_next_ms(const struct loop *loop)
 {
     const struct loop_timer *timer = fake_loop_next(loop);
-    if (timer == NULL)
+    if (!timer)
         return UINT64_MAX;
     return timer->deadline_ms > loop->now_ms ? timer->deadline_ms - loop->now_ms : 0;
 }
@@ -114,7 +114,7 @@ void fake_loop_advance(struct loop *loop, uint64_t ms)
     fake_loop_poll(loop);
     for (;;) {
         struct loop_timer *timer = fake_loop_next(loop);
-        if (timer == NULL || timer->deadline_ms > until_ms)
+        if (!timer || timer->deadline_ms > until_ms)
             break;
         if (timer->deadline_ms > loop->now_ms)
             loop->now_ms = timer->deadline_ms;
@@ -129,9 +129,8 @@ void fake_loop_advance(struct loop *loop, uint64_t ms)
 static struct loop_io *fake_loop_next_io(const struct loop *loop, uint64_t after, int *ret_events)
 {
     struct loop_io *best = NULL;
-    for (struct loop_io *io = loop->ios; io != NULL; io = io->next) {
-        if (io->events == 0 || io->sequence <= after ||
-            (best != NULL && io->sequence > best->sequence))
+    for (struct loop_io *io = loop->ios; io; io = io->next) {
+        if (io->events == 0 || io->sequence <= after || (best && io->sequence > best->sequence))
             continue;
         struct pollfd poll_fd = {.fd = io->fd};
         poll_fd.events = (short)((io->events & LOOP_READ ? POLLIN : 0) |
@@ -154,7 +153,7 @@ bool fake_loop_poll(struct loop *loop)
     bool any = false;
     int events;
     struct loop_io *io = fake_loop_next_io(loop, 0, &events);
-    while (io != NULL) {
+    while (io) {
         uint64_t sequence = io->sequence;
         io->fn(io->arg, events);
         any = true;
@@ -168,11 +167,11 @@ void fake_loop_ready(struct loop *loop, int fd, int events)
     uint64_t done = 0;
     for (;;) {
         struct loop_io *next = NULL;
-        for (struct loop_io *io = loop->ios; io != NULL; io = io->next)
+        for (struct loop_io *io = loop->ios; io; io = io->next)
             if (io->fd == fd && (io->events & events) != 0 && io->sequence > done &&
-                (next == NULL || io->sequence < next->sequence))
+                (!next || io->sequence < next->sequence))
                 next = io;
-        if (next == NULL)
+        if (!next)
             return;
         done = next->sequence;
         next->fn(next->arg, next->events & events);
@@ -184,11 +183,11 @@ void fake_loop_raise(struct loop *loop, int signo)
     uint64_t done = 0;
     for (;;) {
         struct loop_signal *next = NULL;
-        for (struct loop_signal *signal = loop->signals; signal != NULL; signal = signal->next)
+        for (struct loop_signal *signal = loop->signals; signal; signal = signal->next)
             if (signal->signo == signo && signal->sequence > done &&
-                (next == NULL || signal->sequence < next->sequence))
+                (!next || signal->sequence < next->sequence))
                 next = signal;
-        if (next == NULL)
+        if (!next)
             return;
         done = next->sequence;
         next->fn(next->arg, signo);
@@ -198,19 +197,19 @@ void fake_loop_raise(struct loop *loop, int signo)
 size_t fake_loop_watchers(const struct loop *loop)
 {
     size_t count = 0;
-    for (const struct loop_timer *timer = loop->timers; timer != NULL; timer = timer->next)
+    for (const struct loop_timer *timer = loop->timers; timer; timer = timer->next)
         count++;
-    for (const struct loop_io *io = loop->ios; io != NULL; io = io->next)
+    for (const struct loop_io *io = loop->ios; io; io = io->next)
         count++;
-    for (const struct loop_signal *signal = loop->signals; signal != NULL; signal = signal->next)
+    for (const struct loop_signal *signal = loop->signals; signal; signal = signal->next)
         count++;
     return count;
 }
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg)
 {
-    struct loop_timer *timer = malloc(sizeof *timer);
-    if (timer == NULL)
+    struct loop_timer *timer = malloc(sizeof(*timer));
+    if (!timer)
         return NULL;
     *timer = (struct loop_timer){.next = loop->timers, .loop = loop, .fn = fn, .arg = arg};
     loop->timers = timer;
@@ -231,7 +230,7 @@ void loop_timer_stop(struct loop_timer *timer)
 
 void loop_timer_free(struct loop_timer *timer)
 {
-    if (timer == NULL)
+    if (!timer)
         return;
     struct loop_timer **link = &timer->loop->timers;
     while (*link != timer)
@@ -242,8 +241,8 @@ void loop_timer_free(struct loop_timer *timer)
 
 struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn, void *arg)
 {
-    struct loop_io *io = malloc(sizeof *io);
-    if (io == NULL)
+    struct loop_io *io = malloc(sizeof(*io));
+    if (!io)
         return NULL;
     *io = (struct loop_io){.next = loop->ios, .loop = loop, .fn = fn, .arg = arg, .fd = fd};
     io->sequence = ++loop->sequence;
@@ -258,7 +257,7 @@ void loop_io_set(struct loop_io *io, int events)
 
 void loop_io_free(struct loop_io *io)
 {
-    if (io == NULL)
+    if (!io)
         return;
     struct loop_io **link = &io->loop->ios;
     while (*link != io)
@@ -269,8 +268,8 @@ void loop_io_free(struct loop_io *io)
 
 struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn *fn, void *arg)
 {
-    struct loop_signal *signal = malloc(sizeof *signal);
-    if (signal == NULL)
+    struct loop_signal *signal = malloc(sizeof(*signal));
+    if (!signal)
         return NULL;
     *signal = (struct loop_signal){.next = loop->signals, .loop = loop, .fn = fn, .arg = arg};
     signal->signo = signo;
@@ -281,7 +280,7 @@ struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn
 
 void loop_signal_free(struct loop_signal *signal)
 {
-    if (signal == NULL)
+    if (!signal)
         return;
     struct loop_signal **link = &signal->loop->signals;
     while (*link != signal)

@@ -6,8 +6,8 @@
  * millisecond fire in the order in which they were set. Descriptors are real, and looked at with
  * poll(2) before each step of the clock, so that real sockets work too.
  */
-#ifndef HOMING_FAKE_LOOP_H
-#define HOMING_FAKE_LOOP_H
+#ifndef HOMING_TESTS_SUPPORT_FAKE_LOOP_H
+#define HOMING_TESTS_SUPPORT_FAKE_LOOP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fake_severer.h - severer.h without a process: notes what is ordered, replies when it is told to.
- * One at a time, as agents.
+ * fake_severer.h - daemon/sever_client.h without a process: notes what is ordered, replies when it
+ * is told to. One at a time, as agents.
  */
-#ifndef HOMING_FAKE_SEVERER_H
-#define HOMING_FAKE_SEVERER_H
+#ifndef HOMING_TESTS_SUPPORT_FAKE_SEVERER_H
+#define HOMING_TESTS_SUPPORT_FAKE_SEVERER_H
 
 #include "agent/daemon/sever_client.h"
 

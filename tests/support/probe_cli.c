@@ -74,7 +74,7 @@ static void on_addresses(void *arg, uint32_t index)
     struct probe_member member;
     probe_member(cli->probes[0], index, &member);
     printf("%" PRIu64 " addresses %u %s", loop_now_ms(cli->loop), index,
-           member.connected != NULL ? member.connected->text : "-");
+           member.connected ? member.connected->text : "-");
     for (uint32_t i = 0; i < member.address_count; i++)
         printf(" %s", member.addresses[i].text);
     printf("\n");
@@ -111,7 +111,7 @@ static void on_input(void *arg, int events)
     char input[256];
     ssize_t n = read(STDIN_FILENO, input, sizeof(input) - 1);
     input[n > 0 ? n : 0] = '\0';
-    if (n <= 0 || strstr(input, "quit") != NULL)
+    if (n <= 0 || strstr(input, "quit"))
         loop_stop(cli->loop);
     char *save = NULL;
     for (char *line = strtok_r(input, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
@@ -121,7 +121,7 @@ static void on_input(void *arg, int events)
 static void add_member(struct cli *cli, char *text)
 {
     char *colon = strrchr(text, ':');
-    if (colon == NULL || cli->cluster.member_count == MEMBERS_MAX)
+    if (!colon || cli->cluster.member_count == MEMBERS_MAX)
         exit(2);
     *colon = '\0';
     cli->members[cli->cluster.member_count++] =

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
 
 #include "tests/support/fake_loop.h"
@@ -176,7 +175,7 @@ int rig_setup(void **state)
     forget();
     loop = loop_new();
     probe = probe_new(loop, NULL, &rig_cluster, &SINK);
-    return probe == NULL;
+    return !probe;
 }
 
 int rig_teardown(void **state)
@@ -203,7 +202,7 @@ void passes(uint32_t ms, uint32_t answering)
     for (uint32_t t = 0; t < ms; t++) {
         fake_loop_advance(loop, 1);
         for (uint32_t i = 0; i < MEMBERS; i++)
-            if (answering >> i & 1 && sessions[i] != NULL && sessions[i]->asked)
+            if (answering >> i & 1 && sessions[i] && sessions[i]->asked)
                 answers(i);
     }
 }
@@ -215,7 +214,7 @@ void passes_failing(uint64_t ms, uint32_t member, enum report_kind kind, enum en
         uint64_t left = end - loop_now_ms(loop);
         uint64_t next = fake_loop_next_ms(loop);
         fake_loop_advance(loop, next < left ? next : left);
-        if (sessions[member] != NULL)
+        if (sessions[member])
             fails(member, kind, hint);
     }
 }

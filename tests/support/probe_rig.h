@@ -5,8 +5,8 @@
  * A test makes the doubles act ("member 0 answers") and looks at what was opened, asked and
  * reported. Member m resolves to 10.0.m.x; its port is m + 1.
  */
-#ifndef HOMING_PROBE_RIG_H
-#define HOMING_PROBE_RIG_H
+#ifndef HOMING_TESTS_SUPPORT_PROBE_RIG_H
+#define HOMING_TESTS_SUPPORT_PROBE_RIG_H
 
 #include "agent/probe/probe.h"
 

@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "tests/support/serve_rig.h"
@@ -196,9 +195,9 @@ int rig_try_connect(const struct rig *rig, enum serve_socket socket_)
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig_path(rig, socket_));
     if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
-    int r = -errno;
+    int rv = -errno;
     close(fd);
-    return r;
+    return rv;
 }
 
 int rig_connect(const struct rig *rig, enum serve_socket socket)

@@ -8,8 +8,8 @@
  * survive); "later" [] → true, once "now" [] → true is asked by another client; "watch" [] → true;
  * "notify" [n] → true, after a notification with n bytes to all watchers.
  */
-#ifndef HOMING_SERVE_RIG_H
-#define HOMING_SERVE_RIG_H
+#ifndef HOMING_TESTS_SUPPORT_SERVE_RIG_H
+#define HOMING_TESTS_SUPPORT_SERVE_RIG_H
 
 #include "agent/serve/serve.h"
 

@@ -12,9 +12,9 @@
 
 int main(int argc, char **argv)
 {
-    int r = argc == 2 ? severer_start_child(argv[1], true) : -22;
+    int rv = argc == 2 ? severer_start_child(argv[1], true) : -22;
 
-    if (r == 0)
-        r = privilege_keep(0);
-    return -r;
+    if (rv == 0)
+        rv = privilege_keep(0);
+    return -rv;
 }

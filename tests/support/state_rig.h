@@ -3,8 +3,8 @@
  * state_rig.h - a cluster, a verdict about it, and a state directory of its own, for tests of
  * agent/publish/state. All of them fail the test on errors.
  */
-#ifndef HOMING_STATE_RIG_H
-#define HOMING_STATE_RIG_H
+#ifndef HOMING_TESTS_SUPPORT_STATE_RIG_H
+#define HOMING_TESTS_SUPPORT_STATE_RIG_H
 
 #include "agent/state/state.h"
 

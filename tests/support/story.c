@@ -35,7 +35,7 @@ static void story_note(uint32_t writer_before)
 
 void story_configure(uint32_t members)
 {
-    memset(&story, 0, sizeof story);
+    memset(&story, 0, sizeof(story));
     story.now_ms = 1000000;
     story.conf = (struct cluster_conf){
         .members = members,

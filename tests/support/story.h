@@ -7,8 +7,8 @@
  * run_for(500) lets every member that speaks answer each 50 ms; then look at story.c.verdict and
  * at what story saw since the last look.
  */
-#ifndef HOMING_TESTS_STORY_H
-#define HOMING_TESTS_STORY_H
+#ifndef HOMING_TESTS_SUPPORT_STORY_H
+#define HOMING_TESTS_SUPPORT_STORY_H
 
 #include "agent/decide/cluster.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgres.c - asks a PostgreSQL server over non-blocking libpq. The only file that includes
- * libpq-fe.h; what the answers mean is postgres_reports.c's.
+ * postgresql.c - asks a PostgreSQL server over non-blocking libpq. The only file that includes
+ * libpq-fe.h; what the answers mean is engines/postgresql_reports.c's.
  *
  * 1. libpq never resolves a name (hostaddr is always given), never reads the environment or a
  *    password file of its own, and never waits: not to connect, not to send, not to close.
@@ -118,7 +118,7 @@ static void session_notice(void *arg, const PGresult *result)
 {
     struct engine_session *s = arg;
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (severity == NULL || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
+    if (!severity || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
         return;
     snprintf(s->farewell, sizeof(s->farewell), "%s", PQresultErrorMessage(result));
 }
@@ -129,7 +129,7 @@ static struct watched session_watched(const struct engine_session *s)
 {
     const char *standby = PQparameterStatus(s->conn, "in_hot_standby");
     const char *read_only = PQparameterStatus(s->conn, "default_transaction_read_only");
-    if (standby == NULL || read_only == NULL)
+    if (!standby || !read_only)
         return (struct watched){0};
     return (struct watched){
         .in_hot_standby = standby[0] == 'o' ? standby[1] : '\0',
@@ -170,7 +170,7 @@ static void session_send_full(struct engine_session *s)
 static void session_answer(struct engine_session *s)
 {
     const char *note = s->note;
-    if (note == NULL && s->identity_denied)
+    if (!note && s->identity_denied)
         note = NOTE_NO_IDENTITY;
     s->asked = false;
     s->introduced = true;
@@ -232,8 +232,7 @@ static bool session_take(struct engine_session *s, const PGresult *result)
         return false;
     default:
         /* 42501: insufficient_privilege. The only thing we ask for that can be refused. */
-        if (sqlstate != NULL && strcmp(sqlstate, "42501") == 0 && !s->introduced &&
-            !s->identity_denied) {
+        if (sqlstate && strcmp(sqlstate, "42501") == 0 && !s->introduced && !s->identity_denied) {
             s->identity_denied = true;
             s->outcome = OUTCOME_NO_IDENTITY;
             return true;
@@ -247,7 +246,7 @@ static void session_collect(struct engine_session *s)
 {
     while (s->asked && PQisBusy(s->conn) == 0) {
         PGresult *result = PQgetResult(s->conn);
-        if (result == NULL) {
+        if (!result) {
             session_conclude(s);
             return;
         }
@@ -290,7 +289,7 @@ static bool session_wait(struct engine_session *s, int events, loop_io_fn *fn)
     const int bytes = RECEIVE_BYTES;
     setsockopt(PQsocket(s->conn), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     s->io = loop_io_new(s->loop, PQsocket(s->conn), fn, s);
-    if (s->io == NULL) {
+    if (!s->io) {
         session_fail_odd(s, "out of memory");
         return false;
     }
@@ -341,7 +340,7 @@ struct params {
 
 static void params_add(struct params *p, const char *keyword, const char *value)
 {
-    if (value == NULL || p->count == PARAMS_MAX)
+    if (!value || p->count == PARAMS_MAX)
         return;
     p->keywords[p->count] = keyword;
     p->values[p->count++] = value;
@@ -359,7 +358,7 @@ static void params_add_defaults(struct params *p)
 /* The configuration's own; `replication` would make a connection that answers no SELECT. */
 static void params_add_options(struct params *p, const PQconninfoOption *options)
 {
-    for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+    for (const PQconninfoOption *o = options; o->keyword; o++)
         if (strcmp(o->keyword, "replication") != 0)
             params_add(p, o->keyword, o->val);
 }
@@ -378,9 +377,9 @@ static void params_add_fixed(struct params *p, const char *host, const char *hos
 
 static bool options_verify_full(const PQconninfoOption *options)
 {
-    for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+    for (const PQconninfoOption *o = options; o->keyword; o++)
         if (strcmp(o->keyword, "sslmode") == 0)
-            return o->val != NULL && strcmp(o->val, "verify-full") == 0;
+            return o->val && strcmp(o->val, "verify-full") == 0;
     return false;
 }
 
@@ -389,7 +388,7 @@ static void environment_clear(void)
 {
     static bool done;
     char name[64];
-    for (char **e = environ; !done && e != NULL && *e != NULL;) {
+    for (char **e = environ; !done && e && *e;) {
         size_t length = strcspn(*e, "=");
         if (strncmp(*e, "PG", 2) == 0 && length < sizeof(name)) {
             snprintf(name, sizeof(name), "%.*s", (int)length, *e);
@@ -414,7 +413,7 @@ static bool session_start(struct engine_session *s, const PQconninfoOption *opti
     params_add_options(&params, options);
     params_add_fixed(&params, member->host, address->text, port, password);
     s->conn = PQconnectStartParams(params.keywords, params.values, 0);
-    if (s->conn == NULL)
+    if (!s->conn)
         return false;
     PQsetErrorVerbosity(s->conn, PQERRORS_VERBOSE); /* for the SQLSTATE */
     PQsetNoticeReceiver(s->conn, session_notice, s);
@@ -436,20 +435,20 @@ static bool session_begin(struct engine_session *s, const struct conf_cluster *c
     char *password = NULL;
     bool started = false;
     PQconninfoOption *options = PQconninfoParse(cluster->connection, &error);
-    if (options == NULL) {
-        session_early(s, "connection", error != NULL ? error : "out of memory");
+    if (!options) {
+        session_early(s, "connection", error ? error : "out of memory");
         PQfreemem(error);
         return false;
     }
     s->verify_full = options_verify_full(options);
-    int r = conf_password(cluster, &password);
-    if (r < 0)
+    int rv = conf_password(cluster, &password);
+    if (rv < 0)
         session_early(s, "password_file",
-                      r == -EACCES || r == -EPERM ? "not readable, or readable by others"
-                                                  : strerror(-r));
+                      rv == -EACCES || rv == -EPERM ? "not readable, or readable by others"
+                                                    : strerror(-rv));
     else
         started = session_start(s, options, member, address, password);
-    if (password != NULL)
+    if (password)
         explicit_bzero(password, strlen(password));
     free(password);
     PQconninfoFree(options);
@@ -458,7 +457,7 @@ static bool session_begin(struct engine_session *s, const struct conf_cluster *c
 
 static void postgres_close(struct engine_session *s)
 {
-    if (s == NULL)
+    if (!s)
         return;
     loop_io_free(s->io);
     loop_timer_free(s->later);
@@ -472,22 +471,22 @@ static struct engine_session *postgres_open(struct loop *loop, const struct conf
                                             const struct engine_sink *sink)
 {
     struct engine_session *s = calloc(1, sizeof(*s));
-    if (s == NULL)
+    if (!s)
         return NULL;
     environment_clear();
     s->loop = loop;
     s->sink = *sink;
     s->later = loop_timer_new(loop, session_fail_later, s);
-    if (s->later == NULL)
+    if (!s->later)
         goto fail;
     if (!session_begin(s, cluster, member, address)) {
-        if (s->conn == NULL && s->early.text[0] == '\0')
+        if (!s->conn && s->early.text[0] == '\0')
             goto fail;
         loop_timer_set(s->later, 0);
         return s;
     }
     s->io = loop_io_new(loop, PQsocket(s->conn), session_connecting, s);
-    if (s->io == NULL)
+    if (!s->io)
         goto fail;
     loop_io_set(s->io, LOOP_WRITE);
     return s;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgres_reports.c - PostgreSQL's answers as reports. Pure; called by postgres.c only.
+ * postgresql_reports.c - PostgreSQL's answers as reports. Pure; called by engines/postgresql.c
+ * only.
  */
 #include "config.h"
 
-#include "agent/probe/engines/postgresql_reports.h"
-
 #include <ctype.h>
 #include <string.h>
+
+#include "agent/probe/engines/postgresql_reports.h"
 
 /* Every function and operator is schema-qualified: a search_path of the role, or objects that
  * somebody made in `public`, must not change the answer.
@@ -46,7 +47,7 @@ static const char NOTE_ROLE[] = "default_transaction_read_only is on for homing'
 
 static bool parse_bool(const char *text, const char *no, const char *yes, bool *ret_value)
 {
-    if (text == NULL || (strcmp(text, no) != 0 && strcmp(text, yes) != 0))
+    if (!text || (strcmp(text, no) != 0 && strcmp(text, yes) != 0))
         return false;
     *ret_value = strcmp(text, yes) == 0;
     return true;
@@ -72,7 +73,7 @@ static bool parse_timeline(const char *file, uint64_t *ret_timeline)
 {
     char digits[9] = "";
     uint64_t timeline;
-    if (file == NULL || strlen(file) != 24 || strspn(file, "0123456789ABCDEF") != 24)
+    if (!file || strlen(file) != 24 || strspn(file, "0123456789ABCDEF") != 24)
         return false;
     memcpy(digits, file, 8);
     if (parse_hex(digits, 8, &timeline) != 8 || timeline == 0)
@@ -85,7 +86,7 @@ static bool parse_timeline(const char *file, uint64_t *ret_timeline)
 static bool parse_lsn(const char *text, uint64_t *ret_lsn)
 {
     uint64_t hi, lo;
-    if (text == NULL)
+    if (!text)
         return false;
     size_t n = parse_hex(text, 8, &hi);
     if (n == 0 || text[n] != '/')
@@ -115,7 +116,7 @@ static size_t parse_digits(const char *text, uint64_t *ret_value)
 static bool parse_seconds(const char *text, uint64_t *ret_us)
 {
     uint64_t seconds, us = 0;
-    size_t n = text == NULL ? 0 : parse_digits(text, &seconds);
+    size_t n = !text ? 0 : parse_digits(text, &seconds);
     if (n == 0 || n > 12)
         return false;
     if (text[n] == '.') {
@@ -136,7 +137,7 @@ static bool parse_seconds(const char *text, uint64_t *ret_us)
 static bool parse_identifier(const char *text, uint64_t *ret_identifier)
 {
     uint64_t value;
-    if (text == NULL)
+    if (!text)
         return false;
     bool negative = text[0] == '-';
     size_t n = parse_digits(text + negative, &value);
@@ -166,10 +167,10 @@ static bool report_primary(const char *const *columns, struct report *report, co
         !parse_bool(columns[POSTGRES_READ_ONLY], "off", "on", &read_only))
         return false;
     report->branch = 0;
-    if (columns[POSTGRES_BRANCH] != NULL && !parse_lsn(columns[POSTGRES_BRANCH], &report->branch))
+    if (columns[POSTGRES_BRANCH] && !parse_lsn(columns[POSTGRES_BRANCH], &report->branch))
         return false;
     const char *source = columns[POSTGRES_READ_ONLY_SOURCE];
-    bool server = read_only && source != NULL && source_is_server(source);
+    bool server = read_only && source && source_is_server(source);
     report->role = server ? ROLE_READER : ROLE_WRITER;
     if (read_only)
         *ret_note = server ? NOTE_SERVER : NOTE_ROLE;
@@ -183,7 +184,7 @@ static bool report_standby(const char *const *columns, struct report *report)
     report->term.lo = 0;
     report->position = 0;
     report->branch = 0;
-    return columns[POSTGRES_LSN] == NULL || parse_lsn(columns[POSTGRES_LSN], &report->position);
+    return !columns[POSTGRES_LSN] || parse_lsn(columns[POSTGRES_LSN], &report->position);
 }
 
 bool postgres_report_row(const char *const *columns, int count, struct report *ret_report,
@@ -257,7 +258,7 @@ static const char *skip_address(const char *message)
     static const char BEFORE[] = "connection to server ";
     static const char AFTER[] = " failed: ";
     const char *at = strncmp(message, BEFORE, strlen(BEFORE)) == 0 ? strstr(message, AFTER) : NULL;
-    return at == NULL ? message : at + strlen(AFTER);
+    return !at ? message : at + strlen(AFTER);
 }
 
 /* `FATAL:  28P01: words`: behind the SQLSTATE, which is copied; or where it was. The severity is
@@ -266,7 +267,7 @@ static const char *skip_sqlstate(const char *text, char *ret_sqlstate)
 {
     const char *at = strstr(text, ":  ");
     const char *end = strchr(text, '\n');
-    if (at == NULL || (end != NULL && at > end))
+    if (!at || (end && at > end))
         return text;
     at += 3;
     if (strspn(at, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 || at[5] != ':' || at[6] != ' ')

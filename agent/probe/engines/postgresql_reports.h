@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgres_reports.h - what a PostgreSQL server answered, as a report. Pure: strings in, report
+ * postgresql_reports.h - what a PostgreSQL server answered, as a report. Pure: strings in, report
  * out.
  *
- * One pass: postgres.c asks POSTGRES_QUESTION_FIRST once per connection, later POSTGRES_QUESTION,
- * and hands over the texts of the row's columns as they came; on failure it hands over libpq's
- * message and learns what kind of failure that is. Every byte comes from outside: whatever is not
- * exactly what such a server answers is odd, never guessed at.
+ * One pass: engines/postgresql.c asks POSTGRES_QUESTION_FIRST once per connection, later
+ * POSTGRES_QUESTION, and hands over the texts of the row's columns as they came; on failure it
+ * hands over libpq's message and learns what kind of failure that is. Every byte comes from
+ * outside: whatever is not exactly what such a server answers is odd, never guessed at.
  */
-#ifndef HOMING_POSTGRES_REPORTS_H
-#define HOMING_POSTGRES_REPORTS_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

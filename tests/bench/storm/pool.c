@@ -146,11 +146,11 @@ static void evict(PGconn *conn)
 
 static bool take(const struct timespec *deadline, struct idle *ret_idle)
 {
-    int r = 0;
+    int rv = 0;
 
     pthread_mutex_lock(&lock);
-    while (idle_count == 0 && r == 0)
-        r = pthread_cond_timedwait(&returned, &lock, deadline);
+    while (idle_count == 0 && rv == 0)
+        rv = pthread_cond_timedwait(&returned, &lock, deadline);
     bool taken = idle_count > 0;
     if (taken)
         *ret_idle = idle[--idle_count];

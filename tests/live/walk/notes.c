@@ -2,8 +2,6 @@
  *
  * notes.c - see notes.h. Part of the walkers: a program of strangers, built for each libc.
  */
-#include "tests/live/walk/notes.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -13,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/live/walk/notes.h"
 
 #define WRITER_NAMES ((1u << WALK_NAME_READER) - 1)
 

@@ -7,8 +7,8 @@
  * One pass: notes_before() and notes_after() enclose a connect(); notes_check() looks at the
  * connection whenever the walker feels like it.
  */
-#ifndef HOMING_WALK_NOTES_H
-#define HOMING_WALK_NOTES_H
+#ifndef HOMING_TESTS_LIVE_WALK_NOTES_H
+#define HOMING_TESTS_LIVE_WALK_NOTES_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

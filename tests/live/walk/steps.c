@@ -2,8 +2,6 @@
  *
  * steps.c - see steps.h. Part of the walkers: a program of strangers, built for each libc.
  */
-#include "tests/live/walk/steps.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -12,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/live/walk/steps.h"
 
 enum {
     KEEP_MIN_MS = 500,

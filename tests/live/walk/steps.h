@@ -3,8 +3,8 @@
  * steps.h - the steps of a walker within one process: what programs do with names, connections and
  * descriptor numbers. Each is random, by the walker's dice.
  */
-#ifndef HOMING_WALK_STEPS_H
-#define HOMING_WALK_STEPS_H
+#ifndef HOMING_TESTS_LIVE_WALK_STEPS_H
+#define HOMING_TESTS_LIVE_WALK_STEPS_H
 
 #include "tests/live/walk/notes.h"
 

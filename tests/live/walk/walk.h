@@ -10,8 +10,8 @@
  * 2. A record's state is DONE when the order's last sweep is over, CANCELLED when homing-sever has
  *    said that it will abort no more for it.
  */
-#ifndef HOMING_WALK_H
-#define HOMING_WALK_H
+#ifndef HOMING_TESTS_LIVE_WALK_WALK_H
+#define HOMING_TESTS_LIVE_WALK_WALK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -5,8 +5,6 @@
  * connections. usage: walker FILE NUMBER THREADS; it ends when all steps are taken and the last
  * order is over. Exit code 0 says only that it got there: the counts are in FILE.
  */
-#include "tests/live/walk/steps.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,6 +19,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/live/walk/steps.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,9 +27,9 @@ static time_t clock_ahead;
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
-    int r = __real_clock_gettime(clock, ret_now);
+    int rv = __real_clock_gettime(clock, ret_now);
     ret_now->tv_sec += clock_ahead;
-    return r;
+    return rv;
 }
 
 static int capture[2];
@@ -62,7 +61,7 @@ static int tear_down(void **state)
 
 static const char *drain(void)
 {
-    ssize_t len = read(capture[0], output, sizeof output - 1);
+    ssize_t len = read(capture[0], output, sizeof(output) - 1);
     output[len > 0 ? len : 0] = '\0';
     return output;
 }
@@ -70,7 +69,7 @@ static const char *drain(void)
 static size_t count_of(const char *text, const char *part)
 {
     size_t count = 0;
-    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part))
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
         count++;
     return count;
 }
@@ -126,9 +125,9 @@ static void hostile_bytes_are_escaped(void **state)
         {"good \u00e9\u20ac\U0001f600", "good \u00e9\u20ac\U0001f600"},
     };
     log_init(true, LOG_INFO);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char expected[128];
-        snprintf(expected, sizeof expected, "\",\"f\":\"%s\"}\n", cases[i][1]);
+        snprintf(expected, sizeof(expected), "\",\"f\":\"%s\"}\n", cases[i][1]);
         CAPTURE(log_event(LOG_INFO, "test_bytes", "m", LOG_STR("f", cases[i][0])));
         assert_non_null(strstr(drain(), expected));
     }
@@ -138,7 +137,7 @@ static void a_long_line_is_cut_but_stays_one_whole_object(void **state)
 {
     (void)state;
     static char bytes[10000];
-    memset(bytes, '\x01', sizeof bytes - 1); /* six bytes each when escaped */
+    memset(bytes, '\x01', sizeof(bytes) - 1); /* six bytes each when escaped */
     log_init(true, LOG_INFO);
     CAPTURE(log_event(LOG_INFO, "test_long", bytes, LOG_STR("a", bytes), LOG_STR("b", "lost")));
     const char *line = drain();
@@ -176,12 +175,12 @@ static void a_full_pipe_loses_lines_but_never_halves_and_never_blocks(void **sta
 {
     (void)state;
     static char bytes[1501];
-    memset(bytes, 'x', sizeof bytes - 1);
+    memset(bytes, 'x', sizeof(bytes) - 1);
     log_init(true, LOG_INFO);
     errno = 4711;
     for (int i = 0; i < 100; i++) {
         char event[16];
-        snprintf(event, sizeof event, "full_%d", i);
+        snprintf(event, sizeof(event), "full_%d", i);
         CAPTURE(log_event(LOG_INFO, event, bytes));
     }
     assert_int_equal(errno, 4711);

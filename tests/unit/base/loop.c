@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,7 +34,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
+    struct fixture *f = calloc(1, sizeof(*f));
     f->loop = loop_new();
     assert_non_null(f->loop);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f->pair), 0);
@@ -218,11 +217,11 @@ static bool live_with_failure_of(int n)
     struct fixture f = {0};
     fail_allocation(n);
     f.loop = loop_new();
-    if (f.loop != NULL) {
+    if (f.loop) {
         f.timer[0] = loop_timer_new(f.loop, stop_loop, &f);
         f.io = loop_io_new(f.loop, STDIN_FILENO, read_and_pause, &f);
         f.signal = loop_signal_new(f.loop, SIGUSR1, stop_at_signal, &f);
-        if (f.timer[0] != NULL) {
+        if (f.timer[0]) {
             loop_timer_set(f.timer[0], 0);
             loop_run(f.loop);
             assert_int_equal(f.calls, 1);

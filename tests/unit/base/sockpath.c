@@ -19,7 +19,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "tests/support/serve_rig.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf_bad.c - runs the cases of conf_bad.txt: bad configurations and the exact lines that they are
+ * bad.c - runs the cases of bad.txt: bad configurations and the exact lines that they are
  * answered with. Only what no text file can hold stands here.
  */
 #include "config.h"
@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +27,7 @@ static char folder[] = "/tmp/homing-conf-XXXXXX";
 static int enter_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) == NULL || chdir(folder) != 0;
+    return !mkdtemp(folder) || chdir(folder) != 0;
 }
 
 static int leave_folder(void **state)
@@ -55,7 +54,7 @@ static char *load(const char *yaml, size_t len, int *ret_r)
         conf_free(conf);
     else
         assert_ptr_equal(conf, untouched);
-    for (char *name = answer; (name = strstr(name, "t.yaml:")) != NULL;)
+    for (char *name = answer; (name = strstr(name, "t.yaml:"));)
         memmove(name, name + 7, strlen(name + 7) + 1);
     return answer;
 }
@@ -71,24 +70,24 @@ static int expected_result(const char *answer)
 
 static void check(const char *yaml, size_t len, const char *expected)
 {
-    int r;
-    char *answer = load(yaml, len, &r);
+    int rv;
+    char *answer = load(yaml, len, &rv);
     assert_string_equal(answer, expected);
-    assert_int_equal(r, expected_result(expected));
+    assert_int_equal(rv, expected_result(expected));
     free(answer);
 }
 
-/* *state: the pairs below one sentence of conf_bad.txt. */
+/* *state: the pairs below one sentence of bad.txt. */
 static void each_is_answered_as_written(void **state)
 {
     char *pair = *state;
-    while (pair != NULL) {
+    while (pair) {
         char *next = strstr(pair, "====\n");
         char *answer = strncmp(pair, "----\n", 5) == 0 ? pair : strstr(pair, "\n----\n") + 1;
-        if (next != NULL)
+        if (next)
             *next = '\0';
         check(pair, (size_t)(answer - pair), answer + 5);
-        pair = next != NULL ? next + 5 : NULL;
+        pair = next ? next + 5 : NULL;
     }
 }
 
@@ -125,11 +124,11 @@ static void more_errors_than_fit_are_counted(void **state)
 {
     (void)state;
     char yaml[4096] = "";
-    int r;
+    int rv;
     for (int i = 0; i < 60; i++)
-        snprintf(yaml + strlen(yaml), sizeof yaml - strlen(yaml), "unknown%d: x\n", i);
-    char *answer = load(yaml, strlen(yaml), &r);
-    assert_int_equal(r, -EINVAL);
+        snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml), "unknown%d: x\n", i);
+    char *answer = load(yaml, strlen(yaml), &rv);
+    assert_int_equal(rv, -EINVAL);
     assert_non_null(strstr(answer, "\n50:1: unknown key 'unknown49'; "));
     assert_non_null(strstr(answer, "\n 10 more errors; correct these first\n"));
     free(answer);
@@ -141,9 +140,9 @@ static char *read_cases(void)
     static char *text; /* static: gcc 12 takes it for dangling otherwise */
     size_t size = 0;
     const char *top = getenv("HOMING_SRCDIR");
-    snprintf(path, sizeof path, "%s/tests/unit/conf_bad.txt", top != NULL ? top : ".");
+    snprintf(path, sizeof(path), "%s/tests/unit/conf/bad.txt", top ? top : ".");
     FILE *file = fopen(path, "r");
-    if (file == NULL || getdelim(&text, &size, '\0', file) < 0) {
+    if (!file || getdelim(&text, &size, '\0', file) < 0) {
         perror(path);
         exit(1);
     }
@@ -160,12 +159,12 @@ int main(void)
     };
     size_t count = 3;
     char *text = read_cases();
-    for (char *at = strstr(text, "\n==== "); at != NULL && count < TESTS_MAX;) {
+    for (char *at = strstr(text, "\n==== "); at && count < TESTS_MAX;) {
         char *name = at + 6;
         at = strstr(name, "\n==== ");
         char *end = strchr(name, '\n');
         *end = '\0';
-        if (at != NULL)
+        if (at)
             at[1] = '\0';
         tests[count++] = (struct CMUnitTest){
             .name = name, .test_func = each_is_answered_as_written, .initial_state = end + 1};

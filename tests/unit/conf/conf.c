@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conf.c - tests of agent/base/conf*.c: good configurations, the dump, password files, and running
- * out of memory. Bad configurations are in conf_bad.txt.
+ * out of memory. Bad configurations are in bad.txt.
  */
 #include "config.h"
 
@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -73,7 +72,7 @@ static void put(const char *name, const char *text, mode_t mode)
 static int enter_folder(void **state)
 {
     (void)state;
-    if (mkdtemp(folder) == NULL || chdir(folder) != 0)
+    if (!mkdtemp(folder) || chdir(folder) != 0)
         return -1;
     put("orders.pw", "p\xc3\xa4ss\n", 0640);
     return 0;
@@ -101,10 +100,10 @@ static char *load(const char *file, struct conf **ret_conf, int *ret_r)
 static struct conf *load_good(const char *yaml)
 {
     struct conf *conf = NULL;
-    int r;
+    int rv;
     put("t.yaml", yaml, 0600);
-    char *answer = load("t.yaml", &conf, &r);
-    if (r != 0)
+    char *answer = load("t.yaml", &conf, &rv);
+    if (rv != 0)
         fail_msg("%s", answer);
     free(answer);
     return conf;
@@ -256,9 +255,9 @@ static void a_dump_of_defaults_loads_without_a_warning(void **state)
     conf_free(conf);
     put("t.yaml", text, 0600);
     free(text);
-    int r;
-    char *answer = load("t.yaml", &conf, &r);
-    assert_int_equal(r, 0);
+    int rv;
+    char *answer = load("t.yaml", &conf, &rv);
+    assert_int_equal(rv, 0);
     assert_string_equal(answer, "");
     free(answer);
     conf_free(conf);
@@ -270,13 +269,13 @@ static void a_password_file_is_found_beside_the_configuration_and_read_at_use(vo
     char *password = NULL;
     char path[64];
     put("t.yaml", full, 0600);
-    snprintf(path, sizeof path, "%s/t.yaml", folder);
+    snprintf(path, sizeof(path), "%s/t.yaml", folder);
     assert_int_equal(chdir("/"), 0);
     struct conf *conf = NULL;
-    int r;
-    char *answer = load(path, &conf, &r);
+    int rv;
+    char *answer = load(path, &conf, &rv);
     assert_int_equal(chdir(folder), 0);
-    assert_int_equal(r, 0);
+    assert_int_equal(rv, 0);
     assert_int_equal(conf_password(&conf->clusters[0], &password), 0);
     assert_string_equal(password, "p\xc3\xa4ss");
     free(password);
@@ -304,17 +303,17 @@ static void a_bad_password_file_is_an_error_at_its_key(void **state)
         {"\n", 0600, "is empty; write the password into it"},
         {"p\nq\n", 0600, "holds more than one line; write only the password into it"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct conf *conf = NULL;
         char expected[200];
-        int r;
+        int rv;
         put("orders.pw", cases[i].text, cases[i].mode);
         put("t.yaml", "clusters:\n" CLUSTER("a", "w", "    password_file: orders.pw\n"), 0600);
-        char *answer = load("t.yaml", &conf, &r);
-        snprintf(expected, sizeof expected, "t.yaml:6:20: password_file orders.pw %s\n",
+        char *answer = load("t.yaml", &conf, &rv);
+        snprintf(expected, sizeof(expected), "t.yaml:6:20: password_file orders.pw %s\n",
                  cases[i].answer);
         assert_string_equal(answer, expected);
-        assert_int_equal(r, -EINVAL);
+        assert_int_equal(rv, -EINVAL);
         assert_null(conf);
         free(answer);
     }
@@ -340,12 +339,12 @@ static void the_installed_example_loads_and_changes_nothing(void **state)
     (void)state;
     char path[4096];
     struct conf *conf = NULL;
-    int r;
+    int rv;
     const char *top = getenv("HOMING_SRCDIR");
-    snprintf(path, sizeof path, "%s/packaging/homing.yaml", top != NULL ? top : ".");
-    char *answer = load(path, &conf, &r);
+    snprintf(path, sizeof(path), "%s/packaging/homing.yaml", top ? top : ".");
+    char *answer = load(path, &conf, &rv);
     assert_string_equal(answer, "");
-    assert_int_equal(r, 0);
+    assert_int_equal(rv, 0);
     assert_int_equal(conf->cluster_count, 1);
     for (uint32_t i = 0; i < conf->clusters[0].endpoint_count; i++)
         assert_int_equal(conf->clusters[0].endpoints[i].mode, CONF_MODE_OBSERVE);
@@ -373,10 +372,10 @@ static bool load_with_failure_of(int n)
     size_t size;
     FILE *out = open_memstream(&answer, &size);
     fail_allocation(n);
-    int r = conf_load("t.yaml", out, &conf);
+    int rv = conf_load("t.yaml", out, &conf);
     bool happened = fail_happened();
     fclose(out);
-    assert_int_equal(r, happened ? -ENOMEM : 0);
+    assert_int_equal(rv, happened ? -ENOMEM : 0);
     if (happened) {
         assert_null(conf);
         assert_non_null(strstr(answer, "out of memory"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ctl_show.c - homingctl's text, from the agent's answers: also from answers that lack everything.
+ * show.c - homingctl's text, from the agent's answers: also from answers that lack everything.
  */
 #include "config.h"
 
@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <cmocka.h>
 
 #include "agent/ctl/show.h"
@@ -192,7 +191,7 @@ static const struct msg_value *resolve_of(const char *state, bool stale, const c
     msg_put_key_str(&writer, "state", state);
     msg_put_key_bool(&writer, "stale", stale);
     msg_put_str(&writer, "addresses");
-    msg_put_array(&writer, address != NULL);
+    msg_put_array(&writer, !!address);
     if (address)
         msg_put_str(&writer, address);
     return result();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ctl_text.c - how homingctl spells ages, sizes, and words that came from elsewhere.
+ * text.c - how homingctl spells ages, sizes, and words that came from elsewhere.
  */
 #include "config.h"
 
@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
 #include <cmocka.h>
 
 #include "agent/ctl/text.h"

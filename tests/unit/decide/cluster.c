@@ -95,7 +95,7 @@ static void a_report_about_nobody_changes_nothing(void **state)
     reports(3, REPORT_BROKEN);
     reports(UINT32_MAX, REPORT_BROKEN);
     reports(A, REPORT_KIND_COUNT);
-    assert_memory_equal(&before, &story.c.topo, sizeof before);
+    assert_memory_equal(&before, &story.c.topo, sizeof(before));
     assert_int_equal(story.published, 0);
 }
 
@@ -182,7 +182,7 @@ static void a_refused_word_changes_nothing_but_keeps_pace_and_wake(void **state)
     uint64_t wake_ms = story.last.wake_ms;
     struct cluster before = story.c;
     assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
-    assert_memory_equal(&before, &story.c, sizeof before);
+    assert_memory_equal(&before, &story.c, sizeof(before));
     assert_int_equal(story.last.wake_ms, wake_ms);
     assert_int_equal(story.last.pace, PACE_STEADY);
     assert_false(story.last.publish || story.last.persist || story.last.confirmed);

@@ -280,7 +280,7 @@ static void a_reload_that_changes_nothing_changes_nothing(void **state)
     (void)state;
     struct verdict before = *verdict;
     reload(3, (uint32_t[]){A, B, C});
-    assert_memory_equal(&before, verdict, sizeof before);
+    assert_memory_equal(&before, verdict, sizeof(before));
 }
 
 static void a_reload_renumbers_members(void **state)
@@ -464,7 +464,7 @@ static void a_verdict_that_knows_nothing_names_nobody(void **state)
     struct verdict v;
 
     (void)state;
-    memset(&v, 0xff, sizeof v);
+    memset(&v, 0xff, sizeof(v));
     verdict_init(&v);
     assert_int_equal(v.writer, MEMBER_NONE);
     assert_int_equal(v.rival, MEMBER_NONE);

@@ -54,7 +54,7 @@ static const struct {
     {refusal_name_of, REFUSAL_COUNT},
     {rank_name_of, RANK_COUNT},
 };
-#define WORDS (sizeof words / sizeof words[0])
+#define WORDS (sizeof(words) / sizeof(words[0]))
 
 static void every_word_has_a_name_of_its_own(void **state)
 {

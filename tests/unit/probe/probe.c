@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-
 #include <cmocka.h>
 
 #include "agent/probe/backoff.h"
@@ -151,7 +150,7 @@ static void a_session_that_breaks_over_and_over_is_not_opened_in_a_busy_loop(voi
     resolves(0, "1");
     for (uint32_t t = 0; t < 1000; t++) {
         fake_loop_advance(loop, 1);
-        if (sessions[0] == NULL)
+        if (!sessions[0])
             continue;
         becomes_ready(0);
         answers(0);
@@ -197,7 +196,7 @@ static void a_silent_address_is_given_up_at_timeout_while_there_are_others(void 
             assert_int_equal(sessions[0]->address.bytes[3], address);
             fake_loop_advance(loop,
                               patience * TIMEOUT - (patience == 1 && address == 1 ? FAST : 0));
-            assert_true(sessions[0] == NULL || sessions[0]->address.bytes[3] != address);
+            assert_true(!sessions[0] || sessions[0]->address.bytes[3] != address);
         }
     }
 }
@@ -364,7 +363,7 @@ static void a_session_that_keeps_breaking_is_backed_off_from_in_the_end(void **s
         if (t == 200000)
             forget();
         fake_loop_advance(loop, 1);
-        if (sessions[0] == NULL)
+        if (!sessions[0])
             continue;
         becomes_ready(0);
         answers(0);

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
 #include <cmocka.h>
 
 #include "agent/probe/probe.h"
@@ -41,7 +40,7 @@ static bool fails_now(void)
 
 static void *counted(void *block)
 {
-    live += block != NULL;
+    live += !!block;
     return block;
 }
 
@@ -62,7 +61,7 @@ char *__wrap_strdup(const char *text)
 
 void __wrap_free(void *block)
 {
-    live -= block != NULL;
+    live -= !!block;
     __real_free(block);
 }
 
@@ -101,15 +100,15 @@ static bool lives(struct loop *loop, long n)
     heard = 0;
     left = n;
     struct resolver *resolver = resolver_new_from(loop, "/dev/null", "/dev/null", 53);
-    if (resolver != NULL)
+    if (resolver)
         probe = probe_new(loop, resolver, &CLUSTER, &sink);
-    for (int i = 0; probe != NULL && i < 40; i++) {
+    for (int i = 0; probe && i < 40; i++) {
         fake_loop_advance(loop, 50);
         fake_loop_poll(loop);
     }
     bool failed = left < 0;
     left = -1;
-    if (probe != NULL)
+    if (probe)
         assert_true(heard > 0); /* the others go on, and it comes round again */
     probe_free(probe);
     resolver_free(resolver);

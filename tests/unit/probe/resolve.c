@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "agent/probe/resolve.h"
@@ -38,7 +37,7 @@ static uint16_t server_port;
 static size_t put_records(uint8_t *at, const char *const *texts, size_t count, uint8_t type)
 {
     size_t size = type == 1 ? 4 : 16, used = 0;
-    for (size_t i = 0; i < count && texts[i] != NULL; i++) {
+    for (size_t i = 0; i < count && texts[i]; i++) {
         const uint8_t head[] = {0xc0, 12, 0, type, 0, 1};
         uint32_t ttl = htonl(zone.ttl);
         memcpy(at + used, head, 6);
@@ -95,7 +94,7 @@ static void heard(void *arg, const struct resolve_address *addresses, uint32_t c
 {
     (void)arg;
     calls++;
-    snprintf(said, sizeof(said), "%s", error == NULL ? "" : error);
+    snprintf(said, sizeof(said), "%s", !error ? "" : error);
     for (uint32_t i = 0; i < count; i++) {
         char text[48];
         inet_ntop(addresses[i].family == 4 ? AF_INET : AF_INET6, addresses[i].bytes, text,
@@ -128,7 +127,7 @@ static int setup(void **state)
     socklen_t length = sizeof(at);
     (void)state;
     strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-    if (mkdtemp(dir) == NULL)
+    if (!mkdtemp(dir))
         return 1;
     snprintf(resolv_conf, sizeof(resolv_conf), "%s/resolv.conf", dir);
     snprintf(hosts, sizeof(hosts), "%s/hosts", dir);
@@ -144,7 +143,7 @@ static int setup(void **state)
     forget();
     loop = loop_new();
     resolver = resolver_new_from(loop, resolv_conf, hosts, server_port);
-    return resolver == NULL;
+    return !resolver;
 }
 
 static int teardown(void **state)

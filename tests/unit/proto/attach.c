@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <string.h>
 
 #include "proto/attach.h"

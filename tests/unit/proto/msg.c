@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

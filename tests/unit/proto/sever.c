@@ -8,9 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <cmocka.h>
-
 #include <string.h>
 #include <sys/socket.h>
 
@@ -178,7 +176,7 @@ static void addresses_are_numeric_and_mapped_ones_are_IPv4(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(sever_address_parse(rows[i].text, 1, &a), rows[i].back != NULL);
+        assert_int_equal(sever_address_parse(rows[i].text, 1, &a), !!rows[i].back);
         if (!rows[i].back)
             continue;
         sever_address_print(&a, text, sizeof(text));

@@ -3,8 +3,8 @@
  * view_pattern.h - answers and addresses in which every field follows from one number, so that a
  * reader can tell a whole copy from one made of two. For the tests of proto/view_*.c.
  */
-#ifndef TESTS_VIEW_PATTERN_H
-#define TESTS_VIEW_PATTERN_H
+#ifndef HOMING_TESTS_UNIT_PROTO_VIEW_PATTERN_H
+#define HOMING_TESTS_UNIT_PROTO_VIEW_PATTERN_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <errno.h>
 #include <stdatomic.h>
 

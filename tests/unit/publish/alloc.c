@@ -14,11 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
-#include "agent/state/state.h"
 #include "agent/publish/view.h"
+#include "agent/state/state.h"
 #include "tests/support/serve_rig.h"
 #include "tests/support/state_rig.h"
 
@@ -89,17 +88,17 @@ static void save_and_load(void *arg)
     struct state_cluster saved = rig_saved(), got = {0};
     struct state *state = NULL;
     char error[256];
-    int r = state_open(arg, error, sizeof(error), &state);
+    int rv = state_open(arg, error, sizeof(error), &state);
 
-    assert_int_equal(r, r ? -ENOMEM : 0);
-    if (r)
+    assert_int_equal(rv, rv ? -ENOMEM : 0);
+    if (rv)
         return;
-    r = state_save(state, &rig_cluster, &saved);
-    assert_int_equal(r, r ? -ENOMEM : 0);
-    if (r == 0)
-        r = state_load(state, &rig_cluster, &got);
-    assert_int_equal(r, r ? -ENOMEM : 0);
-    if (r == 0)
+    rv = state_save(state, &rig_cluster, &saved);
+    assert_int_equal(rv, rv ? -ENOMEM : 0);
+    if (rv == 0)
+        rv = state_load(state, &rig_cluster, &got);
+    assert_int_equal(rv, rv ? -ENOMEM : 0);
+    if (rv == 0)
         rig_assert_same(&got, &saved);
     free(got.endpoints);
     state_close(state);
@@ -122,13 +121,13 @@ static void open_and_close(void *arg)
     struct rig *rig = arg;
     struct serve *serve = NULL;
     int fds = rig_count_fds();
-    int r = rig_open(rig, false, &serve);
+    int rv = rig_open(rig, false, &serve);
 
-    if (r == 0)
+    if (rv == 0)
         serve_close(serve);
     else
         assert_int_not_equal(strlen(rig->error), 0);
-    assert_int_equal(r, r ? -ENOMEM : 0);
+    assert_int_equal(rv, rv ? -ENOMEM : 0);
     assert_int_equal(rig_count_fds(), fds);
 }
 

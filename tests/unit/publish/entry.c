@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * answer.c - from verdicts and addresses to what the view says.
+ * entry.c - from verdicts and addresses to what the view says.
  */
 #include "config.h"
 
@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
 #include <cmocka.h>
 
 #include "agent/publish/entry.h"

@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "tests/support/serve_rig.h"

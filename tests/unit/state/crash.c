@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "tests/support/state_rig.h"
@@ -380,14 +379,14 @@ static int save(struct state *state, uint64_t term)
     struct state_cluster saved = state_of(term);
 
     saved.verdict.position = roll(1000000);
-    int r = state_save(state, &rig_cluster, &saved);
-    if (r == -ESTALE) {
+    int rv = state_save(state, &rig_cluster, &saved);
+    if (rv == -ESTALE) {
         load(state);
-        r = state_save(state, &rig_cluster, &saved);
+        rv = state_save(state, &rig_cluster, &saved);
     }
-    if (r == 0)
+    if (rv == 0)
         expect(term, true);
-    return r;
+    return rv;
 }
 
 static void reopen(struct state **state)
@@ -407,9 +406,9 @@ static void step(struct state *onlooker, struct state **state)
         expect(++disk.term, false);
     disk.fails_in = roll(3) ? 0 : 1 + (int)roll(8);
     disk.dies = roll(2);
-    int r = save(*state, refresh ? live : disk.term);
+    int rv = save(*state, refresh ? live : disk.term);
     bool died = disk.dead;
-    assert_true(r == 0 || disk.fails_in == 0 || died);
+    assert_true(rv == 0 || disk.fails_in == 0 || died);
     disk.dead = false;
     disk.fails_in = 0;
     if (died && roll(2))

@@ -22,7 +22,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
 #include <cmocka.h>
 
 #include "tests/support/state_rig.h"
@@ -396,9 +395,9 @@ static int on_a_tiny_disk(const struct fixture *f)
     if (state_open(f->dir, error, sizeof(error), &s) || state_save(s, &rig_cluster, &saved))
         return 1;
     fill(f);
-    int r = on_a_full_disk(s);
-    if (r || fixture_has(f, "orders.state.1.new"))
-        return r ? r : 4;
+    int rv = on_a_full_disk(s);
+    if (rv || fixture_has(f, "orders.state.1.new"))
+        return rv ? rv : 4;
     unlink(fixture_path(f, "filler"));
     saved.verdict.term.lo += 2;
     if (state_save(s, &rig_cluster, &saved))

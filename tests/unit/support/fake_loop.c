@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +26,7 @@ static int set_up(void **state)
     (void)state;
     trace[0] = '\0';
     loop = loop_new();
-    return loop == NULL;
+    return !loop;
 }
 
 static int tear_down(void **state)
