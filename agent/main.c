@@ -239,7 +239,7 @@ static bool give_up_privileges(const char *run_dir, bool json)
 {
     int rv;
 
-    (void)severer_start_child(run_dir, json);
+    (void)sever_client_start_child(run_dir, json);
     rv = privilege_keep(0);
     if (rv < 0)
         log_event(LOG_ERROR, "start_failed", "cannot give up capabilities",

@@ -176,7 +176,7 @@ static void send_piece(struct run_listing *listing, struct sever_order *order)
 {
     if (order->address_count == 0)
         return;
-    if (severer_connections(listing->run->severer, order, on_rows, listing) == 0) {
+    if (sever_client_connections(listing->run->sever_client, order, on_rows, listing) == 0) {
         listing->missing++;
         listing->asked++;
     } else {
@@ -218,7 +218,7 @@ int run_connections_list(struct run *run, const struct run_cluster *only,
     struct run_listing *listing;
     int rv;
 
-    if (!severer_instance(run->severer))
+    if (!sever_client_instance(run->sever_client))
         return -ENOTCONN;
     if (run->listings >= LISTINGS_MAX)
         return -EBUSY;

@@ -14,7 +14,7 @@
 static void sever_hindrance(const struct run_cluster *rc, const struct view_entry *entry, char *ret,
                             size_t size)
 {
-    const struct severer_status *status = severer_status(rc->run->severer);
+    const struct sever_client_status *status = sever_client_status(rc->run->sever_client);
 
     ret[0] = '\0';
     if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)

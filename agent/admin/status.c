@@ -228,7 +228,7 @@ static void put_view(struct msg_writer *w, const struct run *run)
 
 static void put_severing(struct msg_writer *w, const struct run *run)
 {
-    const struct severer_status *status = severer_status(run->severer);
+    const struct sever_client_status *status = sever_client_status(run->sever_client);
     bool available = status->instance && status->able;
     char why[256];
 

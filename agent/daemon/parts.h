@@ -65,7 +65,7 @@ struct run {
     struct state *state; /* NULL: cannot be kept, see state_error */
     struct view *view;
     struct serve *serve;
-    struct severer *severer;
+    struct sever_client *sever_client;
     struct run_order *orders;      /* under way */
     uint32_t listings;             /* `connections` that are being collected */
     struct run_cluster **clusters; /* in the configuration's order */

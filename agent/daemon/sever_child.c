@@ -87,7 +87,7 @@ static void become(const char *path, const char *run_dir, bool json_log)
     _exit(127);
 }
 
-int severer_start_child(const char *run_dir, bool json_log)
+int sever_client_start_child(const char *run_dir, bool json_log)
 {
     char path[PATH_MAX];
 

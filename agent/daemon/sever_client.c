@@ -44,17 +44,17 @@ struct call {
     bool sent;
     uint64_t since_ms;
     struct sever_order order;
-    severer_done_fn *done;
-    severer_rows_fn *rows;
+    sever_client_done_fn *done;
+    sever_client_rows_fn *rows;
     void *arg;
 };
 
-struct severer {
+struct sever_client {
     struct loop *loop;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    severer_changed_fn *changed;
+    sever_client_changed_fn *changed;
     void *arg;
-    struct severer_status status;
+    struct sever_client_status status;
     struct loop_timer *timer;
     struct loop_io *io;
     int fd;
@@ -69,7 +69,7 @@ static void ready(void *arg, int events);
 
 /* ---- calls ---- */
 
-static struct call *call_take(struct severer *s, struct call *call)
+static struct call *call_take(struct sever_client *s, struct call *call)
 {
     struct call **at = &s->calls;
 
@@ -93,7 +93,7 @@ static void call_fail(struct call *call, int error)
     free(call);
 }
 
-static int call_add(struct severer *s, const struct call *what, struct call **ret_call)
+static int call_add(struct sever_client *s, const struct call *what, struct call **ret_call)
 {
     struct call **at = &s->calls;
 
@@ -115,7 +115,7 @@ static int call_add(struct severer *s, const struct call *what, struct call **re
 }
 
 /* Fails those that were sent, or all that have waited too long. */
-static void calls_fail(struct severer *s, bool sent, uint64_t before_ms, int error)
+static void calls_fail(struct sever_client *s, bool sent, uint64_t before_ms, int error)
 {
     struct call *call = s->calls;
 
@@ -131,7 +131,7 @@ static void calls_fail(struct severer *s, bool sent, uint64_t before_ms, int err
 
 /* ---- the connection ---- */
 
-static void disconnect(struct severer *s)
+static void disconnect(struct sever_client *s)
 {
     bool was = s->status.instance != 0;
 
@@ -142,7 +142,7 @@ static void disconnect(struct severer *s)
     s->fd = -1;
     msg_parser_done(&s->parser);
     msg_writer_done(&s->out);
-    s->status = (struct severer_status){0};
+    s->status = (struct sever_client_status){0};
     snprintf(s->status.why, sizeof(s->status.why), "no homing-sever answers at %s", s->path);
     loop_timer_set(s->timer, RETRY_MS);
     if (!was)
@@ -151,7 +151,7 @@ static void disconnect(struct severer *s)
     s->changed(s->arg);
 }
 
-static bool flush(struct severer *s)
+static bool flush(struct sever_client *s)
 {
     if (!msg_send_some(&s->out, s->fd))
         return false;
@@ -159,7 +159,7 @@ static bool flush(struct severer *s)
     return true;
 }
 
-static void put_call(struct severer *s, struct call *call)
+static void put_call(struct sever_client *s, struct call *call)
 {
     static const char *const methods[] = {
         [CALL_STATUS] = "status", [CALL_ORDER] = "sever", [CALL_ROWS] = "connections"};
@@ -173,7 +173,7 @@ static void put_call(struct severer *s, struct call *call)
 }
 
 /* Sends what waits. False: the connection is of no use. */
-static bool send_calls(struct severer *s)
+static bool send_calls(struct sever_client *s)
 {
     for (struct call *call = s->calls; call; call = call->next)
         if (!call->sent)
@@ -181,13 +181,13 @@ static bool send_calls(struct severer *s)
     return flush(s);
 }
 
-static void lose(struct severer *s)
+static void lose(struct sever_client *s)
 {
     disconnect(s);
     calls_fail(s, true, 0, -EPIPE);
 }
 
-static void ask_status(struct severer *s)
+static void ask_status(struct sever_client *s)
 {
     struct call *call;
 
@@ -196,7 +196,7 @@ static void ask_status(struct severer *s)
         lose(s);
 }
 
-static void try_connect(struct severer *s)
+static void try_connect(struct sever_client *s)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
 
@@ -217,7 +217,7 @@ static void try_connect(struct severer *s)
     ask_status(s);
 }
 
-static bool awaits_status(const struct severer *s)
+static bool awaits_status(const struct sever_client *s)
 {
     const struct call *call = s->calls;
 
@@ -228,7 +228,7 @@ static bool awaits_status(const struct severer *s)
 
 static void on_timer(void *arg)
 {
-    struct severer *s = arg;
+    struct sever_client *s = arg;
     uint64_t now_ms = loop_now_ms(s->loop);
 
     if (now_ms > ORDER_WAIT_MS)
@@ -246,15 +246,15 @@ static void on_timer(void *arg)
 
 /* ---- replies ---- */
 
-static void take_status(struct severer *s, const struct msg_value *map)
+static void take_status(struct sever_client *s, const struct msg_value *map)
 {
     const struct msg_value *permits = msg_get(map, "permits");
     const char *why = msg_get_str(map, "ability");
-    struct severer_status now = {.instance = msg_get_uint(map, "instance", 0),
-                                 .able = msg_get_bool(map, "able", false),
-                                 .pid = (uint32_t)msg_get_uint(map, "pid", 0),
-                                 .processes = (uint32_t)msg_get_uint(permits, "processes", 0),
-                                 .namespaces = (uint32_t)msg_get_uint(permits, "groups", 0)};
+    struct sever_client_status now = {.instance = msg_get_uint(map, "instance", 0),
+                                      .able = msg_get_bool(map, "able", false),
+                                      .pid = (uint32_t)msg_get_uint(map, "pid", 0),
+                                      .processes = (uint32_t)msg_get_uint(permits, "processes", 0),
+                                      .namespaces = (uint32_t)msg_get_uint(permits, "groups", 0)};
     bool differs = now.instance != s->status.instance || now.able != s->status.able;
 
     snprintf(now.why, sizeof(now.why), "%s", why ? why : "");
@@ -290,7 +290,7 @@ static void take_counts(struct call *call, const struct msg_value *map)
 }
 
 /* A reply to nothing that waits is of before a reconnect, and nobody's. */
-static void take_reply(struct severer *s, const struct msg *msg)
+static void take_reply(struct sever_client *s, const struct msg *msg)
 {
     struct call *call = s->calls;
 
@@ -322,7 +322,7 @@ static bool take_message(void *arg, const struct msg *msg)
 
 static void ready(void *arg, int events)
 {
-    struct severer *s = arg;
+    struct sever_client *s = arg;
 
     if (((events & LOOP_READ) && !msg_receive_some(&s->parser, s->fd, take_message, s)) ||
         ((events & LOOP_WRITE) && !flush(s)))
@@ -331,10 +331,10 @@ static void ready(void *arg, int events)
 
 /* ---- from outside ---- */
 
-struct severer *severer_new(struct loop *loop, const char *run_dir, severer_changed_fn *changed,
-                            void *arg)
+struct sever_client *sever_client_new(struct loop *loop, const char *run_dir,
+                                      sever_client_changed_fn *changed, void *arg)
 {
-    struct severer *s = calloc(1, sizeof(*s));
+    struct sever_client *s = calloc(1, sizeof(*s));
     size_t len = strlen(run_dir);
 
     if (!s)
@@ -357,7 +357,7 @@ struct severer *severer_new(struct loop *loop, const char *run_dir, severer_chan
     return s;
 }
 
-void severer_free(struct severer *s)
+void sever_client_free(struct sever_client *s)
 {
     if (!s)
         return;
@@ -373,19 +373,19 @@ void severer_free(struct severer *s)
     free(s);
 }
 
-const struct severer_status *severer_status(const struct severer *s)
+const struct sever_client_status *sever_client_status(const struct sever_client *s)
 {
     return &s->status;
 }
 
-uint64_t severer_instance(const struct severer *s)
+uint64_t sever_client_instance(const struct sever_client *s)
 {
     return s->status.instance;
 }
 
 /* A connection that turns out to be lost is for its own event to find: nothing is called back from
  * here. */
-static int call_begin(struct severer *s, const struct call *what)
+static int call_begin(struct sever_client *s, const struct call *what)
 {
     struct call *call;
     int rv = call_add(s, what, &call);
@@ -395,15 +395,15 @@ static int call_begin(struct severer *s, const struct call *what)
     return rv;
 }
 
-int severer_order(struct severer *s, const struct sever_order *order, severer_done_fn *done,
-                  void *arg)
+int sever_client_order(struct sever_client *s, const struct sever_order *order,
+                       sever_client_done_fn *done, void *arg)
 {
     return call_begin(
         s, &(struct call){.kind = CALL_ORDER, .order = *order, .done = done, .arg = arg});
 }
 
 /* An order that was not sent yet cannot be outrun: they go over one connection. */
-void severer_cancel(struct severer *s, const uint64_t *endpoints, uint32_t count)
+void sever_client_cancel(struct sever_client *s, const uint64_t *endpoints, uint32_t count)
 {
     if (s->fd < 0)
         return;
@@ -415,8 +415,8 @@ void severer_cancel(struct severer *s, const uint64_t *endpoints, uint32_t count
     (void)send_calls(s);
 }
 
-int severer_connections(struct severer *s, const struct sever_order *order, severer_rows_fn *done,
-                        void *arg)
+int sever_client_connections(struct sever_client *s, const struct sever_order *order,
+                             sever_client_rows_fn *done, void *arg)
 {
     return call_begin(s,
                       &(struct call){.kind = CALL_ROWS, .order = *order, .rows = done, .arg = arg});

@@ -151,7 +151,7 @@ static bool may_sever(const struct run_cluster *rc)
 /* What programs' processes redirected since the last switch was ordered. */
 static void note_redirects(struct run_cluster *rc, struct history_switch *change)
 {
-    const uint64_t *counts = severer_status(rc->run->severer)->counts;
+    const uint64_t *counts = sever_client_status(rc->run->sever_client)->counts;
 
     if (loop_now_ms(rc->run->loop) - rc->sever.switched_ms > REDIRECTS_MS)
         return;
@@ -235,7 +235,7 @@ static bool send_order(struct run_cluster *rc, const struct sever_order *order)
         return false;
     *out = (struct run_order){
         .next = run->orders, .link = &run->orders, .rc = rc, .kind = order->kind};
-    if (severer_order(run->severer, order, on_done, out) < 0) {
+    if (sever_client_order(run->sever_client, order, on_done, out) < 0) {
         free(out);
         return false;
     }
@@ -278,7 +278,7 @@ static void cancel_endpoints(const struct run_cluster *rc)
         endpoints[count++] = rc->endpoints[i].id;
         if (count < SEVER_ENDPOINTS_MAX && i + 1 < rc->conf->endpoint_count)
             continue;
-        severer_cancel(rc->run->severer, endpoints, count);
+        sever_client_cancel(rc->run->sever_client, endpoints, count);
         count = 0;
     }
 }
@@ -291,7 +291,7 @@ static bool take_back(struct run_cluster *rc)
     for (struct run_order *order = rc->run->orders; order; order = order->next)
         if (order->rc == rc && order->kind == SEVER_DO && !order->cancelled)
             order->cancelled = any = true;
-    if (any && rc->run->severer)
+    if (any && rc->run->sever_client)
         cancel_endpoints(rc);
     return any;
 }
@@ -366,7 +366,7 @@ static bool order_kind(struct run_cluster *rc, enum sever_kind kind, bool again)
 static void note_first(struct run_cluster *rc)
 {
     struct history_switch *change = history_last_switch(&rc->run->history, rc->conf->name);
-    const uint64_t *counts = severer_status(rc->run->severer)->counts;
+    const uint64_t *counts = sever_client_status(rc->run->sever_client)->counts;
 
     if (!rc->sever.switched)
         return;
@@ -385,14 +385,14 @@ void run_sever_consider(struct run_cluster *rc)
 {
     bool again = rc->sever.again_due;
 
-    if (rc->run->severer && !may_sever(rc))
+    if (rc->run->sever_client && !may_sever(rc))
         cancel(rc);
-    if (!rc->sever.due || !rc->run->severer || !severer_instance(rc->run->severer) ||
+    if (!rc->sever.due || !rc->run->sever_client || !sever_client_instance(rc->run->sever_client) ||
         !may_sever(rc))
         return;
     rc->sever.due = rc->sever.again_due = false;
     if (!order_kind(rc, SEVER_OBSERVE, false) ||
-        (severer_status(rc->run->severer)->able && !order_kind(rc, SEVER_DO, again)))
+        (sever_client_status(rc->run->sever_client)->able && !order_kind(rc, SEVER_DO, again)))
         rc->sever.due = true;
     note_first(rc);
 }
@@ -429,7 +429,7 @@ static void on_changed(void *arg)
     run_sever_instance(run, run->view);
     for (uint32_t i = 0; i < run->cluster_count; i++) {
         struct run_cluster *rc = run->clusters[i];
-        if (severer_instance(run->severer))
+        if (sever_client_instance(run->sever_client))
             cancel_endpoints(rc);
         rc->sever.ordered[SEVER_DO] = 0;
         rc->sever.repeats = 0;
@@ -440,8 +440,8 @@ static void on_changed(void *arg)
 
 int run_sever_open(struct run *run, const char *run_dir)
 {
-    run->severer = severer_new(run->loop, run_dir, on_changed, run);
-    if (!run->severer)
+    run->sever_client = sever_client_new(run->loop, run_dir, on_changed, run);
+    if (!run->sever_client)
         return -ENOMEM;
     run_sever_instance(run, run->view);
     return 0;
@@ -449,14 +449,15 @@ int run_sever_open(struct run *run, const char *run_dir)
 
 void run_sever_close(struct run *run)
 {
-    if (run->severer)
-        severer_free(run->severer);
-    run->severer = NULL;
+    if (run->sever_client)
+        sever_client_free(run->sever_client);
+    run->sever_client = NULL;
 }
 
 void run_sever_instance(const struct run *run, struct view *view)
 {
-    view_write_sever_instance(view_writer(view), run->severer ? severer_instance(run->severer) : 0);
+    view_write_sever_instance(view_writer(view),
+                              run->sever_client ? sever_client_instance(run->sever_client) : 0);
 }
 
 bool run_sever_init(struct run_cluster *rc)

@@ -469,7 +469,7 @@ def staged(with_severer=True):
     prefix = directory()
     os.makedirs(prefix + "/sbin")
     os.makedirs(prefix + "/libexec/homing")
-    shutil.copy(os.path.join(BUILD, "tests/support/start_severer"), prefix + "/sbin/homingd")
+    shutil.copy(os.path.join(BUILD, "tests/support/start_sever_child"), prefix + "/sbin/homingd")
     if with_severer:
         shutil.copy(os.path.join(BUILD, "homing-sever"), prefix + "/libexec/homing/homing-sever")
     return prefix + "/sbin/homingd"

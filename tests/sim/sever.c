@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sever.c - what the whole agent orders of homing-sever, and when (W5, W7, W10); homing-sever
- * itself is a notebook (fake_severer.h).
+ * itself is a notebook (fake_sever.h).
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #include "agent/daemon/parts.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
-#include "tests/support/fake_severer.h"
+#include "tests/support/fake_sever.h"
 
 #define SETTLED_MS 3000
 
@@ -26,8 +26,8 @@ static struct sim sim;
 
 static void begin(const char *keys)
 {
-    fake_severer_set(1, true);
-    fake_severer_redirected = 0;
+    fake_sever_set(1, true);
+    fake_sever_redirected = 0;
     sim_init(&sim, 3, keys);
     sim_start(&sim);
     sim_run(&sim, SETTLED_MS);
@@ -37,7 +37,7 @@ static void begin(const char *keys)
 static int forget(void **state)
 {
     (void)state;
-    fake_severer_forget();
+    fake_sever_forget();
     return 0;
 }
 
@@ -157,7 +157,7 @@ static void W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen(void **stat
     begin("    max_switches: 1\n");
     switch_over(0, 1);
     sim_run(&sim, 1000);
-    fake_severer_forget();
+    fake_sever_forget();
     switch_over(1, 2);
     sim_run(&sim, 5000);
     assert_true(cluster()->mind.verdict.braked);
@@ -188,8 +188,8 @@ static void a_new_writer_that_falls_silent_is_no_reason_to_order_more(void **sta
     sim_run(&sim, 1000);
     sim_conduct(&sim, 1, SIM_SILENT);
     sim_run(&sim, 3000);
-    fake_severer_forget();
-    fake_severer_set(2, true);
+    fake_sever_forget();
+    fake_sever_set(2, true);
     sim_run(&sim, 20000);
     assert_int_equal(fake_order_count, 0);
     sim_conduct(&sim, 1, SIM_ANSWERS);
@@ -202,15 +202,15 @@ static void in_observe_it_is_counted_once_and_not_done(void **state)
     (void)state;
     begin("    mode: observe\n");
     switch_over(0, 1);
-    fake_severer_done(0, 5);
+    fake_sever_done(0, 5);
     assert_int_equal(newest_switch()->would_abort, 5);
     assert_int_equal(newest_switch()->aborted, 0);
     assert_int_equal(cluster()->sever.would_sever, 5);
     sim_run(&sim, 60000);
-    fake_severer_set(2, true);
+    fake_sever_set(2, true);
     sim_run(&sim, 60000);
-    assert_int_equal(fake_severer_count(SEVER_DO), 0);
-    assert_int_equal(fake_severer_count(SEVER_OBSERVE), 1);
+    assert_int_equal(fake_sever_count(SEVER_DO), 0);
+    assert_int_equal(fake_sever_count(SEVER_OBSERVE), 1);
     assert_names(&fake_orders[0].order, 0);
 }
 
@@ -227,7 +227,7 @@ static void below_sever_nothing_is_ordered_and_the_mode_counts_at_once(void **st
         set_mode(CONF_MODE_SEVER);
         assert_int_equal(fake_order_count, 1);
         set_mode(0);
-        fake_severer_forget();
+        fake_sever_forget();
         sim_run(&sim, 60000);
         assert_int_equal(fake_order_count, 0);
         if (i + 1 < sizeof(modes) / sizeof(modes[0]))
@@ -240,10 +240,10 @@ static void the_kill_switch_ends_what_is_under_way(void **state)
     (void)state;
     begin("    sever_spread: 10m\n");
     switch_over(0, 1);
-    assert_int_equal(fake_severer_cancelled, 0);
+    assert_int_equal(fake_sever_cancelled, 0);
     set_mode(CONF_MODE_OFF);
-    assert_int_equal(fake_severer_cancelled, 2); /* all of the cluster's endpoints */
-    fake_severer_done(0, 3);
+    assert_int_equal(fake_sever_cancelled, 2); /* all of the cluster's endpoints */
+    fake_sever_done(0, 3);
     sim_run(&sim, 60000);
     assert_int_equal(fake_order_count, 1);
     set_mode(0);
@@ -258,9 +258,9 @@ static void the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_re
     switch_over(0, 1);
     sim_run(&sim, 6000);
     assert_int_equal(fake_order_count, 2);
-    fake_severer_refuse(1);
+    fake_sever_refuse(1);
     set_mode(CONF_MODE_OFF);
-    assert_int_equal(fake_severer_cancelled, 2);
+    assert_int_equal(fake_sever_cancelled, 2);
 }
 
 static void a_switch_back_ends_what_is_under_way_before_it_orders_anew(void **state)
@@ -268,12 +268,12 @@ static void a_switch_back_ends_what_is_under_way_before_it_orders_anew(void **st
     (void)state;
     begin("    sever_spread: 10m\n");
     switch_over(0, 1);
-    assert_int_equal(fake_severer_cancelled, 0);
+    assert_int_equal(fake_sever_cancelled, 0);
     sim_conduct(&sim, 1, SIM_DOWN);
     sim_promote(&sim, 0);
     while (sim_answer(&sim, SIM_WRITER_NAME) == 1)
         sim_run(&sim, 1);
-    assert_int_equal(fake_severer_cancelled, 2);
+    assert_int_equal(fake_sever_cancelled, 2);
     sim_run(&sim, 1);
     assert_names(&fake_orders[fake_order_count - 1].order, 1);
 }
@@ -283,13 +283,13 @@ static void what_was_ordered_before_homing_sever_was_reached_is_taken_back(void 
 {
     (void)state;
     begin("    sever_spread: 10m\n");
-    fake_severer_set(7, true);
-    assert_int_equal(fake_severer_cancelled, 2);
+    fake_sever_set(7, true);
+    assert_int_equal(fake_sever_cancelled, 2);
     assert_int_equal(fake_order_count, 0);
     switch_over(0, 1);
-    fake_severer_forget();
-    fake_severer_set(7, true);
-    assert_int_equal(fake_severer_cancelled, 2);
+    fake_sever_forget();
+    fake_sever_set(7, true);
+    assert_int_equal(fake_sever_cancelled, 2);
     assert_int_equal(fake_order_count, 1);
 }
 
@@ -301,7 +301,7 @@ static void what_is_under_way_ends_when_the_new_writer_is_contested(void **state
     sim_promote(&sim, 2);
     sim_run(&sim, 2000);
     assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).state, VIEW_STATE_AMBIGUOUS);
-    assert_true(fake_severer_cancelled > 0);
+    assert_true(fake_sever_cancelled > 0);
 }
 
 static void an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes(void **state)
@@ -334,14 +334,14 @@ static void a_homing_sever_that_comes_late_or_anew_is_ordered_again(void **state
 {
     (void)state;
     begin("");
-    fake_severer_set(0, false);
+    fake_sever_set(0, false);
     switch_over(0, 1);
     sim_run(&sim, 1000);
     assert_int_equal(fake_order_count, 0);
-    fake_severer_set(7, true);
+    fake_sever_set(7, true);
     assert_int_equal(fake_order_count, 1);
     assert_names(&fake_orders[0].order, 0);
-    fake_severer_set(8, true);
+    fake_sever_set(8, true);
     assert_int_equal(fake_order_count, 2);
     assert_names(&fake_orders[1].order, 0);
 }
@@ -350,7 +350,7 @@ static void one_that_cannot_sever_is_ordered_nothing(void **state)
 {
     (void)state;
     begin("");
-    fake_severer_set(3, false);
+    fake_sever_set(3, false);
     switch_over(0, 1);
     sim_run(&sim, 10000);
     assert_int_equal(fake_order_count, 0);
@@ -362,9 +362,9 @@ static void the_view_names_the_homing_sever_that_permits_go_to(void **state)
     begin("");
     struct view_header *header = view_writer(sim.run->view)->header;
     assert_int_equal(header->sever_instance, 1);
-    fake_severer_set(9, true);
+    fake_sever_set(9, true);
     assert_int_equal(header->sever_instance, 9);
-    fake_severer_set(0, false);
+    fake_sever_set(0, false);
     assert_int_equal(header->sever_instance, 0);
 }
 
@@ -389,11 +389,11 @@ an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered(void
 {
     (void)state;
     begin("");
-    fake_severer_set(0, false);
+    fake_sever_set(0, false);
     switch_over(0, 1);
     sim_run(&sim, 1000);
     sim_stop(&sim);
-    fake_severer_set(1, true);
+    fake_sever_set(1, true);
     sim_start(&sim);
     assert_int_equal(fake_order_count, 0); /* not before the writer's claim is heard again */
     sim_run(&sim, SETTLED_MS);
@@ -407,7 +407,7 @@ static void failing_back_names_the_other_member(void **state)
     begin("");
     switch_over(0, 1);
     sim_run(&sim, 5000);
-    fake_severer_forget();
+    fake_sever_forget();
     switch_over(1, 0);
     sim_run(&sim, 500);
     assert_true(fake_order_count > 0);
@@ -421,12 +421,12 @@ static void the_history_has_the_switch_with_what_was_severed_and_may_be_lost(voi
     begin("");
     sim.servers[0].position = 5000;
     sim_run(&sim, 1500);
-    fake_severer_redirected = 10;
+    fake_sever_redirected = 10;
     sim_conduct(&sim, 0, SIM_DOWN);
     sim_promote(&sim, 1); /* branches off at 1000 */
     sim_run(&sim, 500);
-    fake_severer_redirected = 14;
-    fake_severer_done(0, 37);
+    fake_sever_redirected = 14;
+    fake_sever_done(0, 37);
 
     const struct history_switch *change = newest_switch();
     assert_string_equal(change->from, "10.0.0.1:5432");
@@ -496,12 +496,12 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
     assert_int_equal(fake_orders[0].order.address_count, 3);
     assert_int_equal(sim.run->listings, 1);
-    fake_severer_rows(0, &row, 1);
+    fake_sever_rows(0, &row, 1);
     assert_int_equal(sim.run->listings, 0);
     assert_int_equal(ask_connections("unheard-of"), -1);
-    fake_severer_set(0, false);
+    fake_sever_set(0, false);
     assert_int_equal(ask_connections("orders"), -1);
-    fake_severer_set(1, true);
+    fake_sever_set(1, true);
     assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
 }
 

@@ -64,7 +64,7 @@ static uint32_t last_id;
 static struct {
     int fd;
     struct msg_parser parser;
-} severer;
+} sever_client;
 
 static void die(const char *what)
 {
@@ -250,7 +250,8 @@ static void beat(void)
 
 static void send_whole(struct msg_writer *w)
 {
-    if (msg_writer_finish(w) || send(severer.fd, w->data, w->len, MSG_NOSIGNAL) != (ssize_t)w->len)
+    if (msg_writer_finish(w) ||
+        send(sever_client.fd, w->data, w->len, MSG_NOSIGNAL) != (ssize_t)w->len)
         die("order");
     msg_writer_done(w);
 }
@@ -322,7 +323,7 @@ static bool replied(void *arg, const struct msg *msg)
 
 static void hear(void)
 {
-    if (!msg_receive_some(&severer.parser, severer.fd, replied, NULL))
+    if (!msg_receive_some(&sever_client.parser, sever_client.fd, replied, NULL))
         die("homing-sever");
 }
 
@@ -420,10 +421,10 @@ static void dial(const char *path)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-    severer.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(severer.fd, (struct sockaddr *)&at, sizeof(at)))
+    sever_client.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(sever_client.fd, (struct sockaddr *)&at, sizeof(at)))
         die(path);
-    msg_parser_init(&severer.parser, HOMING_REPLY_MAX);
+    msg_parser_init(&sever_client.parser, HOMING_REPLY_MAX);
 }
 
 static void raise_limit(void)
@@ -489,7 +490,7 @@ static void turn(void)
 {
     struct pollfd ready[3] = {{.fd = 0, .events = POLLIN},
                               {.fd = agent.listen_fd, .events = POLLIN},
-                              {.fd = severer.fd, .events = POLLIN}};
+                              {.fd = sever_client.fd, .events = POLLIN}};
 
     poll(ready, 3, BEAT_MS / 10);
     if (ready[0].revents)

@@ -28,7 +28,7 @@ struct rig {
     char base[64];
     struct loop *loop;
     struct loop_timer *patience;
-    struct severer *severer;
+    struct sever_client *sever_client;
     struct loop_io *listening_io;
     struct loop_io *io;
     int listening;
@@ -156,8 +156,8 @@ static struct rig *rig_new(const char *answers)
     r->instance = 77;
     r->listening = -1;
     snprintf(path, sizeof(path), "%s/run/", r->base);
-    r->severer = severer_new(r->loop, path, on_changed, r);
-    assert_non_null(r->severer);
+    r->sever_client = sever_client_new(r->loop, path, on_changed, r);
+    assert_non_null(r->sever_client);
     return r;
 }
 
@@ -165,7 +165,7 @@ static void rig_free(struct rig *r)
 {
     char path[128];
 
-    severer_free(r->severer);
+    sever_client_free(r->sever_client);
     if (r->io)
         hang_up(r);
     if (r->listening >= 0) {
@@ -202,13 +202,13 @@ static void who_answers_is_known_by_instance_and_ability(void **state)
     struct rig *r = rig_new("s");
 
     (void)state;
-    assert_int_equal(severer_instance(r->severer), 0);
-    assert_non_null(strstr(severer_status(r->severer)->why, "no homing-sever answers"));
+    assert_int_equal(sever_client_instance(r->sever_client), 0);
+    assert_non_null(strstr(sever_client_status(r->sever_client)->why, "no homing-sever answers"));
     listen_there(r);
     until_changed(r, 1);
-    assert_int_equal(severer_instance(r->severer), 77);
-    assert_true(severer_status(r->severer)->able);
-    assert_string_equal(severer_status(r->severer)->why, "proven");
+    assert_int_equal(sever_client_instance(r->sever_client), 77);
+    assert_true(sever_client_status(r->sever_client)->able);
+    assert_string_equal(sever_client_status(r->sever_client)->why, "proven");
     rig_free(r);
 }
 
@@ -219,7 +219,7 @@ static void an_order_is_answered_with_counts(void **state)
     (void)state;
     listen_there(r);
     until_changed(r, 1);
-    assert_int_equal(severer_order(r->severer, &order, on_done, r), 0);
+    assert_int_equal(sever_client_order(r->sever_client, &order, on_done, r), 0);
     until_done(r);
     assert_int_equal(r->error, 0);
     assert_int_equal(r->counts.severed, 3);
@@ -232,7 +232,7 @@ static void an_order_waits_for_somebody_to_take_it(void **state)
     struct rig *r = rig_new("os");
 
     (void)state;
-    assert_int_equal(severer_order(r->severer, &order, on_done, r), 0);
+    assert_int_equal(sever_client_order(r->sever_client, &order, on_done, r), 0);
     listen_there(r);
     until_done(r);
     assert_int_equal(r->error, 0);
@@ -246,13 +246,13 @@ static void who_hangs_up_fails_his_orders_and_has_no_instance(void **state)
     (void)state;
     listen_there(r);
     until_changed(r, 1);
-    assert_int_equal(severer_order(r->severer, &order, on_done, r), 0);
+    assert_int_equal(sever_client_order(r->sever_client, &order, on_done, r), 0);
     until_done(r);
     assert_int_equal(r->error, -EPIPE);
-    assert_int_equal(severer_instance(r->severer), 0);
+    assert_int_equal(sever_client_instance(r->sever_client), 0);
     r->instance = 78;
     until_changed(r, 3); /* gone, and there again */
-    assert_int_equal(severer_instance(r->severer), 78);
+    assert_int_equal(sever_client_instance(r->sever_client), 78);
     rig_free(r);
 }
 
@@ -263,7 +263,7 @@ static void a_refused_order_is_an_error(void **state)
     (void)state;
     listen_there(r);
     until_changed(r, 1);
-    assert_int_equal(severer_order(r->severer, &order, on_done, r), 0);
+    assert_int_equal(sever_client_order(r->sever_client, &order, on_done, r), 0);
     until_done(r);
     assert_int_equal(r->error, -EPROTO);
     rig_free(r);
@@ -275,11 +275,11 @@ static void too_many_orders_are_refused_and_the_end_cancels_all(void **state)
     int orders = 0;
 
     (void)state;
-    while (severer_order(r->severer, &order, on_done, r) == 0)
+    while (sever_client_order(r->sever_client, &order, on_done, r) == 0)
         orders++;
     assert_in_range(orders, 256, 10000);
-    severer_free(r->severer);
-    r->severer = NULL;
+    sever_client_free(r->sever_client);
+    r->sever_client = NULL;
     assert_int_equal(r->done, orders);
     assert_int_equal(r->error, -ECANCELED);
     rig_free(r);
