@@ -77,7 +77,7 @@ static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 
     return rc->conf->endpoints[owner->endpoint].role == CONF_ROLE_WRITER &&
            row->generation < rc->endpoints[owner->endpoint].generation &&
-           owner->member != MEMBER_NONE && (rc->mind.verdict.demoted >> owner->member & 1);
+           owner->member != MEMBER_NONE && (rc->decision.verdict.demoted >> owner->member & 1);
 }
 
 static void put_row(struct msg_writer *w, const struct run *run, const struct sever_row *row)

@@ -19,7 +19,7 @@ static void sever_hindrance(const struct run_cluster *rc, const struct view_entr
     ret[0] = '\0';
     if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)
         return;
-    if (rc->mind.verdict.braked)
+    if (rc->decision.verdict.braked)
         snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s", rc->conf->name);
     else if (!status->instance || !status->able)
         snprintf(ret, size, "nothing: %s", status->why);
@@ -109,5 +109,5 @@ void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoin
     msg_put_str(w, "cluster");
     run_status_put_cluster(rc, w);
     put_name(rc, endpoint, name, w);
-    msg_put_key_str(w, "change", explain_change(rc->mind.verdict.reason));
+    msg_put_key_str(w, "change", explain_change(rc->decision.verdict.reason));
 }

@@ -270,7 +270,7 @@ static void reply_done(struct call *call, struct run_cluster *rc, const char *or
     msg_put_reply(call->reply, call->id);
     msg_put_map(call->reply, 3);
     msg_put_key_bool(call->reply, "saved", saved);
-    msg_put_key_str(call->reply, "state", cluster_state_name(rc->mind.verdict.state));
+    msg_put_key_str(call->reply, "state", cluster_state_name(rc->decision.verdict.state));
     msg_put_key_str(call->reply, "mode", rc->mode ? conf_mode_name(rc->mode) : NULL);
 }
 

@@ -55,7 +55,7 @@ static void put_member_name(struct msg_writer *w, const char *key, const struct 
 /* Another, earlier member that is the same running server; MEMBER_NONE. */
 static uint32_t alias_of(const struct run_cluster *rc, uint32_t member)
 {
-    uint32_t aliases = topo_aliases(&rc->mind.topo, member) & ((1u << member) - 1);
+    uint32_t aliases = topo_aliases(&rc->decision.topo, member) & ((1u << member) - 1);
 
     return aliases ? (uint32_t)__builtin_ctz(aliases) : MEMBER_NONE;
 }
@@ -63,8 +63,8 @@ static uint32_t alias_of(const struct run_cluster *rc, uint32_t member)
 /* How far behind the writer a reader is; nil if either position is not known. */
 static void put_lag(struct msg_writer *w, const struct run_cluster *rc, uint32_t member)
 {
-    const struct member_view *at = rc->mind.topo.at;
-    uint32_t writer = rc->mind.verdict.writer;
+    const struct topo_member *at = rc->decision.topo.at;
+    uint32_t writer = rc->decision.verdict.writer;
     uint64_t written, replayed;
 
     if (writer >= rc->conf->member_count || writer == member || !at[writer].answered ||
@@ -88,7 +88,7 @@ static void put_addresses(struct msg_writer *w, const struct probe_member *membe
 static void put_said(struct msg_writer *w, const struct run_cluster *rc, uint32_t member,
                      uint64_t now_ms)
 {
-    const struct member_view *at = &rc->mind.topo.at[member];
+    const struct topo_member *at = &rc->decision.topo.at[member];
 
     msg_put_key_str(w, "report", at->heard ? report_kind_name(at->kind) : NULL);
     put_age(w, "report_ms", at->changed_ms, now_ms);
@@ -105,7 +105,7 @@ static void put_said(struct msg_writer *w, const struct run_cluster *rc, uint32_
 static void put_member(struct msg_writer *w, struct run_cluster *rc, uint32_t member,
                        uint64_t now_ms)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     struct probe_member probed;
 
     probe_member(rc->probe, member, &probed);
@@ -171,9 +171,9 @@ static void put_alarms(struct msg_writer *w, const struct run_cluster *rc)
     char text[512], command[MEMBER_TEXT_SIZE + 300];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, (uint32_t)__builtin_popcount(rc->mind.alarms));
+    msg_put_array(w, (uint32_t)__builtin_popcount(rc->decision.alarms));
     for (int alarm = 0; alarm < ALARM_COUNT; alarm++)
-        if (rc->mind.alarms & (1u << alarm)) {
+        if (rc->decision.alarms & (1u << alarm)) {
             run_text_alarm(rc, (enum alarm)alarm, text, sizeof(text), command, sizeof(command));
             put_alarm(w, alarm_name((enum alarm)alarm), text, command);
         }
@@ -181,7 +181,7 @@ static void put_alarms(struct msg_writer *w, const struct run_cluster *rc)
 
 static void put_verdict(struct msg_writer *w, const struct run_cluster *rc, uint64_t now_ms)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
 
     msg_put_key_str(w, "state", cluster_state_name(verdict->state));
     msg_put_key_str(w, "reason", reason_name(verdict->reason));

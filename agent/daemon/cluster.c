@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - one cluster at work: its probe's reports go in, its mind's actions are carried
+ * cluster.c - one cluster at work: its probe's reports go in, its decision's actions are carried
  * out. See daemon/daemon.h.
  *
  * 1. A cluster has no effect before run_cluster_start() or run_cluster_inherit(), so that a reload
@@ -19,7 +19,7 @@ static void set_wake(struct run_cluster *rc, uint64_t wake_ms, uint64_t now_ms)
 {
     if (!wake_ms)
         loop_timer_stop(rc->wake);
-    else /* never 0: a mind that wants to be woken in the past must not spin the loop */
+    else /* never 0: a decision that wants to be woken in the past must not spin the loop */
         loop_timer_set(rc->wake, wake_ms > now_ms ? wake_ms - now_ms : 1);
 }
 
@@ -27,11 +27,12 @@ static void carry_out(struct run_cluster *rc, const struct actions *actions,
                       const struct verdict *before, const struct report *cause, uint64_t now_ms)
 {
     if (actions->publish) {
-        bool switched = before->writer != MEMBER_NONE && before->writer != rc->mind.verdict.writer;
+        bool switched =
+            before->writer != MEMBER_NONE && before->writer != rc->decision.verdict.writer;
 
         run_publish(rc);
         run_events_verdict(rc, before, cause, now_ms);
-        if (switched && rc->mind.verdict.writer != MEMBER_NONE)
+        if (switched && rc->decision.verdict.writer != MEMBER_NONE)
             run_sever_switched(rc, now_ms);
     } else if (actions->confirmed) {
         run_publish_confirmed(rc, actions->persist);
@@ -49,10 +50,10 @@ static void carry_out(struct run_cluster *rc, const struct actions *actions,
 
 static enum refusal handle(struct run_cluster *rc, const struct event *event)
 {
-    struct verdict before = rc->mind.verdict;
+    struct verdict before = rc->decision.verdict;
     uint64_t now_ms = loop_now_ms(rc->run->loop);
     struct actions actions = {0};
-    enum refusal refusal = cluster_handle(&rc->mind, event, now_ms, &actions);
+    enum refusal refusal = decision_handle(&rc->decision, event, now_ms, &actions);
 
     if (refusal == REFUSAL_NONE)
         carry_out(rc, &actions, &before, event->kind == EVENT_REPORT ? &event->report : NULL,
@@ -93,9 +94,9 @@ static void on_addresses(void *arg, uint32_t member)
     run_sever_consider(arg);
 }
 
-static struct cluster_conf mind_conf(const struct conf_cluster *conf)
+static struct decision_conf decision_conf(const struct conf_cluster *conf)
 {
-    struct cluster_conf c = {
+    struct decision_conf c = {
         .members = conf->member_count,
         .interval_ms = conf->timing.interval_ms,
         .fast_interval_ms = conf->timing.fast_interval_ms,
@@ -135,7 +136,7 @@ struct run_cluster *run_cluster_new(struct run *run, struct run_conf *held,
     rc->held = run_conf_ref(held);
     rc->conf = conf;
     rc->pace = PACE_FAST; /* as a probe starts */
-    verdict_init(&rc->mind.verdict);
+    verdict_init(&rc->decision.verdict);
     rc->wake = loop_timer_new(run->loop, on_wake, rc);
     if (rc->wake && make_endpoints(rc) && run_sever_init(rc))
         rc->probe = probe_new(
@@ -200,10 +201,10 @@ static void load(struct run_cluster *rc, struct state_cluster *ret_saved)
 static void begin(struct run_cluster *rc, const struct state_cluster *saved,
                   struct actions *ret_actions)
 {
-    struct cluster_conf conf = mind_conf(rc->conf);
+    struct decision_conf conf = decision_conf(rc->conf);
 
-    cluster_init(&rc->mind, &conf, saved->have_verdict ? &saved->verdict : NULL,
-                 loop_now_ms(rc->run->loop), ret_actions);
+    decision_init(&rc->decision, &conf, saved->have_verdict ? &saved->verdict : NULL,
+                  loop_now_ms(rc->run->loop), ret_actions);
 }
 
 void run_cluster_start(struct run_cluster *rc)
@@ -218,7 +219,7 @@ void run_cluster_start(struct run_cluster *rc)
     run_save_note(rc); /* a thousand clusters must not wait for the disk to say nothing new */
     run_events_restored(rc);
     actions.publish = true; /* in any case: the names exist from now on */
-    carry_out(rc, &actions, &rc->mind.verdict, NULL, loop_now_ms(rc->run->loop));
+    carry_out(rc, &actions, &rc->decision.verdict, NULL, loop_now_ms(rc->run->loop));
 }
 
 /* W2: what another agent on this node saved, in a rollout, wins if it is newer, or another data
@@ -236,10 +237,10 @@ void run_cluster_merge(struct run_cluster *rc)
 
     load(rc, &saved);
     take_saved(rc, &saved);
-    if (is_newer(&saved, &rc->mind.verdict))
+    if (is_newer(&saved, &rc->decision.verdict))
         begin(rc, &saved, &actions);
-    else if (saved.have_verdict && rc->mind.verdict.writer != MEMBER_NONE)
-        rc->mind.verdict.frozen = saved.verdict.frozen;
+    else if (saved.have_verdict && rc->decision.verdict.writer != MEMBER_NONE)
+        rc->decision.verdict.frozen = saved.verdict.frozen;
     free(saved.endpoints);
     log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
               LOG_STR("cluster", rc->conf->name));
@@ -262,14 +263,14 @@ static void map_members(const struct conf_cluster *from, const struct conf_clust
 
 void run_cluster_inherit(struct run_cluster *rc, struct run_cluster *old)
 {
-    struct verdict before = old->mind.verdict;
-    struct cluster_conf conf = mind_conf(rc->conf);
+    struct verdict before = old->decision.verdict;
+    struct decision_conf conf = decision_conf(rc->conf);
     struct actions actions = {0};
     uint32_t map[HOMING_MEMBERS_MAX];
     uint64_t now_ms = loop_now_ms(rc->run->loop);
 
     rc->mode = old->mode;
-    rc->mind = old->mind;
+    rc->decision = old->decision;
     rc->saved = old->saved;
     run_sever_inherit(rc, old);
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
@@ -277,14 +278,14 @@ void run_cluster_inherit(struct run_cluster *rc, struct run_cluster *old)
                       old->endpoints[i].answer);
     probe_inherit(rc->probe, old->probe);
     map_members(old->conf, rc->conf, map);
-    cluster_reconfigure(&rc->mind, &conf, map, now_ms, &actions);
+    decision_reconfigure(&rc->decision, &conf, map, now_ms, &actions);
     actions.publish = true; /* names, modes and times may be new without a new verdict */
     carry_out(rc, &actions, &before, NULL, now_ms);
 }
 
 bool run_cluster_ready(const struct run_cluster *rc)
 {
-    return rc->mind.first_round_done || rc->mind.verdict.state == CLUSTER_STEADY;
+    return rc->decision.first_round_done || rc->decision.verdict.state == CLUSTER_STEADY;
 }
 
 struct run_cluster *run_cluster_find(const struct run *run, const char *name)

@@ -319,7 +319,7 @@ void run_free(struct run *run)
     if (!run)
         return;
     for (uint32_t i = 0; i < run->cluster_count; i++)
-        if (run->clusters[i]->mind.verdict.writer != MEMBER_NONE)
+        if (run->clusters[i]->decision.verdict.writer != MEMBER_NONE)
             run_save(run->clusters[i], true);
     done(run);
     run_conf_unref(run->held);

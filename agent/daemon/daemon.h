@@ -3,7 +3,7 @@
  * daemon.h - the running agent: the one place where probe, decide and publish meet.
  *
  * One pass: main.c makes a run out of a configuration. Its probes report, daemon/cluster.c hands
- * each report to cluster_handle() and carries out the actions: the changed verdict goes to disk
+ * each report to decision_handle() and carries out the actions: the changed verdict goes to disk
  * (W2), then into the view, then into the log. admin/methods.c answers the sockets, daemon/reload.c
  * exchanges the configuration.
  */

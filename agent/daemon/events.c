@@ -53,7 +53,7 @@ static void text_evidence(const struct run_cluster *rc, char *ret, size_t size)
 
     ret[0] = '\0';
     for (uint32_t i = 0; i < rc->conf->member_count && len < size; i++) {
-        const struct member_view *at = &rc->mind.topo.at[i];
+        const struct topo_member *at = &rc->decision.topo.at[i];
         char member[MEMBER_TEXT_SIZE], term[48];
 
         run_text_member_at(rc, i, member);
@@ -74,11 +74,11 @@ static void text_evidence(const struct run_cluster *rc, char *ret, size_t size)
 /* Of the member that was the writer: for how long it had not answered when this was decided. */
 static int64_t silent_ms(const struct run_cluster *rc, uint32_t member, uint64_t began_ms)
 {
-    const struct member_view *at;
+    const struct topo_member *at;
 
     if (member >= rc->conf->member_count)
         return -1;
-    at = &rc->mind.topo.at[member];
+    at = &rc->decision.topo.at[member];
     return at->answered ? (int64_t)(began_ms - at->answered_ms) : -1;
 }
 
@@ -87,8 +87,8 @@ static int64_t silent_ms(const struct run_cluster *rc, uint32_t member, uint64_t
 static void judge_loss(const struct run_cluster *rc, const struct verdict *before,
                        struct loss *ret_loss)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
-    const struct report *claim = &rc->mind.topo.at[verdict->writer].last;
+    const struct verdict *verdict = &rc->decision.verdict;
+    const struct report *claim = &rc->decision.topo.at[verdict->writer].last;
 
     *ret_loss = (struct loss){
         .last = before->position,
@@ -106,7 +106,7 @@ static void note_loss(const struct run_cluster *rc, const struct verdict *before
 {
     struct loss loss;
 
-    if (before->writer == MEMBER_NONE || rc->mind.verdict.writer == MEMBER_NONE)
+    if (before->writer == MEMBER_NONE || rc->decision.verdict.writer == MEMBER_NONE)
         return;
     judge_loss(rc, before, &loss);
     change->loss_bytes = loss_bytes(&loss);
@@ -118,7 +118,7 @@ static void note_loss(const struct run_cluster *rc, const struct verdict *before
 static void say_switch(struct run_cluster *rc, const struct verdict *before,
                        const struct report *cause, uint64_t began_ms)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     struct history_switch change = {.silent_ms = silent_ms(rc, before->writer, began_ms)};
     char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE], text[700];
 
@@ -146,7 +146,7 @@ static void say_switch(struct run_cluster *rc, const struct verdict *before,
 
 static void say_state(struct run_cluster *rc, const struct verdict *before)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     bool good = verdict->state == CLUSTER_STEADY || verdict->state == CLUSTER_FROZEN;
     char writer[MEMBER_TEXT_SIZE], text[512];
 
@@ -164,9 +164,9 @@ static void say_state(struct run_cluster *rc, const struct verdict *before)
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
                         const struct report *cause, uint64_t began_ms)
 {
-    if (before->writer != rc->mind.verdict.writer)
+    if (before->writer != rc->decision.verdict.writer)
         say_switch(rc, before, cause, began_ms);
-    if (before->state != rc->mind.verdict.state)
+    if (before->state != rc->decision.verdict.state)
         say_state(rc, before);
 }
 
@@ -183,7 +183,7 @@ void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,
 
 void run_events_restored(struct run_cluster *rc)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     char writer[MEMBER_TEXT_SIZE], term[48], text[512];
 
     if (verdict->writer == MEMBER_NONE)

@@ -8,7 +8,7 @@
 #include "agent/daemon/daemon.h"
 #include "agent/daemon/history.h"
 #include "agent/daemon/sever_orders.h"
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
 #include "agent/probe/probe.h"
 #include "agent/publish/view.h"
 #include "agent/serve/serve.h"
@@ -45,7 +45,7 @@ struct run_cluster {
     struct run_conf *held;
     const struct conf_cluster *conf;
     uint32_t index; /* in the view */
-    struct cluster mind;
+    struct decision decision;
     struct probe *probe;
     struct loop_timer *wake;
     struct run_endpoint *endpoints; /* conf->endpoint_count */

@@ -30,7 +30,7 @@ struct picture {
 
 static void picture_take(const struct run_cluster *rc, struct picture *ret)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     const struct conf_timing *timing = &rc->conf->timing;
     struct probe_member members[HOMING_MEMBERS_MAX];
 
@@ -128,7 +128,7 @@ static struct verdict calm(const struct verdict *verdict)
 
 static bool is_due(const struct run_cluster *rc)
 {
-    struct verdict is = calm(&rc->mind.verdict), was = calm(&rc->saved.verdict);
+    struct verdict is = calm(&rc->decision.verdict), was = calm(&rc->saved.verdict);
 
     return rc->saved.mode != rc->mode || rc->saved.generations != generations(rc) ||
            verdict_differs(&is, &was);
@@ -138,8 +138,8 @@ static int save(struct run_cluster *rc)
 {
     struct state_cluster out = {
         .have_verdict = true,
-        .verdict = rc->mind.verdict,
-        .frozen = rc->mind.verdict.frozen,
+        .verdict = rc->decision.verdict,
+        .frozen = rc->decision.verdict.frozen,
         .have_mode = rc->mode != 0,
         .mode = rc->mode,
         .endpoint_count = rc->conf->endpoint_count,
@@ -163,7 +163,7 @@ static int save(struct run_cluster *rc)
 void run_save_note(struct run_cluster *rc)
 {
     rc->saved = (struct run_saved){
-        .verdict = rc->mind.verdict,
+        .verdict = rc->decision.verdict,
         .generations = generations(rc),
         .mode = rc->mode,
     };
@@ -211,7 +211,7 @@ void run_publish(struct run_cluster *rc)
 
 static void refresh(struct run_cluster *rc)
 {
-    uint64_t confirmed_ms = rc->mind.verdict.confirmed_ms;
+    uint64_t confirmed_ms = rc->decision.verdict.confirmed_ms;
     struct name name;
 
     rc->refreshed_ms = confirmed_ms;
@@ -225,7 +225,7 @@ void run_publish_confirmed(struct run_cluster *rc, bool persist)
 {
     if (persist)
         publish(rc, true);
-    else if (rc->mind.verdict.confirmed_ms >= rc->refreshed_ms + REFRESH_MS)
+    else if (rc->decision.verdict.confirmed_ms >= rc->refreshed_ms + REFRESH_MS)
         refresh(rc);
 }
 

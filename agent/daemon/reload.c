@@ -98,7 +98,7 @@ static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster
 static bool is_denied(const struct run_cluster *rc)
 {
     for (uint32_t i = 0; i < rc->conf->member_count; i++)
-        if (rc->mind.topo.at[i].kind == REPORT_DENIED)
+        if (rc->decision.topo.at[i].kind == REPORT_DENIED)
             return true;
     return false;
 }

@@ -78,7 +78,7 @@ struct sever_address run_sever_address(const struct address *address)
 
 static void target_members(const struct run_cluster *rc, struct target *target)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     struct probe_member writer, member;
 
     probe_member(rc->probe, verdict->writer, &writer);
@@ -137,13 +137,13 @@ static void target_endpoints(const struct run_cluster *rc, uint32_t *first, stru
 
 static bool may_sever(const struct run_cluster *rc)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     uint64_t now_ms = loop_now_ms(rc->run->loop);
 
     return verdict->demoted && verdict->writer != MEMBER_NONE &&
            (verdict->state == CLUSTER_STEADY || verdict->state == CLUSTER_SUSPECT) &&
            !verdict->braked && !verdict->frozen && verdict->rival == MEMBER_NONE &&
-           topo_claims(&rc->mind.topo, verdict->writer, rc->conf->timing.timeout_ms, now_ms);
+           topo_claims(&rc->decision.topo, verdict->writer, rc->conf->timing.timeout_ms, now_ms);
 }
 
 /* ---- replies ---- */

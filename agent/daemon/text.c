@@ -57,13 +57,13 @@ void run_text_term(struct term term, char *ret, size_t size)
 /* Whom to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct run_cluster *rc)
 {
-    const struct verdict *verdict = &rc->mind.verdict;
+    const struct verdict *verdict = &rc->decision.verdict;
     uint32_t found = MEMBER_NONE;
 
     if (verdict->rival != MEMBER_NONE)
         return verdict->rival;
     for (uint32_t i = 0; i < rc->conf->member_count; i++) {
-        const struct member_view *at = &rc->mind.topo.at[i];
+        const struct topo_member *at = &rc->decision.topo.at[i];
         if (i != verdict->writer && at->answered && at->standing && at->last.role == ROLE_WRITER)
             found = found == MEMBER_NONE ? i : MEMBER_NONE;
     }
@@ -76,7 +76,7 @@ static void text_ambiguous(const struct run_cluster *rc, char *text, size_t text
     uint32_t rival = candidate(rc);
     char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
 
-    run_text_member_at(rc, rc->mind.verdict.writer, writer);
+    run_text_member_at(rc, rc->decision.verdict.writer, writer);
     if (rival == MEMBER_NONE) {
         snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
                  writer);
@@ -84,7 +84,7 @@ static void text_ambiguous(const struct run_cluster *rc, char *text, size_t text
         return;
     }
     run_text_member_at(rc, rival, member);
-    run_text_term(rc->mind.topo.at[rival].last.term, term, sizeof(term));
+    run_text_term(rc->decision.topo.at[rival].last.term, term, sizeof(term));
     snprintf(text, text_size, "%s claims with term %s; the writer stays %s", member, term, writer);
     snprintf(command, command_size, "homingctl accept %s %s", rc->conf->name, member);
 }
@@ -96,7 +96,7 @@ static void text_denied(const struct run_cluster *rc, char *text, size_t size)
 
     len = (size_t)snprintf(text, size, "credentials refused by");
     for (uint32_t i = 0; i < rc->conf->member_count && len < size; i++)
-        if (rc->mind.topo.at[i].kind == REPORT_DENIED) {
+        if (rc->decision.topo.at[i].kind == REPORT_DENIED) {
             run_text_member_at(rc, i, member);
             len += (size_t)snprintf(text + len, size - len, " %s", member);
         }
@@ -104,13 +104,13 @@ static void text_denied(const struct run_cluster *rc, char *text, size_t size)
 
 static void text_second_writer(const struct run_cluster *rc, char *text, size_t size)
 {
-    const struct verdict *v = &rc->mind.verdict;
+    const struct verdict *v = &rc->decision.verdict;
     char member[MEMBER_TEXT_SIZE] = "nobody", term[48] = "none";
 
     for (uint32_t i = 0; i < rc->conf->member_count; i++)
         if (i != v->rival && v->fenced >> i & 1) {
             run_text_member_at(rc, i, member);
-            run_text_term(rc->mind.topo.at[i].last.term, term, sizeof(term));
+            run_text_term(rc->decision.topo.at[i].last.term, term, sizeof(term));
             break;
         }
     snprintf(text, size,

@@ -160,7 +160,7 @@ static void W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen(void **stat
     fake_sever_forget();
     switch_over(1, 2);
     sim_run(&sim, 5000);
-    assert_true(cluster()->mind.verdict.braked);
+    assert_true(cluster()->decision.verdict.braked);
     assert_int_equal(fake_order_count, 0);
     order(EVENT_UNFREEZE);
     assert_true(fake_order_count > 0);

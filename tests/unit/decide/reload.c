@@ -16,7 +16,7 @@
 static void reload(uint32_t members, const uint32_t *map)
 {
     story.conf.members = members;
-    cluster_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
+    decision_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
     assert_true(story.last.publish);
 }
 

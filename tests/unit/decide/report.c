@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/decide/claims.h"
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
 
 static void a_term_is_ordered_by_hi_and_then_by_lo(void **state)
 {

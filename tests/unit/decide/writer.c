@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * writer.c - tests of THE decision, rules W1 to W3, one name per case: what members say goes in
- * through cluster_handle(), what is published comes out. claims.c has W3a and W4, staleness.c the
+ * through decision_handle(), what is published comes out. claims.c has W3a and W4, staleness.c the
  * rest. The model walks the states in between.
  */
 #include "config.h"

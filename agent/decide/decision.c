@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - events in, actions out. Called by daemon/daemon.c, for one cluster at a time.
+ * decision.c - events in, actions out. Called by daemon/daemon.c, for one cluster at a time.
  *
  * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
  * difference. What time alone brings is an event like any other, asked for through wake_ms.
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "agent/decide/claims.h"
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
 #include "agent/decide/readers.h"
 
 /* DESIGN: stay fast after a change; what follows a failover (rejoining, a second failover) comes
@@ -37,7 +37,7 @@ const char *refusal_name(enum refusal refusal)
     return (unsigned)refusal < REFUSAL_COUNT ? names[refusal] : "?";
 }
 
-static uint32_t all_members(const struct cluster_conf *conf)
+static uint32_t all_members(const struct decision_conf *conf)
 {
     return UINT32_MAX >> (32 - conf->members);
 }
@@ -50,7 +50,7 @@ static bool second_writer(const struct verdict *v)
     return (v->fenced & ~rival) != 0;
 }
 
-static uint32_t alarms_of(const struct cluster *c)
+static uint32_t alarms_of(const struct decision *c)
 {
     const struct verdict *v = &c->verdict;
     uint32_t mask = 0;
@@ -71,7 +71,7 @@ static uint32_t alarms_of(const struct cluster *c)
     return mask;
 }
 
-static void alarms_update(struct cluster *c, struct actions *acts)
+static void alarms_update(struct decision *c, struct actions *acts)
 {
     uint32_t now = alarms_of(c);
 
@@ -80,7 +80,7 @@ static void alarms_update(struct cluster *c, struct actions *acts)
     c->alarms = now;
 }
 
-static void update(struct cluster *c, const struct verdict *before, bool contested,
+static void update(struct decision *c, const struct verdict *before, bool contested,
                    struct actions *acts)
 {
     enum cluster_state state = c->verdict.state;
@@ -98,14 +98,15 @@ static void update(struct cluster *c, const struct verdict *before, bool contest
     acts->pace = pace;
 }
 
-static void contest_forget(struct cluster *c)
+static void contest_forget(struct decision *c)
 {
     c->asked_again_ms = 0;
     c->reaffirmed_ms = 0; /* last_call_ms goes when the next contest begins */
 }
 
 /* W3: asks the incumbent once more when a contest begins; notes when its time is over. */
-static void contest_update(struct cluster *c, const struct writer_output *out, struct actions *acts)
+static void contest_update(struct decision *c, const struct writer_output *out,
+                           struct actions *acts)
 {
     if (!out->contested) {
         contest_forget(c);
@@ -122,14 +123,14 @@ static void contest_update(struct cluster *c, const struct writer_output *out, s
 }
 
 /* W3: an answer counts that came in during the contest, to a question sent during it. */
-static void contest_note(struct cluster *c, const struct report *report)
+static void contest_note(struct decision *c, const struct report *report)
 {
     if (c->asked_again_ms != 0 && report->member == c->verdict.writer &&
         report->asked_ms >= c->asked_again_ms)
         c->reaffirmed_ms = c->now_ms;
 }
 
-static void brake_update(struct cluster *c, uint64_t switches_before)
+static void brake_update(struct decision *c, uint64_t switches_before)
 {
     if (c->verdict.switches != switches_before)
         brake_note(&c->brake, c->now_ms);
@@ -143,7 +144,7 @@ static void wake_at(uint64_t *wake_ms, uint64_t now_ms, uint64_t at_ms)
 }
 
 /* The earliest thing that time alone brings. What is past was dealt with in this very pass. */
-static uint64_t wake_next(const struct cluster *c, const struct writer_output *out)
+static uint64_t wake_next(const struct decision *c, const struct writer_output *out)
 {
     uint64_t wake_ms = 0, now_ms = c->now_ms;
 
@@ -162,7 +163,7 @@ static uint64_t wake_next(const struct cluster *c, const struct writer_output *o
 
 /* Often enough that the time of confirmation on disk is worth something after a kill -9, seldom
  * enough that a hundred clusters do not keep the disk busy. */
-static void persist_update(struct cluster *c, struct actions *acts)
+static void persist_update(struct decision *c, struct actions *acts)
 {
     acts->persist = acts->publish ||
                     (acts->confirmed && c->now_ms - c->persisted_ms >= c->conf.max_stale_ms / 4);
@@ -171,7 +172,7 @@ static void persist_update(struct cluster *c, struct actions *acts)
 }
 
 /* `before` is the verdict before the event; c->verdict may already hold an operator's word. */
-static void pass(struct cluster *c, const struct verdict *before, struct actions *acts)
+static void pass(struct decision *c, const struct verdict *before, struct actions *acts)
 {
     struct writer_output out;
 
@@ -209,7 +210,7 @@ static void pass(struct cluster *c, const struct verdict *before, struct actions
 }
 
 /* W2: time never goes back here, and is never 0, which means "never". */
-static void clock_advance(struct cluster *c, uint64_t now_ms)
+static void clock_advance(struct decision *c, uint64_t now_ms)
 {
     if (now_ms > c->now_ms)
         c->now_ms = now_ms;
@@ -224,7 +225,7 @@ static void restore_topo(struct topo *topo, const struct verdict *saved)
         topo->at[saved->writer].last.role = ROLE_READER;
     }
     if (saved->rival != MEMBER_NONE && saved->reason == REASON_BEHIND) {
-        struct member_view *m = &topo->at[saved->rival];
+        struct topo_member *m = &topo->at[saved->rival];
         m->answered = true;
         m->behind = true;
         m->last.role = ROLE_WRITER;
@@ -239,7 +240,7 @@ static uint32_t member_within(uint32_t member, uint32_t members)
 }
 
 /* Makes a verdict from disk safe to use, whatever the disk says. */
-static void restore_verdict(struct cluster *c, const struct verdict *saved)
+static void restore_verdict(struct decision *c, const struct verdict *saved)
 {
     struct verdict *v = &c->verdict;
 
@@ -256,8 +257,8 @@ static void restore_verdict(struct cluster *c, const struct verdict *saved)
     restore_topo(&c->topo, v);
 }
 
-void cluster_init(struct cluster *c, const struct cluster_conf *conf, const struct verdict *saved,
-                  uint64_t now_ms, struct actions *ret_actions)
+void decision_init(struct decision *c, const struct decision_conf *conf,
+                   const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions)
 {
     struct actions acts = {.publish = true};
 
@@ -275,14 +276,14 @@ void cluster_init(struct cluster *c, const struct cluster_conf *conf, const stru
     *ret_actions = acts;
 }
 
-static uint32_t map_member(const uint32_t *map, const struct cluster_conf *before,
-                           const struct cluster_conf *after, uint32_t member)
+static uint32_t map_member(const uint32_t *map, const struct decision_conf *before,
+                           const struct decision_conf *after, uint32_t member)
 {
     return member < before->members ? member_within(map[member], after->members) : MEMBER_NONE;
 }
 
-static void map_verdict(struct verdict *v, const uint32_t *map, const struct cluster_conf *before,
-                        const struct cluster_conf *after)
+static void map_verdict(struct verdict *v, const uint32_t *map, const struct decision_conf *before,
+                        const struct decision_conf *after)
 {
     uint32_t demoted = v->demoted;
 
@@ -298,8 +299,8 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct clu
     }
 }
 
-static void map_topo(struct topo *topo, const uint32_t *map, const struct cluster_conf *before,
-                     const struct cluster_conf *after)
+static void map_topo(struct topo *topo, const uint32_t *map, const struct decision_conf *before,
+                     const struct decision_conf *after)
 {
     struct topo old = *topo;
 
@@ -313,8 +314,8 @@ static void map_topo(struct topo *topo, const uint32_t *map, const struct cluste
     }
 }
 
-void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, const uint32_t *map,
-                         uint64_t now_ms, struct actions *ret_actions)
+void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
+                          uint64_t now_ms, struct actions *ret_actions)
 {
     struct actions acts = {.publish = true};
 
@@ -328,7 +329,7 @@ void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, con
     *ret_actions = acts;
 }
 
-static enum refusal accept_member(struct cluster *c, uint32_t member)
+static enum refusal accept_member(struct decision *c, uint32_t member)
 {
     if (member >= c->topo.members)
         return REFUSAL_NO_SUCH_MEMBER;
@@ -344,7 +345,7 @@ static enum refusal accept_member(struct cluster *c, uint32_t member)
     return REFUSAL_NONE;
 }
 
-static enum refusal freeze(struct cluster *c)
+static enum refusal freeze(struct decision *c)
 {
     if (c->verdict.writer == MEMBER_NONE)
         return REFUSAL_NO_WRITER_KNOWN;
@@ -352,7 +353,7 @@ static enum refusal freeze(struct cluster *c)
     return REFUSAL_NONE;
 }
 
-static enum refusal unfreeze(struct cluster *c)
+static enum refusal unfreeze(struct decision *c)
 {
     if (!c->verdict.frozen && !c->verdict.braked)
         return REFUSAL_NOT_FROZEN;
@@ -362,7 +363,7 @@ static enum refusal unfreeze(struct cluster *c)
     return REFUSAL_NONE;
 }
 
-static void take_report(struct cluster *c, const struct report *report)
+static void take_report(struct decision *c, const struct report *report)
 {
     uint32_t answered = MEMBER_NONE;
 
@@ -373,7 +374,7 @@ static void take_report(struct cluster *c, const struct report *report)
     readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
 }
 
-static enum refusal take(struct cluster *c, const struct event *event)
+static enum refusal take(struct decision *c, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_REPORT:
@@ -391,8 +392,8 @@ static enum refusal take(struct cluster *c, const struct event *event)
     }
 }
 
-enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
-                            struct actions *ret_actions)
+enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
+                             struct actions *ret_actions)
 {
     struct actions acts = {.pace = c->pace, .wake_ms = c->wake_ms};
     struct verdict before = c->verdict;

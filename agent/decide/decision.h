@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.h - one cluster's mind: an event goes in, actions come out.
+ * decision.h - the decision about one cluster: an event goes in, actions come out.
  *
  * One pass: daemon/daemon.c hands over a report, a tick or an operator's word, with the time.
- * cluster_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
+ * decision_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
  * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
  * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
  * states.
  */
-#ifndef HOMING_AGENT_DECIDE_CLUSTER_H
-#define HOMING_AGENT_DECIDE_CLUSTER_H
+#ifndef HOMING_AGENT_DECIDE_DECISION_H
+#define HOMING_AGENT_DECIDE_DECISION_H
 
 #include "agent/decide/brake.h"
 #include "agent/decide/pace.h"
@@ -66,8 +66,8 @@ enum refusal {
 
 /* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
  * conf, verdict and topo, and daemon/daemon.c first_round_done. */
-struct cluster {
-    struct cluster_conf conf;
+struct decision {
+    struct decision_conf conf;
     struct verdict verdict;
     struct topo topo;        /* what each member last said */
     struct brake brake;      /* W10 */
@@ -87,17 +87,17 @@ struct cluster {
 /* Starts with nothing known, or with a verdict from disk (copied; its masks and writer refer to
  * this configuration's members; confirmed_ms is 0 unless it is of this boot; published as suspect
  * at once if confirmed within max_stale, else held for W2 but stale). `saved` may be NULL. */
-void cluster_init(struct cluster *c, const struct cluster_conf *conf, const struct verdict *saved,
-                  uint64_t now_ms, struct actions *ret_actions);
+void decision_init(struct decision *c, const struct decision_conf *conf,
+                   const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions);
 
 /* A reload: new members and times; map[i] is the new index of old member i, or MEMBER_NONE. */
-void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, const uint32_t *map,
-                         uint64_t now_ms, struct actions *ret_actions);
+void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
+                          uint64_t now_ms, struct actions *ret_actions);
 
 /* The one way in. Never fails on a report; operator events may be refused, which changes nothing.
  */
-enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
-                            struct actions *ret_actions);
+enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
+                             struct actions *ret_actions);
 
 const char *alarm_name(enum alarm alarm);
 const char *refusal_name(enum refusal refusal);

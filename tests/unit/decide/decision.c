@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - tests of what an event brings about: actions, alarms, pace, wake-ups, and the
+ * decision.c - tests of what an event brings about: actions, alarms, pace, wake-ups, and the
  * operator's words on freeze and brake.
  */
 #include "config.h"
@@ -180,7 +180,7 @@ static void a_refused_word_changes_nothing_but_keeps_pace_and_wake(void **state)
 {
     (void)state;
     uint64_t wake_ms = story.last.wake_ms;
-    struct cluster before = story.c;
+    struct decision before = story.c;
     assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
     assert_memory_equal(&before, &story.c, sizeof(before));
     assert_int_equal(story.last.wake_ms, wake_ms);
