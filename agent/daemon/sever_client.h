@@ -39,7 +39,7 @@ typedef void sever_client_done_fn(void *arg, int error, const struct sever_count
 typedef void sever_client_rows_fn(void *arg, int error, const struct sever_row *rows,
                                   uint32_t count);
 
-/* Starts homing-sever for this run directory, if this process has CAP_NET_ADMIN and none answers.
+/* Starts homing-sever for this daemon directory, if this process has CAP_NET_ADMIN and none answers.
  * It is found beside this program's own file: in ../libexec/homing/, or in the same directory. It
  * outlives us. 0: started, or there is one, or we may not; or negative errno. Call it before
  * privilege_keep(). */

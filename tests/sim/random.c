@@ -23,7 +23,7 @@ enum {
 
 static struct sim sim;
 static uint64_t random_state;
-static unsigned switches; /* in all worlds: a run without any has shown nothing */
+static unsigned switches; /* in all worlds: a daemon without any has shown nothing */
 
 /* splitmix64: the same on every machine. */
 static uint64_t draw(uint64_t below)

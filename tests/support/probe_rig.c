@@ -134,6 +134,17 @@ uint32_t ask_on_report;
 struct probe *probe;
 struct loop *loop;
 
+struct told told[MEMBERS];
+
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    (void)arg;
+    assert_in_range(member, 0, MEMBERS - 1);
+    told[member].where = *known->where;
+    told[member].retry_ms = known->retry_ms;
+    snprintf(told[member].error, sizeof(told[member].error), "%s", known->error);
+}
+
 static void on_report(void *arg, const struct report *report)
 {
     (void)arg;
@@ -167,7 +178,8 @@ void forget(void)
 
 int rig_setup(void **state)
 {
-    static const struct probe_sink SINK = {.report = on_report, .addresses = on_addresses};
+    static const struct probe_sink SINK = {
+        .member = on_member, .report = on_report, .addresses = on_addresses};
     (void)state;
     rig_cluster.allowed_network_count = 0;
     host_count = 0;
