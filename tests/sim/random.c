@@ -5,16 +5,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "tests/sim/sim.h"
+#include "tests/support/test.h"
 
 enum {
     WORLDS = 20,
@@ -132,7 +128,7 @@ static void W1_W2_hold_in_worlds_that_change_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(W1_W2_hold_in_worlds_that_change_at_random),
+        TEST(W1_W2_hold_in_worlds_that_change_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

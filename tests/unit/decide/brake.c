@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "agent/decide/brake.h"
+#include "tests/support/test.h"
 
 static struct brake brake;
 
@@ -92,13 +87,13 @@ static void w10_a_brake_found_on_disk_needs_quiet_from_then_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(w10_five_switches_are_allowed_and_the_sixth_brakes, set_up),
-        cmocka_unit_test_setup(w10_switches_older_than_ten_minutes_do_not_count, set_up),
-        cmocka_unit_test_setup(w10_only_ten_quiet_minutes_release_it, set_up),
-        cmocka_unit_test_setup(w10_zero_means_no_brake, set_up),
-        cmocka_unit_test_setup(w10_more_than_can_be_counted_is_taken_as_what_can, set_up),
-        cmocka_unit_test_setup(w10_the_ring_forgets_the_oldest, set_up),
-        cmocka_unit_test_setup(w10_a_brake_found_on_disk_needs_quiet_from_then_on, set_up),
+        TEST_FROM(set_up, w10_five_switches_are_allowed_and_the_sixth_brakes),
+        TEST_FROM(set_up, w10_switches_older_than_ten_minutes_do_not_count),
+        TEST_FROM(set_up, w10_only_ten_quiet_minutes_release_it),
+        TEST_FROM(set_up, w10_zero_means_no_brake),
+        TEST_FROM(set_up, w10_more_than_can_be_counted_is_taken_as_what_can),
+        TEST_FROM(set_up, w10_the_ring_forgets_the_oldest),
+        TEST_FROM(set_up, w10_a_brake_found_on_disk_needs_quiet_from_then_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

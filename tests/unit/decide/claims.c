@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void w3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
 {
@@ -300,30 +295,28 @@ static void w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **st
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(w3a_a_sole_claim_waits_until_every_member_was_heard),
-        EMPTY_CASE(w3a_several_claims_at_the_first_start_are_unknown),
-        EMPTY_CASE(w3a_a_first_claim_without_failover_is_not_adopted),
-        CASE(w3a_a_demotion_undone_is_the_writer_again),
-        CASE(w3a_an_equal_sole_claim_that_is_not_behind_is_adopted),
-        CASE(w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good),
-        CASE(w3a_a_position_not_known_is_no_evidence),
-        CASE(w3a_the_writer_itself_behind_is_ambiguous),
-        CASE(w3a_an_equal_claim_waits_until_the_incumbents_is_not_live),
-        CASE(w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous),
-        CASE(w3a_the_position_held_is_the_newest_the_writer_claimed),
-        CASE(w4_a_claim_of_another_identity_is_never_adopted),
-        CASE(w4_an_identity_not_known_is_another_one),
-        CASE(w4_accept_adopts_a_present_claim_and_discards_the_held_term),
-        CASE(w4_the_identity_left_behind_ranks_as_old),
-        EMPTY_CASE(w4_accept_works_without_a_held_term_and_while_two_claim),
-        CASE(w4_accept_starts_a_contest_anew),
-        CASE(w4_accept_is_refused_without_a_present_claim),
-        CASE(w4_accept_is_refused_while_the_member_is_late),
-        CASE(w4_accept_forgets_who_was_behind_of_what_it_discards),
-        EMPTY_CASE(w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
+        TEST_FROM(set_up_empty, w3a_a_sole_claim_waits_until_every_member_was_heard),
+        TEST_FROM(set_up_empty, w3a_several_claims_at_the_first_start_are_unknown),
+        TEST_FROM(set_up_empty, w3a_a_first_claim_without_failover_is_not_adopted),
+        TEST_FROM(set_up_steady, w3a_a_demotion_undone_is_the_writer_again),
+        TEST_FROM(set_up_steady, w3a_an_equal_sole_claim_that_is_not_behind_is_adopted),
+        TEST_FROM(set_up_steady, w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good),
+        TEST_FROM(set_up_steady, w3a_a_position_not_known_is_no_evidence),
+        TEST_FROM(set_up_steady, w3a_the_writer_itself_behind_is_ambiguous),
+        TEST_FROM(set_up_steady, w3a_an_equal_claim_waits_until_the_incumbents_is_not_live),
+        TEST_FROM(set_up_steady, w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous),
+        TEST_FROM(set_up_steady, w3a_the_position_held_is_the_newest_the_writer_claimed),
+        TEST_FROM(set_up_steady, w4_a_claim_of_another_identity_is_never_adopted),
+        TEST_FROM(set_up_steady, w4_an_identity_not_known_is_another_one),
+        TEST_FROM(set_up_steady, w4_accept_adopts_a_present_claim_and_discards_the_held_term),
+        TEST_FROM(set_up_steady, w4_the_identity_left_behind_ranks_as_old),
+        TEST_FROM(set_up_empty, w4_accept_works_without_a_held_term_and_while_two_claim),
+        TEST_FROM(set_up_steady, w4_accept_starts_a_contest_anew),
+        TEST_FROM(set_up_steady, w4_accept_is_refused_without_a_present_claim),
+        TEST_FROM(set_up_steady, w4_accept_is_refused_while_the_member_is_late),
+        TEST_FROM(set_up_steady, w4_accept_forgets_who_was_behind_of_what_it_discards),
+        TEST_FROM(set_up_empty, w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,14 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void the_first_verdict_is_published_and_everybody_asked(void **state)
 {
@@ -437,42 +433,42 @@ static void a_moment_of_suspicion_is_a_change_as_well(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(the_first_verdict_is_published_and_everybody_asked),
-        CASE(a_steady_hour_publishes_nothing_but_refreshes_and_persists),
-        CASE(an_answer_of_the_writer_confirms_and_a_readers_does_not),
-        CASE(whatever_readers_see_is_published),
-        CASE(an_unknown_event_is_a_tick),
-        CASE(a_report_about_nobody_changes_nothing),
-        CASE(status_knows_since_when_a_member_is_as_it_is),
-        CASE(suspicion_asks_everybody_at_once_and_fast),
-        CASE(it_stays_fast_for_half_a_minute_after_a_change),
-        CASE(without_an_undisputed_writer_it_stays_fast),
-        CASE(w3_a_contest_is_fast_before_it_is_called_out),
-        CASE(a_frozen_cluster_is_asked_at_leisure),
-        CASE(a_lone_agent_sleeps_until_time_brings_something),
-        CASE(a_refused_word_changes_nothing_but_keeps_pace_and_wake),
-        CASE(alarms_are_raised_once_and_cleared_once),
-        CASE(no_writer_alarms_and_goes_on_when_stale),
-        CASE(a_rival_alarms_even_when_stale_or_frozen),
-        CASE(w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
-        CASE(w4_so_does_one_of_a_data_set_that_was_left),
-        CASE(w6_a_rival_is_called_out_once),
-        CASE(a_member_that_denies_us_alarms_until_it_answers),
-        EMPTY_CASE(a_member_never_heard_of_has_not_denied_us),
-        CASE(w10_the_sixth_switch_brakes_and_names_still_follow),
-        CASE(w10_ten_quiet_minutes_release_the_brake),
-        CASE(w10_unfreeze_releases_the_brake_and_counts_anew),
-        CASE(w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
-        CASE(w10_the_brake_survives_a_restart),
-        CASE(w10_freeze_pins_the_incumbent),
-        CASE(w10_a_frozen_writer_keeps_its_own_term_up_to_date),
-        CASE(w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
-        CASE(w10_accept_is_the_later_word_and_leaves_it_frozen),
-        CASE(w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
-        CASE(a_moment_of_suspicion_is_a_change_as_well),
+        TEST_FROM(set_up_empty, the_first_verdict_is_published_and_everybody_asked),
+        TEST_FROM(set_up_settled, a_steady_hour_publishes_nothing_but_refreshes_and_persists),
+        TEST_FROM(set_up_settled, an_answer_of_the_writer_confirms_and_a_readers_does_not),
+        TEST_FROM(set_up_settled, whatever_readers_see_is_published),
+        TEST_FROM(set_up_settled, an_unknown_event_is_a_tick),
+        TEST_FROM(set_up_settled, a_report_about_nobody_changes_nothing),
+        TEST_FROM(set_up_settled, status_knows_since_when_a_member_is_as_it_is),
+        TEST_FROM(set_up_settled, suspicion_asks_everybody_at_once_and_fast),
+        TEST_FROM(set_up_settled, it_stays_fast_for_half_a_minute_after_a_change),
+        TEST_FROM(set_up_settled, without_an_undisputed_writer_it_stays_fast),
+        TEST_FROM(set_up_settled, w3_a_contest_is_fast_before_it_is_called_out),
+        TEST_FROM(set_up_settled, a_frozen_cluster_is_asked_at_leisure),
+        TEST_FROM(set_up_settled, a_lone_agent_sleeps_until_time_brings_something),
+        TEST_FROM(set_up_settled, a_refused_word_changes_nothing_but_keeps_pace_and_wake),
+        TEST_FROM(set_up_settled, alarms_are_raised_once_and_cleared_once),
+        TEST_FROM(set_up_settled, no_writer_alarms_and_goes_on_when_stale),
+        TEST_FROM(set_up_settled, a_rival_alarms_even_when_stale_or_frozen),
+        TEST_FROM(set_up_settled, w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
+        TEST_FROM(set_up_settled, w4_so_does_one_of_a_data_set_that_was_left),
+        TEST_FROM(set_up_settled, w6_a_rival_is_called_out_once),
+        TEST_FROM(set_up_settled, a_member_that_denies_us_alarms_until_it_answers),
+        TEST_FROM(set_up_empty, a_member_never_heard_of_has_not_denied_us),
+        TEST_FROM(set_up_settled, w10_the_sixth_switch_brakes_and_names_still_follow),
+        TEST_FROM(set_up_settled, w10_ten_quiet_minutes_release_the_brake),
+        TEST_FROM(set_up_settled, w10_unfreeze_releases_the_brake_and_counts_anew),
+        TEST_FROM(set_up_settled,
+                  w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
+        TEST_FROM(set_up_settled, w10_the_brake_survives_a_restart),
+        TEST_FROM(set_up_settled, w10_freeze_pins_the_incumbent),
+        TEST_FROM(set_up_settled, w10_a_frozen_writer_keeps_its_own_term_up_to_date),
+        TEST_FROM(set_up_settled,
+                  w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
+        TEST_FROM(set_up_settled, w10_accept_is_the_later_word_and_leaves_it_frozen),
+        TEST_FROM(set_up_settled, w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
+        TEST_FROM(set_up_settled, a_moment_of_suspicion_is_a_change_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

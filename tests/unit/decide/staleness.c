@@ -5,13 +5,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void w5_silence_is_no_evidence(void **state)
 {
@@ -311,32 +306,31 @@ static void one_server_by_two_names_is_a_sole_claim(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        CASE(w5_silence_is_no_evidence),
-        CASE(w5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report),
-        CASE(w6_a_demoted_writer_is_not_published_again_in_the_same_term),
-        CASE(w6_a_newer_term_ends_being_demoted),
-        CASE(w6_an_old_claim_beside_a_late_writer_is_not_the_sole_one),
-        CASE(w9_unconfirmed_for_max_stale_is_stale),
-        CASE(w9_a_silent_writer_is_confirmed_by_another_members_answer),
-        CASE(w9_a_newer_claim_does_not_confirm_the_silent_writer),
-        CASE(w9_a_claim_of_another_identity_does_not_confirm_either),
-        CASE(w9_readers_of_another_data_set_do_not_confirm),
-        CASE(w9_an_older_claim_confirms_like_any_answer),
-        CASE(w9_a_demoted_writer_is_not_confirmed_by_anybody),
-        CASE(w9_a_writer_with_a_strange_claim_is_not_confirmed),
-        CASE(w9_an_unheard_writer_is_not_a_silent_one),
-        CASE(an_alias_of_the_writer_is_never_a_rival),
-        EMPTY_CASE(one_server_listed_twice_is_one_claim_at_the_first_start),
-        CASE(one_candidate_listed_twice_is_one_candidate),
-        CASE(w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows),
-        CASE(an_incarnation_not_known_makes_no_alias),
-        CASE(the_same_incarnation_of_another_data_set_is_no_alias),
-        CASE(w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
-        CASE(one_server_by_two_names_is_judged_by_its_better_claim),
-        CASE(one_server_by_two_names_is_a_sole_claim),
+        TEST_FROM(set_up_steady, w5_silence_is_no_evidence),
+        TEST_FROM(set_up_steady, w5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report),
+        TEST_FROM(set_up_steady, w6_a_demoted_writer_is_not_published_again_in_the_same_term),
+        TEST_FROM(set_up_steady, w6_a_newer_term_ends_being_demoted),
+        TEST_FROM(set_up_steady, w6_an_old_claim_beside_a_late_writer_is_not_the_sole_one),
+        TEST_FROM(set_up_steady, w9_unconfirmed_for_max_stale_is_stale),
+        TEST_FROM(set_up_steady, w9_a_silent_writer_is_confirmed_by_another_members_answer),
+        TEST_FROM(set_up_steady, w9_a_newer_claim_does_not_confirm_the_silent_writer),
+        TEST_FROM(set_up_steady, w9_a_claim_of_another_identity_does_not_confirm_either),
+        TEST_FROM(set_up_steady, w9_readers_of_another_data_set_do_not_confirm),
+        TEST_FROM(set_up_steady, w9_an_older_claim_confirms_like_any_answer),
+        TEST_FROM(set_up_steady, w9_a_demoted_writer_is_not_confirmed_by_anybody),
+        TEST_FROM(set_up_steady, w9_a_writer_with_a_strange_claim_is_not_confirmed),
+        TEST_FROM(set_up_steady, w9_an_unheard_writer_is_not_a_silent_one),
+        TEST_FROM(set_up_steady, an_alias_of_the_writer_is_never_a_rival),
+        TEST_FROM(set_up_empty, one_server_listed_twice_is_one_claim_at_the_first_start),
+        TEST_FROM(set_up_steady, one_candidate_listed_twice_is_one_candidate),
+        TEST_FROM(set_up_steady,
+                  w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows),
+        TEST_FROM(set_up_steady, an_incarnation_not_known_makes_no_alias),
+        TEST_FROM(set_up_steady, the_same_incarnation_of_another_data_set_is_no_alias),
+        TEST_FROM(set_up_steady, w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
+        TEST_FROM(set_up_steady, one_server_by_two_names_is_judged_by_its_better_claim),
+        TEST_FROM(set_up_steady, one_server_by_two_names_is_a_sole_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,13 +6,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void w1_readers_alone_make_no_writer(void **state)
 {
@@ -484,47 +479,49 @@ static void w3_each_stall_of_the_agent_gets_its_own_last_call(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(w1_readers_alone_make_no_writer),
-        CASE(w1_an_answer_without_a_role_is_no_claim),
-        CASE(w1_a_claim_dies_with_its_connection),
-        CASE(w1_a_claim_dies_of_age_at_timeout),
-        CASE(w1_the_published_writers_authentication_is_its_claims),
-        CASE(w2_an_older_term_is_not_adopted_and_says_so),
-        CASE(w2_a_replayed_answer_is_ignored),
-        CASE(w2_a_clock_that_jumps_back_changes_nothing),
-        CASE(w2_a_question_from_the_future_does_not_mute_its_member),
-        CASE(w2_the_term_grows_with_the_writers_own),
-        CASE(w2_the_writers_own_older_term_is_ambiguous),
-        CASE(w3_a_living_incumbent_stays),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already),
-        CASE(w3_an_answer_ends_being_late),
-        CASE(w3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one),
-        CASE(w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms),
-        CASE(w3_only_an_answer_to_a_later_question_reaffirms),
-        CASE(w3_an_earlier_question_answered_buys_no_time),
-        CASE(w3_one_slow_answer_does_not_flap),
-        CASE(w3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms),
-        CASE(w3_an_answer_that_waited_while_the_agent_stalled_is_heard_first),
-        CASE(w3_the_patience_of_one_contest_is_not_inherited_by_the_next),
-        CASE(w3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left),
-        CASE(w3_the_newest_of_several_newer_claims_is_adopted),
-        CASE(w3_two_claims_on_the_same_newer_term_are_ambiguous),
-        CASE(w3_a_third_newest_claim_settles_what_two_others_could_not),
-        CASE(w3_a_tie_is_not_broken_by_an_older_third),
-        CASE(w3_a_member_without_failover_is_never_adopted_by_itself),
-        CASE(w3_a_member_without_failover_does_not_hide_behind_the_held_term),
-        CASE(w3_a_member_without_failover_is_adopted_by_accept),
-        CASE(w3_after_a_restart_the_incumbent_is_waited_for),
-        CASE(w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once),
-        CASE(w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last),
-        CASE(w2_a_report_that_was_not_taken_down_is_told_apart),
-        CASE(a_broken_connection_owes_no_answer),
-        CASE(w3_each_stall_of_the_agent_gets_its_own_last_call),
+        TEST_FROM(set_up_empty, w1_readers_alone_make_no_writer),
+        TEST_FROM(set_up_steady, w1_an_answer_without_a_role_is_no_claim),
+        TEST_FROM(set_up_steady, w1_a_claim_dies_with_its_connection),
+        TEST_FROM(set_up_steady, w1_a_claim_dies_of_age_at_timeout),
+        TEST_FROM(set_up_steady, w1_the_published_writers_authentication_is_its_claims),
+        TEST_FROM(set_up_steady, w2_an_older_term_is_not_adopted_and_says_so),
+        TEST_FROM(set_up_steady, w2_a_replayed_answer_is_ignored),
+        TEST_FROM(set_up_steady, w2_a_clock_that_jumps_back_changes_nothing),
+        TEST_FROM(set_up_steady, w2_a_question_from_the_future_does_not_mute_its_member),
+        TEST_FROM(set_up_steady, w2_the_term_grows_with_the_writers_own),
+        TEST_FROM(set_up_steady, w2_the_writers_own_older_term_is_ambiguous),
+        TEST_FROM(set_up_steady, w3_a_living_incumbent_stays),
+        TEST_FROM(set_up_steady,
+                  w3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader),
+        TEST_FROM(set_up_steady,
+                  w3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke),
+        TEST_FROM(set_up_steady, w3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already),
+        TEST_FROM(set_up_steady, w3_an_answer_ends_being_late),
+        TEST_FROM(set_up_steady,
+                  w3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one),
+        TEST_FROM(set_up_steady, w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms),
+        TEST_FROM(set_up_steady, w3_only_an_answer_to_a_later_question_reaffirms),
+        TEST_FROM(set_up_steady, w3_an_earlier_question_answered_buys_no_time),
+        TEST_FROM(set_up_steady, w3_one_slow_answer_does_not_flap),
+        TEST_FROM(set_up_steady, w3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms),
+        TEST_FROM(set_up_steady, w3_an_answer_that_waited_while_the_agent_stalled_is_heard_first),
+        TEST_FROM(set_up_steady, w3_the_patience_of_one_contest_is_not_inherited_by_the_next),
+        TEST_FROM(set_up_steady,
+                  w3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left),
+        TEST_FROM(set_up_steady, w3_the_newest_of_several_newer_claims_is_adopted),
+        TEST_FROM(set_up_steady, w3_two_claims_on_the_same_newer_term_are_ambiguous),
+        TEST_FROM(set_up_steady, w3_a_third_newest_claim_settles_what_two_others_could_not),
+        TEST_FROM(set_up_steady, w3_a_tie_is_not_broken_by_an_older_third),
+        TEST_FROM(set_up_steady, w3_a_member_without_failover_is_never_adopted_by_itself),
+        TEST_FROM(set_up_steady, w3_a_member_without_failover_does_not_hide_behind_the_held_term),
+        TEST_FROM(set_up_steady, w3_a_member_without_failover_is_adopted_by_accept),
+        TEST_FROM(set_up_steady, w3_after_a_restart_the_incumbent_is_waited_for),
+        TEST_FROM(set_up_steady, w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once),
+        TEST_FROM(set_up_steady, w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last),
+        TEST_FROM(set_up_steady, w2_a_report_that_was_not_taken_down_is_told_apart),
+        TEST_FROM(set_up_steady, a_broken_connection_owes_no_answer),
+        TEST_FROM(set_up_steady, w3_each_stall_of_the_agent_gets_its_own_last_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

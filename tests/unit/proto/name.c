@@ -5,18 +5,14 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "proto/name.h"
+#include "tests/support/test.h"
 
 #define PAGE 4096
 
@@ -254,15 +250,15 @@ static void a_configuration_may_list_host_names_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_are_those_of_the_protocol),
-        cmocka_unit_test(names_of_every_length_are_read_at_both_ends_of_a_page),
-        cmocka_unit_test(neither_alignment_nor_what_surrounds_a_name_matters),
-        cmocka_unit_test(every_byte_value_at_every_place_is_read_as_the_slow_one_does),
-        cmocka_unit_test(random_texts_are_read_as_the_slow_one_does),
-        cmocka_unit_test(the_longest_name_is_253_bytes_with_or_without_a_dot),
-        cmocka_unit_test(similar_names_spread_over_the_table),
-        cmocka_unit_test(a_configuration_may_list_host_names_only),
+        TEST(hashes_are_those_of_the_protocol),
+        TEST(names_of_every_length_are_read_at_both_ends_of_a_page),
+        TEST(neither_alignment_nor_what_surrounds_a_name_matters),
+        TEST(every_byte_value_at_every_place_is_read_as_the_slow_one_does),
+        TEST(random_texts_are_read_as_the_slow_one_does),
+        TEST(the_longest_name_is_253_bytes_with_or_without_a_dot),
+        TEST(similar_names_spread_over_the_table),
+        TEST(a_configuration_may_list_host_names_only),
     };
 
-    return cmocka_run_group_tests_name("name", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,18 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "tests/support/state_rig.h"
+#include "tests/support/test.h"
 
 enum {
     IMAGE_MAX = 8192,
@@ -53,7 +49,7 @@ struct name {
 };
 
 static struct {
-    const struct fixture *f;
+    const struct state_rig *f;
     bool watched;
     struct file files[FILES_MAX];
     struct name names[COPIES];
@@ -81,7 +77,7 @@ static uint64_t roll(uint64_t sides)
 static struct state_cluster state_of(uint64_t term)
 {
     static struct state_endpoint endpoints[ENDPOINTS];
-    struct state_cluster saved = rig_saved();
+    struct state_cluster saved = state_rig_saved();
 
     for (uint64_t i = 0; i < ENDPOINTS; i++)
         endpoints[i] = (struct state_endpoint){i + 1, term * 1000 + i, term * 7919};
@@ -97,7 +93,7 @@ static uint64_t load(struct state *state)
 {
     struct state_cluster got;
 
-    assert_int_equal(state_load(state, &rig_cluster, &got), 0);
+    assert_int_equal(state_load(state, &state_rig_cluster, &got), 0);
     uint64_t term = got.have_verdict ? got.verdict.term.lo : 0;
     struct state_cluster want = state_of(term);
     bool may = false;
@@ -107,7 +103,7 @@ static uint64_t load(struct state *state)
         fail_msg("term %d was loaded after %d", (int)term, (int)disk.may[0]);
     if (term) {
         got.verdict.position = want.verdict.position;
-        rig_assert_same(&got, &want);
+        state_rig_assert_same(&got, &want);
     }
     free(got.endpoints);
     return term;
@@ -379,10 +375,10 @@ static int save(struct state *state, uint64_t term)
     struct state_cluster saved = state_of(term);
 
     saved.verdict.position = roll(1000000);
-    int rv = state_save(state, &rig_cluster, &saved);
+    int rv = state_save(state, &state_rig_cluster, &saved);
     if (rv == -ESTALE) {
         load(state);
-        rv = state_save(state, &rig_cluster, &saved);
+        rv = state_save(state, &state_rig_cluster, &saved);
     }
     if (rv == 0)
         expect(term, true);
@@ -392,7 +388,7 @@ static int save(struct state *state, uint64_t term)
 static void reopen(struct state **state)
 {
     state_close(*state);
-    *state = fixture_open(disk.f);
+    *state = state_rig_open(disk.f);
     load(*state);
 }
 
@@ -416,9 +412,9 @@ static void step(struct state *onlooker, struct state **state)
     crash();
 }
 
-static void walk(const struct fixture *f, uint64_t seed)
+static void walk(const struct state_rig *f, uint64_t seed)
 {
-    struct state *agents[] = {fixture_open(f), fixture_open(f), fixture_open(f)};
+    struct state *agents[] = {state_rig_open(f), state_rig_open(f), state_rig_open(f)};
 
     memset(&disk.files, 0, sizeof(disk.files));
     disk.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -436,7 +432,7 @@ static void walk(const struct fixture *f, uint64_t seed)
 
 static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void **state)
 {
-    const struct fixture *f = *state;
+    const struct state_rig *f = *state;
     char path[128];
 
     disk.f = f;
@@ -454,9 +450,7 @@ static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made, fixture_setup,
-            fixture_teardown),
+        TEST_IN(state_rig, w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made),
     };
-    return cmocka_run_group_tests_name("state_crash", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
