@@ -141,7 +141,7 @@ static void without_an_undisputed_writer_it_stays_fast(void **state)
     assert_int_equal(story.last.pace, PACE_FAST);
 }
 
-static void w3_a_contest_is_fast_before_it_is_called_out(void **state)
+static void W3_a_contest_is_fast_before_it_is_called_out(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -226,7 +226,7 @@ static void a_rival_alarms_even_when_stale_or_frozen(void **state)
     assert_int_equal(story.raised, ALARM(AMBIGUOUS) | ALARM(STALE));
 }
 
-static void w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void **state)
+static void W6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void **state)
 {
     (void)state;
     breaks(A);
@@ -243,7 +243,7 @@ static void w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void
     assert_int_equal(story.cleared, ALARM(SECOND_WRITER));
 }
 
-static void w4_so_does_one_of_a_data_set_that_was_left(void **state)
+static void W4_so_does_one_of_a_data_set_that_was_left(void **state)
 {
     (void)state;
     is_writer(B, 1);
@@ -255,7 +255,7 @@ static void w4_so_does_one_of_a_data_set_that_was_left(void **state)
     assert_int_equal(verdict->fenced, 1 << A);
 }
 
-static void w6_a_rival_is_called_out_once(void **state)
+static void W6_a_rival_is_called_out_once(void **state)
 {
     (void)state;
     breaks(A);
@@ -289,7 +289,7 @@ static void a_member_never_heard_of_has_not_denied_us(void **state)
     assert_int_equal(story.raised, ALARM(DENIED));
 }
 
-static void w10_the_sixth_switch_brakes_and_names_still_follow(void **state)
+static void W10_the_sixth_switch_brakes_and_names_still_follow(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 5; i++)
@@ -303,7 +303,7 @@ static void w10_the_sixth_switch_brakes_and_names_still_follow(void **state)
     assert_int_equal(verdict->writer, B);
 }
 
-static void w10_ten_quiet_minutes_release_the_brake(void **state)
+static void W10_ten_quiet_minutes_release_the_brake(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -316,7 +316,7 @@ static void w10_ten_quiet_minutes_release_the_brake(void **state)
     assert_int_equal(story.last.cleared, ALARM(BRAKED));
 }
 
-static void w10_unfreeze_releases_the_brake_and_counts_anew(void **state)
+static void W10_unfreeze_releases_the_brake_and_counts_anew(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -327,7 +327,7 @@ static void w10_unfreeze_releases_the_brake_and_counts_anew(void **state)
     assert_false(verdict->braked);
 }
 
-static void w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(void **state)
+static void W10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(void **state)
 {
     (void)state;
     story_configure(3);
@@ -344,7 +344,7 @@ static void w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(vo
     assert_false(verdict->braked);
 }
 
-static void w10_the_brake_survives_a_restart(void **state)
+static void W10_the_brake_survives_a_restart(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -357,7 +357,7 @@ static void w10_the_brake_survives_a_restart(void **state)
     assert_false(verdict->braked);
 }
 
-static void w10_freeze_pins_the_incumbent(void **state)
+static void W10_freeze_pins_the_incumbent(void **state)
 {
     (void)state;
     assert_int_equal(operator_says(EVENT_FREEZE, 0), REFUSAL_NONE);
@@ -374,7 +374,7 @@ static void w10_freeze_pins_the_incumbent(void **state)
     assert_int_equal(verdict->state, CLUSTER_STEADY);
 }
 
-static void w10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
+static void W10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -383,7 +383,7 @@ static void w10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
     assert_int_equal(verdict->term.lo, 4);
 }
 
-static void w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(void **state)
+static void W10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -402,7 +402,7 @@ static void w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
 }
 
-static void w10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
+static void W10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -412,7 +412,7 @@ static void w10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
 }
 
-static void w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **state)
+static void W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **state)
 {
     (void)state;
     assert_int_equal(operator_says(EVENT_UNFREEZE, 0), REFUSAL_NOT_FROZEN);
@@ -444,30 +444,30 @@ int main(void)
         TEST_FROM(set_up_settled, suspicion_asks_everybody_at_once_and_fast),
         TEST_FROM(set_up_settled, it_stays_fast_for_half_a_minute_after_a_change),
         TEST_FROM(set_up_settled, without_an_undisputed_writer_it_stays_fast),
-        TEST_FROM(set_up_settled, w3_a_contest_is_fast_before_it_is_called_out),
+        TEST_FROM(set_up_settled, W3_a_contest_is_fast_before_it_is_called_out),
         TEST_FROM(set_up_settled, a_frozen_cluster_is_asked_at_leisure),
         TEST_FROM(set_up_settled, a_lone_agent_sleeps_until_time_brings_something),
         TEST_FROM(set_up_settled, a_refused_word_changes_nothing_but_keeps_pace_and_wake),
         TEST_FROM(set_up_settled, alarms_are_raised_once_and_cleared_once),
         TEST_FROM(set_up_settled, no_writer_alarms_and_goes_on_when_stale),
         TEST_FROM(set_up_settled, a_rival_alarms_even_when_stale_or_frozen),
-        TEST_FROM(set_up_settled, w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
-        TEST_FROM(set_up_settled, w4_so_does_one_of_a_data_set_that_was_left),
-        TEST_FROM(set_up_settled, w6_a_rival_is_called_out_once),
+        TEST_FROM(set_up_settled, W6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
+        TEST_FROM(set_up_settled, W4_so_does_one_of_a_data_set_that_was_left),
+        TEST_FROM(set_up_settled, W6_a_rival_is_called_out_once),
         TEST_FROM(set_up_settled, a_member_that_denies_us_alarms_until_it_answers),
         TEST_FROM(set_up_empty, a_member_never_heard_of_has_not_denied_us),
-        TEST_FROM(set_up_settled, w10_the_sixth_switch_brakes_and_names_still_follow),
-        TEST_FROM(set_up_settled, w10_ten_quiet_minutes_release_the_brake),
-        TEST_FROM(set_up_settled, w10_unfreeze_releases_the_brake_and_counts_anew),
+        TEST_FROM(set_up_settled, W10_the_sixth_switch_brakes_and_names_still_follow),
+        TEST_FROM(set_up_settled, W10_ten_quiet_minutes_release_the_brake),
+        TEST_FROM(set_up_settled, W10_unfreeze_releases_the_brake_and_counts_anew),
         TEST_FROM(set_up_settled,
-                  w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
-        TEST_FROM(set_up_settled, w10_the_brake_survives_a_restart),
-        TEST_FROM(set_up_settled, w10_freeze_pins_the_incumbent),
-        TEST_FROM(set_up_settled, w10_a_frozen_writer_keeps_its_own_term_up_to_date),
+                  W10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
+        TEST_FROM(set_up_settled, W10_the_brake_survives_a_restart),
+        TEST_FROM(set_up_settled, W10_freeze_pins_the_incumbent),
+        TEST_FROM(set_up_settled, W10_a_frozen_writer_keeps_its_own_term_up_to_date),
         TEST_FROM(set_up_settled,
-                  w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
-        TEST_FROM(set_up_settled, w10_accept_is_the_later_word_and_leaves_it_frozen),
-        TEST_FROM(set_up_settled, w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
+                  W10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
+        TEST_FROM(set_up_settled, W10_accept_is_the_later_word_and_leaves_it_frozen),
+        TEST_FROM(set_up_settled, W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
         TEST_FROM(set_up_settled, a_moment_of_suspicion_is_a_change_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void a_demotion_is_remembered_over_a_restart(void **state)
     assert_int_equal(verdict->writer, B); /* A need not be waited for */
 }
 
-static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
+static void W3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
 {
     (void)state;
     breaks(A);
@@ -205,7 +205,7 @@ static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
     assert_int_equal(verdict->reason, REASON_BEHIND);
 }
 
-static void w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term(void **state)
+static void W3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term(void **state)
 {
     (void)state;
     breaks(A);
@@ -424,7 +424,7 @@ static void a_reload_that_removes_a_demoted_member_forgets_it(void **state)
     assert_int_equal(verdict->demoted, 0);
 }
 
-static void w2_a_term_is_held_without_an_identity_and_without_a_writer(void **state)
+static void W2_a_term_is_held_without_an_identity_and_without_a_writer(void **state)
 {
     (void)state;
     story_begin(2);
@@ -504,7 +504,7 @@ static void a_reader_returns_after_three_answers_when_nobody_spoke_in_between(vo
     assert_int_equal(verdict->readers & MASK(B), MASK(B));
 }
 
-static void w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(void **state)
+static void W3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(void **state)
 {
     static const uint32_t same[] = {A, B, C};
 
@@ -535,7 +535,7 @@ int main(void)
         TEST_FROM(set_up_settled, times_from_another_boot_are_not_believed),
         TEST_FROM(set_up_settled, a_restored_verdict_about_members_that_are_not_there_is_cut),
         TEST_FROM(set_up_settled, a_demotion_is_remembered_over_a_restart),
-        TEST_FROM(set_up_settled, w3a_a_claim_found_behind_is_remembered_over_a_restart),
+        TEST_FROM(set_up_settled, W3a_a_claim_found_behind_is_remembered_over_a_restart),
         TEST_FROM(set_up_settled, a_restored_verdict_without_a_writer_waits_for_a_first_claim),
         TEST_FROM(set_up_settled, a_clock_at_zero_is_a_clock),
         TEST_FROM(set_up_settled, a_cluster_of_one_member_has_a_writer),
@@ -553,13 +553,13 @@ int main(void)
         TEST_FROM(set_up_settled, a_reader_of_a_stalled_agent_does_not_serve_unasked),
         TEST_FROM(set_up_settled, a_rivals_claim_before_a_restart_is_not_held_against_it),
         TEST_FROM(set_up_settled, a_reload_that_removes_a_demoted_member_forgets_it),
-        TEST_FROM(set_up_settled, w2_a_term_is_held_without_an_identity_and_without_a_writer),
+        TEST_FROM(set_up_settled, W2_a_term_is_held_without_an_identity_and_without_a_writer),
         TEST_FROM(set_up_settled,
-                  w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
+                  W3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
         TEST_FROM(set_up_settled,
                   a_reader_returns_after_three_answers_when_nobody_spoke_in_between),
         TEST_FROM(set_up_settled,
-                  w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again),
+                  W3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again),
         TEST_FROM(set_up_empty, an_engine_without_terms_and_identities_has_readers),
         TEST_FROM(set_up_empty, a_verdict_that_knows_nothing_names_nobody),
         TEST_FROM(set_up_empty, a_reload_before_any_writer_is_known_leaves_it_unknown),

@@ -430,7 +430,7 @@ static void walk(const struct state_rig *f, uint64_t seed)
     empty_directory(f->dir);
 }
 
-static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void **state)
+static void W2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void **state)
 {
     const struct state_rig *f = *state;
     char path[128];
@@ -450,7 +450,7 @@ static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN(state_rig, w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made),
+        TEST_IN(state_rig, W2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
