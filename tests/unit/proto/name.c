@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "proto/name.h"
+#include "tests/support/dice.h"
 #include "tests/support/test.h"
 
 #define PAGE 4096
@@ -151,17 +152,17 @@ static void every_byte_value_at_every_place_is_read_as_the_slow_one_does(void **
 
 static void random_texts_are_read_as_the_slow_one_does(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    uint64_t dice = (uint64_t)time(NULL);
 
     (void)state;
-    print_message("# seed %u\n", seed);
-    srand(seed);
+    print_message("# seed %llu\n", (unsigned long long)dice);
     for (int i = 0; i < 20000; i++) {
         char text[280];
-        size_t at = (size_t)rand() % 8, len = (size_t)rand() % (i % 10 ? 40 : 270);
+        size_t at = dice_roll(&dice, 8), len = dice_roll(&dice, i % 10 ? 40 : 270);
 
         for (size_t k = 0; k < len; k++)
-            text[at + k] = (char)(rand() % 50 ? "aZ.-_09xAz"[rand() % 10] : rand() % 255 + 1);
+            text[at + k] = dice_roll(&dice, 50) ? "aZ.-_09xAz"[dice_roll(&dice, 10)]
+                                                : (char)(dice_roll(&dice, 255) + 1);
         text[at + len] = '\0';
         assert_as_the_slow_one(text + at);
     }

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/dice.h"
 #include "tests/support/test.h"
 #include "tests/unit/proto/view_pattern.h"
 
@@ -162,13 +163,13 @@ static pid_t fork_writer(uint64_t from)
 static void a_killed_writer_leaves_whole_answers(void **state)
 {
     struct view_entry entry = {0};
-    uint64_t from = 1;
+    uint64_t from = 1, dice = 1;
 
     (void)state;
     write_one(0);
     for (int i = 0; i < KILLS; i++, from = entry.generation + 1) {
         pid_t pid = fork_writer(from);
-        uint64_t until = from + (uint64_t)rand() % 200;
+        uint64_t until = from + dice_roll(&dice, 200);
 
         while (view_read(&map, &name, &entry) != VIEW_FOUND || entry.generation < until)
             ;

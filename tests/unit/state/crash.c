@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/dice.h"
 #include "tests/support/state_rig.h"
 #include "tests/support/test.h"
 
@@ -56,19 +57,16 @@ static struct {
     uint64_t may[STEPS + 1]; /* the terms that may be loaded */
     int may_count;
     uint64_t term; /* the last one that was saved or tried */
-    uint64_t rng;
+    uint64_t dice;
     int fails_in; /* 1: the next call; 0: none */
     bool dies;    /* with that call: then none after it happens either */
     bool dead;
     int crashes;
 } disk;
 
-static uint64_t roll(uint64_t sides)
+static uint32_t roll(uint64_t sides)
 {
-    disk.rng ^= disk.rng << 13;
-    disk.rng ^= disk.rng >> 7;
-    disk.rng ^= disk.rng << 17;
-    return disk.rng % sides;
+    return dice_roll(&disk.dice, (uint32_t)sides);
 }
 
 /* ---- what is saved ---- */
@@ -417,7 +415,7 @@ static void walk(const struct state_rig *f, uint64_t seed)
     struct state *agents[] = {state_rig_open(f), state_rig_open(f), state_rig_open(f)};
 
     memset(&disk.files, 0, sizeof(disk.files));
-    disk.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    disk.dice = seed;
     disk.names[0] = disk.names[1] = (struct name){.count = 1};
     disk.term = 0;
     expect(0, true);
