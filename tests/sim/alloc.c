@@ -5,13 +5,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "agent/conf/conf.h"
 #include "agent/admin/methods.h"
@@ -22,19 +17,20 @@
 #include "tests/sim/sim.h"
 #include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 #define NEW_NAME "bills-db"
 
 static struct sim sim;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     sim_done(&sim);
@@ -145,14 +141,12 @@ static void a_failover_without_memory_is_published(void **state)
     }
 }
 
-#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIM_TEST(a_start_without_memory_is_refused_whole),
-        SIM_TEST(a_reload_without_memory_changes_nothing),
-        SIM_TEST(a_failover_without_memory_is_published),
+        TEST_IN(rig, a_start_without_memory_is_refused_whole),
+        TEST_IN(rig, a_reload_without_memory_changes_nothing),
+        TEST_IN(rig, a_failover_without_memory_is_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/admin/methods.h"
 #include "agent/daemon/cluster.h"
@@ -18,13 +13,14 @@
 #include "agent/daemon/shared.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
+#include "tests/support/test.h"
 
 static struct sim sim;
 static struct msg_writer request, reply;
 static struct msg_parser request_parser, reply_parser;
 static struct msg asked, answered;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
@@ -37,7 +33,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&request);
@@ -265,19 +261,17 @@ static void freeze_and_unfreeze_say_when_there_is_nothing_to_do(void **state)
     assert_string_equal(code(), "not_found");
 }
 
-#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIM_TEST(orders_are_for_root_and_the_agents_own_user),
-        SIM_TEST(everybody_who_reaches_the_socket_may_look),
-        SIM_TEST(admins_methods_are_not_on_the_socket_that_containers_get),
-        SIM_TEST(attach_hands_over_the_view_at_the_shims_places_or_any),
-        SIM_TEST(a_layout_that_is_not_served_comes_without_a_descriptor),
-        SIM_TEST(resolve_answers_from_the_view),
-        SIM_TEST(odd_params_are_refused_and_change_nothing),
-        SIM_TEST(freeze_and_unfreeze_say_when_there_is_nothing_to_do),
+        TEST_IN(rig, orders_are_for_root_and_the_agents_own_user),
+        TEST_IN(rig, everybody_who_reaches_the_socket_may_look),
+        TEST_IN(rig, admins_methods_are_not_on_the_socket_that_containers_get),
+        TEST_IN(rig, attach_hands_over_the_view_at_the_shims_places_or_any),
+        TEST_IN(rig, a_layout_that_is_not_served_comes_without_a_descriptor),
+        TEST_IN(rig, resolve_answers_from_the_view),
+        TEST_IN(rig, odd_params_are_refused_and_change_nothing),
+        TEST_IN(rig, freeze_and_unfreeze_say_when_there_is_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,15 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/admin/methods.h"
 #include "agent/daemon/cluster.h"
@@ -21,6 +16,7 @@
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_sever.h"
+#include "tests/support/test.h"
 
 #define SETTLED_MS 3000
 
@@ -36,14 +32,14 @@ static void begin(const char *keys)
     assert_int_equal(fake_order_count, 0);
 }
 
-static int forget(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     fake_sever_forget();
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     sim_done(&sim);
@@ -508,36 +504,35 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
 }
 
-#define SEVER_TEST(name) cmocka_unit_test_setup_teardown(name, forget, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SEVER_TEST(W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
-        SEVER_TEST(W5_silence_alone_orders_nothing),
-        SEVER_TEST(without_a_successor_nothing_is_ordered),
-        SEVER_TEST(W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
-        SEVER_TEST(W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
-        SEVER_TEST(a_frozen_cluster_orders_nothing),
-        SEVER_TEST(a_new_writer_that_falls_silent_is_no_reason_to_order_more),
-        SEVER_TEST(in_observe_it_is_counted_once_and_not_done),
-        SEVER_TEST(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
-        SEVER_TEST(the_kill_switch_ends_what_is_under_way),
-        SEVER_TEST(the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
-        SEVER_TEST(a_switch_back_ends_what_is_under_way_before_it_orders_anew),
-        SEVER_TEST(what_was_ordered_before_homing_sever_was_reached_is_taken_back),
-        SEVER_TEST(what_is_under_way_ends_when_the_new_writer_is_contested),
-        SEVER_TEST(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
-        SEVER_TEST(connections_without_tags_are_ordered_once_per_switch),
-        SEVER_TEST(a_homing_sever_that_comes_late_or_anew_is_ordered_again),
-        SEVER_TEST(one_that_cannot_sever_is_ordered_nothing),
-        SEVER_TEST(the_view_names_the_homing_sever_that_permits_go_to),
-        SEVER_TEST(a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
-        SEVER_TEST(an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
-        SEVER_TEST(failing_back_names_the_other_member),
-        SEVER_TEST(the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
-        SEVER_TEST(connections_are_asked_for_at_all_members_and_answered_later),
-        SEVER_TEST(a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
+        TEST_IN(rig,
+                W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
+        TEST_IN(rig, W5_silence_alone_orders_nothing),
+        TEST_IN(rig, without_a_successor_nothing_is_ordered),
+        TEST_IN(rig, W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
+        TEST_IN(rig, W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
+        TEST_IN(rig, a_frozen_cluster_orders_nothing),
+        TEST_IN(rig, a_new_writer_that_falls_silent_is_no_reason_to_order_more),
+        TEST_IN(rig, in_observe_it_is_counted_once_and_not_done),
+        TEST_IN(rig, below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
+        TEST_IN(rig, the_kill_switch_ends_what_is_under_way),
+        TEST_IN(rig, the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
+        TEST_IN(rig, a_switch_back_ends_what_is_under_way_before_it_orders_anew),
+        TEST_IN(rig, what_was_ordered_before_homing_sever_was_reached_is_taken_back),
+        TEST_IN(rig, what_is_under_way_ends_when_the_new_writer_is_contested),
+        TEST_IN(rig, an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
+        TEST_IN(rig, connections_without_tags_are_ordered_once_per_switch),
+        TEST_IN(rig, a_homing_sever_that_comes_late_or_anew_is_ordered_again),
+        TEST_IN(rig, one_that_cannot_sever_is_ordered_nothing),
+        TEST_IN(rig, the_view_names_the_homing_sever_that_permits_go_to),
+        TEST_IN(rig, a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
+        TEST_IN(rig, an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
+        TEST_IN(rig, failing_back_names_the_other_member),
+        TEST_IN(rig, the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
+        TEST_IN(rig, connections_are_asked_for_at_all_members_and_answered_later),
+        TEST_IN(rig, a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

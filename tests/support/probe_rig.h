@@ -28,7 +28,7 @@ struct engine_session {
 
 extern struct loop *loop;
 extern struct probe *probe;
-extern struct conf_cluster rig_cluster;
+extern struct conf_cluster probe_rig_cluster;
 extern struct engine_session *sessions[MEMBERS]; /* open ones */
 extern uint32_t opened[MEMBERS];                 /* since the last forget(): sessions, */
 extern uint32_t cheap[MEMBERS];                  /* questions of either kind, */
@@ -45,8 +45,8 @@ struct told {
 };
 extern struct told told[MEMBERS];
 
-int rig_setup(void **state);
-int rig_teardown(void **state);
+int probe_rig_setup(void **state);
+int probe_rig_teardown(void **state);
 void forget(void);
 uint32_t reported(uint32_t member, enum report_kind kind);
 

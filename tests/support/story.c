@@ -4,15 +4,11 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 struct story story;
 const struct verdict *const verdict = &story.c.verdict;

@@ -26,6 +26,7 @@
 #include "proto/msg_socket.h"
 #include "proto/sever.h"
 #include "tests/live/walk/walk.h"
+#include "tests/support/dice.h"
 #include "tests/support/fake_agent.h"
 
 /* A switch back before the last sweep of the order is over cancels it; any other waits for that. */
@@ -74,8 +75,7 @@ static void die(const char *what)
 
 static uint32_t roll(uint32_t sides)
 {
-    dice = dice * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(dice >> 33) % sides;
+    return dice_roll(&dice, sides);
 }
 
 /* ---- the servers ---- */

@@ -5,14 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void the_first_verdict_is_published_and_everybody_asked(void **state)
 {
@@ -145,7 +141,7 @@ static void without_an_undisputed_writer_it_stays_fast(void **state)
     assert_int_equal(story.last.pace, PACE_FAST);
 }
 
-static void w3_a_contest_is_fast_before_it_is_called_out(void **state)
+static void W3_a_contest_is_fast_before_it_is_called_out(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -230,7 +226,7 @@ static void a_rival_alarms_even_when_stale_or_frozen(void **state)
     assert_int_equal(story.raised, ALARM(AMBIGUOUS) | ALARM(STALE));
 }
 
-static void w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void **state)
+static void W6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void **state)
 {
     (void)state;
     breaks(A);
@@ -247,7 +243,7 @@ static void w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows(void
     assert_int_equal(story.cleared, ALARM(SECOND_WRITER));
 }
 
-static void w4_so_does_one_of_a_data_set_that_was_left(void **state)
+static void W4_so_does_one_of_a_data_set_that_was_left(void **state)
 {
     (void)state;
     is_writer(B, 1);
@@ -259,7 +255,7 @@ static void w4_so_does_one_of_a_data_set_that_was_left(void **state)
     assert_int_equal(verdict->fenced, 1 << A);
 }
 
-static void w6_a_rival_is_called_out_once(void **state)
+static void W6_a_rival_is_called_out_once(void **state)
 {
     (void)state;
     breaks(A);
@@ -293,7 +289,7 @@ static void a_member_never_heard_of_has_not_denied_us(void **state)
     assert_int_equal(story.raised, ALARM(DENIED));
 }
 
-static void w10_the_sixth_switch_brakes_and_names_still_follow(void **state)
+static void W10_the_sixth_switch_brakes_and_names_still_follow(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 5; i++)
@@ -307,7 +303,7 @@ static void w10_the_sixth_switch_brakes_and_names_still_follow(void **state)
     assert_int_equal(verdict->writer, B);
 }
 
-static void w10_ten_quiet_minutes_release_the_brake(void **state)
+static void W10_ten_quiet_minutes_release_the_brake(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -320,7 +316,7 @@ static void w10_ten_quiet_minutes_release_the_brake(void **state)
     assert_int_equal(story.last.cleared, ALARM(BRAKED));
 }
 
-static void w10_unfreeze_releases_the_brake_and_counts_anew(void **state)
+static void W10_unfreeze_releases_the_brake_and_counts_anew(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -331,7 +327,7 @@ static void w10_unfreeze_releases_the_brake_and_counts_anew(void **state)
     assert_false(verdict->braked);
 }
 
-static void w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(void **state)
+static void W10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(void **state)
 {
     (void)state;
     story_configure(3);
@@ -348,7 +344,7 @@ static void w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too(vo
     assert_false(verdict->braked);
 }
 
-static void w10_the_brake_survives_a_restart(void **state)
+static void W10_the_brake_survives_a_restart(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 6; i++)
@@ -361,7 +357,7 @@ static void w10_the_brake_survives_a_restart(void **state)
     assert_false(verdict->braked);
 }
 
-static void w10_freeze_pins_the_incumbent(void **state)
+static void W10_freeze_pins_the_incumbent(void **state)
 {
     (void)state;
     assert_int_equal(operator_says(EVENT_FREEZE, 0), REFUSAL_NONE);
@@ -378,7 +374,7 @@ static void w10_freeze_pins_the_incumbent(void **state)
     assert_int_equal(verdict->state, CLUSTER_STEADY);
 }
 
-static void w10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
+static void W10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -387,7 +383,7 @@ static void w10_a_frozen_writer_keeps_its_own_term_up_to_date(void **state)
     assert_int_equal(verdict->term.lo, 4);
 }
 
-static void w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(void **state)
+static void W10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -406,7 +402,7 @@ static void w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed(
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
 }
 
-static void w10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
+static void W10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -416,7 +412,7 @@ static void w10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
 }
 
-static void w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **state)
+static void W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **state)
 {
     (void)state;
     assert_int_equal(operator_says(EVENT_UNFREEZE, 0), REFUSAL_NOT_FROZEN);
@@ -437,42 +433,42 @@ static void a_moment_of_suspicion_is_a_change_as_well(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(the_first_verdict_is_published_and_everybody_asked),
-        CASE(a_steady_hour_publishes_nothing_but_refreshes_and_persists),
-        CASE(an_answer_of_the_writer_confirms_and_a_readers_does_not),
-        CASE(whatever_readers_see_is_published),
-        CASE(an_unknown_event_is_a_tick),
-        CASE(a_report_about_nobody_changes_nothing),
-        CASE(status_knows_since_when_a_member_is_as_it_is),
-        CASE(suspicion_asks_everybody_at_once_and_fast),
-        CASE(it_stays_fast_for_half_a_minute_after_a_change),
-        CASE(without_an_undisputed_writer_it_stays_fast),
-        CASE(w3_a_contest_is_fast_before_it_is_called_out),
-        CASE(a_frozen_cluster_is_asked_at_leisure),
-        CASE(a_lone_agent_sleeps_until_time_brings_something),
-        CASE(a_refused_word_changes_nothing_but_keeps_pace_and_wake),
-        CASE(alarms_are_raised_once_and_cleared_once),
-        CASE(no_writer_alarms_and_goes_on_when_stale),
-        CASE(a_rival_alarms_even_when_stale_or_frozen),
-        CASE(w6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
-        CASE(w4_so_does_one_of_a_data_set_that_was_left),
-        CASE(w6_a_rival_is_called_out_once),
-        CASE(a_member_that_denies_us_alarms_until_it_answers),
-        EMPTY_CASE(a_member_never_heard_of_has_not_denied_us),
-        CASE(w10_the_sixth_switch_brakes_and_names_still_follow),
-        CASE(w10_ten_quiet_minutes_release_the_brake),
-        CASE(w10_unfreeze_releases_the_brake_and_counts_anew),
-        CASE(w10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
-        CASE(w10_the_brake_survives_a_restart),
-        CASE(w10_freeze_pins_the_incumbent),
-        CASE(w10_a_frozen_writer_keeps_its_own_term_up_to_date),
-        CASE(w10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
-        CASE(w10_accept_is_the_later_word_and_leaves_it_frozen),
-        CASE(w10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
-        CASE(a_moment_of_suspicion_is_a_change_as_well),
+        TEST_FROM(set_up_empty, the_first_verdict_is_published_and_everybody_asked),
+        TEST_FROM(set_up_settled, a_steady_hour_publishes_nothing_but_refreshes_and_persists),
+        TEST_FROM(set_up_settled, an_answer_of_the_writer_confirms_and_a_readers_does_not),
+        TEST_FROM(set_up_settled, whatever_readers_see_is_published),
+        TEST_FROM(set_up_settled, an_unknown_event_is_a_tick),
+        TEST_FROM(set_up_settled, a_report_about_nobody_changes_nothing),
+        TEST_FROM(set_up_settled, status_knows_since_when_a_member_is_as_it_is),
+        TEST_FROM(set_up_settled, suspicion_asks_everybody_at_once_and_fast),
+        TEST_FROM(set_up_settled, it_stays_fast_for_half_a_minute_after_a_change),
+        TEST_FROM(set_up_settled, without_an_undisputed_writer_it_stays_fast),
+        TEST_FROM(set_up_settled, W3_a_contest_is_fast_before_it_is_called_out),
+        TEST_FROM(set_up_settled, a_frozen_cluster_is_asked_at_leisure),
+        TEST_FROM(set_up_settled, a_lone_agent_sleeps_until_time_brings_something),
+        TEST_FROM(set_up_settled, a_refused_word_changes_nothing_but_keeps_pace_and_wake),
+        TEST_FROM(set_up_settled, alarms_are_raised_once_and_cleared_once),
+        TEST_FROM(set_up_settled, no_writer_alarms_and_goes_on_when_stale),
+        TEST_FROM(set_up_settled, a_rival_alarms_even_when_stale_or_frozen),
+        TEST_FROM(set_up_settled, W6_an_old_writer_that_comes_back_as_one_alarms_until_it_follows),
+        TEST_FROM(set_up_settled, W4_so_does_one_of_a_data_set_that_was_left),
+        TEST_FROM(set_up_settled, W6_a_rival_is_called_out_once),
+        TEST_FROM(set_up_settled, a_member_that_denies_us_alarms_until_it_answers),
+        TEST_FROM(set_up_empty, a_member_never_heard_of_has_not_denied_us),
+        TEST_FROM(set_up_settled, W10_the_sixth_switch_brakes_and_names_still_follow),
+        TEST_FROM(set_up_settled, W10_ten_quiet_minutes_release_the_brake),
+        TEST_FROM(set_up_settled, W10_unfreeze_releases_the_brake_and_counts_anew),
+        TEST_FROM(set_up_settled,
+                  W10_unfreeze_releases_the_brake_soon_after_the_machines_start_too),
+        TEST_FROM(set_up_settled, W10_the_brake_survives_a_restart),
+        TEST_FROM(set_up_settled, W10_freeze_pins_the_incumbent),
+        TEST_FROM(set_up_settled, W10_a_frozen_writer_keeps_its_own_term_up_to_date),
+        TEST_FROM(set_up_settled,
+                  W10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
+        TEST_FROM(set_up_settled, W10_accept_is_the_later_word_and_leaves_it_frozen),
+        TEST_FROM(set_up_settled, W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
+        TEST_FROM(set_up_settled, a_moment_of_suspicion_is_a_change_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

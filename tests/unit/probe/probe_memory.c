@@ -7,16 +7,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <cmocka.h>
 
 #include "agent/probe/probe.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 static long left = -1; /* allocations that succeed before one fails; -1: all */
 static long live;      /* blocks that are allocated and not freed */
@@ -140,7 +137,7 @@ static void every_allocation_may_fail_and_nothing_is_left_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_allocation_may_fail_and_nothing_is_left_behind),
+        TEST(every_allocation_may_fail_and_nothing_is_left_behind),
     };
-    return cmocka_run_group_tests_name("probe_memory", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

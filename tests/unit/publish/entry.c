@@ -5,15 +5,11 @@
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/publish/entry.h"
+#include "tests/support/test.h"
 
 static struct address address(const char *text)
 {
@@ -28,7 +24,7 @@ static struct address address(const char *text)
 static struct addresses a, b, c, far[4];
 static const struct addresses *const members[] = {&a, &b, &c, &far[0], &far[1], &far[2], &far[3]};
 
-static int setup(void **state)
+static int set_up(void **state)
 {
     (void)state;
     a = (struct addresses){.at = {address("10.0.0.1"), address("fd00::1")}, .count = 2};
@@ -189,16 +185,15 @@ static void an_answer_is_another_only_if_its_addresses_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_probes_own_address_is_handed_out, setup),
-        cmocka_unit_test_setup(before_it_is_connected_the_smallest_address_stands_for_the_member,
-                               setup),
-        cmocka_unit_test_setup(the_family_of_the_probe_is_preferred_and_the_other_kept, setup),
-        cmocka_unit_test_setup(a_writer_without_an_address_is_no_answer, setup),
-        cmocka_unit_test_setup(addresses_come_in_the_order_of_their_worth, setup),
-        cmocka_unit_test_setup(a_demoted_member_may_serve_readers, setup),
-        cmocka_unit_test_setup(where_no_reader_serves_the_writer_does, setup),
-        cmocka_unit_test_setup(more_addresses_than_the_view_holds_are_cut_off_at_the_end, setup),
-        cmocka_unit_test_setup(an_answer_is_another_only_if_its_addresses_are, setup),
+        TEST_FROM(set_up, the_probes_own_address_is_handed_out),
+        TEST_FROM(set_up, before_it_is_connected_the_smallest_address_stands_for_the_member),
+        TEST_FROM(set_up, the_family_of_the_probe_is_preferred_and_the_other_kept),
+        TEST_FROM(set_up, a_writer_without_an_address_is_no_answer),
+        TEST_FROM(set_up, addresses_come_in_the_order_of_their_worth),
+        TEST_FROM(set_up, a_demoted_member_may_serve_readers),
+        TEST_FROM(set_up, where_no_reader_serves_the_writer_does),
+        TEST_FROM(set_up, more_addresses_than_the_view_holds_are_cut_off_at_the_end),
+        TEST_FROM(set_up, an_answer_is_another_only_if_its_addresses_are),
     };
-    return cmocka_run_group_tests_name("entry", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,16 +4,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "agent/sever/tags.h"
+#include "tests/support/test.h"
 
 #define ORDERS  0x1111u
 #define READERS 0x2222u
@@ -147,12 +143,9 @@ static void counters_of_memories_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_older_tags_of_the_endpoint_are_outdated),
-        cmocka_unit_test(an_empty_slot_tags_nothing),
-        cmocka_unit_test(thousands_are_found_by_their_cookies),
-        cmocka_unit_test(the_table_is_bounded),
-        cmocka_unit_test(tags_are_found_wherever_they_lie_in_memory),
-        cmocka_unit_test(counters_of_memories_add_up),
+        TEST(only_older_tags_of_the_endpoint_are_outdated), TEST(an_empty_slot_tags_nothing),
+        TEST(thousands_are_found_by_their_cookies),         TEST(the_table_is_bounded),
+        TEST(tags_are_found_wherever_they_lie_in_memory),   TEST(counters_of_memories_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "agent/sever/turns.h"
+#include "tests/support/test.h"
 
 #define ORDERS 0x1111u
 #define SALT   0x5a17
@@ -196,14 +191,14 @@ static void nothing_listed_has_no_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sweeps_come_in_steps_of_the_spread_and_then_three_times_more),
-        cmocka_unit_test(sweeps_that_last_longer_than_their_steps_leave_some_out),
-        cmocka_unit_test(without_a_spread_the_first_sweep_takes_all),
-        cmocka_unit_test(a_spread_begins_with_one_of_each_process),
-        cmocka_unit_test(shares_double_but_are_never_more_than_even),
-        cmocka_unit_test(a_turn_depends_on_the_connection_alone),
-        cmocka_unit_test(all_processes_have_their_first_before_anybody_has_a_second),
-        cmocka_unit_test(nothing_listed_has_no_order),
+        TEST(sweeps_come_in_steps_of_the_spread_and_then_three_times_more),
+        TEST(sweeps_that_last_longer_than_their_steps_leave_some_out),
+        TEST(without_a_spread_the_first_sweep_takes_all),
+        TEST(a_spread_begins_with_one_of_each_process),
+        TEST(shares_double_but_are_never_more_than_even),
+        TEST(a_turn_depends_on_the_connection_alone),
+        TEST(all_processes_have_their_first_before_anybody_has_a_second),
+        TEST(nothing_listed_has_no_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
