@@ -40,9 +40,8 @@ static inline uint64_t word_lower(uint64_t w)
     return w | upper >> 2;
 }
 
-/* text_len(): the length of the text, or anything above HOMING_NAME_MAX + 1 if it is longer than
- * that.
- */
+/* text_len(): the length of the text,
+ * or anything above HOMING_NAME_MAX + 1 if it is longer than that. */
 #ifdef __SSE2__
 /* A bit for each byte that is 0. */
 __attribute__((no_sanitize("address", "thread"))) static inline uint32_t

@@ -37,8 +37,8 @@ enum view_mode {
     VIEW_MODE_COUNT
 };
 
-/* The state of an endpoint's cluster; the table that says what each layer does is in PROTOCOL.md.
- */
+/* The state of an endpoint's cluster;
+ * the table that says what each layer does is in PROTOCOL.md. */
 enum view_state {
     VIEW_STATE_UNKNOWN, /* nothing confirmed yet: ask the real resolver */
     VIEW_STATE_STEADY,

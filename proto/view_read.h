@@ -63,8 +63,8 @@ struct view_address {
 };
 
 /* Checks magic, version, and that all of slots and clusters lie within `size` bytes at `base`,
- * which must be 8-aligned and stay mapped for as long as *ret_map is used. False: refuse this view.
- */
+ * which must be 8-aligned and stay mapped for as long as *ret_map is used.
+ * False: refuse this view. */
 bool view_map_check(const void *base, size_t size, struct view_map *ret_map);
 
 /* Finds `name`. The hot path. *ret_entry is undefined unless VIEW_FOUND is returned: its texts are

@@ -26,8 +26,8 @@ int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, si
 /* Why loop_run() returned: 0 for a signal, else -errno of what made going on impossible. */
 int run_result(const struct run *run);
 
-/* Clean shutdown: saves what is known, retires the view (V4), unlinks the sockets. NULL is allowed.
- */
+/* Clean shutdown: saves what is known, retires the view (V4), unlinks the sockets.
+ * NULL is allowed. */
 void run_free(struct run *run);
 
 /* Reads the configuration's file again: all or nothing. On failure -errno, and nothing has changed.

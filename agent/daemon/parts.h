@@ -105,8 +105,8 @@ void run_conf_unref(struct run_conf *held); /* NULL is allowed */
 
 /* ---- daemon/cluster.c ---- */
 
-/* Allocates, and starts its probe; nothing has an effect before _start or _inherit. NULL: ENOMEM.
- */
+/* Allocates, and starts its probe; nothing has an effect before _start or _inherit.
+ * NULL: ENOMEM. */
 struct run_cluster *run_cluster_new(struct run *run, struct run_conf *held,
                                     const struct conf_cluster *conf);
 void run_cluster_free(struct run_cluster *rc); /* NULL is allowed */
@@ -170,8 +170,8 @@ void run_text_alarm(const struct run_cluster *rc, enum alarm alarm, char *ret_te
 /* Says what became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
 void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
                         const struct report *cause, uint64_t began_ms);
-/* Says that a writer endpoint has another answer: the writer's address may change without a switch.
- */
+/* Says that a writer endpoint has another answer:
+ * the writer's address may change without a switch. */
 void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,
                        const struct view_entry *entry);
 /* Says with what the agent began. */

@@ -94,8 +94,8 @@ void cluster_init(struct cluster *c, const struct cluster_conf *conf, const stru
 void cluster_reconfigure(struct cluster *c, const struct cluster_conf *conf, const uint32_t *map,
                          uint64_t now_ms, struct actions *ret_actions);
 
-/* The one way in. Never fails on a report; operator events may be refused, which changes nothing.
- */
+/* The one way in. Never fails on a report; operator events may be refused,
+ * which changes nothing. */
 enum refusal cluster_handle(struct cluster *c, const struct event *event, uint64_t now_ms,
                             struct actions *ret_actions);
 

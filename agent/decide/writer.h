@@ -133,8 +133,8 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
 
 const char *cluster_state_name(enum cluster_state state);
 const char *reason_name(enum reason reason);
-/* One sentence for a person, naming the rule: "W3: a newer claim while the incumbent claims too".
- */
+/* One sentence for a person, naming the rule:
+ * "W3: a newer claim while the incumbent claims too". */
 const char *reason_text(enum reason reason);
 
 #endif

@@ -7,8 +7,8 @@
 
 /* 0: a connection to ourselves over the loopback was aborted. -EPERM: no CAP_NET_ADMIN.
  * -EOPNOTSUPP: the kernel is built without CONFIG_INET_DIAG_DESTROY. -ENOENT: without
- * CONFIG_INET_DIAG. Any other: it could not be tried; -ENETUNREACH: the loopback interface is down.
- */
+ * CONFIG_INET_DIAG. Any other: it could not be tried;
+ * -ENETUNREACH: the loopback interface is down. */
 int ability_prove(void);
 
 /* What that means, and what to do, for people. */

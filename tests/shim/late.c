@@ -65,8 +65,8 @@ static void turn_away(void)
     close(client);
 }
 
-/* Somebody waits: for a reply, or because he was turned away. Whether there is something to read.
- */
+/* Somebody waits: for a reply, or because he was turned away.
+ * Whether there is something to read. */
 static long wait_for(struct pollfd *what, uint64_t ms)
 {
     world.longest_ms = ms > world.longest_ms ? ms : world.longest_ms;

@@ -29,8 +29,8 @@
  *    process was given M's address for something else, too.
  * 3. An order is over once, whatever it was for: what was seen alive after it is not its any more.
  * 4. A tag is found by the number that the socket had in the process that connected it. Where that
- *    process has since tagged another one there, a duplicate under another number is out of reach.
- */
+ *    process has since tagged another one there, a duplicate under another number is out of
+ *    reach. */
 
 #define NOTES_SHORT_MAX 40 /* connections that are closed again soon */
 /* And those that live to see orders. With duplicates they stay below a permit's number. */

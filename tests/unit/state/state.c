@@ -501,8 +501,8 @@ static void an_operators_order_here_outlives_the_copy_that_it_was_saved_in(void 
     assert_true(fixture_has(f, "orders.state.2.corrupt"));
 }
 
-/* What both know is saved here, and then by the other: our next save finds a file that is not ours.
- */
+/* What both know is saved here, and then by the other:
+ * our next save finds a file that is not ours. */
 static struct state *saved_by_the_other_last(const struct fixture *f)
 {
     struct state *other = fixture_open(f);
