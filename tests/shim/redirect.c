@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "shim/redirect.h"
+#include "tests/shim/words.h"
 
 #define NOW  1000000u
 #define PORT 5432
