@@ -18,6 +18,7 @@
 
 #include "agent/probe/backoff.h"
 #include "agent/probe/probe.h"
+#include "proto/hash.h"
 #include "proto/limits.h"
 
 enum {
@@ -475,14 +476,6 @@ static void member_resolved(void *arg, const struct resolve_address *addresses, 
 
 /* For daemon/daemon.c. */
 
-static uint32_t hash(const char *text)
-{
-    uint32_t h = 2166136261u;
-    for (; *text != '\0'; text++)
-        h = (h ^ (unsigned char)*text) * 16777619u;
-    return h;
-}
-
 static bool member_init(struct member *m, struct probe *p, uint32_t index,
                         struct resolver *resolver)
 {
@@ -508,7 +501,7 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
     p->sink = *sink;
     p->pace = PACE_FAST;
     p->fast_since_ms = loop_now_ms(loop);
-    p->phase = hash(cluster->name);
+    p->phase = (uint32_t)hash_text(cluster->name);
     p->timer = loop_timer_new(loop, turn, p);
     if (!p->timer || !p->engine)
         goto fail;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/publish/entry.h"
+#include "proto/hash.h"
 
 #define SAME(cluster_state, view_state)                                                            \
     _Static_assert((int)(cluster_state) == (int)(view_state), "both count alike")
@@ -119,20 +120,11 @@ void entry_fill(const struct verdict *verdict, const struct addresses *const *me
     ret_entry->state = preferred ? (enum view_state)verdict->state : VIEW_STATE_UNKNOWN;
 }
 
-/* FNV-1a: tells one answer from another for ourselves; nobody gains by a collision. */
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
-{
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3ull;
-    return hash;
-}
-
+/* The hash tells one answer from another for ourselves: nobody gains by a collision. */
 uint64_t entry_fingerprint(enum view_role role, const struct view_entry *entry,
                            const struct view_address *at, uint32_t count)
 {
-    uint64_t hash = 0xcbf29ce484222325ull;
+    uint64_t hash = HASH_START;
 
     if (entry->state == VIEW_STATE_UNKNOWN)
         return 0;
