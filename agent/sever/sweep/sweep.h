@@ -9,10 +9,10 @@
  * time; orders that are due wait for each other. Every sweep asks the kernel anew, so that nothing
  * is aborted on old news (W7).
  */
-#ifndef HOMING_AGENT_SEVER_SWEEP_H
-#define HOMING_AGENT_SEVER_SWEEP_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_SWEEP_H
+#define HOMING_AGENT_SEVER_SWEEP_SWEEP_H
 
-#include "agent/sever/permits.h"
+#include "agent/sever/permits/permits.h"
 #include "proto/sever.h"
 
 /* Orders under way at once; more than clusters can switch in the seconds one takes. */

@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "agent/sever/netlink.h"
-#include "agent/sever/sweep.h"
-#include "agent/sever/tags.h"
-#include "agent/sever/turns.h"
+#include "agent/sever/sweep/netlink.h"
+#include "agent/sever/sweep/sweep.h"
+#include "agent/sever/sweep/tags.h"
+#include "agent/sever/sweep/turns.h"
 
 enum {
     /* Some milliseconds even where somebody has filled all of his tag memories. */
@@ -172,7 +172,7 @@ static void hindered(struct sweeps *s)
     s->order->counts.dropped++;
     s->group = NULL;
     group->swept = 0;
-    (void)permits_drop_netlink(s->permits, group);
+    permits_drop_netlink(group);
 }
 
 static void list_turn(struct sweeps *s)
@@ -236,12 +236,12 @@ static void count_listed(struct sweeps *s)
 
 static void judge_by(struct sweeps *s, struct permit *p)
 {
-    struct tags_holder holder = {
+    struct tags_owner owner = {
         .process = (uintptr_t)p, .pid = p->pid, .uid = p->uid, .own = p->group == s->group};
 
-    memcpy(holder.comm, p->comm, sizeof(holder.comm));
+    memcpy(owner.comm, p->comm, sizeof(owner.comm));
     p->swept = s->number;
-    (void)tags_judge_memory(&s->tags, &s->order->what, p->tags, &holder);
+    (void)tags_judge_memory(&s->tags, &s->order->what, p->tags, &owner);
 }
 
 static void judge_turn(struct sweeps *s)
@@ -267,13 +267,13 @@ static void add_row(struct order *o, const struct tags_entry *e)
     struct sever_row *row = &o->rows[o->row_count++];
     uint64_t now_ms = now_us() / 1000;
 
-    *row = (struct sever_row){.pid = e->holder.pid,
-                              .uid = e->holder.uid,
+    *row = (struct sever_row){.pid = e->owner.pid,
+                              .uid = e->owner.uid,
                               .endpoint = e->endpoint,
                               .generation = e->generation,
                               .age_ms = now_ms > e->since_ms ? now_ms - e->since_ms : 0,
                               .address = diag_peer(&e->socket)};
-    memcpy(row->comm, e->holder.comm, sizeof(row->comm));
+    memcpy(row->comm, e->owner.comm, sizeof(row->comm));
 }
 
 /* The next to be aborted; 0: none is left. */
