@@ -11,7 +11,7 @@
 #define HOMING_AGENT_SEVER_ORDERS_H
 
 #include "agent/sever/permits/handover.h"
-#include "agent/sever/sweep/sweep.h"
+#include "agent/sever/sweep/sweeps.h"
 
 /* Clients at once: an agent, its successor, a few people. */
 #define ORDERS_CLIENTS_MAX 16

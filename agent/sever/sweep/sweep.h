@@ -1,50 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sweep.h - carries out orders: looks at all namespaces, judges, aborts.
+ * sweep.h - one sweep of one order through all groups: list, judge, abort.
  *
- * One pass: an order comes and is swept at once, then again after 20 ms, 200 ms and 2 s, because a
- * connect can fall between its tag and the kernel's table; with a spread in steps of it before. One
- * sweep goes group by group: list the connections to the addresses, judge them by tags, abort the
- * outdated whose turn it is (turns.h); a bounded piece of that per turn of the loop. One sweep at a
- * time; orders that are due wait for each other. Every sweep asks the kernel anew, so that nothing
- * is aborted on old news (W7).
+ * One pass, by sweeps.c: sweep_begin(), then sweep_turn() as long as it says that there is more,
+ * then sweep_end(). Group by group the kernel lists the connections to the order's addresses; tags
+ * say which are outdated (tags.h); those whose turn it is are aborted (turns.h). One turn is a
+ * bounded piece of that: one group's list, or TAGS_PER_TURN memories, or ABORTS_PER_TURN aborts.
  */
 #ifndef HOMING_AGENT_SEVER_SWEEP_SWEEP_H
 #define HOMING_AGENT_SEVER_SWEEP_SWEEP_H
 
 #include "agent/sever/permits/permits.h"
+#include "agent/sever/sweep/tags.h"
 #include "proto/sever.h"
 
-/* Orders under way at once; more than clusters can switch in the seconds one takes. */
-#define SWEEP_ORDERS_MAX 256
+enum sweep_stage {
+    SWEEP_LIST,
+    SWEEP_JUDGE,
+    SWEEP_ABORT
+};
 
-struct sweeps;
+/* What an order's sweeps have done so far, added up. */
+struct sweep_results {
+    struct sever_counts counts;
+    struct sever_row *rows; /* with SEVER_LIST, the tagged connections */
+    uint32_t row_count;
+    uint32_t row_max;
+};
 
-/* The order is done. `rows`: with SEVER_LIST, the tagged connections. */
-typedef void sweep_done_fn(void *arg, const struct sever_counts *counts,
-                           const struct sever_row *rows, uint32_t row_count);
+/* All zero but for permits and salt: none is under way. */
+struct sweep {
+    struct permits *permits;
+    uint64_t salt; /* of turns_sort() */
+    const struct sever_order *order;
+    uint32_t nth; /* of the order's sweeps, from 0 */
+    struct sweep_results *results;
 
-struct sweeps *sweeps_new(struct loop *loop);
-/* After the permits have gone. Orders under way are dropped, without a word. */
-void sweeps_free(struct sweeps *sweeps);
-/* What to sweep; once, before the first order. */
-void sweeps_set_permits(struct sweeps *sweeps, struct permits *permits);
+    uint64_t mark;       /* counts sweeps and rounds of judging; marks groups and permits as done */
+    uint64_t swept;      /* the mark of this sweep */
+    struct group *group; /* NULL: the next one */
+    enum sweep_stage stage;
+    uint64_t netns; /* of the group before */
+    struct tags tags;
+    uint32_t at; /* entry to be aborted next */
+};
 
-/* `limit`: of rows. -EBUSY: SWEEP_ORDERS_MAX. -ENOMEM. */
-int sweeps_add(struct sweeps *sweeps, const struct sever_order *order, uint32_t limit,
-               sweep_done_fn *done, void *arg);
+/* The order and the results stay the caller's, until sweep_end(). */
+void sweep_begin(struct sweep *sweep, const struct sever_order *order, uint32_t nth,
+                 struct sweep_results *results);
+/* False: all groups are swept. */
+bool sweep_turn(struct sweep *sweep, uint64_t now_ms);
+void sweep_end(struct sweep *sweep);
 
-/* Orders to abort for one of these endpoints end as they are: what W7 asks for holds no longer.
- * Returns how many. */
-uint32_t sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_t count);
-
-/* Nobody waits for these any more, nor could take them back: they go on for a few seconds. */
-void sweeps_forget(struct sweeps *sweeps, const void *arg);
-
-/* Before a group goes: permits_gone_fn. */
-void sweeps_group_gone(void *sweeps, struct group *group);
-
-/* All orders' counts so far, and how many are under way. */
-uint32_t sweeps_figures(const struct sweeps *sweeps, struct sever_counts *ret_sum);
+/* Before a group is freed. */
+void sweep_group_gone(struct sweep *sweep, const struct group *group);
 
 #endif
