@@ -24,7 +24,7 @@ struct sever_client_status {
     char why[192]; /* why it is, or is not */
     uint32_t pid;
     uint32_t processes; /* that have handed over a permit */
-    uint32_t namespaces;
+    uint32_t groups;    /* of one uid in one network namespace, that these processes are of */
     uint64_t counts[TAG_COUNT_COUNT]; /* all processes' */
     struct sever_counts severed;      /* since it started */
 };

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * permits.h - the permits that are held: per process a connection and its tags, per group the
- * netlink sockets.
+ * permits.h - the permits that are held: for each process its connection and its tags, for each
+ * group its netlink sockets.
  *
- * A group is one (network namespace, uid): whoever shares both could end the other's connections by
- * other means, so one netlink socket does for all of its processes; a few more are kept, in case
- * the first turns out to be of no use. A permit goes when its connection ends, the process being
- * gone; a group with its last permit, so that the namespace is not kept alive.
+ * A group is one uid in one network namespace. Its processes could end each other's connections by
+ * other means, so one netlink socket serves all of them. A few more are kept, in case the first is
+ * of no use.
  *
- * A permit is three descriptors and a few numbers: what a later homing-sever needs to take over.
+ * A permit ends with its connection, which ends when the process does. A group ends with its last
+ * permit, because its netlink sockets keep the namespace alive.
  */
-#ifndef HOMING_AGENT_SEVER_PERMITS_H
-#define HOMING_AGENT_SEVER_PERMITS_H
+#ifndef HOMING_AGENT_SEVER_PERMITS_PERMITS_H
+#define HOMING_AGENT_SEVER_PERMITS_PERMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,8 +20,8 @@
 #include "agent/base/loop.h"
 #include "proto/permit.h"
 
-/* Processes at once: in all, of one namespace, of one uid, of one group. A permit costs up to
- * three descriptors and 200 bytes here, and up to 2 MiB of tags to be read at a switch. */
+/* Processes at once: in all, of one namespace, of one uid, of one group. Here a permit costs up to
+ * three descriptors and about 200 bytes; at a switch, up to 2 MiB of tags are read for it. */
 #define PERMITS_MAX           16384
 #define PERMITS_PER_NETNS_MAX 8192
 #define PERMITS_PER_UID_MAX   8192
@@ -36,7 +36,7 @@ struct group {
     uid_t uid;
     struct {
         int fd;
-        struct permit *from; /* NULL: that process is gone */
+        struct permit *from; /* that brought it; NULL: that process is gone */
     } netlinks[GROUP_NETLINKS];
     uint32_t netlink_count;
     uint32_t late; /* dumps in a row that the first netlink socket did not finish in time */
@@ -60,21 +60,23 @@ struct permit {
     uint64_t swept;
 };
 
-/* Told before a group or permit goes. */
+/* Called before a group is freed. */
 typedef void permits_gone_fn(void *arg, struct group *group);
 
-/* `max`: at most so many permits, and never more than PERMITS_MAX. Each has three descriptors. */
+/* At most `max` permits, and never more than PERMITS_MAX. NULL: out of memory. */
 struct permits *permits_new(struct loop *loop, uint32_t max, permits_gone_fn *gone, void *arg);
 void permits_free(struct permits *permits);
 
-/* Takes over the three descriptors in any case. -EDQUOT: a quota is reached; -ENOMEM. */
+/* Takes over the three descriptors, and closes them if it fails. -EDQUOT: a quota is reached;
+ * -ENOMEM. */
 int permits_add(struct permits *permits, uint64_t netns, pid_t pid, uid_t uid, int connection,
                 int netlink, int tags);
 
-/* The group's first netlink socket is of no use: it goes, with the permit that brought it. False:
- * that was the last permit, and the group is gone, too. */
-bool permits_drop_netlink(struct permits *permits, struct group *group);
+/* The group's first netlink socket is of no use: it is closed, and the permit that brought it ends.
+ * If that was the last one, the group is gone, too. */
+void permits_drop_netlink(struct group *group);
 
+/* NULL: there is none. The groups of one namespace follow each other. */
 struct group *permits_first_group(const struct permits *permits);
 
 struct permits_figures {
@@ -82,7 +84,7 @@ struct permits_figures {
     uint32_t groups;
     uint32_t without_netlink;         /* groups that cannot be severed: all their sockets failed */
     uint64_t refused;                 /* by quota */
-    uint64_t counts[TAG_COUNT_COUNT]; /* all processes', those that are gone included */
+    uint64_t counts[TAG_COUNT_COUNT]; /* of all processes, also of those that are gone */
 };
 void permits_figures(const struct permits *permits, struct permits_figures *ret_figures);
 

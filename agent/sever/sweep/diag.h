@@ -5,8 +5,8 @@
  * Called by netlink.c. The kernel's own list of sockets is the one thing that is believed about
  * who is connected where (W7). Layouts: <linux/inet_diag.h>, sock_diag(7).
  */
-#ifndef HOMING_AGENT_SEVER_DIAG_H
-#define HOMING_AGENT_SEVER_DIAG_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_DIAG_H
+#define HOMING_AGENT_SEVER_SWEEP_DIAG_H
 
 #include <linux/inet_diag.h>
 #include <stdbool.h>

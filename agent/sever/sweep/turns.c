@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "agent/sever/turns.h"
+#include "agent/sever/sweep/turns.h"
 
 enum {
     /* Of a spread, and how close they may be: about what a sweep takes. */
@@ -85,7 +85,7 @@ static int by_process(const void *x, const void *y)
     int rv = compare(is_candidate(b), is_candidate(a));
 
     if (rv == 0)
-        rv = compare(a->holder.process, b->holder.process);
+        rv = compare(a->owner.process, b->owner.process);
     return rv ? rv : compare(a->place, b->place);
 }
 
@@ -107,7 +107,7 @@ void turns_sort(struct tags *tags, uint64_t salt)
         e[i].place = (uint32_t)(((e[i].socket.cookie ^ salt) * 0x9e3779b97f4a7c15u) >> 32);
     qsort(e, tags->count, sizeof(*e), by_process);
     for (uint32_t i = 1; i < tags->count; i++)
-        e[i].rank = e[i].holder.process == e[i - 1].holder.process ? e[i - 1].rank + 1 : 0;
+        e[i].rank = e[i].owner.process == e[i - 1].owner.process ? e[i - 1].rank + 1 : 0;
     qsort(e, tags->count, sizeof(*e), by_rank);
 }
 

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/sever/ability.h"
-#include "agent/sever/netlink.h"
+#include "agent/sever/sweep/ability.h"
+#include "agent/sever/sweep/netlink.h"
 
 struct trial {
     int listening;

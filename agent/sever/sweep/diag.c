@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "agent/sever/diag.h"
+#include "agent/sever/sweep/diag.h"
 
 /* All in which a connection can be severed; not TIME_WAIT, which is nobody's any more. */
 #define DIAG_STATES                                                                                \

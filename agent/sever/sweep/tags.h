@@ -2,18 +2,20 @@
  *
  * tags.h - which of the connections that the kernel listed are outdated, by the tags of processes.
  *
- * One pass, by sweep.c: every connection to the demoted member is added with tags_add(); the tag
- * memories of all processes that could hold it are gone through, slot by slot; then each has a
- * verdict. Tags are the processes' own word, and may be forged: they only tell apart connections
- * that the kernel says are connected to the demoted member (W7).
+ * One pass, by sweep.c: tags_add() for every connection to the demoted member; then the tag
+ * memories of all processes that could hold one are gone through, slot by slot; then each
+ * connection has a verdict. A tag is the word of its process, and may be forged. It only tells
+ * apart connections of which the kernel itself says that they lead to the demoted member (W7).
  */
-#ifndef HOMING_AGENT_SEVER_TAGS_H
-#define HOMING_AGENT_SEVER_TAGS_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_TAGS_H
+#define HOMING_AGENT_SEVER_SWEEP_TAGS_H
 
-#include "agent/sever/diag.h"
-#include "proto/permit.h"
+#include "agent/sever/permits/tag_memory.h"
+#include "agent/sever/sweep/diag.h"
 
-/* More connections of one namespace to one member than there are local ports. */
+/* Connections of one group that one sweep judges: 10 MB. One local address has no more ports to
+ * one member's address, but a group may have several local addresses, and an order may name several
+ * of the member's. What is beyond waits until a later sweep finds the first ones gone. */
 #define TAGS_MAX 65536
 
 enum tags_verdict {
@@ -23,8 +25,8 @@ enum tags_verdict {
     TAGS_VERDICT_COUNT
 };
 
-/* Whose a tag memory is. */
-struct tags_holder {
+/* The process that a tag memory belongs to. */
+struct tags_owner {
     uint64_t process; /* different for each, unlike the pid, which may be 0 */
     int pid;
     uint32_t uid;
@@ -35,7 +37,7 @@ struct tags_holder {
 struct tags_entry {
     struct diag_socket socket;
     enum tags_verdict verdict;
-    struct tags_holder holder; /* of the tag that decided */
+    struct tags_owner owner; /* of the tag that decided */
     uint64_t endpoint;
     uint64_t generation;
     uint64_t since_ms;
@@ -57,14 +59,11 @@ int tags_add(struct tags *tags, const struct diag_socket *socket);
 void tags_done(struct tags *tags);
 
 /* Judges by `count` slots as they lie in memory. */
-void tags_judge(struct tags *tags, const struct sever_order *order, const uint64_t (*slots)[4],
-                uint32_t count, const struct tags_holder *holder);
+void tags_judge(struct tags *tags, const struct sever_order *order,
+                const uint64_t (*slots)[TAG_WORDS], uint32_t count, const struct tags_owner *owner);
 
-/* Goes through a tag memory's pages that exist. 0 or negative errno. */
+/* Judges by all slots of a tag memory. 0 or negative errno; then by those before it. */
 int tags_judge_memory(struct tags *tags, const struct sever_order *order, int fd,
-                      const struct tags_holder *holder);
-
-/* Adds a memory's counters to `counts`. */
-void tags_add_counters(int fd, uint64_t counts[TAG_COUNT_COUNT]);
+                      const struct tags_owner *owner);
 
 #endif

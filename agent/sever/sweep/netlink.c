@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "agent/sever/netlink.h"
+#include "agent/sever/sweep/netlink.h"
 
 enum {
     /* What the kernel puts into one datagram of a dump, if it may. */

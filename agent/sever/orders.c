@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * desk.c - see desk.h.
+ * orders.c - see orders.h.
  *
  * 1. A client that leaves does not take its orders with it: they are carried out, and counted.
  */
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/ability.h"
-#include "agent/sever/desk.h"
+#include "agent/sever/sweep/ability.h"
+#include "agent/sever/orders.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 
@@ -27,7 +27,7 @@ enum {
 };
 
 struct client {
-    struct desk *desk;
+    struct orders *orders;
     struct client *next;
     struct loop_io *io;
     int fd;
@@ -44,8 +44,8 @@ struct pending {
     bool list;
 };
 
-struct desk {
-    struct desk_parts parts;
+struct orders {
+    struct orders_parts parts;
     int listening;
     struct loop_io *io;
     struct client *clients;
@@ -57,18 +57,18 @@ struct desk {
 
 static void client_drop(struct client *c)
 {
-    struct desk *desk = c->desk;
-    struct client **at = &desk->clients;
+    struct orders *orders = c->orders;
+    struct client **at = &orders->clients;
 
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
-    if (--desk->count == 0)
-        desk->left_ms = loop_now_ms(desk->parts.loop);
+    if (--orders->count == 0)
+        orders->left_ms = loop_now_ms(orders->parts.loop);
     while (c->pending) {
         struct pending *p = c->pending;
         c->pending = p->next;
-        sweeps_forget(desk->parts.sweeps, p);
+        sweeps_forget(orders->parts.sweeps, p);
         free(p);
     }
     loop_io_free(c->io);
@@ -140,7 +140,7 @@ static void take_order(struct client *c, const struct msg *msg, enum sever_kind 
     struct pending *p = calloc(1, sizeof(*p));
     int rv =
         !p ? -ENOMEM
-           : sweeps_add(c->desk->parts.sweeps, &order,
+           : sweeps_add(c->orders->parts.sweeps, &order,
                         limit < SEVER_ROWS_MAX ? (uint32_t)limit : SEVER_ROWS_MAX, order_done, p);
     if (rv) {
         free(p);
@@ -169,7 +169,7 @@ static void take_cancel(struct client *c, const struct msg *msg)
                       "cancel: params are [[endpoint ids]]");
         return;
     }
-    uint32_t cancelled = sweeps_cancel(c->desk->parts.sweeps, endpoints, count);
+    uint32_t cancelled = sweeps_cancel(c->orders->parts.sweeps, endpoints, count);
     if (cancelled)
         log_event(LOG_INFO, "cancel", "orders under way end", LOG_INT("orders", cancelled));
     msg_put_reply(&c->out, msg->id);
@@ -178,49 +178,49 @@ static void take_cancel(struct client *c, const struct msg *msg)
 
 /* ---- status ---- */
 
-static void put_version(const struct desk *desk, struct msg_writer *w)
+static void put_version(const struct orders *orders, struct msg_writer *w)
 {
     msg_put_map(w, 3);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
-    msg_put_key_uint(w, "instance", desk->parts.instance);
+    msg_put_key_uint(w, "instance", orders->parts.instance);
 }
 
-static void put_permits(const struct desk *desk, struct msg_writer *w)
+static void put_permits(const struct orders *orders, struct msg_writer *w)
 {
     struct permits_figures f;
-    struct intake_figures in;
+    struct handover_figures h;
 
-    permits_figures(desk->parts.permits, &f);
-    intake_figures(desk->parts.intake, &in);
+    permits_figures(orders->parts.permits, &f);
+    handover_figures(orders->parts.handover, &h);
     msg_put_str(w, "permits");
     msg_put_map(w, 10);
     msg_put_key_uint(w, "processes", f.permits);
     msg_put_key_uint(w, "groups", f.groups);
     msg_put_key_uint(w, "groups_without_socket", f.without_netlink);
-    msg_put_key_uint(w, "taken", in.taken);
-    msg_put_key_uint(w, "refused", in.refused);
+    msg_put_key_uint(w, "taken", h.taken);
+    msg_put_key_uint(w, "refused", h.refused);
     msg_put_key_uint(w, "over_quota", f.refused);
-    msg_put_key_uint(w, "receivers_stuck", in.stuck);
-    msg_put_key_uint(w, "waiting", in.waiting);
-    msg_put_key_bool(w, "paused", in.paused);
+    msg_put_key_uint(w, "receivers_stuck", h.stuck);
+    msg_put_key_uint(w, "waiting", h.waiting);
+    msg_put_key_bool(w, "paused", h.paused);
     msg_put_str(w, "counters");
     sever_tag_counts_put(w, f.counts);
 }
 
-static void put_status(const struct desk *desk, struct msg_writer *w)
+static void put_status(const struct orders *orders, struct msg_writer *w)
 {
     struct sever_counts sum;
-    uint32_t orders = sweeps_figures(desk->parts.sweeps, &sum);
+    uint32_t under_way = sweeps_figures(orders->parts.sweeps, &sum);
 
     msg_put_map(w, 8);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
-    msg_put_key_uint(w, "instance", desk->parts.instance);
-    msg_put_key_bool(w, "able", desk->parts.ability == 0);
-    msg_put_key_str(w, "ability", ability_explain(desk->parts.ability));
-    put_permits(desk, w);
-    msg_put_key_uint(w, "orders", orders);
+    msg_put_key_uint(w, "instance", orders->parts.instance);
+    msg_put_key_bool(w, "able", orders->parts.ability == 0);
+    msg_put_key_str(w, "ability", ability_explain(orders->parts.ability));
+    put_permits(orders, w);
+    msg_put_key_uint(w, "orders", under_way);
     msg_put_str(w, "severed");
     sever_counts_put(w, &sum);
 }
@@ -240,10 +240,10 @@ static void answer(struct client *c, const struct msg *msg)
         take_cancel(c, msg);
     } else if (strcmp(msg->method, "status") == 0) {
         msg_put_reply(w, msg->id);
-        put_status(c->desk, w);
+        put_status(c->orders, w);
     } else if (strcmp(msg->method, "version") == 0) {
         msg_put_reply(w, msg->id);
-        put_version(c->desk, w);
+        put_version(c->orders, w);
     } else {
         msg_put_error(w, msg->id, MSG_ERROR_UNKNOWN_METHOD, "%s: no such method", msg->method);
     }
@@ -265,68 +265,68 @@ static void client_ready(void *arg, int events)
         client_drop(c);
 }
 
-static bool client_add(struct desk *desk, int fd)
+static bool client_add(struct orders *orders, int fd)
 {
-    struct client *c = desk->count < DESK_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    struct client *c = orders->count < ORDERS_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c)
         return false;
-    c->desk = desk;
+    c->orders = orders;
     c->fd = fd;
-    c->io = loop_io_new(desk->parts.loop, fd, client_ready, c);
+    c->io = loop_io_new(orders->parts.loop, fd, client_ready, c);
     if (!c->io) {
         free(c);
         return false;
     }
     msg_parser_init(&c->parser, HOMING_REQUEST_MAX);
     msg_writer_init(&c->out, 2 * HOMING_REPLY_MAX); /* a reply behind one that is not read yet */
-    c->next = desk->clients;
-    desk->clients = c;
-    desk->count++;
+    c->next = orders->clients;
+    orders->clients = c;
+    orders->count++;
     loop_io_set(c->io, LOOP_READ);
     return true;
 }
 
 static void accept_one(void *arg, int events)
 {
-    struct desk *desk = arg;
-    int fd = accept4(desk->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct orders *orders = arg;
+    int fd = accept4(orders->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)events;
-    if (fd >= 0 && !client_add(desk, fd))
+    if (fd >= 0 && !client_add(orders, fd))
         close(fd);
 }
 
-uint64_t desk_idle_ms(const struct desk *desk)
+uint64_t orders_idle_ms(const struct orders *orders)
 {
-    return desk->count ? 0 : loop_now_ms(desk->parts.loop) - desk->left_ms;
+    return orders->count ? 0 : loop_now_ms(orders->parts.loop) - orders->left_ms;
 }
 
-struct desk *desk_new(const struct desk_parts *parts, int listening)
+struct orders *orders_new(const struct orders_parts *parts, int listening)
 {
-    struct desk *desk = calloc(1, sizeof(*desk));
+    struct orders *orders = calloc(1, sizeof(*orders));
     int no = 0;
 
-    if (!desk)
+    if (!orders)
         return NULL;
-    desk->parts = *parts;
-    desk->listening = listening;
-    desk->left_ms = loop_now_ms(parts->loop);
-    desk->io = loop_io_new(parts->loop, listening, accept_one, desk);
-    if (!desk->io) {
-        free(desk);
+    orders->parts = *parts;
+    orders->listening = listening;
+    orders->left_ms = loop_now_ms(parts->loop);
+    orders->io = loop_io_new(parts->loop, listening, accept_one, orders);
+    if (!orders->io) {
+        free(orders);
         return NULL;
     }
     (void)setsockopt(listening, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-    loop_io_set(desk->io, LOOP_READ);
-    return desk;
+    loop_io_set(orders->io, LOOP_READ);
+    return orders;
 }
 
-void desk_free(struct desk *desk)
+void orders_free(struct orders *orders)
 {
-    if (!desk)
+    if (!orders)
         return;
-    while (desk->clients)
-        client_drop(desk->clients);
-    loop_io_free(desk->io);
-    free(desk);
+    while (orders->clients)
+        client_drop(orders->clients);
+    loop_io_free(orders->io);
+    free(orders);
 }

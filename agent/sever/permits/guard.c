@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * guard.c - see guard.h. An interval, not one alarm: the signal may come just before the call.
+ * guard.c - see guard.h. The timer repeats: a single alarm could go off just before the call.
  */
 #include "config.h"
 
@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "agent/sever/guard.h"
+#include "agent/sever/permits/guard.h"
 
 static void interrupt(int signo)
 {
@@ -23,7 +23,7 @@ void guard_init(void)
     sigaction(SIGALRM, &action, NULL);
 }
 
-static void set(long us)
+static void set_timer(long us)
 {
     struct itimerval every = {{.tv_usec = us}, {.tv_usec = us}};
     setitimer(ITIMER_REAL, &every, NULL);
@@ -31,12 +31,12 @@ static void set(long us)
 
 void guard_begin(void)
 {
-    set(GUARD_MS * 1000L);
+    set_timer(GUARD_MS * 1000L);
 }
 
 void guard_end(void)
 {
-    set(0);
+    set_timer(0);
 }
 
 void guard_close(int fd)

@@ -7,10 +7,10 @@
  * not come from the kernel or was not asked for now is skipped, and after NETLINK_DEADLINE_MS it is
  * over. An error from here means that the socket is of no use.
  */
-#ifndef HOMING_AGENT_SEVER_NETLINK_H
-#define HOMING_AGENT_SEVER_NETLINK_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_NETLINK_H
+#define HOMING_AGENT_SEVER_SWEEP_NETLINK_H
 
-#include "agent/sever/diag.h"
+#include "agent/sever/sweep/diag.h"
 
 /* One dump, in processor time. The kernel answers while it is asked; longer takes only who is
  * hindered by somebody, or has a great many connections. */

@@ -9,10 +9,10 @@
  * something before one of them has everything. In whatever sweep, all processes' first connections
  * go before anybody's second.
  */
-#ifndef HOMING_AGENT_SEVER_TURNS_H
-#define HOMING_AGENT_SEVER_TURNS_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_TURNS_H
+#define HOMING_AGENT_SEVER_SWEEP_TURNS_H
 
-#include "agent/sever/tags.h"
+#include "agent/sever/sweep/tags.h"
 
 /* When a sweep, counted from 0, is due, from the order's start. False: there is none. */
 bool turns_due_ms(const struct sever_order *order, uint32_t sweep, uint64_t *ret_ms);

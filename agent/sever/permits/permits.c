@@ -2,8 +2,8 @@
  *
  * permits.c - see permits.h.
  *
- * 1. On a permit's connection nothing is ever read: whatever happens there, end or further bytes,
- *    ends the permit. From Linux 6.16 no more descriptors can be sent into it, either.
+ * 1. On a permit's connection nothing is ever read. Its end, or any further byte, ends the permit.
+ *    From Linux 6.16 on, no further descriptors can be sent into it.
  */
 #include "config.h"
 
@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/guard.h"
-#include "agent/sever/permits.h"
-#include "agent/sever/tags.h"
+#include "agent/sever/permits/guard.h"
+#include "agent/sever/permits/permits.h"
+#include "agent/sever/permits/tag_memory.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
@@ -63,7 +63,7 @@ static struct group *group_find(const struct permits *permits, uint64_t netns, u
     return g;
 }
 
-/* Groups of one namespace lie side by side: sweep.c counts what they share once. */
+/* Beside the other groups of its namespace, so that sweep.c counts what they share once. */
 static struct group *group_new(struct permits *permits, uint64_t netns, uid_t uid)
 {
     struct group *group = calloc(1, sizeof(*group));
@@ -133,7 +133,7 @@ static void permit_drop(struct permit *permit)
     struct permits *permits = permit->permits;
     struct group *group = permit->group;
 
-    tags_add_counters(permit->tags, permits->departed);
+    tag_memory_add_counts(permit->tags, permits->departed);
     permit_unlink(permit);
     permit_free(permit);
     permits->count--;
@@ -243,10 +243,9 @@ int permits_add(struct permits *permits, uint64_t netns, pid_t pid, uid_t uid, i
     return 0;
 }
 
-bool permits_drop_netlink(struct permits *permits, struct group *group)
+void permits_drop_netlink(struct group *group)
 {
     struct permit *from = group->netlinks[0].from;
-    bool last = from && group->count == 1;
 
     log_event(LOG_WARNING, "permit_dropped", "its netlink socket does not answer as it must",
               LOG_INT("uid", group->uid), LOG_INT("pid", from ? from->pid : 0));
@@ -257,8 +256,6 @@ bool permits_drop_netlink(struct permits *permits, struct group *group)
             group->netlink_count * sizeof(group->netlinks[0]));
     if (from)
         permit_drop(from);
-    (void)permits;
-    return !last;
 }
 
 void permits_figures(const struct permits *permits, struct permits_figures *ret_figures)
@@ -270,7 +267,7 @@ void permits_figures(const struct permits *permits, struct permits_figures *ret_
         f.groups++;
         f.without_netlink += g->netlink_count == 0;
         for (const struct permit *p = g->first; p; p = p->next)
-            tags_add_counters(p->tags, f.counts);
+            tag_memory_add_counts(p->tags, f.counts);
     }
     *ret_figures = f;
 }

@@ -2,8 +2,8 @@
  *
  * ability.h - whether connections can be aborted here at all, proven on one of our own.
  */
-#ifndef HOMING_AGENT_SEVER_ABILITY_H
-#define HOMING_AGENT_SEVER_ABILITY_H
+#ifndef HOMING_AGENT_SEVER_SWEEP_ABILITY_H
+#define HOMING_AGENT_SEVER_SWEEP_ABILITY_H
 
 /* 0: a connection to ourselves over the loopback was aborted. -EPERM: no CAP_NET_ADMIN.
  * -EOPNOTSUPP: the kernel is built without CONFIG_INET_DIAG_DESTROY. -ENOENT: without
