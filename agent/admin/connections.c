@@ -75,7 +75,7 @@ static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 {
     const struct run_cluster *rc = owner->rc;
 
-    return rc->conf->endpoints[owner->endpoint].role == CONF_ROLE_WRITER &&
+    return rc->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
            row->generation < rc->endpoints[owner->endpoint].generation &&
            owner->member != MEMBER_NONE && (rc->mind.verdict.demoted >> owner->member & 1);
 }

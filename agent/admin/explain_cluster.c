@@ -9,6 +9,7 @@
 
 #include "agent/admin/explain.h"
 #include "agent/daemon/parts.h"
+#include "proto/view_names.h"
 
 /* Why severing does nothing though mode and state allow it; "": it would. */
 static void sever_hindrance(const struct run_cluster *rc, const struct view_entry *entry, char *ret,

@@ -16,6 +16,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/parts.h"
 #include "proto/attach.h"
+#include "proto/view_names.h"
 
 #define HISTORY_LIMIT 1000
 
@@ -271,7 +272,7 @@ static void reply_done(struct call *call, struct run_cluster *rc, const char *or
     msg_put_map(call->reply, 3);
     msg_put_key_bool(call->reply, "saved", saved);
     msg_put_key_str(call->reply, "state", cluster_state_name(rc->mind.verdict.state));
-    msg_put_key_str(call->reply, "mode", rc->mode ? conf_mode_name(rc->mode) : NULL);
+    msg_put_key_str(call->reply, "mode", rc->mode ? view_mode_name(rc->mode) : NULL);
 }
 
 static void refuse_order(struct call *call, const struct run_cluster *rc, enum refusal refusal,
@@ -340,11 +341,11 @@ static void call_unfreeze(struct call *call)
     order_plain(call, EVENT_UNFREEZE, "unfreeze");
 }
 
-static bool parse_mode(struct call *call, const char *text, enum conf_mode *ret_mode)
+static bool parse_mode(struct call *call, const char *text, enum view_mode *ret_mode)
 {
-    enum conf_mode mode = 0;
+    enum view_mode mode = CONF_MODE_DEFAULT;
 
-    if (!text || (strcmp(text, "default") != 0 && !conf_mode_parse(text, &mode))) {
+    if (!text || (strcmp(text, "default") != 0 && !view_mode_parse(text, &mode))) {
         refuse(call, MSG_ERROR_BAD_REQUEST,
                "mode: write off, observe, names, connect, sever or default behind the cluster");
         return false;
@@ -363,7 +364,7 @@ static void call_mode(struct call *call)
         return;
     run_publish(rc);
     run_sever_consider(rc);
-    snprintf(order, sizeof(order), "mode %s", rc->mode ? conf_mode_name(rc->mode) : "default");
+    snprintf(order, sizeof(order), "mode %s", rc->mode ? view_mode_name(rc->mode) : "default");
     reply_done(call, rc, order);
 }
 

@@ -12,6 +12,7 @@
 
 #include "agent/base/log.h"
 #include "agent/daemon/parts.h"
+#include "proto/view_names.h"
 
 #define PUT_MEMBER_KEYS   20
 #define PUT_CLUSTER_KEYS  24
@@ -142,8 +143,8 @@ static void put_endpoint(struct msg_writer *w, const struct run_cluster *rc, uin
     msg_put_array(w, endpoint->name_count);
     for (uint32_t n = 0; n < endpoint->name_count; n++)
         msg_put_str(w, endpoint->names[n]);
-    msg_put_key_str(w, "role", endpoint->role == CONF_ROLE_READER ? "reader" : "writer");
-    msg_put_key_str(w, "mode", conf_mode_name(rc->mode ? rc->mode : endpoint->mode));
+    msg_put_key_str(w, "role", view_role_name(endpoint->role));
+    msg_put_key_str(w, "mode", view_mode_name(rc->mode ? rc->mode : endpoint->mode));
     msg_put_key_uint(w, "generation", rc->endpoints[i].generation);
     msg_put_key_str(w, "id", id);
     msg_put_key_uint(w, "hold_ms", endpoint->hold_ms);
@@ -206,7 +207,7 @@ void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w)
     msg_put_key_str(w, "cluster", rc->conf->name);
     msg_put_key_str(w, "engine", rc->conf->engine);
     put_verdict(w, rc, now_ms);
-    msg_put_key_str(w, "mode", rc->mode ? conf_mode_name(rc->mode) : NULL);
+    msg_put_key_str(w, "mode", rc->mode ? view_mode_name(rc->mode) : NULL);
     msg_put_key_str(w, "pace", pace_name(rc->pace));
     msg_put_key_uint(w, "max_stale_ms", rc->conf->timing.max_stale_ms);
     msg_put_key_uint(w, "severed", rc->sever.severed);

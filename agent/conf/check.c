@@ -13,6 +13,7 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 #include "proto/name.h"
+#include "proto/view_names.h"
 
 /* run_dir + "-admin/" + a temporary socket name must fit into sun_path's 107 bytes. */
 #define CONF_RUN_DIR_MAX 70
@@ -98,15 +99,11 @@ static int check_agent(struct conf_checker *checker, const struct conf_raw_agent
 }
 
 static void check_role(const char *role, struct conf_at at, struct conf_errors *errors,
-                       enum conf_role *ret_role)
+                       enum view_role *ret_role)
 {
     if (!role)
         conf_errors_add(errors, at, "an endpoint without role; write role: writer or role: reader");
-    else if (strcmp(role, "writer") == 0)
-        *ret_role = CONF_ROLE_WRITER;
-    else if (strcmp(role, "reader") == 0)
-        *ret_role = CONF_ROLE_READER;
-    else
+    else if (!view_role_parse(role, ret_role))
         conf_errors_add(errors, at, "role '%.100s' is neither writer nor reader; write one of them",
                         role);
 }

@@ -37,7 +37,7 @@ struct run_endpoint {
 struct run_saved {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
-    enum conf_mode mode;
+    enum view_mode mode;
 };
 
 struct run_cluster {
@@ -50,7 +50,7 @@ struct run_cluster {
     struct loop_timer *wake;
     struct run_endpoint *endpoints; /* conf->endpoint_count */
     enum pace pace;
-    enum conf_mode mode; /* homingctl mode; 0: as configured */
+    enum view_mode mode; /* homingctl mode; or CONF_MODE_DEFAULT */
     struct run_saved saved;
     struct run_sever sever;
     uint64_t reader_incarnation[HOMING_MEMBERS_MAX]; /* of each member when it last was a reader */

@@ -45,23 +45,18 @@ static void picture_take(const struct run_cluster *rc, struct picture *ret)
     ret->entry.keepalive_ms = timing->keepalive_ms;
 }
 
-static enum view_role role_of(const struct conf_endpoint *endpoint)
-{
-    return endpoint->role == CONF_ROLE_READER ? VIEW_ROLE_READER : VIEW_ROLE_WRITER;
-}
-
 /* Counts the endpoints' answers that changed. */
 static void picture_count(struct run_cluster *rc, const struct picture *picture)
 {
     for (uint32_t i = 0; i < rc->conf->endpoint_count; i++) {
         struct run_endpoint *endpoint = &rc->endpoints[i];
-        uint64_t answer = answer_hash(role_of(&rc->conf->endpoints[i]), &picture->entry,
-                                      picture->at, picture->count);
+        uint64_t answer =
+            answer_hash(rc->conf->endpoints[i].role, &picture->entry, picture->at, picture->count);
         if (!answer || answer == endpoint->answer)
             continue;
         endpoint->answer = answer;
         endpoint->generation++;
-        if (rc->conf->endpoints[i].role == CONF_ROLE_WRITER)
+        if (rc->conf->endpoints[i].role == VIEW_ROLE_WRITER)
             run_events_answer(rc, i, &picture->entry);
     }
 }
@@ -74,8 +69,8 @@ static int write_endpoint(struct run_cluster *rc, uint32_t i, const struct pictu
     struct name name;
     int rv = 0;
 
-    entry.mode = (enum view_mode)(rc->mode ? rc->mode : conf->mode);
-    entry.role = role_of(conf);
+    entry.mode = rc->mode ? rc->mode : conf->mode;
+    entry.role = conf->role;
     entry.hold_ms = conf->hold_ms;
     entry.endpoint = rc->endpoints[i].id;
     entry.generation = rc->endpoints[i].generation;

@@ -119,13 +119,13 @@ static uint64_t target_mark(const struct target *target)
 /* Writer endpoints in the mode that this kind of order belongs to, from `*first` on. */
 static void target_endpoints(const struct run_cluster *rc, uint32_t *first, struct target *target)
 {
-    enum conf_mode wanted = target->kind == SEVER_DO ? CONF_MODE_SEVER : CONF_MODE_OBSERVE;
+    enum view_mode wanted = target->kind == SEVER_DO ? VIEW_MODE_SEVER : VIEW_MODE_OBSERVE;
     uint32_t i = *first;
 
     target->endpoint_count = 0;
     for (; i < rc->conf->endpoint_count && target->endpoint_count < SEVER_ENDPOINTS_MAX; i++) {
         const struct conf_endpoint *endpoint = &rc->conf->endpoints[i];
-        if (endpoint->role == CONF_ROLE_WRITER && rc->endpoints[i].answer &&
+        if (endpoint->role == VIEW_ROLE_WRITER && rc->endpoints[i].answer &&
             (rc->mode ? rc->mode : endpoint->mode) == wanted)
             target->endpoints[target->endpoint_count++] = (struct sever_endpoint){
                 .id = rc->endpoints[i].id, .older_than = rc->endpoints[i].generation};

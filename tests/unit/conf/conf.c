@@ -161,11 +161,11 @@ static void the_innermost_value_wins(void **state)
     assert_int_equal(orders->timing.max_lag, 3);
     assert_int_equal(orders->timing.max_switches, 0);
     assert_int_equal(other->timing.max_lag, (uint64_t)1 << 30);
-    assert_int_equal(orders->endpoints[0].mode, CONF_MODE_NAMES);
+    assert_int_equal(orders->endpoints[0].mode, VIEW_MODE_NAMES);
     assert_int_equal(orders->endpoints[0].hold_ms, 1500);
-    assert_int_equal(orders->endpoints[1].mode, CONF_MODE_OBSERVE);
+    assert_int_equal(orders->endpoints[1].mode, VIEW_MODE_OBSERVE);
     assert_int_equal(orders->endpoints[1].hold_ms, 0);
-    assert_int_equal(other->endpoints[0].mode, CONF_MODE_OFF);
+    assert_int_equal(other->endpoints[0].mode, VIEW_MODE_OFF);
     conf_free(conf);
 }
 
@@ -193,7 +193,7 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
     assert_string_equal(conf->run_dir, "/tmp/run");
     assert_string_equal(cluster->endpoints[0].names[0], "orders-db");
     assert_string_equal(cluster->endpoints[0].names[1], "orders-db.internal");
-    assert_int_equal(cluster->endpoints[1].role, CONF_ROLE_READER);
+    assert_int_equal(cluster->endpoints[1].role, VIEW_ROLE_READER);
     conf_free(conf);
 }
 
@@ -347,22 +347,9 @@ static void the_installed_example_loads_and_changes_nothing(void **state)
     assert_int_equal(rv, 0);
     assert_int_equal(conf->cluster_count, 1);
     for (uint32_t i = 0; i < conf->clusters[0].endpoint_count; i++)
-        assert_int_equal(conf->clusters[0].endpoints[i].mode, CONF_MODE_OBSERVE);
+        assert_int_equal(conf->clusters[0].endpoints[i].mode, VIEW_MODE_OBSERVE);
     free(answer);
     conf_free(conf);
-}
-
-static void modes_have_names(void **state)
-{
-    (void)state;
-    for (int mode = CONF_MODE_OFF; mode < CONF_MODE_COUNT; mode++) {
-        enum conf_mode parsed = CONF_MODE_COUNT;
-        assert_true(conf_mode_parse(conf_mode_name((enum conf_mode)mode), &parsed));
-        assert_int_equal(parsed, mode);
-    }
-    enum conf_mode untouched = CONF_MODE_COUNT;
-    assert_false(conf_mode_parse("default", &untouched));
-    assert_int_equal(untouched, CONF_MODE_COUNT);
 }
 
 static bool load_with_failure_of(int n)
@@ -409,7 +396,6 @@ int main(void)
         cmocka_unit_test(a_bad_password_file_is_an_error_at_its_key),
         cmocka_unit_test(a_password_file_opened_to_others_after_the_start_is_not_used),
         cmocka_unit_test(the_installed_example_loads_and_changes_nothing),
-        cmocka_unit_test(modes_have_names),
         cmocka_unit_test(any_one_failed_allocation_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

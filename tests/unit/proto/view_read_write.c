@@ -479,20 +479,6 @@ static void capacity_is_a_power_of_two_and_four_times_the_names(void **state)
     assert_int_equal(view_size(256, 3) % 4096, 0);
 }
 
-static void every_mode_state_and_role_has_a_name_of_its_own(void **state)
-{
-    (void)state;
-    for (int i = 0; i < VIEW_MODE_COUNT; i++)
-        for (int k = 0; k <= VIEW_MODE_COUNT; k++)
-            assert_int_equal(strcmp(view_mode_name(i), view_mode_name(k)) == 0, i == k);
-    for (int i = 0; i < VIEW_STATE_COUNT; i++)
-        for (int k = 0; k <= VIEW_STATE_COUNT; k++)
-            assert_int_equal(strcmp(view_state_name(i), view_state_name(k)) == 0, i == k);
-    assert_string_equal(view_role_name(VIEW_ROLE_WRITER), "writer");
-    assert_string_equal(view_role_name(VIEW_ROLE_READER), "reader");
-    assert_string_equal(view_role_name(VIEW_ROLE_COUNT), "?");
-}
-
 #define VIEW_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -522,7 +508,6 @@ int main(void)
         VIEW_TEST(every_word_of_a_new_view_was_written),
         VIEW_TEST(an_answer_is_stale_by_state_or_by_age),
         VIEW_TEST(capacity_is_a_power_of_two_and_four_times_the_names),
-        VIEW_TEST(every_mode_state_and_role_has_a_name_of_its_own),
     };
 
     return cmocka_run_group_tests_name("view_read_write", tests, NULL, NULL);
