@@ -95,7 +95,7 @@ static void put_row(struct msg_writer *w, const struct run *run, const struct se
     msg_put_key_str(w, "command", row->comm);
     msg_put_key_str(w, "cluster", known ? owner.rc->conf->name : NULL);
     msg_put_key_str(w, "endpoint",
-                    known ? owner.rc->conf->endpoints[owner.endpoint].names[0] : NULL);
+                    known ? owner.rc->conf->endpoints[owner.endpoint].names[0].text : NULL);
     msg_put_key_str(w, "member", member[0] ? member : NULL);
     msg_put_key_str(w, "address", address);
     msg_put_key_uint(w, "port", row->address.port);

@@ -95,7 +95,7 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     msg_put_str(w, "name");
     msg_put_map(w, 8);
     msg_put_key_str(w, "name", name);
-    msg_put_key_str(w, "endpoint", endpoint->names[0]);
+    msg_put_key_str(w, "endpoint", endpoint->names[0].text);
     msg_put_key_str(w, "role", view_role_name(entry.role));
     msg_put_key_str(w, "mode", view_mode_name(entry.mode));
     msg_put_key_uint(w, "generation", entry.generation);

@@ -98,7 +98,7 @@ static bool find_name(const struct run *run, const char *text, struct place *ret
         const struct conf_cluster *conf = run->clusters[c]->conf;
         for (uint32_t e = 0; e < conf->endpoint_count; e++)
             for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-                if (name_canonical(conf->endpoints[e].names[n], &name) &&
+                if (name_canonical(conf->endpoints[e].names[n].text, &name) &&
                     name.hash == wanted.hash && name.len == wanted.len &&
                     memcmp(name.words, wanted.words, name_words(&name) * 8) == 0) {
                     *ret_place = (struct place){run->clusters[c], e};
@@ -135,7 +135,7 @@ static void refuse_name(struct call *call, const char *text)
     else
         refuse(call, MSG_ERROR_NOT_FOUND,
                "%s is not a managed name; near is %s, endpoint %s of cluster %s (%s)", text,
-               nearest, endpoint_at(&place)->names[0], place.rc->conf->name, why[near]);
+               nearest, endpoint_at(&place)->names[0].text, place.rc->conf->name, why[near]);
 }
 
 static void call_resolve(struct call *call)
@@ -157,7 +157,7 @@ static void call_resolve(struct call *call)
     msg_put_reply(call->reply, call->id);
     msg_put_map(call->reply, 11);
     msg_put_key_str(call->reply, "name", text);
-    msg_put_key_str(call->reply, "endpoint", endpoint_at(&place)->names[0]);
+    msg_put_key_str(call->reply, "endpoint", endpoint_at(&place)->names[0].text);
     msg_put_key_str(call->reply, "cluster", place.rc->conf->name);
     msg_put_key_str(call->reply, "role", view_role_name(entry.role));
     msg_put_key_str(call->reply, "mode", view_mode_name(entry.mode));

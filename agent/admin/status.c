@@ -142,7 +142,7 @@ static void put_endpoint(struct msg_writer *w, const struct run_cluster *rc, uin
     msg_put_str(w, "names");
     msg_put_array(w, endpoint->name_count);
     for (uint32_t n = 0; n < endpoint->name_count; n++)
-        msg_put_str(w, endpoint->names[n]);
+        msg_put_str(w, endpoint->names[n].text);
     msg_put_key_str(w, "role", view_role_name(endpoint->role));
     msg_put_key_str(w, "mode", view_mode_name(rc->mode ? rc->mode : endpoint->mode));
     msg_put_key_uint(w, "generation", rc->endpoints[i].generation);

@@ -111,21 +111,21 @@ static void check_role(const char *role, struct conf_at at, struct conf_errors *
 static int check_name(struct conf_checker *checker, const char *text, struct conf_at at,
                       struct conf_endpoint *endpoint)
 {
-    struct name name;
-    if (!name_valid(text) || !name_canonical(text, &name)) {
+    struct conf_name *own = &endpoint->names[endpoint->name_count];
+    if (!name_valid(text) || !name_canonical(text, &own->name)) {
         conf_errors_add(checker->errors, at,
                         "name '%.300s' is not a DNS name; write labels of 1 to 63 letters, digits, "
                         "'-' and '_', %d bytes in all, without address or port",
                         text, HOMING_NAME_MAX);
         return 0;
     }
-    char *copy = malloc(name.len + 1);
-    if (!copy)
+    own->text = malloc(own->name.len + 1);
+    if (!own->text)
         return -ENOMEM;
-    memcpy(copy, name.words, name.len);
-    copy[name.len] = '\0';
-    endpoint->names[endpoint->name_count++] = copy;
-    return conf_uses_add(&checker->names, copy, at);
+    memcpy(own->text, own->name.words, own->name.len);
+    own->text[own->name.len] = '\0';
+    endpoint->name_count++;
+    return conf_uses_add(&checker->names, own->text, at);
 }
 
 static int check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,

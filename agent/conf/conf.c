@@ -39,7 +39,7 @@ static void free_cluster(struct conf_cluster *cluster)
         free(cluster->members[i].host);
     for (uint32_t i = 0; i < cluster->endpoint_count; i++) {
         for (uint32_t j = 0; j < cluster->endpoints[i].name_count; j++)
-            free(cluster->endpoints[i].names[j]);
+            free(cluster->endpoints[i].names[j].text);
         free(cluster->endpoints[i].names);
     }
     free(cluster->name);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "proto/name.h"
 #include "proto/view_format.h"
 
 /* The highest mode that this version carries out, and its default. */
@@ -56,8 +57,14 @@ struct conf_member {
     struct conf_at at;
 };
 
+/* A name in its canonical form: to print, and with its hash, to find it in the view. */
+struct conf_name {
+    char *text;
+    struct name name;
+};
+
 struct conf_endpoint {
-    char **names; /* canonical; names[0] identifies the endpoint */
+    struct conf_name *names; /* names[0] identifies the endpoint */
     uint32_t name_count;
     enum view_role role;
     enum view_mode mode;

@@ -54,7 +54,7 @@ static void dump_endpoint(const struct conf_endpoint *endpoint, const struct con
     fputs("      - names: [", out);
     for (uint32_t i = 0; i < endpoint->name_count; i++) {
         fputs(i != 0 ? ", " : "", out);
-        dump_text(endpoint->names[i], out);
+        dump_text(endpoint->names[i].text, out);
     }
     fprintf(out, "]\n        role: %s\n        mode: %s\n", view_role_name(endpoint->role),
             view_mode_name(endpoint->mode));

@@ -119,7 +119,7 @@ static bool make_endpoints(struct run_cluster *rc)
     if (!rc->endpoints)
         return false;
     for (uint32_t i = 0; i < rc->conf->endpoint_count; i++)
-        if (name_canonical(rc->conf->endpoints[i].names[0], &name))
+        if (name_canonical(rc->conf->endpoints[i].names[0].text, &name))
             rc->endpoints[i].id = name.hash;
     return true;
 }

@@ -173,7 +173,7 @@ void run_events_verdict(struct run_cluster *rc, const struct verdict *before,
 void run_events_answer(const struct run_cluster *rc, uint32_t endpoint,
                        const struct view_entry *entry)
 {
-    const char *name = rc->conf->endpoints[endpoint].names[0];
+    const char *name = rc->conf->endpoints[endpoint].names[0].text;
 
     log_event(LOG_INFO, "answer_changed", name, LOG_STR("cluster", rc->conf->name),
               LOG_STR("endpoint", name), LOG_STR("text4", entry->text4),

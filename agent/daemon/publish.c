@@ -75,7 +75,7 @@ static int write_endpoint(struct run_cluster *rc, uint32_t i, const struct pictu
     entry.endpoint = rc->endpoints[i].id;
     entry.generation = rc->endpoints[i].generation;
     for (uint32_t n = 0; n < conf->name_count && rv == 0; n++)
-        if (name_canonical(conf->names[n], &name))
+        if (name_canonical(conf->names[n].text, &name))
             rv = view_write_entry(view_writer(view), &name, &entry);
     return rv;
 }
@@ -212,7 +212,7 @@ static void refresh(struct run_cluster *rc)
     rc->refreshed_ms = confirmed_ms;
     for (uint32_t i = 0; i < rc->conf->endpoint_count; i++)
         for (uint32_t n = 0; n < rc->conf->endpoints[i].name_count; n++)
-            if (name_canonical(rc->conf->endpoints[i].names[n], &name))
+            if (name_canonical(rc->conf->endpoints[i].names[n].text, &name))
                 view_write_confirmed(view_writer(rc->run->view), &name, confirmed_ms);
 }
 

@@ -58,7 +58,7 @@ static bool same_endpoint(const struct conf_endpoint *a, const struct conf_endpo
         a->hold_ms != b->hold_ms)
         return false;
     for (uint32_t i = 0; i < a->name_count; i++)
-        if (strcmp(a->names[i], b->names[i]) != 0)
+        if (strcmp(a->names[i].text, b->names[i].text) != 0)
             return false;
     return true;
 }
@@ -138,7 +138,7 @@ static uint32_t count_new_names(const struct run *run, const struct conf_cluster
 
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            count += !run_view_read(run, conf->endpoints[e].names[n], &entry);
+            count += !run_view_read(run, conf->endpoints[e].names[n].text, &entry);
     return count;
 }
 
@@ -198,7 +198,7 @@ static bool has_name(const struct conf_cluster *conf, const char *name)
 {
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            if (strcmp(conf->endpoints[e].names[n], name) == 0)
+            if (strcmp(conf->endpoints[e].names[n].text, name) == 0)
                 return true;
     return false;
 }
@@ -209,7 +209,7 @@ static void remove_names(struct run *run, const struct run_cluster *old,
 {
     for (uint32_t e = 0; e < old->conf->endpoint_count; e++)
         for (uint32_t n = 0; n < old->conf->endpoints[e].name_count; n++) {
-            const char *text = old->conf->endpoints[e].names[n];
+            const char *text = old->conf->endpoints[e].names[n].text;
             struct view_entry entry;
             struct name name;
             if (!run_view_read(run, text, &entry) || !name_canonical(text, &name))

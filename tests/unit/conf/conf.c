@@ -182,6 +182,7 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
     };
     struct conf *conf = load_good(full);
     const struct conf_cluster *cluster = &conf->clusters[0];
+    struct name name;
     assert_int_equal(cluster->member_count, 6);
     for (unsigned i = 0; i < 6; i++) {
         assert_string_equal(cluster->members[i].host, expected[i].host);
@@ -191,8 +192,12 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
         assert_int_equal(cluster->members[i].at.column, 9);
     }
     assert_string_equal(conf->run_dir, "/tmp/run");
-    assert_string_equal(cluster->endpoints[0].names[0], "orders-db");
-    assert_string_equal(cluster->endpoints[0].names[1], "orders-db.internal");
+    assert_string_equal(cluster->endpoints[0].names[0].text, "orders-db");
+    assert_string_equal(cluster->endpoints[0].names[1].text, "orders-db.internal");
+    assert_true(name_canonical("orders-db.internal", &name));
+    assert_int_equal(cluster->endpoints[0].names[1].name.hash, name.hash);
+    assert_int_equal(cluster->endpoints[0].names[1].name.len, name.len);
+    assert_memory_equal(cluster->endpoints[0].names[1].name.words, name.words, name.len);
     assert_int_equal(cluster->endpoints[1].role, VIEW_ROLE_READER);
     conf_free(conf);
 }
