@@ -89,7 +89,7 @@ static void put_row(struct msg_writer *w, const struct run *run, const struct se
     if (known && owner.member != MEMBER_NONE)
         run_text_member_at(owner.rc, owner.member, member);
     sever_address_print(&row->address, address, sizeof(address));
-    msg_put_map(w, 11);
+    msg_open_map(w);
     msg_put_key_uint(w, "pid", (uint64_t)row->pid);
     msg_put_key_uint(w, "uid", row->uid);
     msg_put_key_str(w, "command", row->comm);
@@ -102,6 +102,7 @@ static void put_row(struct msg_writer *w, const struct run *run, const struct se
     msg_put_key_uint(w, "age_ms", row->age_ms);
     msg_put_key_uint(w, "generation", row->generation);
     msg_put_key_bool(w, "outdated", known && is_outdated(&owner, row));
+    msg_close(w);
 }
 
 /* ---- the reply ---- */
@@ -109,12 +110,13 @@ static void put_row(struct msg_writer *w, const struct run *run, const struct se
 static void put_result(struct msg_writer *w, const struct run_listing *listing)
 {
     msg_put_reply(w, listing->id);
-    msg_put_map(w, 2);
+    msg_open_map(w);
     msg_put_key_bool(w, "partial", listing->partial);
     msg_put_str(w, "connections");
     msg_put_array(w, listing->row_count);
     for (uint32_t i = 0; i < listing->row_count; i++)
         put_row(w, listing->run, &listing->rows[i]);
+    msg_close(w);
 }
 
 static void free_listing(struct run_listing *listing)

@@ -32,12 +32,13 @@ static void put_layers(const struct run_cluster *rc, struct msg_writer *w,
 
     sever_hindrance(rc, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
-    msg_put_map(w, LAYER_COUNT);
+    msg_open_map(w);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
                         layer == LAYER_SEVER && hindrance[0]
                             ? hindrance
                             : explain_layer((enum layer)layer, entry->role, entry->mode, state));
+    msg_close(w);
 }
 
 /* One per family, the preferred one first. */
@@ -92,7 +93,7 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
                                                                                   : entry.state;
     msg_put_str(w, "name");
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_str(w, "name", name);
     msg_put_key_str(w, "endpoint", endpoint->names[0]);
     msg_put_key_str(w, "role", view_role_name(entry.role));
@@ -100,14 +101,16 @@ static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoin
     msg_put_key_uint(w, "generation", entry.generation);
     run_explain_put_addresses(rc->run, &entry, w);
     put_layers(rc, w, &entry, state);
+    msg_close(w);
 }
 
 void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
                      struct msg_writer *w)
 {
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_str(w, "cluster");
     run_status_put_cluster(rc, w);
     put_name(rc, endpoint, name, w);
     msg_put_key_str(w, "change", explain_change(rc->mind.verdict.reason));
+    msg_close(w);
 }

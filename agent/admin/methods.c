@@ -50,11 +50,12 @@ static void put_attach_reply(struct call *call, const struct attach_reply *reply
         return;
     }
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 4);
+    msg_open_map(call->reply);
     msg_put_key_uint(call->reply, "major", reply->major);
     msg_put_key_uint(call->reply, "minor", reply->minor);
     msg_put_key_uint(call->reply, "size", reply->size);
     msg_put_key_uint(call->reply, "instance", reply->instance);
+    msg_close(call->reply);
 }
 
 static void call_attach(struct call *call)
@@ -154,7 +155,7 @@ static void call_resolve(struct call *call)
     }
     stale = view_entry_stale(&entry, loop_now_ms(call->run->loop));
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 11);
+    msg_open_map(call->reply);
     msg_put_key_str(call->reply, "name", text);
     msg_put_key_str(call->reply, "endpoint", endpoint_at(&place)->names[0]);
     msg_put_key_str(call->reply, "cluster", place.rc->conf->name);
@@ -165,6 +166,7 @@ static void call_resolve(struct call *call)
     msg_put_key_uint(call->reply, "generation", entry.generation);
     msg_put_key_uint(call->reply, "port", entry.port);
     run_explain_put_addresses(call->run, &entry, call->reply);
+    msg_close(call->reply);
 }
 
 /* ---- admin.sock: to look ---- */
@@ -172,10 +174,11 @@ static void call_resolve(struct call *call)
 static void call_version(struct call *call)
 {
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 3);
+    msg_open_map(call->reply);
     msg_put_key_str(call->reply, "version", PACKAGE_VERSION);
     msg_put_key_uint(call->reply, "view_major", VIEW_MAJOR);
     msg_put_key_uint(call->reply, "view_minor", VIEW_MINOR);
+    msg_close(call->reply);
 }
 
 static void call_status(struct call *call)
@@ -268,10 +271,11 @@ static void reply_done(struct call *call, struct run_cluster *rc, const char *or
 
     run_events_order(rc, call->peer, order);
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 3);
+    msg_open_map(call->reply);
     msg_put_key_bool(call->reply, "saved", saved);
     msg_put_key_str(call->reply, "state", cluster_state_name(rc->mind.verdict.state));
     msg_put_key_str(call->reply, "mode", rc->mode ? conf_mode_name(rc->mode) : NULL);
+    msg_close(call->reply);
 }
 
 static void refuse_order(struct call *call, const struct run_cluster *rc, enum refusal refusal,
@@ -376,9 +380,10 @@ static void call_reload(struct call *call)
         refuse(call, MSG_ERROR_CONFLICT, "%s", lines && lines[0] ? lines : strerror(-rv));
     } else {
         msg_put_reply(call->reply, call->id);
-        msg_put_map(call->reply, 2);
+        msg_open_map(call->reply);
         msg_put_key_uint(call->reply, "clusters", call->run->cluster_count);
         msg_put_key_str(call->reply, "warnings", lines);
+        msg_close(call->reply);
     }
     free(lines);
 }

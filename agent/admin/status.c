@@ -13,10 +13,6 @@
 #include "agent/base/log.h"
 #include "agent/daemon/parts.h"
 
-#define PUT_MEMBER_KEYS   20
-#define PUT_CLUSTER_KEYS  24
-#define PUT_ENDPOINT_KEYS 6
-
 /* nil: it never happened. */
 static void put_age(struct msg_writer *w, const char *key, uint64_t at_ms, uint64_t now_ms)
 {
@@ -109,7 +105,7 @@ static void put_member(struct msg_writer *w, struct run_cluster *rc, uint32_t me
     struct probe_member probed;
 
     probe_member(rc->probe, member, &probed);
-    msg_put_map(w, PUT_MEMBER_KEYS);
+    msg_open_map(w);
     put_member_name(w, "member", rc, member);
     msg_put_key_bool(w, "writer", member == verdict->writer);
     msg_put_key_bool(w, "reader", verdict->readers >> member & 1);
@@ -121,6 +117,7 @@ static void put_member(struct msg_writer *w, struct run_cluster *rc, uint32_t me
     msg_put_key_str(w, "error", probed.text && probed.text[0] ? probed.text : NULL);
     msg_put_key_str(w, "note", probed.note && probed.note[0] ? probed.note : NULL);
     put_addresses(w, &probed);
+    msg_close(w);
 }
 
 static void put_members(struct msg_writer *w, struct run_cluster *rc, uint64_t now_ms)
@@ -137,7 +134,7 @@ static void put_endpoint(struct msg_writer *w, const struct run_cluster *rc, uin
     char id[24];
 
     snprintf(id, sizeof(id), "%016" PRIx64, rc->endpoints[i].id);
-    msg_put_map(w, PUT_ENDPOINT_KEYS);
+    msg_open_map(w);
     msg_put_str(w, "names");
     msg_put_array(w, endpoint->name_count);
     for (uint32_t n = 0; n < endpoint->name_count; n++)
@@ -147,6 +144,7 @@ static void put_endpoint(struct msg_writer *w, const struct run_cluster *rc, uin
     msg_put_key_uint(w, "generation", rc->endpoints[i].generation);
     msg_put_key_str(w, "id", id);
     msg_put_key_uint(w, "hold_ms", endpoint->hold_ms);
+    msg_close(w);
 }
 
 static void put_endpoints(struct msg_writer *w, const struct run_cluster *rc)
@@ -160,10 +158,11 @@ static void put_endpoints(struct msg_writer *w, const struct run_cluster *rc)
 static void put_alarm(struct msg_writer *w, const char *alarm, const char *text,
                       const char *command)
 {
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_str(w, "alarm", alarm);
     msg_put_key_str(w, "text", text);
     msg_put_key_str(w, "command", command && command[0] ? command : NULL);
+    msg_close(w);
 }
 
 static void put_alarms(struct msg_writer *w, const struct run_cluster *rc)
@@ -171,12 +170,13 @@ static void put_alarms(struct msg_writer *w, const struct run_cluster *rc)
     char text[512], command[MEMBER_TEXT_SIZE + 300];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, (uint32_t)__builtin_popcount(rc->mind.alarms));
+    msg_open_array(w);
     for (int alarm = 0; alarm < ALARM_COUNT; alarm++)
         if (rc->mind.alarms & (1u << alarm)) {
             run_text_alarm(rc, (enum alarm)alarm, text, sizeof(text), command, sizeof(command));
             put_alarm(w, alarm_name((enum alarm)alarm), text, command);
         }
+    msg_close(w);
 }
 
 static void put_verdict(struct msg_writer *w, const struct run_cluster *rc, uint64_t now_ms)
@@ -202,7 +202,7 @@ void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w)
 {
     uint64_t now_ms = loop_now_ms(rc->run->loop);
 
-    msg_put_map(w, PUT_CLUSTER_KEYS);
+    msg_open_map(w);
     msg_put_key_str(w, "cluster", rc->conf->name);
     msg_put_key_str(w, "engine", rc->conf->engine);
     put_verdict(w, rc, now_ms);
@@ -215,15 +215,17 @@ void run_status_put_cluster(struct run_cluster *rc, struct msg_writer *w)
     put_members(w, rc, now_ms);
     put_endpoints(w, rc);
     put_alarms(w, rc);
+    msg_close(w);
 }
 
 static void put_view(struct msg_writer *w, const struct run *run)
 {
     msg_put_str(w, "view");
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_uint(w, "instance", view_instance(run->view));
     msg_put_key_uint(w, "size", view_bytes(run->view));
     msg_put_key_uint(w, "names", view_writer(run->view)->names);
+    msg_close(w);
 }
 
 static void put_severing(struct msg_writer *w, const struct run *run)
@@ -235,7 +237,7 @@ static void put_severing(struct msg_writer *w, const struct run *run)
     snprintf(why, sizeof(why), "%s%s", status->why,
              status->instance ? "" : ": start homing-sever, or homingd with CAP_NET_ADMIN");
     msg_put_str(w, "severing");
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_bool(w, "available", available);
     msg_put_key_str(w, "why", available ? NULL : why);
     msg_put_key_uint(w, "pid", status->pid);
@@ -244,6 +246,7 @@ static void put_severing(struct msg_writer *w, const struct run *run)
     msg_put_key_uint(w, "would_redirect", status->counts[TAG_COUNT_WOULD_REDIRECT]);
     msg_put_key_uint(w, "refused", status->counts[TAG_COUNT_REFUSED]);
     msg_put_key_uint(w, "shared_address", status->counts[TAG_COUNT_SHARED_ADDRESS]);
+    msg_close(w);
 }
 
 static void put_agent_alarms(struct msg_writer *w, const struct run *run)
@@ -251,7 +254,7 @@ static void put_agent_alarms(struct msg_writer *w, const struct run *run)
     char text[400];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, (run->state_error[0] != '\0') + (run->descriptors_missing != 0));
+    msg_open_array(w);
     if (run->state_error[0]) {
         snprintf(text, sizeof(text),
                  "verdicts are not saved: a restart may begin with older ones: %s",
@@ -264,11 +267,12 @@ static void put_agent_alarms(struct msg_writer *w, const struct run *run)
                  run->descriptors_missing);
         put_alarm(w, "descriptors_short", text, NULL);
     }
+    msg_close(w);
 }
 
 void run_status_put(struct run *run, struct msg_writer *w)
 {
-    msg_put_map(w, 10);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_uint(w, "pid", (uint64_t)getpid());
     msg_put_key_uint(w, "up_ms", loop_now_ms(run->loop) - run->started_ms);
@@ -282,4 +286,5 @@ void run_status_put(struct run *run, struct msg_writer *w)
     msg_put_array(w, run->cluster_count);
     for (uint32_t i = 0; i < run->cluster_count; i++)
         run_status_put_cluster(run->clusters[i], w);
+    msg_close(w);
 }

@@ -17,6 +17,7 @@
 #include "agent/ctl/exec.h"
 #include "agent/ctl/rpc.h"
 #include "agent/ctl/show.h"
+#include "proto/msg_print.h"
 
 enum exit_code {
     EXIT_OK,

@@ -9,6 +9,7 @@
 
 #include "agent/ctl/show.h"
 #include "agent/ctl/text.h"
+#include "proto/msg_print.h"
 
 static void line(const struct show *show, const char *label, const struct msg_value *map,
                  const char *key)

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/support/serve_rig.h"
+#include "proto/msg_print.h"
 
 enum {
     RIG_PATIENCE_MS = 30000
@@ -51,10 +52,11 @@ static void rig_notify(struct rig *rig, const struct msg_value *params)
 
 static void rig_put_peer(const struct serve_peer *peer, struct msg_writer *reply)
 {
-    msg_put_map(reply, 3);
+    msg_open_map(reply);
     msg_put_key_int(reply, "pid", peer->pid);
     msg_put_key_uint(reply, "uid", peer->uid);
     msg_put_key_uint(reply, "gid", peer->gid);
+    msg_close(reply);
 }
 
 static void rig_reply_later(struct rig *rig)

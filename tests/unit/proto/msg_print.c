@@ -14,6 +14,7 @@
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "proto/msg_print.h"
 
 /* `message`: the encoded result of a reply. */
 static void assert_printed(void (*print)(FILE *, const struct msg_value *), const char *message,
