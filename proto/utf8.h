@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * utf8.h - what of a string is UTF-8; for what is sent (msg.c) and what is printed (msg_print.c).
+ * utf8.h - which bytes of a string are UTF-8; for everything that is sent, logged or shown.
  */
 #ifndef HOMING_PROTO_UTF8_H
 #define HOMING_PROTO_UTF8_H

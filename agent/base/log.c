@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "proto/utf8.h"
 
 /* PIPE_BUF. Larger: two processes' lines could mix in one pipe. */
 #define LOG_LINE_MAX 4096
@@ -77,63 +78,39 @@ static void put_int(struct log_line *line, int64_t num)
     put(line, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)num));
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629: no overlong forms, no
- * surrogates). Reads no further than the first byte that is wrong, the NUL at the latest. */
-static size_t utf8_len(const unsigned char *text)
-{
-    unsigned char least = 0x80, most = 0xbf;
-    size_t len = text[0] < 0x80                      ? 1
-                 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-                 : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                     : 0;
-    least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : least;
-    most = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : most;
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] < least || text[i] > most)
-            return 0;
-        least = 0x80, most = 0xbf;
-    }
-    return len;
-}
-
-/* C0, DEL and C1: nothing that a terminal acts upon gets through. */
-static bool is_control(const unsigned char *text, size_t len)
-{
-    return (len == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
-           (len == 2 && text[0] == 0xc2 && text[1] < 0xa0);
-}
-
-static void put_char(struct log_line *line, const unsigned char *text, size_t len)
+/* `size` 0: it is no UTF-8. Nothing that a terminal acts upon gets through. */
+static void put_char(struct log_line *line, const char *text, size_t size, uint32_t code)
 {
     char escape[8];
-    if (len == 0)
+    if (size == 0)
         put_text(line, "\xef\xbf\xbd");
-    else if (*text == '\n')
+    else if (code == '\n')
         put_text(line, "\\n");
-    else if (*text == '\t')
+    else if (code == '\t')
         put_text(line, "\\t");
-    else if (is_control(text, len))
-        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", text[len - 1]));
-    else if (*text == '"' || *text == '\\')
-        put(line, (char[]){'\\', (char)*text}, 2);
+    else if (utf8_is_control(code))
+        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)code));
+    else if (code == '"' || code == '\\')
+        put(line, (char[]){'\\', (char)code}, 2);
     else
-        put(line, (const char *)text, len);
+        put(line, text, size);
 }
 
 /* The inside of a JSON string. */
 static void put_escaped(struct log_line *line, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    size_t start = line->len;
-    while (*at != '\0' && !line->full) {
-        size_t len = utf8_len(at);
+    size_t start = line->len, left = strlen(text);
+    while (left > 0 && !line->full) {
+        uint32_t code = 0;
+        size_t size = utf8_next(text, left, &code);
         if (line->len - start > LOG_STRING_MAX) {
             put_text(line, "...");
             return;
         }
-        put_char(line, at, len);
-        at += len != 0 ? len : 1;
+        put_char(line, text, size, code);
+        size += size == 0;
+        text += size;
+        left -= size;
     }
 }
 
