@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show.h - the agent's answers as text for people. Called by commands.c with a method's result;
- * the keys are those of proto/PROTOCOL.md. Every string may come from a server: none reaches the
+ * show.h - the agent's answers as text for people. Called by commands.c with a method's result; the
+ * keys are those of proto/PROTOCOL.md. Every string may come from a server: none reaches the
  * terminal unclean (text.h).
  */
 #ifndef HOMING_AGENT_CTL_SHOW_H
