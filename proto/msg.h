@@ -3,13 +3,13 @@
  * msg.h - MessagePack-RPC messages: [0, id, method, params], [1, id, error, result] and
  * [2, method, params].
  *
- * One pass through it: agent/publish feeds what a client sent to a msg_parser until it has a
- * message, reads it through msg_get() and friends, and answers with a msg_writer; homingctl does
- * the same from the other end. The shim links none of this (attach.h).
+ * One pass through it: agent/serve feeds what a client sent to a msg_parser until it has a message.
+ * agent/admin reads the message through msg_get() and the like, and writes the reply with a
+ * msg_writer. homingctl does the same from the other end. The shim links none of this (attach.h).
  *
- * 1. Nothing that a peer sends makes more work or memory than its length allows: the bytes are
- *    measured once, incrementally, before any of them is unpacked.
- * 2. Errors of a writer stick: write all, then ask msg_writer_finish() once.
+ * 1. What a peer sends costs work and memory in proportion to its length: the bytes are measured
+ *    once, as they arrive, before any of them is unpacked.
+ * 2. A writer keeps its first error: write all, then ask msg_writer_finish() once.
  */
 #ifndef HOMING_PROTO_MSG_H
 #define HOMING_PROTO_MSG_H
@@ -25,9 +25,9 @@ enum msg_error {
     MSG_ERROR_BAD_REQUEST,    /* not a request, or wrong params */
     MSG_ERROR_UNKNOWN_METHOD, /* not on this socket, or not in this version */
     MSG_ERROR_NOT_FOUND,      /* no such cluster, member or name */
-    MSG_ERROR_DENIED,         /* this uid may not */
-    MSG_ERROR_CONFLICT,       /* understood, but the state of things forbids it */
-    MSG_ERROR_UNSUPPORTED,    /* understood, but this agent cannot: a mode, a layout */
+    MSG_ERROR_DENIED,         /* the method is not for this uid */
+    MSG_ERROR_CONFLICT,       /* understood, but the present state forbids it */
+    MSG_ERROR_UNSUPPORTED,    /* understood, but this agent cannot do it */
     MSG_ERROR_BUSY,           /* a quota is reached: try again later */
     MSG_ERROR_INTERNAL,       /* the agent's own trouble: memory, disk */
     MSG_ERROR_COUNT
@@ -69,11 +69,11 @@ void msg_writer_reset(struct msg_writer *w);
  */
 int msg_writer_finish(const struct msg_writer *w);
 
-/* A message is its head followed by as many values as the comment says; params and results are
- * arrays and maps that the caller puts. */
-void msg_put_request(struct msg_writer *w, uint32_t id, const char *method); /* + params */
-void msg_put_reply(struct msg_writer *w, uint32_t id);                       /* + result */
-void msg_put_notification(struct msg_writer *w, const char *method);         /* + params */
+/* The beginning of a message. One value must follow: the params, which are an array, or the result.
+ */
+void msg_put_request(struct msg_writer *w, uint32_t id, const char *method);
+void msg_put_reply(struct msg_writer *w, uint32_t id);
+void msg_put_notification(struct msg_writer *w, const char *method);
 /* The whole error reply. The message says what, where, and what to do. */
 void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * log.c - as log.h says: one event, one line, one write(2).
+ * log.c - see log.h: one event, one line, one write(2).
  *
  * 1. A line is valid JSON (or safe text) whatever a server answered: control bytes are escaped,
- *    what is not UTF-8 becomes U+FFFD.
- * 2. A line is at most LOG_LINE_MAX bytes, which a pipe takes whole or not at all. What does not
- *    fit is cut, field by field, and the line says "truncated".
- * 3. Never waits: a descriptor that takes nothing loses the line. The process ignores SIGPIPE.
+ *    bytes that are not UTF-8 become U+FFFD.
+ * 2. A line has at most LOG_LINE_MAX bytes, which a pipe takes whole or not at all. Fields that do
+ *    not fit are left out, and the line says "truncated".
+ * 3. Never waits: if the descriptor takes nothing, the line is lost. The process ignores SIGPIPE.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@
 #define LOG_TAIL_MAX 64
 /* No string takes more than this of a line, so that one long message leaves room for the fields. */
 #define LOG_STRING_MAX 2048
-/* Different events that are counted apart; more share the last counter. */
+/* So many events have a counter of their own; all further ones share the last. */
 #define LOG_EVENTS_MAX 128
 #define LOG_WINDOW_NS  ((uint64_t)10 * 1000000000)
 
@@ -203,10 +203,11 @@ static void write_line(const struct log_line *line)
 {
     const char *bytes = line->bytes;
     size_t len = line->len;
-    if (!log_state.torn)
-        bytes++,
-            len--; /* every line is built behind a newline that is sent only after a torn one */
     ssize_t written;
+    if (!log_state.torn) { /* the newline in front is only for behind a torn line */
+        bytes++;
+        len--;
+    }
     do
         written = write(STDERR_FILENO, bytes, len);
     while (written < 0 && errno == EINTR);
@@ -233,7 +234,7 @@ static struct log_rate *rate_of(const char *event)
     return rate;
 }
 
-/* Whether this line goes out; *ret_suppressed: how many of its event did not since the last. */
+/* Whether this line goes out; *ret_suppressed: how many of its event were held back before it. */
 static bool rate_allows(const char *event, uint64_t *ret_suppressed)
 {
     struct timespec now;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * commands.h - homingctl's commands. One row is all there is of a command: whether and what the
- * agent is asked, what is done with the result, who may, what `--help` says, what the shell
- * completes. A test holds the rows against the agent's methods and against homingctl(1).
+ * commands.h - homingctl's commands. One row holds everything about a command: the agent's method,
+ * what is printed of its result, for which users it is, what `--help` says, and what the shell
+ * completes. A test compares the rows with the agent's methods and with homingctl(1).
  */
 #ifndef HOMING_AGENT_CTL_COMMANDS_H
 #define HOMING_AGENT_CTL_COMMANDS_H
 
 #include "agent/ctl/show.h"
 
-/* Who may. The agent decides it; this is what `--help` says, and which socket is asked. */
+/* For which users a command is. The agent enforces it; here it is what `--help` says, and which
+ * socket is asked. */
 enum rights {
     RIGHTS_ANY,    /* every user: agent.sock, or nothing is asked */
     RIGHTS_LOOK,   /* root, homingd's user and its group: admin.sock */
@@ -17,7 +18,7 @@ enum rights {
     RIGHTS_COUNT
 };
 
-/* What an argument is: so it is called in the usage, and so it is completed. */
+/* What an argument is: gives its word in the usage, and what completes it. */
 enum argument {
     ARG_NONE,
     ARG_CLUSTER,
@@ -30,7 +31,7 @@ enum argument {
     ARG_COUNT
 };
 
-/* What homingctl does itself; before it asks the agent, if there is a method as well. */
+/* What homingctl does itself. If there is a method as well, the agent is asked after it. */
 enum own {
     OWN_NOTHING,
     OWN_VERSION,

@@ -2,8 +2,8 @@
  *
  * complete.c - see complete.h.
  *
- * 1. What the agent says goes into a command line: a word with any other character than those of
- *    names and addresses is left out.
+ * 1. Words of the agent go into a command line: a word is left out if it has a character that no
+ *    name and no address has.
  */
 #include "config.h"
 

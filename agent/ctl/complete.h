@@ -7,13 +7,13 @@
 
 #include <stdio.h>
 
-/* In place of words: the shell knows them. */
+/* Printed in place of words that the shell knows itself. */
 #define COMPLETE_FILES    "@files"
 #define COMPLETE_PROGRAMS "@programs"
 
-/* `words` are those behind homingctl, up to the one under the cursor, which may be "". Prints those
- * that begin like it, one per line. Clusters, members and names are the running agent's; without
- * one there are none. */
+/* `words`: what stands behind homingctl, up to the word under the cursor, which may be "". Prints
+ * the words that may stand there and begin like it, one per line. Clusters, members and names come
+ * from the running agent; without an agent there are none. */
 void complete(FILE *out, char **words);
 
 #endif
