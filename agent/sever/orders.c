@@ -180,10 +180,11 @@ static void take_cancel(struct client *c, const struct msg *msg)
 
 static void put_version(const struct orders *orders, struct msg_writer *w)
 {
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
     msg_put_key_uint(w, "instance", orders->parts.instance);
+    msg_close(w);
 }
 
 static void put_permits(const struct orders *orders, struct msg_writer *w)
@@ -194,7 +195,7 @@ static void put_permits(const struct orders *orders, struct msg_writer *w)
     permits_figures(orders->parts.permits, &f);
     handover_figures(orders->parts.handover, &h);
     msg_put_str(w, "permits");
-    msg_put_map(w, 10);
+    msg_open_map(w);
     msg_put_key_uint(w, "processes", f.permits);
     msg_put_key_uint(w, "groups", f.groups);
     msg_put_key_uint(w, "groups_without_socket", f.without_netlink);
@@ -206,6 +207,7 @@ static void put_permits(const struct orders *orders, struct msg_writer *w)
     msg_put_key_bool(w, "paused", h.paused);
     msg_put_str(w, "counters");
     sever_tag_counts_put(w, f.counts);
+    msg_close(w);
 }
 
 static void put_status(const struct orders *orders, struct msg_writer *w)
@@ -213,7 +215,7 @@ static void put_status(const struct orders *orders, struct msg_writer *w)
     struct sever_counts sum;
     uint32_t under_way = sweeps_figures(orders->parts.sweeps, &sum);
 
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
     msg_put_key_uint(w, "instance", orders->parts.instance);
@@ -223,6 +225,7 @@ static void put_status(const struct orders *orders, struct msg_writer *w)
     msg_put_key_uint(w, "orders", under_way);
     msg_put_str(w, "severed");
     sever_counts_put(w, &sum);
+    msg_close(w);
 }
 
 /* ---- clients ---- */

@@ -49,10 +49,11 @@ static void put_answer(struct rig *r, struct msg_writer *w, uint32_t id, char wh
         sever_counts_put(w, &(struct sever_counts){.severed = 3, .denied = 2});
         return;
     }
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_uint(w, "instance", r->instance);
     msg_put_key_bool(w, "able", true);
     msg_put_key_str(w, "ability", "proven");
+    msg_close(w);
 }
 
 static void hang_up(struct rig *r)
