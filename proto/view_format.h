@@ -56,6 +56,11 @@ enum view_role {
     VIEW_ROLE_COUNT
 };
 
+/* The word for each of them; "?" for a value that is none. */
+const char *view_mode_name(enum view_mode mode);
+const char *view_state_name(enum view_state state);
+const char *view_role_name(enum view_role role);
+
 /* view_member.flags */
 #define VIEW_MEMBER_WRITER 0x1u /* the published writer */
 #define VIEW_MEMBER_READER 0x2u /* serves reader endpoints now */

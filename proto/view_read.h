@@ -101,8 +101,4 @@ uint64_t view_sever_instance(const struct view_map *map);
  * namespace). */
 bool view_entry_stale(const struct view_entry *entry, uint64_t now_ms);
 
-const char *view_mode_name(enum view_mode mode);
-const char *view_state_name(enum view_state state);
-const char *view_role_name(enum view_role role);
-
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "shim/redirect.h"
+#include "tests/shim/words.h"
 #include "tests/support/test.h"
 
 #define NOW  1000000u

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/daemon/parts.h"
+#include "agent/admin/methods.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/sever_orders.h"
+#include "agent/daemon/shared.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
 #include "tests/support/test.h"
@@ -58,7 +61,7 @@ static int serve(enum serve_socket socket, uid_t uid)
 
     parse(&request_parser, &request, &asked);
     msg_writer_reset(&reply);
-    run_methods_serve(sim.run, socket, &peer, asked.id, asked.method, asked.params, &reply, &fd);
+    methods_serve(sim.daemon, socket, &peer, asked.id, asked.method, asked.params, &reply, &fd);
     parse(&reply_parser, &reply, &answered);
     assert_int_equal(answered.id, asked.id);
     return fd;
@@ -94,7 +97,7 @@ static void orders_are_for_root_and_the_agents_own_user(void **state)
         call(SERVE_ADMIN, geteuid() + 1, changing[i], "orders", "off");
         assert_string_equal(code(), "denied");
     }
-    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    assert_int_equal(sim.daemon->clusters[0]->mode, 0);
     call(SERVE_ADMIN, 0, "mode", "orders", "off");
     assert_string_equal(code(), "ok");
     call(SERVE_ADMIN, geteuid(), "mode", "orders", "default");
@@ -133,8 +136,8 @@ static void attach_hands_over_the_view_at_the_shims_places_or_any(void **state)
         msg_put_request(&request, id, "attach");
         msg_put_array(&request, 1);
         msg_put_uint(&request, VIEW_MAJOR);
-        assert_int_equal(serve(SERVE_AGENT, 65534), view_fd(sim.run->view));
-        assert_int_equal(msg_get_uint(answered.result, "size", 0), view_bytes(sim.run->view));
+        assert_int_equal(serve(SERVE_AGENT, 65534), view_fd(sim.daemon->view));
+        assert_int_equal(msg_get_uint(answered.result, "size", 0), view_bytes(sim.daemon->view));
         assert_int_equal(attach_reply_check(reply.data, reply.len, &at), id == 1);
     }
     assert_memory_equal(attach_request,
@@ -237,7 +240,7 @@ static void odd_params_are_refused_and_change_nothing(void **state)
                     put_odd(which);
                     assert_int_equal(serve((enum serve_socket)socket, 0), -1);
                 }
-    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    assert_int_equal(sim.daemon->clusters[0]->mode, 0);
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
     assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).mode, VIEW_MODE_SEVER);
 }

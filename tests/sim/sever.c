@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/daemon/parts.h"
+#include "agent/admin/methods.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/shared.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_sever.h"
@@ -44,9 +46,9 @@ static int rig_teardown(void **state)
     return 0;
 }
 
-static struct run_cluster *cluster(void)
+static struct cluster *cluster(void)
 {
-    return sim.run->clusters[0];
+    return sim.daemon->clusters[0];
 }
 
 /* The planned switchover: the old writer goes, another is promoted, the old one is back to read. */
@@ -61,14 +63,12 @@ static void switch_over(unsigned from, unsigned to)
 
 static void order(enum event_kind kind)
 {
-    assert_int_equal(run_cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
+    assert_int_equal(cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
 }
 
 static void set_mode(enum conf_mode mode)
 {
-    cluster()->mode = mode;
-    run_publish(cluster());
-    run_sever_consider(cluster());
+    cluster_set_mode(cluster(), mode);
 }
 
 /* It names the member 10.0.0.(server + 1), and the writer endpoint up to its present answer. */
@@ -87,10 +87,13 @@ static void assert_names(const struct sever_order *order, unsigned server)
 
 static const struct history_switch *newest_switch(void)
 {
-    const struct history_switch *change = history_last_switch(&sim.run->history, "orders");
+    const struct history *history = &sim.daemon->history;
 
-    assert_non_null(change);
-    return change;
+    for (uint64_t i = history->count; i > 0; i--)
+        if (history->at[i - 1].is_switch)
+            return &history->at[i - 1].change;
+    fail_msg("no switch in the history");
+    return NULL;
 }
 
 static void
@@ -201,7 +204,7 @@ static void in_observe_it_is_counted_once_and_not_done(void **state)
     fake_sever_done(0, 5);
     assert_int_equal(newest_switch()->would_abort, 5);
     assert_int_equal(newest_switch()->aborted, 0);
-    assert_int_equal(cluster()->sever.would_sever, 5);
+    assert_int_equal(cluster()->severing.would_sever, 5);
     sim_run(&sim, 60000);
     fake_sever_set(2, true);
     sim_run(&sim, 60000);
@@ -356,7 +359,7 @@ static void the_view_names_the_homing_sever_that_permits_go_to(void **state)
 {
     (void)state;
     begin("");
-    struct view_header *header = view_writer(sim.run->view)->header;
+    struct view_header *header = view_writer(sim.daemon->view)->header;
     assert_int_equal(header->sever_instance, 1);
     fake_sever_set(9, true);
     assert_int_equal(header->sever_instance, 9);
@@ -437,7 +440,7 @@ static void the_history_has_the_switch_with_what_was_severed_and_may_be_lost(voi
     assert_non_null(strstr(change->loss, "0/1388"));
     assert_non_null(strstr(change->loss, "branch point is 0/3E8"));
     assert_true(change->silent_ms >= 0 && change->publish_ms >= 0);
-    assert_int_equal(cluster()->sever.severed, 37);
+    assert_int_equal(cluster()->severing.severed, 37);
 }
 
 static void a_branch_point_that_may_be_of_another_recovery_is_not_called_one(void **state)
@@ -475,7 +478,7 @@ static int ask_connections(const char *cluster)
     msg_put_str(&request, cluster);
     assert_int_equal(msg_parser_feed(&parser, request.data, request.len, &used, &msg),
                      MSG_FED_MESSAGE);
-    run_methods_serve(sim.run, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
+    methods_serve(sim.daemon, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
     msg_writer_done(&request);
     msg_writer_done(&reply);
     msg_parser_done(&parser);
@@ -491,9 +494,9 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(fake_order_count, 1);
     assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
     assert_int_equal(fake_orders[0].order.address_count, 3);
-    assert_int_equal(sim.run->listings, 1);
+    assert_int_equal(sim.daemon->listings, 1);
     fake_sever_rows(0, &row, 1);
-    assert_int_equal(sim.run->listings, 0);
+    assert_int_equal(sim.daemon->listings, 0);
     assert_int_equal(ask_connections("unheard-of"), -1);
     fake_sever_set(0, false);
     assert_int_equal(ask_connections("orders"), -1);

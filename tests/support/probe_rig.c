@@ -131,6 +131,17 @@ uint32_t ask_on_report;
 struct probe *probe;
 struct loop *loop;
 
+struct told told[MEMBERS];
+
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    (void)arg;
+    assert_in_range(member, 0, MEMBERS - 1);
+    told[member].where = *known->where;
+    told[member].retry_ms = known->retry_ms;
+    snprintf(told[member].error, sizeof(told[member].error), "%s", known->error);
+}
+
 static void on_report(void *arg, const struct report *report)
 {
     (void)arg;
@@ -157,6 +168,7 @@ uint32_t reported(uint32_t member, enum report_kind kind)
 void forget(void)
 {
     report_count = 0;
+    memset(told, 0, sizeof(told));
     memset(opened, 0, sizeof(opened));
     memset(cheap, 0, sizeof(cheap));
     memset(full, 0, sizeof(full));
@@ -164,7 +176,8 @@ void forget(void)
 
 int probe_rig_setup(void **state)
 {
-    static const struct probe_sink SINK = {.report = on_report, .addresses = on_addresses};
+    static const struct probe_sink SINK = {
+        .member = on_member, .report = on_report, .addresses = on_addresses};
     (void)state;
     probe_rig_cluster.allowed_network_count = 0;
     host_count = 0;

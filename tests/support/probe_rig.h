@@ -37,6 +37,14 @@ extern struct report reports[REPORTS_MAX]; /* and reports */
 extern size_t report_count;
 extern uint32_t ask_on_report; /* if set, every report is answered with this probe_ask() */
 
+/* What the probe told last of a member; texts and addresses are copies. */
+struct told {
+    struct addresses where;
+    char error[ENGINE_TEXT_MAX];
+    uint64_t retry_ms;
+};
+extern struct told told[MEMBERS];
+
 int probe_rig_setup(void **state);
 int probe_rig_teardown(void **state);
 void forget(void);

@@ -200,7 +200,6 @@ static void a_silent_address_is_given_up_at_timeout_while_there_are_others(void 
 
 static void the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "123");
     for (uint32_t i = 0; i < 3; i++) {
@@ -217,8 +216,7 @@ static void the_next_address_is_tried_at_once_and_only_the_last_failure_is_repor
     fails(0, REPORT_REFUSED, HINT_NONE);
     fake_loop_advance(loop, 0);
     becomes_ready(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.connected->text, "10.0.0.2");
+    assert_string_equal(told[0].where.connected.text, "10.0.0.2");
 }
 
 static void a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often(void **state)
@@ -385,24 +383,20 @@ static void ticks_of_all_phases_meet_on_one_grid(void **state)
 
 static void an_unknown_host_is_refused_until_it_is_known(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "");
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "no such host");
-    assert_int_equal(member.address_count, 0);
+    assert_string_equal(told[0].error, "no such host");
+    assert_int_equal(told[0].where.count, 0);
     passes(1000, 0);
     assert_int_equal(opened[0], 0);
     stands(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "");
+    assert_string_equal(told[0].error, "");
 }
 
 static void an_address_outside_allowed_networks_is_never_connected_to(void **state)
 {
     static struct conf_network networks[] = {{.family = 4, .bits = 24, .bytes = {10, 0, 1}}};
-    struct probe_member member;
     (void)state;
     probe_rig_cluster.allowed_networks = networks;
     probe_rig_cluster.allowed_network_count = 1;
@@ -412,8 +406,7 @@ static void an_address_outside_allowed_networks_is_never_connected_to(void **sta
     assert_int_equal(opened[0], 0);
     assert_int_equal(opened[1], 1);
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "no address is in allowed_networks");
+    assert_string_equal(told[0].error, "no address is in allowed_networks");
 }
 
 static void a_member_that_moved_is_followed_after_a_minute_without_a_failure(void **state)
@@ -445,22 +438,19 @@ static void a_name_that_flickers_costs_no_session(void **state)
 
 static void the_last_error_and_its_retry_are_told_until_an_answer_comes(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "1");
     fake_loop_advance(loop, 0);
     fails(0, REPORT_REFUSED, HINT_NONE);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "its own words");
-    assert_int_equal(member.retry_ms, loop_now_ms(loop) + FAST);
-    assert_null(member.connected);
+    assert_string_equal(told[0].error, "its own words");
+    assert_int_equal(told[0].retry_ms, loop_now_ms(loop) + FAST);
+    assert_int_equal(told[0].where.connected.family, 0);
     fake_loop_advance(loop, FAST);
     becomes_ready(0);
     answers(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "");
-    assert_int_equal(member.retry_ms, 0);
-    assert_string_equal(member.connected->text, "10.0.0.1");
+    assert_string_equal(told[0].error, "");
+    assert_int_equal(told[0].retry_ms, 0);
+    assert_string_equal(told[0].where.connected.text, "10.0.0.1");
 }
 
 static void nothing_due_means_no_wakeup(void **state)

@@ -64,6 +64,11 @@ void __wrap_free(void *block)
 
 static uint32_t heard;
 
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    (void)arg, (void)member, (void)known;
+}
+
 static void on_report(void *arg, const struct report *report)
 {
     (void)arg;
@@ -92,7 +97,8 @@ static const struct conf_cluster CLUSTER = {
 /* A life of two seconds with the n-th allocation failing. False: there were not that many. */
 static bool lives(struct loop *loop, long n)
 {
-    const struct probe_sink sink = {.report = on_report, .addresses = on_addresses};
+    const struct probe_sink sink = {
+        .member = on_member, .report = on_report, .addresses = on_addresses};
     struct probe *probe = NULL;
     heard = 0;
     left = n;

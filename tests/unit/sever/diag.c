@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/diag.c. The filter is run here by the kernel's rules, written down
- * anew.
+ * Unit tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
+ * down anew.
  */
 #include "config.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "agent/sever/diag.h"
+#include "agent/sever/sweep/diag.h"
 #include "tests/support/test.h"
 
 static struct sever_address at(const char *text, uint16_t port)

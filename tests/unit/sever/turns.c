@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/turns.c: in what order, and how fast, connections are severed.
+ * Unit tests of agent/sever/sweep/turns.c: in what order, and how fast, connections are severed.
  */
 #include "config.h"
 
-#include "agent/sever/turns.h"
+#include "agent/sever/sweep/turns.h"
 #include "tests/support/test.h"
 
 #define ORDERS 0x1111u
@@ -24,9 +24,9 @@ static struct tags pools(uint32_t processes, uint32_t size)
     for (uint32_t i = 0; i < processes; i++)
         for (uint32_t k = 0; k < 2 * size; k++) {
             const uint64_t slot[1][4] = {{++cookie, ORDERS, 7 + k % 2, 0}};
-            struct tags_holder holder = {.process = 100 + i, .own = true};
+            struct tags_owner owner = {.process = 100 + i, .own = true};
             assert_int_equal(tags_add(&tags, &(struct diag_socket){.cookie = cookie}), 0);
-            tags_judge(&tags, &order, slot, 1, &holder);
+            tags_judge(&tags, &order, slot, 1, &owner);
         }
     turns_sort(&tags, SALT);
     return tags;
@@ -39,7 +39,7 @@ static uint32_t taken(const struct tags *tags, const struct sever_order *order, 
 
     for (uint32_t i = 0; i < tags->count; i++) {
         const struct tags_entry *e = &tags->entries[i];
-        bool is = e->verdict == TAGS_OUTDATED && (!process || e->holder.process == process);
+        bool is = e->verdict == TAGS_OUTDATED && (!process || e->owner.process == process);
         count += is && turns_take(order, sweep, e);
     }
     return count;
@@ -171,7 +171,7 @@ static void all_processes_have_their_first_before_anybody_has_a_second(void **st
         const struct tags_entry *e = &tags.entries[i];
         if (e->verdict != TAGS_OUTDATED)
             continue;
-        assert_int_equal(had[e->holder.process - 100]++, round / 50);
+        assert_int_equal(had[e->owner.process - 100]++, round / 50);
         round++;
     }
     assert_int_equal(round, 2000);
