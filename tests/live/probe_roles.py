@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from homing import main, pair, test  # noqa: E402
+from homing import pair  # noqa: E402
+from tap import main, test  # noqa: E402
 from probe import Dns, Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"
