@@ -60,8 +60,8 @@ struct sever_counts {
     uint64_t denied;     /* EPERM: not ours to abort */
     uint64_t failed;     /* any other error */
     uint64_t dropped;    /* permits that hindered the work */
-    uint64_t processes;  /* permits looked at, at the first sweep */
-    uint64_t namespaces; /* network namespaces, one netlink socket each, at the first sweep */
+    uint64_t processes;  /* whose permits were used, at the first sweep */
+    uint64_t namespaces; /* network namespaces looked at, at the first sweep */
     uint64_t first_us;   /* how long the first sweep took */
 };
 

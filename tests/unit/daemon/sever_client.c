@@ -142,7 +142,7 @@ static struct rig *rig_new(const char *answers)
     struct rig *r = calloc(1, sizeof(*r));
     char path[128];
 
-    strcpy(r->base, "/tmp/homing-severer.XXXXXX");
+    strcpy(r->base, "/tmp/homing-sever-client.XXXXXX");
     assert_non_null(mkdtemp(r->base));
     snprintf(path, sizeof(path), "%s/run-admin", r->base);
     assert_int_equal(mkdir(path, 0700), 0);
