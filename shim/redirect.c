@@ -14,11 +14,11 @@
 static bool redirect_is(const struct view_address *at, const struct redirect_address *to)
 {
     int len = to->family == 4 ? 4 : 16;
-    uint8_t differs = at->family ^ to->family;
+    uint8_t differs = at->address.family ^ to->family;
 
     for (int i = 0; i < len; i++)
-        differs |= at->bytes[i] ^ to->bytes[i];
-    return !differs && at->port == to->port;
+        differs |= at->address.bytes[i] ^ to->bytes[i];
+    return !differs && at->address.port == to->port;
 }
 
 static bool redirect_same_text(const char *a, const char *b)
@@ -43,7 +43,7 @@ static bool redirect_is_port(const struct redirect_case *c)
     uint16_t port = c->question->to->port;
 
     for (uint32_t i = 0; i < c->count; i++)
-        if (c->members[i].port == port)
+        if (c->members[i].address.port == port)
             return true;
     return c->entry->port == port;
 }
@@ -59,9 +59,9 @@ static uint8_t redirect_flags(const struct redirect_case *c)
 
 static bool redirect_is_answer(const struct view_entry *entry, const struct view_address *at)
 {
-    const char *text = at->family == 4 ? entry->text4 : entry->text6;
+    const char *text = at->address.family == 4 ? entry->text4 : entry->text6;
 
-    return at->port == entry->port && *text && redirect_same_text(text, at->text);
+    return at->address.port == entry->port && *text && redirect_same_text(text, at->text);
 }
 
 /* The member that the answer is an address of. The answer counts, not the flag, since it is what
@@ -87,7 +87,7 @@ static const struct view_address *redirect_writer_address(const struct redirect_
     for (uint32_t i = 0; i < c->count; i++) {
         const struct view_address *at = &c->members[i];
 
-        if (at->member != writer || at->family != c->question->to->family)
+        if (at->member != writer || at->address.family != c->question->to->family)
             continue;
         if (redirect_is_answer(c->entry, at))
             return at;
@@ -108,10 +108,10 @@ static bool redirect_is_member(const struct redirect_case *c, uint32_t member)
 static enum redirect_claim redirect_to(const struct view_address *at,
                                        struct redirect_address *ret_to)
 {
-    struct redirect_address to = {.family = at->family, .port = at->port};
+    struct redirect_address to = {.family = at->address.family, .port = at->address.port};
 
     for (int i = 0; i < 16; i++)
-        to.bytes[i] = at->bytes[i];
+        to.bytes[i] = at->address.bytes[i];
     *ret_to = to;
     return REDIRECT_WRONG;
 }
@@ -139,13 +139,13 @@ static const struct view_address *redirect_reader(const struct redirect_case *c)
 
     for (uint32_t i = 0; i < c->count; i++)
         of_family += c->members[i].flags & VIEW_MEMBER_READER &&
-                     c->members[i].family == c->question->to->family;
+                     c->members[i].address.family == c->question->to->family;
     if (of_family == 0)
         return NULL;
     turn = c->question->turn % of_family;
     for (uint32_t i = 0; i < c->count; i++)
         if (c->members[i].flags & VIEW_MEMBER_READER &&
-            c->members[i].family == c->question->to->family && turn-- == 0)
+            c->members[i].address.family == c->question->to->family && turn-- == 0)
             return &c->members[i];
     return NULL;
 }

@@ -50,7 +50,7 @@ static uint32_t writer_addresses(const struct view_entry *entry, struct view_add
     for (int i = 0; i < 2; i++)
         if (texts[i][0]) {
             snprintf(ret[count].text, sizeof(ret[count].text), "%s", texts[i]);
-            ret[count++].port = entry->port;
+            ret[count++].address.port = entry->port;
         }
     return count;
 }
@@ -75,7 +75,7 @@ void run_explain_put_addresses(const struct run *run, const struct view_entry *e
     msg_put_str(w, "ports");
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++)
-        msg_put_uint(w, at[i].port);
+        msg_put_uint(w, at[i].address.port);
 }
 
 static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,

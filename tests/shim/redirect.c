@@ -46,9 +46,9 @@ static void members_make(unsigned flags, struct view_address ret[ADDRESSES])
     for (unsigned i = 0; i < ADDRESSES; i++) {
         struct redirect_address at = address_of(i);
 
-        memcpy(ret[i].bytes, at.bytes, 16);
-        ret[i].family = at.family;
-        ret[i].port = at.port;
+        memcpy(ret[i].address.bytes, at.bytes, 16);
+        ret[i].address.family = at.family;
+        ret[i].address.port = at.port;
         ret[i].member = addresses[i].member;
         ret[i].flags = flags >> 3 * addresses[i].member & 7;
         strcpy(ret[i].text, addresses[i].text);
