@@ -24,8 +24,8 @@
 
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
-#include "agent/daemon/sever_child.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_child.h"
+#include "agent/sever/client/sever_client.h"
 
 /* A homing-sever that has had no agent for so long is left over, and ends. */
 #define IDLE_EXIT_SECONDS "3600"
