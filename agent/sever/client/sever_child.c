@@ -4,8 +4,8 @@
  *
  * 1. homing-sever is not homingd's child for long: permits must outlive an agent that crashes or is
  *    stopped. Its own supervisor looks after it. The next homingd finds it by its socket.
- * 2. It is found by homingd's own file, never by PATH: whoever could choose it would have
- *    CAP_NET_ADMIN.
+ * 2. It is found by homingd's own file, never by PATH: a user who could choose the program would
+ *    have CAP_NET_ADMIN.
  */
 #include "config.h"
 
