@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/admin/methods.h"
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
@@ -249,7 +250,8 @@ static bool give_up_privileges(const char *run_dir, bool json)
 
 static int run(const struct arguments *arguments)
 {
-    struct run *running = NULL;
+    const struct daemon_options options = {.takeover = arguments->takeover, .serve = methods_serve};
+    struct daemon *daemon = NULL;
     struct conf *conf = NULL;
     struct loop *loop;
     char error[512];
@@ -267,15 +269,15 @@ static int run(const struct arguments *arguments)
         conf_free(conf);
         return EXIT_FAILED;
     }
-    if (run_new(loop, conf, arguments->takeover, error, sizeof(error), &running) < 0) {
+    if (daemon_new(loop, conf, &options, error, sizeof(error), &daemon) < 0) {
         log_event(LOG_ERROR, "start_failed", error);
         loop_free(loop);
         conf_free(conf);
         return EXIT_FAILED;
     }
     loop_run(loop);
-    rv = run_result(running);
-    run_free(running);
+    rv = daemon_result(daemon);
+    daemon_free(daemon);
     loop_free(loop);
     return rv < 0 ? EXIT_FAILED : EXIT_OK;
 }

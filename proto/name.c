@@ -40,9 +40,8 @@ static inline uint64_t word_lower(uint64_t w)
     return w | upper >> 2;
 }
 
-/* text_len(): the length of the text, or anything above HOMING_NAME_MAX + 1 if it is longer than
- * that.
- */
+/* text_len(): the length of the text,
+ * or anything above HOMING_NAME_MAX + 1 if it is longer than that. */
 #ifdef __SSE2__
 /* A bit for each byte that is 0. */
 __attribute__((no_sanitize("address", "thread"))) static inline uint32_t
@@ -140,58 +139,4 @@ bool name_canonical(const char *text, struct name *ret_name)
     ret_name->len = len;
     ret_name->hash = hash_end(h);
     return !(all & TOPS);
-}
-
-static bool byte_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool byte_is_hex(char c)
-{
-    return byte_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-static bool byte_is_host(char c)
-{
-    return byte_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_';
-}
-
-/* Whether a label is a number as inet_aton() reads them: 010, 127, 0x7f. */
-static bool label_is_number(const char *label, uint32_t len)
-{
-    bool hex = len >= 2 && label[0] == '0' && (label[1] | 0x20) == 'x';
-
-    for (uint32_t i = hex ? 2 : 0; i < len; i++)
-        if (hex ? !byte_is_hex(label[i]) : !byte_is_digit(label[i]))
-            return false;
-    return true;
-}
-
-/* The length of the label that starts here; 0: not a label. */
-static uint32_t label_len(const char *label)
-{
-    uint32_t len = 0;
-
-    while (len < 64 && byte_is_host(label[len]))
-        len++;
-    return len > 63 || label[0] == '-' || (len && label[len - 1] == '-') ? 0 : len;
-}
-
-bool name_valid(const char *text)
-{
-    struct name name;
-
-    if (!name_canonical(text, &name))
-        return false;
-    for (;;) {
-        uint32_t len = label_len(text);
-
-        if (len == 0 || (text[len] != '.' && text[len] != '\0'))
-            return false;
-        /* What ends in a number is an address to every libc, and never looked up. */
-        if (text[len] == '\0' || text[len + 1] == '\0')
-            return !label_is_number(text, len);
-        text += len + 1;
-    }
 }

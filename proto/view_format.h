@@ -37,8 +37,8 @@ enum view_mode {
     VIEW_MODE_COUNT
 };
 
-/* The state of an endpoint's cluster; the table that says what each layer does is in PROTOCOL.md.
- */
+/* The state of an endpoint's cluster;
+ * the table that says what each layer does is in PROTOCOL.md. */
 enum view_state {
     VIEW_STATE_UNKNOWN, /* nothing confirmed yet: ask the real resolver */
     VIEW_STATE_STEADY,
@@ -55,6 +55,11 @@ enum view_role {
     VIEW_ROLE_READER,
     VIEW_ROLE_COUNT
 };
+
+/* The word for each of them; "?" for a value that is none. */
+const char *view_mode_name(enum view_mode mode);
+const char *view_state_name(enum view_state state);
+const char *view_role_name(enum view_role role);
 
 /* view_member.flags */
 #define VIEW_MEMBER_WRITER 0x1u /* the published writer */

@@ -63,8 +63,8 @@ struct view_address {
 };
 
 /* Checks magic, version, and that all of slots and clusters lie within `size` bytes at `base`,
- * which must be 8-aligned and stay mapped for as long as *ret_map is used. False: refuse this view.
- */
+ * which must be 8-aligned and stay mapped for as long as *ret_map is used.
+ * False: refuse this view. */
 bool view_map_check(const void *base, size_t size, struct view_map *ret_map);
 
 /* Finds `name`. The hot path. *ret_entry is undefined unless VIEW_FOUND is returned: its texts are
@@ -100,9 +100,5 @@ uint64_t view_sever_instance(const struct view_map *map);
  * longer than max_stale_ms, or confirmed in this clock's future by more than a beat (time
  * namespace). */
 bool view_entry_stale(const struct view_entry *entry, uint64_t now_ms);
-
-const char *view_mode_name(enum view_mode mode);
-const char *view_state_name(enum view_state state);
-const char *view_role_name(enum view_role role);
 
 #endif

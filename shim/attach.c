@@ -194,8 +194,8 @@ static int attach_insist(struct agent_view *ret_view)
     return error;
 }
 
-/* All connects that coincide wait, as all first lookups do, until one of them has waited in vain.
- */
+/* All connects that coincide wait, as all first lookups do,
+ * until one of them has waited in vain. */
 __attribute__((noinline, cold)) static const struct attached *attach_once_more(uint64_t now_ms)
 {
     struct libc_kept kept = libc_keep_errno();

@@ -40,8 +40,8 @@ static void getaddrinfo_free(struct addrinfo *list)
 
 /* Puts the name asked for in the place of the numeric text. Asked for no canonical name, musl gives
  * one nevertheless, in memory that is the list's; glibc then gives none, and frees what it finds.
- * So who has one here gets a string that nobody frees, and who has none gets one that free() can.
- */
+ * So who has one here gets a string that nobody frees,
+ * and who has none gets one that free() can. */
 __attribute__((noinline)) static bool getaddrinfo_restore_name(struct addrinfo *list,
                                                                const char *node, bool wanted)
 {
@@ -111,8 +111,8 @@ static bool getaddrinfo_names_demoted(const struct addrinfo *list,
     return false;
 }
 
-/* W9: the real resolver's answer, unless it is none or known to be wrong and the last view has one.
- */
+/* W9: the real resolver's answer,
+ * unless it is none or known to be wrong and the last view has one. */
 __attribute__((noinline, cold)) static int getaddrinfo_verify(const struct getaddrinfo_call *call,
                                                               const struct consulted *consulted,
                                                               struct addrinfo **ret)

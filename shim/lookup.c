@@ -6,23 +6,6 @@
 
 #include "shim/lookup.h"
 
-const char *lookup_action_name(enum lookup_action action)
-{
-    switch (action) {
-    case LOOKUP_PASS:
-        return "pass";
-    case LOOKUP_ANSWER:
-        return "answer";
-    case LOOKUP_VERIFY:
-        return "verify";
-    case LOOKUP_NONAME:
-        return "noname";
-    case LOOKUP_ACTION_COUNT:
-        break;
-    }
-    return "invalid";
-}
-
 /* The reader whose turn it is among those of a family, or NULL. */
 static const char *lookup_reader(const struct view_address *readers, uint32_t count, int family,
                                  uint32_t turn)

@@ -24,8 +24,6 @@ enum lookup_action {
     LOOKUP_ACTION_COUNT
 };
 
-const char *lookup_action_name(enum lookup_action action);
-
 /* family: AF_UNSPEC, AF_INET or AF_INET6. mapped: AF_INET6, and IPv4 will do (AI_V4MAPPED).
  * turn: which of the readers. */
 struct lookup_question {

@@ -14,7 +14,7 @@
 _Atomic(void *) next_cache[NEXT_COUNT];
 
 /* Characters in place, not pointers, which would be relocated in every process. */
-static const char next_names[NEXT_COUNT][20] = {
+const char next_names[NEXT_COUNT][20] = {
     [NEXT_GETADDRINFO] = "getaddrinfo",
     [NEXT_FREEADDRINFO] = "freeaddrinfo",
     [NEXT_GETHOSTBYNAME] = "gethostbyname",
@@ -23,11 +23,6 @@ static const char next_names[NEXT_COUNT][20] = {
     [NEXT_GETHOSTBYNAME2_R] = "gethostbyname2_r",
     [NEXT_CONNECT] = "connect",
 };
-
-const char *next_name(enum next_id id)
-{
-    return next_names[id];
-}
 
 void *next_find(enum next_id id)
 {

@@ -34,7 +34,7 @@ typedef int next_gethostbyname2_r(const char *, int, struct hostent *, char *, s
                                   struct hostent **, int *);
 typedef int next_connect(int, const struct sockaddr *, socklen_t);
 
-const char *next_name(enum next_id id);
+extern const char next_names[NEXT_COUNT][20];
 
 /* The cached functions; next_find() fills them. */
 extern _Atomic(void *) next_cache[NEXT_COUNT];

@@ -11,44 +11,6 @@
 
 #define REDIRECT_NOBODY UINT32_MAX
 
-const char *redirect_claim_name(enum redirect_claim claim)
-{
-    switch (claim) {
-    case REDIRECT_ELSEWHERE:
-        return "elsewhere";
-    case REDIRECT_STRANGE:
-        return "strange";
-    case REDIRECT_RIGHT:
-        return "right";
-    case REDIRECT_WRONG:
-        return "wrong";
-    case REDIRECT_NO_WRITER:
-        return "no_writer";
-    case REDIRECT_NO_FAMILY:
-        return "no_family";
-    case REDIRECT_CLAIM_COUNT:
-        break;
-    }
-    return "invalid";
-}
-
-const char *redirect_action_name(enum redirect_action action)
-{
-    switch (action) {
-    case REDIRECT_PASS:
-        return "pass";
-    case REDIRECT_GO:
-        return "go";
-    case REDIRECT_WAIT:
-        return "wait";
-    case REDIRECT_REFUSE:
-        return "refuse";
-    case REDIRECT_ACTION_COUNT:
-        break;
-    }
-    return "invalid";
-}
-
 static bool redirect_is(const struct view_address *at, const struct redirect_address *to)
 {
     int len = to->family == 4 ? 4 : 16;

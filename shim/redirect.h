@@ -33,8 +33,6 @@ enum redirect_claim {
     REDIRECT_CLAIM_COUNT
 };
 
-const char *redirect_claim_name(enum redirect_claim claim);
-
 /* What is asked of the view for one name. `entry` NULL: the view does not have it. `members`: of
  * its cluster, all. `turn`: which of the readers. *ret_to is set with REDIRECT_WRONG only. */
 struct redirect_question {
@@ -55,8 +53,6 @@ enum redirect_action {
     REDIRECT_REFUSE, /* ECONNREFUSED */
     REDIRECT_ACTION_COUNT
 };
-
-const char *redirect_action_name(enum redirect_action action);
 
 /* endpoint: the one most recently looked up of those that claim the destination, 0 if that one is
  * none of ours; it is what the connection is tagged as. generation and keepalive_ms are its; the

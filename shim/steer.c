@@ -310,8 +310,8 @@ static int steer_managed(struct steer_call *call, const struct attached *head)
     return r->action == REDIRECT_GO;
 }
 
-/* Apart from steer(), as most connects are to peers that were never looked up, or are not managed.
- */
+/* Apart from steer(), as most connects are to peers that were never looked up,
+ * or are not managed. */
 __attribute__((noinline)) static int steer_known(struct steer_call *call)
 {
     const struct attached *head;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "proto/hash.h"
 #include "proto/utf8.h"
 
 /* PIPE_BUF. Larger: two processes' lines could mix in one pipe. */
@@ -215,17 +216,9 @@ static void write_line(const struct log_line *line)
         log_state.torn = (size_t)written < len;
 }
 
-static uint32_t hash_line(const char *event)
-{
-    uint32_t hash = 2166136261u;
-    for (; *event != '\0'; event++)
-        hash = (hash ^ (unsigned char)*event) * 16777619u;
-    return hash | 1; /* 0 marks a free counter */
-}
-
 static struct log_rate *rate_of(const char *event)
 {
-    uint32_t hash = hash_line(event);
+    uint32_t hash = (uint32_t)hash_text(event) | 1; /* 0 marks a free counter */
     struct log_rate *rate = log_state.rates;
     while (rate->hash != 0 && rate->hash != hash && rate < &log_state.rates[LOG_EVENTS_MAX - 1])
         rate++;

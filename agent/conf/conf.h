@@ -111,17 +111,17 @@ struct conf {
 int conf_load(const char *file, FILE *errors, struct conf **ret_conf);
 void conf_free(struct conf *conf); /* NULL is allowed */
 
-/* The configuration in force, defaults included and secrets hidden, as YAML that conf_load() takes.
- */
+/* The configuration in force, defaults included and secrets hidden,
+ * as YAML that conf_load() takes. */
 void conf_dump(const struct conf *conf, FILE *out);
 
 /* The password from cluster's file, without its trailing newline: malloc'd, the caller wipes and
- * frees it. NULL in *ret_password if none is configured. -EACCES: readable by others; else -errno.
- */
+ * frees it. NULL in *ret_password if none is configured. -EACCES: readable by others;
+ * else -errno. */
 int conf_password(const struct conf_cluster *cluster, char **ret_password);
 
-/* Whether the address may be used for this cluster (allowed_networks; all, where none are given).
- */
+/* Whether the address may be used for this cluster (allowed_networks; all,
+ * where none are given). */
 bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes);
 
 const char *conf_mode_name(enum conf_mode mode);

@@ -69,8 +69,8 @@ struct conf_raw {
 /* Adds errors; false if libcyaml could not load this (unknown keys alone do not hinder it). */
 bool conf_schema_check(const struct conf_node *root, struct conf_errors *errors);
 
-/* 0, -ENOMEM, or -EINVAL: libcyaml saw what the check did not, which is a bug; an error is added.
- */
+/* 0, -ENOMEM, or -EINVAL: libcyaml saw what the check did not, which is a bug;
+ * an error is added. */
 int conf_schema_load(const char *bytes, size_t len, struct conf_errors *errors,
                      struct conf_raw **ret_raw);
 void conf_schema_free(struct conf_raw *raw);

@@ -165,8 +165,8 @@ static void timing_set(const struct conf_timing_key *key, const char *text, stru
         conf_errors_add(errors, at, "%s '%.100s' %s", key->name, text, wrong);
 }
 
-/* Both keys may come from an outer level: the error stands where one is given, else at the mapping.
- */
+/* Both keys may come from an outer level: the error stands where one is given,
+ * else at the mapping. */
 static struct conf_at timing_at(const struct conf_node *node, const char *key, const char *other)
 {
     return conf_position_at(node, conf_position_find(node, key) ? key : other);

@@ -10,8 +10,8 @@
 
 #include "agent/conf/conf.h"
 
-/* 250ms, 5s, 10m: an integer and a unit; a bare number is refused, for nobody agrees on its unit.
- */
+/* 250ms, 5s, 10m: an integer and a unit; a bare number is refused,
+ * for nobody agrees on its unit. */
 const char *conf_value_duration(const char *text, uint64_t *ret_ms);
 /* 16MB: an integer and B, kB, MB, GB or TB, in steps of 1024 as PostgreSQL writes them. */
 const char *conf_value_size(const char *text, uint64_t *ret_bytes);

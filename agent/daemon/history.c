@@ -28,7 +28,7 @@ static bool is_wanted(const struct history_entry *entry, const char *cluster)
     return !cluster || strncmp(entry->cluster, cluster, sizeof(entry->cluster) - 1) == 0;
 }
 
-struct history_switch *history_last_switch(struct history *h, const char *cluster)
+static struct history_switch *last_switch(struct history *h, const char *cluster)
 {
     uint64_t first = h->count > HISTORY_MAX ? h->count - HISTORY_MAX : 0;
 
@@ -38,6 +38,54 @@ struct history_switch *history_last_switch(struct history *h, const char *cluste
             return &entry->change;
     }
     return NULL;
+}
+
+static struct history_switch *last_ordered(struct history *h, const char *cluster)
+{
+    struct history_switch *change = last_switch(h, cluster);
+
+    return change && change->ordered ? change : NULL;
+}
+
+void history_note_ordered(struct history *h, const char *cluster, uint64_t order_ms)
+{
+    struct history_switch *change = last_switch(h, cluster);
+
+    if (!change)
+        return;
+    change->ordered = true;
+    change->order_ms = (int64_t)order_ms;
+}
+
+void history_note_severed(struct history *h, const char *cluster, enum sever_kind kind,
+                          const struct sever_counts *counts, bool done)
+{
+    struct history_switch *change = last_ordered(h, cluster);
+
+    if (!change)
+        return;
+    if (kind == SEVER_DO) {
+        change->aborted += counts->severed;
+        change->not_aborted += counts->denied + counts->failed;
+    } else {
+        change->would_abort += counts->severed;
+    }
+    if (counts->processes > change->processes)
+        change->processes = counts->processes;
+    if (!change->severed)
+        change->sweep_us = counts->first_us;
+    change->severed = done;
+}
+
+void history_note_redirects(struct history *h, const char *cluster, uint64_t redirected,
+                            uint64_t would_redirect)
+{
+    struct history_switch *change = last_ordered(h, cluster);
+
+    if (!change)
+        return;
+    change->redirected = redirected;
+    change->would_redirect = would_redirect;
 }
 
 static void put_ms(struct msg_writer *w, const char *key, int64_t ms)

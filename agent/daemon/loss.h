@@ -20,8 +20,8 @@ struct loss {
     bool comparable; /* one data set */
 };
 
-/* Bytes that were seen on the old writer behind the branch point; at least so many, if not exact.
- */
+/* Bytes that were seen on the old writer behind the branch point; at least so many,
+ * if not exact. */
 uint64_t loss_bytes(const struct loss *loss);
 
 /* A position as the engine's own people write it. */

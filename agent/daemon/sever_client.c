@@ -254,7 +254,7 @@ static void take_status(struct sever_client *s, const struct msg_value *map)
                                       .able = msg_get_bool(map, "able", false),
                                       .pid = (uint32_t)msg_get_uint(map, "pid", 0),
                                       .processes = (uint32_t)msg_get_uint(permits, "processes", 0),
-                                      .namespaces = (uint32_t)msg_get_uint(permits, "groups", 0)};
+                                      .groups = (uint32_t)msg_get_uint(permits, "groups", 0)};
     bool differs = now.instance != s->status.instance || now.able != s->status.able;
 
     snprintf(now.why, sizeof(now.why), "%s", why ? why : "");

@@ -24,7 +24,7 @@ struct sever_client_status {
     char why[192]; /* why it is, or is not */
     uint32_t pid;
     uint32_t processes; /* that have handed over a permit */
-    uint32_t namespaces;
+    uint32_t groups;    /* of one uid in one network namespace, that these processes are of */
     uint64_t counts[TAG_COUNT_COUNT]; /* all processes' */
     struct sever_counts severed;      /* since it started */
 };
@@ -39,7 +39,7 @@ typedef void sever_client_done_fn(void *arg, int error, const struct sever_count
 typedef void sever_client_rows_fn(void *arg, int error, const struct sever_row *rows,
                                   uint32_t count);
 
-/* Starts homing-sever for this run directory, if this process has CAP_NET_ADMIN and none answers.
+/* Starts homing-sever for this daemon directory, if this process has CAP_NET_ADMIN and none answers.
  * It is found beside this program's own file: in ../libexec/homing/, or in the same directory. It
  * outlives us. 0: started, or there is one, or we may not; or negative errno. Call it before
  * privilege_keep(). */

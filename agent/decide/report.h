@@ -4,7 +4,7 @@
  *
  * One pass: probe asks a member over its own connection; the engine translates the answer ("not in
  * recovery", "primary") into a role, a term and an identity; daemon/daemon.c hands the report to
- * cluster_handle(). A report is about the member that made it: a claim (W1).
+ * decision_handle(). A report is about the member that made it: a claim (W1).
  */
 #ifndef HOMING_AGENT_DECIDE_REPORT_H
 #define HOMING_AGENT_DECIDE_REPORT_H

@@ -4,7 +4,7 @@
  *
  * writer_decide() looks at what each member last said and at the verdict in force, and returns the
  * next verdict. Pure: no clock (now is a parameter), no allocation, no history other than its
- * input. Rules W1-W6 and W9 live here and in claims.h; cluster.h feeds it and turns a changed
+ * input. Rules W1-W6 and W9 live here and in claims.h; decision.h feeds it and turns a changed
  * verdict into actions.
  */
 #ifndef HOMING_AGENT_DECIDE_WRITER_H
@@ -79,7 +79,7 @@ struct verdict {
 };
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */
-struct cluster_conf {
+struct decision_conf {
     uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
     uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
     uint32_t interval_ms;
@@ -93,7 +93,7 @@ struct cluster_conf {
 struct topo;
 
 struct writer_input {
-    const struct cluster_conf *conf;
+    const struct decision_conf *conf;
     const struct topo *topo;
     const struct verdict *held;
     bool first_round_done;   /* W3a: every member was heard once */
@@ -133,8 +133,8 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
 
 const char *cluster_state_name(enum cluster_state state);
 const char *reason_name(enum reason reason);
-/* One sentence for a person, naming the rule: "W3: a newer claim while the incumbent claims too".
- */
+/* One sentence for a person, naming the rule:
+ * "W3: a newer claim while the incumbent claims too". */
 const char *reason_text(enum reason reason);
 
 #endif

@@ -11,17 +11,10 @@
 #ifndef HOMING_AGENT_PROBE_ENGINE_H
 #define HOMING_AGENT_PROBE_ENGINE_H
 
+#include "agent/base/address.h"
 #include "agent/base/loop.h"
 #include "agent/conf/conf.h"
 #include "agent/decide/report.h"
-
-/* An address of a member. */
-struct address {
-    uint8_t family; /* 4 or 6 */
-    uint8_t bytes[16];
-    uint16_t port;
-    char text[48]; /* numeric */
-};
 
 enum question {
     QUESTION_CHEAP, /* is your role still what you said? */

@@ -18,13 +18,15 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/ability.h"
-#include "agent/sever/desk.h"
-#include "agent/sever/guard.h"
+#include "agent/base/sockpath.h"
+#include "agent/sever/sweep/ability.h"
+#include "agent/sever/orders.h"
+#include "agent/sever/permits/guard.h"
 #include "agent/sever/holder.h"
 
 enum {
-    /* Descriptors for all but permits: arrivals, clients of the desk, the loop's. */
+    /* Descriptors for all but permits: those of the loop, programs in line (QUEUE_MAX), clients of
+     * sever.sock. */
     OTHER_FDS = 600,
     FDS_PER_PERMIT = 3,
     /* How often it looks whether its sockets are still in place. */
@@ -52,8 +54,8 @@ struct holder {
     struct sockpath at[SOCKET_COUNT];
     struct permits *permits;
     struct sweeps *sweeps;
-    struct intake *intake;
-    struct desk *desk;
+    struct handover *handover;
+    struct orders *orders;
     struct loop_timer *beat;
     struct loop_timer *look;
     struct loop_signal *term;
@@ -136,7 +138,7 @@ static void look(void *arg)
 
     if (!in_place(&h->at[SOCKET_PERMIT]) || !in_place(&h->at[SOCKET_SEVER]))
         why = "its sockets were removed or replaced";
-    else if (h->config->idle_ms && desk_idle_ms(h->desk) >= h->config->idle_ms)
+    else if (h->config->idle_ms && orders_idle_ms(h->orders) >= h->config->idle_ms)
         why = "no agent has been there for long";
     if (why) {
         log_event(LOG_WARNING, "ending", why);
@@ -184,18 +186,18 @@ static int make_parts(struct holder *h)
 
 static int make_service(struct holder *h)
 {
-    struct desk_parts parts = {.loop = h->loop,
-                               .permits = h->permits,
-                               .sweeps = h->sweeps,
-                               .instance = h->instance,
-                               .ability = ability_prove()};
-    int rv = intake_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->intake);
+    struct orders_parts parts = {.loop = h->loop,
+                                 .permits = h->permits,
+                                 .sweeps = h->sweeps,
+                                 .instance = h->instance,
+                                 .ability = ability_prove()};
+    int rv = handover_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->handover);
 
     if (rv)
         return rv;
-    parts.intake = h->intake;
-    h->desk = desk_new(&parts, h->at[SOCKET_SEVER].fd);
-    if (!h->desk)
+    parts.handover = h->handover;
+    h->orders = orders_new(&parts, h->at[SOCKET_SEVER].fd);
+    if (!h->orders)
         return -ENOMEM;
     log_event(parts.ability ? LOG_WARNING : LOG_INFO, "ability", ability_explain(parts.ability),
               LOG_BOOL("able", parts.ability == 0));
@@ -226,8 +228,8 @@ static void end(struct holder *h)
     for (int i = 0; i < SOCKET_COUNT; i++)
         if (h->at[i].fd >= 0)
             sockpath_close(&h->at[i]);
-    desk_free(h->desk);
-    intake_free(h->intake);
+    orders_free(h->orders);
+    handover_free(h->handover);
     permits_free(h->permits);
     sweeps_free(h->sweeps);
     loop_timer_free(h->beat);

@@ -24,6 +24,7 @@
 
 #include "agent/base/log.h"
 #include "agent/state/disk.h"
+#include "proto/hash.h"
 
 enum {
     /* Some 600 bytes and 60 for each endpoint; more was not written by us. */
@@ -39,11 +40,7 @@ typedef char disk_path[256];
 
 uint64_t state_disk_sum(const char *text, size_t len)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-    return h;
+    return hash_bytes(HASH_START, text, len);
 }
 
 static void disk_path_of(const char *name, size_t i, const char *suffix, disk_path ret_path)

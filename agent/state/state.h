@@ -17,7 +17,7 @@
 struct state_endpoint {
     uint64_t id; /* hash of its first name */
     uint64_t generation;
-    uint64_t answer; /* hash of the last published answer: the same answer keeps its generation */
+    uint64_t fingerprint; /* entry_fingerprint() of what was published last; 0: nothing yet */
 };
 
 struct state_cluster {
@@ -26,7 +26,7 @@ struct state_cluster {
     bool frozen;            /* = verdict.frozen, which is what is saved */
     bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
     enum conf_mode mode;
-    struct state_endpoint *endpoints; /* malloc'd */
+    struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;
 };
 

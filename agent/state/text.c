@@ -149,7 +149,7 @@ static void put_all(FILE *out, const struct conf_cluster *cluster,
     }
     for (uint32_t i = 0; i < saved->endpoint_count; i++)
         fprintf(out, "endpoint %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", saved->endpoints[i].id,
-                saved->endpoints[i].generation, saved->endpoints[i].answer);
+                saved->endpoints[i].generation, saved->endpoints[i].fingerprint);
 }
 
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
@@ -305,7 +305,7 @@ static bool take_endpoint(struct reading *r, char *text)
     struct state_endpoint e;
 
     if (!take_number(&text, &e.id) || !take_number(&text, &e.generation) ||
-        !take_number(&text, &e.answer))
+        !take_number(&text, &e.fingerprint))
         return false;
     struct state_endpoint *grown =
         reallocarray(s->endpoints, s->endpoint_count + 1, sizeof(*grown));

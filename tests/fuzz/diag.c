@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#include "agent/sever/diag.h"
-#include "agent/sever/tags.h"
+#include "agent/sever/sweep/diag.h"
+#include "agent/sever/sweep/tags.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -59,8 +59,8 @@ static void read_message(const struct msg *msg)
     }
 }
 
-/* Feeds all of it, at most `step` bytes at a time. Returns what came last, and how many messages.
- */
+/* Feeds all of it, at most `step` bytes at a time. Returns what came last,
+ * and how many messages. */
 static enum msg_fed feed_all(const uint8_t *data, size_t size, size_t step, unsigned *ret_messages,
                              bool look)
 {

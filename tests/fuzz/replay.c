@@ -15,8 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Larger inputs only repeat what smaller ones show; the bound keeps `make check` under its minute.
- */
+/* Larger inputs only repeat what smaller ones show;
+ * the bound keeps `make check` under its minute. */
 enum {
     REPLAY_MAX_INPUT = 1 << 20
 };

@@ -20,19 +20,10 @@ DNS_ADDRESS=127.77.0.53
 DNS_LATE=30
 DNS_TTL=5
 
-# Where node finds `pg`: Debian's package, or one of our own from npm.
+# Where node finds `pg`: in what ./bootstrap fetched, or in Debian's package.
 export NODE_PATH=$build/tools/node/node_modules
 
-node_pg() {
-    command -v node >/dev/null || return 1
-    node -e 'require("pg")' 2>/dev/null && return
-    command -v npm >/dev/null && mkdir -p "$build/tools/node" &&
-        npm install --silent --no-audit --no-fund --prefix "$build/tools/node" pg@8 >/dev/null 2>&1 || return 1
-    node -e 'require("pg")' 2>/dev/null
-}
-
 outside() {
-    node_pg || echo "demo: node and its pg cannot be had here: without the lanes of the pool" >&2
     work=$(mktemp -d "${TMPDIR:-/tmp}/homing-demo.XXXXXX")
     chmod 755 "$work"
     trap 'rm -rf "$work"' EXIT

@@ -19,8 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE, PATIENCE, Agent, all_here, cleanups, cluster_of, directory, equal, eventually, main, own_hosts,
-    own_namespaces, pair, test)
+    BUILD, NODE_PATH, PATIENCE, Agent, all_here, cleanups, cluster_of, directory, equal, eventually, main, node_has_pg,
+    own_hosts, own_namespaces, pair, test)
 from sever import need_root  # noqa: E402
 
 
@@ -67,7 +67,7 @@ PROGRAMS = [
     ("psql", shutil.which("psql"), ["psql", "-XqAtw", "-v", "ON_ERROR_STOP=0", "-U", "postgres", "-h", NAME, "-p", PORT,
                                     "postgres"]),
     ("psycopg2", python_has("psycopg2"), ["/usr/bin/python3", "-B", TURNS + "/psycopg2_turns.py", *WHERE]),
-    ("node pg", os.path.isdir(NODE + "/node_modules/pg"), ["node", TURNS + "/node_pg_turns.js", *WHERE]),
+    ("node pg", node_has_pg(), ["node", TURNS + "/node_pg_turns.js", *WHERE]),
     ("curl in a shell", shutil.which("curl"), ["sh", "-c", CURL, *WHERE]),
     ("Perl", shutil.which("perl"), ["/usr/bin/perl", TURNS + "/perl_turns.pl", *WHERE]),
     ("Ruby", shutil.which("ruby"), ["ruby", TURNS + "/ruby_turns.rb", *WHERE]),
@@ -84,7 +84,7 @@ class Program:
     """One of them, with the shim or (plain) without."""
 
     def __init__(self, name, command, plain):
-        env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE + "/node_modules", "LC_ALL": "C.UTF-8", "HOME": WORK}
+        env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE_PATH, "LC_ALL": "C.UTF-8", "HOME": WORK}
         if not plain:
             env.update(LD_PRELOAD=os.path.join(BUILD, "shim/libhoming.so"), HOMING_SOCKET=agent.socket)
         self.name, self.rest, self.turns = name + (", plain" if plain else ""), b"", 0

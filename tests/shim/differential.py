@@ -6,15 +6,14 @@ The same lookups, with the shim and without, in both libcs: names x families x s
 In namespaces of its own, with its own resolver: tests/support/dns.py on the loopback, /etc/hosts, resolv.conf.
 """
 import itertools
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
 from harness import (AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST,
-                     AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, SRC, Agent, Probe, main, same)
+                     AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, SRC, Agent, Probe, run_all, same)
+from own_names import own_namespaces, put_names
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n10.5.5.5 Canonical.hosts alias.hosts\n10.1.1.1 managed.hosts\n"
 ZONE = """one.test 60 10.4.4.4
@@ -128,41 +127,20 @@ def all_names_are_with_homing_disabled(libc):
         compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)), HOMING_DISABLE="1")
 
 
-def inside(folder):
-    """The files and the server of this namespace, then the tests."""
-    for name, text in (("hosts", HOSTS), ("resolv.conf", RESOLV), ("nsswitch.conf", NSSWITCH)):
-        with open(f"{folder}/{name}", "w", encoding="ascii") as file:
-            file.write(text)
-        subprocess.run(["mount", "--bind", f"{folder}/{name}", os.path.realpath(f"/etc/{name}")], check=True)
-    if os.path.isdir("/var/run/nscd"):
-        subprocess.run(["mount", "-t", "tmpfs", "none", "/var/run/nscd"], check=True)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with open(f"{folder}/zone", "w", encoding="ascii") as file:
-        file.write(ZONE)
-    with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53",
-                           f"{folder}/zone"], stdout=subprocess.PIPE, text=True) as dns:
-        same(dns.stdout.readline().split()[0], "ready")
-        try:
-            main(globals())
-        finally:
-            dns.terminate()
+def beside_a_server(module):
+    """All tests, with a DNS server of this namespace."""
+    with tempfile.NamedTemporaryFile("w", prefix="homing-differential-", encoding="ascii") as zone:
+        zone.write(ZONE)
+        zone.flush()
+        with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53", zone.name],
+                              stdout=subprocess.PIPE, text=True) as dns:
+            same(dns.stdout.readline().split()[0], "ready")
+            try:
+                run_all(module)
+            finally:
+                dns.terminate()
 
 
-def outside(argv):
-    """Itself again, in namespaces of its own: root's, or an ordinary user's where those are allowed."""
-    unshare = ["unshare", "--mount", "--net"] + (["--map-root-user"] if os.geteuid() else [])
-    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        print("1..0 # SKIP no namespaces of our own here")
-        return 0
-    folder = tempfile.mkdtemp(prefix="homing-differential-")
-    try:
-        return subprocess.run([*unshare, sys.executable, "-B", __file__, *argv],
-                              env={**os.environ, "HOMING_NAMESPACE": folder}, check=False).returncode
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-if "HOMING_NAMESPACE" in os.environ:
-    inside(os.environ["HOMING_NAMESPACE"])
-else:
-    sys.exit(outside(sys.argv[1:]))
+own_namespaces("--mount", "--net")
+put_names(HOSTS, RESOLV, NSSWITCH)
+beside_a_server(globals())

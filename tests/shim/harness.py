@@ -2,10 +2,10 @@
 """What the shim's tests share: the fake agent, the unmodified program, TAP.
 
 A test is a function of a module, its name a sentence; it takes the libc whose program to run, or nothing.
-main() runs all of them, for every libc there is, and prints TAP. A fact that does not hold raises AssertionError with what was
-found. Nothing sleeps for a fixed time that decides a verdict: eventually() waits for a condition. The shim itself
-gives its agent 20 ms, which a busy machine may not: the fake agent notices when a client had left before its reply,
-and what failed meanwhile is no verdict, but run again.
+main() runs all of them, for every libc there is, and prints TAP; names lead where own_names.py says. A fact that
+does not hold raises AssertionError with what was found. Nothing sleeps for a fixed time that decides a verdict:
+eventually() waits for a condition. The shim itself gives its agent 20 ms, which a busy machine may not: the fake agent
+notices when a client had left before its reply, and what failed meanwhile is no verdict, but run again.
 """
 import inspect
 import os
@@ -17,6 +17,9 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from own_names import own_names  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "build")).resolve()
 SRC = Path(os.environ.get("HOMING_SRCDIR", "."))
@@ -206,7 +209,7 @@ def run(number, test, libc):
         print(f"# {time.monotonic() - start:.1f} s", flush=True)
 
 
-def main(module):
+def run_all(module):
     """Runs the tests of a module, given as its globals(): functions of `libc`, or of nothing."""
     own = [it for it in module.values()
            if inspect.isfunction(it) and it.__module__ == module["__name__"]]
@@ -216,3 +219,8 @@ def main(module):
     print(f"1..{len(plan)}")
     for number, (test, libc) in enumerate(plan, 1):
         run(number, test, libc)
+
+
+def main(module):
+    own_names()
+    run_all(module)

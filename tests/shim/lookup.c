@@ -3,15 +3,14 @@
  * lookup.c - what is done about one lookup of a managed name: every mode, state, role, family and
  * combination of addresses against the rules, stated a second time here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config.h"
+
 #include <string.h>
 #include <sys/socket.h>
-#include <cmocka.h>
 
 #include "shim/lookup.h"
+#include "tests/shim/words.h"
+#include "tests/support/test.h"
 
 #define NOW 1000000u
 
@@ -87,15 +86,15 @@ static void combination_check(const struct combination *c)
     int family = wanted_family(c, reader);
 
     if (c->entry.mode < VIEW_MODE_NAMES || c->entry.state == VIEW_STATE_UNKNOWN) {
-        assert_int_equal(action, LOOKUP_PASS);
+        assert_word(lookup_action, action, LOOKUP_PASS);
     } else if (family) {
-        assert_int_equal(action, stale ? LOOKUP_VERIFY : LOOKUP_ANSWER);
+        assert_word(lookup_action, action, stale ? LOOKUP_VERIFY : LOOKUP_ANSWER);
         assert_true(is_of_family(text, family));
         assert_int_equal(reader, strcmp(text, "10.0.0.1") != 0 && strcmp(text, "fd00::1") != 0);
     } else if (stale || !(has(c, false, 4) || has(c, false, 6))) {
-        assert_int_equal(action, LOOKUP_PASS);
+        assert_word(lookup_action, action, LOOKUP_PASS);
     } else {
-        assert_int_equal(action, LOOKUP_NONAME);
+        assert_word(lookup_action, action, LOOKUP_NONAME);
         assert_true(is_of_family(text, c->question.family == AF_INET ? 6 : 4));
     }
 }
@@ -124,11 +123,13 @@ static void readers_of_a_family_take_turns(void **state)
     for (uint32_t turn = 0; turn < 8; turn++) {
         c.question.family = AF_INET;
         c.question.turn = turn;
-        assert_int_equal(lookup_decide(&c.entry, &c.question, c.readers, 3, &text), LOOKUP_ANSWER);
+        assert_word(lookup_action, lookup_decide(&c.entry, &c.question, c.readers, 3, &text),
+                    LOOKUP_ANSWER);
         assert_string_equal(text, turn % 2 ? "10.0.0.3" : "10.0.0.2");
     }
     c.question.turn = UINT32_MAX;
-    assert_int_equal(lookup_decide(&c.entry, &c.question, c.readers, 3, &text), LOOKUP_ANSWER);
+    assert_word(lookup_action, lookup_decide(&c.entry, &c.question, c.readers, 3, &text),
+                LOOKUP_ANSWER);
 }
 
 static void a_demoted_address_is_known_in_both_forms_of_ipv4(void **state)
@@ -179,12 +180,12 @@ static void every_action_has_a_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_combination_is_decided_by_the_rules),
-        cmocka_unit_test(readers_of_a_family_take_turns),
-        cmocka_unit_test(a_demoted_address_is_known_in_both_forms_of_ipv4),
-        cmocka_unit_test(addresses_are_told_from_names_at_a_glance),
-        cmocka_unit_test(every_action_has_a_name),
+        TEST(every_combination_is_decided_by_the_rules),
+        TEST(readers_of_a_family_take_turns),
+        TEST(a_demoted_address_is_known_in_both_forms_of_ipv4),
+        TEST(addresses_are_told_from_names_at_a_glance),
+        TEST(every_action_has_a_name),
     };
 
-    return cmocka_run_group_tests_name("shim/lookup", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,13 @@
  * redirect.c - what is done about one connect: every mode, state, role and destination against the
  * rules, stated a second time here; then every pair and triple of names that claim one address.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 #include "shim/redirect.h"
+#include "tests/shim/words.h"
+#include "tests/support/test.h"
 
 #define NOW  1000000u
 #define PORT 5432
@@ -392,16 +391,16 @@ static void names_of_claims_and_actions_are_words(void **test)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_writer_endpoint_claims_is_what_the_table_says),
-        cmocka_unit_test(what_a_reader_endpoint_claims_is_what_the_table_says),
-        cmocka_unit_test(readers_take_turns),
-        cmocka_unit_test(a_port_of_no_member_is_elsewhere_in_every_mode),
-        cmocka_unit_test(a_member_is_its_address_and_its_port),
-        cmocka_unit_test(what_is_no_members_address_is_wrong_but_never_refused),
-        cmocka_unit_test(an_answer_that_is_no_members_leaves_it_to_the_flags),
-        cmocka_unit_test(a_view_without_members_leaves_all_alone),
-        cmocka_unit_test(all_names_that_may_be_meant_have_to_agree),
-        cmocka_unit_test(names_of_claims_and_actions_are_words),
+        TEST(what_a_writer_endpoint_claims_is_what_the_table_says),
+        TEST(what_a_reader_endpoint_claims_is_what_the_table_says),
+        TEST(readers_take_turns),
+        TEST(a_port_of_no_member_is_elsewhere_in_every_mode),
+        TEST(a_member_is_its_address_and_its_port),
+        TEST(what_is_no_members_address_is_wrong_but_never_refused),
+        TEST(an_answer_that_is_no_members_leaves_it_to_the_flags),
+        TEST(a_view_without_members_leaves_all_alone),
+        TEST(all_names_that_may_be_meant_have_to_agree),
+        TEST(names_of_claims_and_actions_are_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,22 +7,21 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/admin/methods.h"
 #include "agent/base/log.h"
-#include "agent/daemon/parts.h"
+#include "agent/daemon/publish.h"
+#include "agent/daemon/shared.h"
 #include "agent/probe/engine.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -216,14 +215,15 @@ void sim_start(struct sim *sim)
     char error[512];
     struct conf *conf = NULL;
     assert_int_equal(conf_load(sim->file, stderr, &conf), 0);
-    if (run_new(sim->loop, conf, false, error, sizeof(error), &sim->run) != 0)
+    const struct daemon_options options = {.serve = methods_serve};
+    if (daemon_new(sim->loop, conf, &options, error, sizeof(error), &sim->daemon) != 0)
         fail_msg("%s", error);
 }
 
 void sim_stop(struct sim *sim)
 {
-    run_free(sim->run);
-    sim->run = NULL;
+    daemon_free(sim->daemon);
+    sim->daemon = NULL;
 }
 
 static uint64_t newest_timeline(const struct sim *sim)
@@ -271,7 +271,7 @@ void sim_run(struct sim *sim, uint64_t ms)
 struct view_entry sim_look(const struct sim *sim, const char *name)
 {
     struct view_entry entry = {0};
-    if (!run_view_read(sim->run, name, &entry))
+    if (!publish_read(sim->daemon, name, &entry))
         fail_msg("%s is not in the view", name);
     return entry;
 }
@@ -285,7 +285,7 @@ int sim_answer(const struct sim *sim, const char *name)
 
 bool sim_serves(const struct sim *sim, unsigned server)
 {
-    struct view_writer *writer = view_writer(sim->run->view);
+    struct view_writer *writer = view_writer(sim->daemon->view);
     struct view_entry entry = sim_look(sim, SIM_READER_NAME);
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     struct view_map map;

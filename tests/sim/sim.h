@@ -51,7 +51,7 @@ struct sim {
     struct sim_server servers[SIM_SERVERS_MAX];
     unsigned count;
     struct loop *loop;
-    struct run *run; /* NULL: not running */
+    struct daemon *daemon; /* NULL: not running */
     char folder[64];
     char file[80];
 };
@@ -78,7 +78,7 @@ int sim_answer(const struct sim *sim, const char *name);
 bool sim_serves(const struct sim *sim, unsigned server);
 
 /* Runs until the name is answered with `server`, `most_ms` at most; how long that took, or
- * UINT64_MAX. Virtual time: the same in every run, on every machine. */
+ * UINT64_MAX. Virtual time: the same in every daemon, on every machine. */
 uint64_t sim_until(struct sim *sim, const char *name, int server, uint64_t most_ms);
 
 #endif

@@ -24,8 +24,8 @@ void fake_loop_advance(struct loop *loop, uint64_t ms);
 /* Calls the watchers of descriptors that are ready now; false if there were none. */
 bool fake_loop_poll(struct loop *loop);
 
-/* Calls the watchers of `fd` that wait for any of `events`; for descriptors that are only numbers.
- */
+/* Calls the watchers of `fd` that wait for any of `events`;
+ * for descriptors that are only numbers. */
 void fake_loop_ready(struct loop *loop, int fd, int events);
 
 /* Delivers a signal to its watchers. */

@@ -19,10 +19,12 @@ import tempfile
 import time
 import traceback
 
+from own_names import HOSTS, own_names, own_namespaces, put_names  # noqa: F401
+
 SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
 PG_SH = os.path.join(SRC, "tests/support/pg.sh")
-NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts node's pg
+NODE_PATH = os.path.join(BUILD, "tools/node/node_modules")  # where ./bootstrap puts node's pg, if Debian's is not there
 PLAIN = "user=postgres dbname=postgres sslmode=disable"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 PATIENCE = 30  # seconds until a test gives up waiting; no figure is asserted
@@ -130,22 +132,9 @@ def settle(servers, agent, old, new):
     agent.wait_writer("orders", servers.member(new))
 
 
-def own_namespaces(*kinds):
-    """Goes on in namespaces of our own, of these options of unshare. As root."""
-    if not os.environ.get("HOMING_TEST_NAMESPACES"):
-        os.environ["HOMING_TEST_NAMESPACES"] = "1"
-        os.execvp("unshare", ["unshare", *kinds, sys.executable, "-B", *sys.argv])
-    if "--net" in kinds:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-
-
 def own_hosts(names):
-    """An /etc/hosts with these, {name: address}, and localhost."""
-    path = os.path.join(directory(), "hosts")
-    with open(path, "w") as out:
-        for name, address in {"localhost": "127.0.0.1", **names}.items():
-            out.write("%s %s\n" % (address, name))
-    subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
+    """From now on only these names exist, {name: address}, and localhost."""
+    put_names(HOSTS + "".join("%s %s\n" % (address, name) for name, address in names.items()))
 
 
 class Agent:
@@ -261,6 +250,12 @@ def all_here(programs):
         print("# not tested, because it is not installed: " + name)
     assert not (missing and os.environ.get("CI")), missing
     assert len(missing) < len(programs) / 2, missing
+
+
+def node_has_pg():
+    return bool(shutil.which("node")) and subprocess.run(
+        ["node", "-e", 'require("pg")'], env=dict(os.environ, NODE_PATH=NODE_PATH), stderr=subprocess.DEVNULL,
+        check=False).returncode == 0
 
 
 def run_one(number, function):

@@ -4,22 +4,19 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/fake_loop.h"
 #include "tests/support/probe_rig.h"
+#include "tests/support/test.h"
 
-static char rig_name[] = "orders";
-static struct conf_member rig_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
-struct conf_cluster rig_cluster = {
-    .name = rig_name,
+static char cluster_name[] = "orders";
+static struct conf_member cluster_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
+struct conf_cluster probe_rig_cluster = {
+    .name = cluster_name,
     .engine = "fake",
-    .members = rig_members,
+    .members = cluster_members,
     .member_count = MEMBERS,
     .timing = {.interval_ms = INTERVAL, .fast_interval_ms = FAST, .timeout_ms = TIMEOUT},
 };
@@ -134,6 +131,17 @@ uint32_t ask_on_report;
 struct probe *probe;
 struct loop *loop;
 
+struct told told[MEMBERS];
+
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    (void)arg;
+    assert_in_range(member, 0, MEMBERS - 1);
+    told[member].where = *known->where;
+    told[member].retry_ms = known->retry_ms;
+    snprintf(told[member].error, sizeof(told[member].error), "%s", known->error);
+}
+
 static void on_report(void *arg, const struct report *report)
 {
     (void)arg;
@@ -160,25 +168,27 @@ uint32_t reported(uint32_t member, enum report_kind kind)
 void forget(void)
 {
     report_count = 0;
+    memset(told, 0, sizeof(told));
     memset(opened, 0, sizeof(opened));
     memset(cheap, 0, sizeof(cheap));
     memset(full, 0, sizeof(full));
 }
 
-int rig_setup(void **state)
+int probe_rig_setup(void **state)
 {
-    static const struct probe_sink SINK = {.report = on_report, .addresses = on_addresses};
+    static const struct probe_sink SINK = {
+        .member = on_member, .report = on_report, .addresses = on_addresses};
     (void)state;
-    rig_cluster.allowed_network_count = 0;
+    probe_rig_cluster.allowed_network_count = 0;
     host_count = 0;
     ask_on_report = 0;
     forget();
     loop = loop_new();
-    probe = probe_new(loop, NULL, &rig_cluster, &SINK);
+    probe = probe_new(loop, NULL, &probe_rig_cluster, &SINK);
     return !probe;
 }
 
-int rig_teardown(void **state)
+int probe_rig_teardown(void **state)
 {
     (void)state;
     probe_free(probe);

@@ -17,8 +17,8 @@
  * The timeline is taken from the name of the WAL file being written: pg_control_checkpoint() shows
  * the old one until the first checkpoint after a promotion. pg_settings is costly (it builds all
  * rows), and only looked at when there is something to explain. After a promotion, what was
- * replayed last stays what it was: the point at which the timelines part, which any role may ask.
- */
+ * replayed last stays what it was: the point at which the timelines part,
+ * which any role may ask. */
 #define QUESTION                                                                                   \
     "SELECT pg_catalog.pg_is_in_recovery(),"                                                       \
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \

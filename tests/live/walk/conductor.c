@@ -26,6 +26,7 @@
 #include "proto/msg_socket.h"
 #include "proto/sever.h"
 #include "tests/live/walk/walk.h"
+#include "tests/support/dice.h"
 #include "tests/support/fake_agent.h"
 
 /* A switch back before the last sweep of the order is over cancels it; any other waits for that. */
@@ -43,7 +44,7 @@ static struct fake_agent agent;
 static struct walk *walk;
 static uint64_t dice;
 
-struct cluster {
+struct decision {
     uint64_t due_ms;
     bool back;        /* the next switch goes back */
     uint32_t settled; /* of the switches up to this one the order is over */
@@ -51,7 +52,7 @@ struct cluster {
     bool once_writer[WALK_MEMBERS];
 };
 
-static struct cluster clusters[WALK_CLUSTERS];
+static struct decision clusters[WALK_CLUSTERS];
 
 /* Requests without a reply so far, by id. */
 static struct call {
@@ -74,8 +75,7 @@ static void die(const char *what)
 
 static uint32_t roll(uint32_t sides)
 {
-    dice = dice * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(dice >> 33) % sides;
+    return dice_roll(&dice, sides);
 }
 
 /* ---- the servers ---- */
@@ -329,14 +329,14 @@ static void hear(void)
 
 /* ---- switches ---- */
 
-static uint8_t next_writer(const struct cluster *cluster, bool back)
+static uint8_t next_writer(const struct decision *cluster, bool back)
 {
     return back ? cluster->was_writer
                 : (uint8_t)((cluster->writer + 1 + roll(WALK_MEMBERS - 1)) % WALK_MEMBERS);
 }
 
 /* The order is for all members that were the writer once, as homingd's is. */
-static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *ret)
+static void fill(struct decision *cluster, uint8_t writer, struct walk_switch *ret)
 {
     cluster->was_writer = cluster->writer;
     cluster->writer = writer;
@@ -348,7 +348,7 @@ static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *re
     ret->endpoints = ret->demoted ? (uint8_t)(1 + roll((1 << WALK_WRITERS) - 1)) : 0;
 }
 
-static void plan(struct cluster *cluster)
+static void plan(struct decision *cluster)
 {
     cluster->back = roll(4) == 0;
     cluster->due_ms =
@@ -357,7 +357,7 @@ static void plan(struct cluster *cluster)
 
 static void do_switch(int c, uint8_t writer)
 {
-    struct cluster *cluster = &clusters[c];
+    struct decision *cluster = &clusters[c];
     struct walk_cluster *shared = &walk->clusters[c];
     uint32_t number = shared->begun + 1;
     struct walk_switch *now = &shared->switches[number];

@@ -29,8 +29,8 @@
  *    process was given M's address for something else, too.
  * 3. An order is over once, whatever it was for: what was seen alive after it is not its any more.
  * 4. A tag is found by the number that the socket had in the process that connected it. Where that
- *    process has since tagged another one there, a duplicate under another number is out of reach.
- */
+ *    process has since tagged another one there, a duplicate under another number is out of
+ *    reach. */
 
 #define NOTES_SHORT_MAX 40 /* connections that are closed again soon */
 /* And those that live to see orders. With duplicates they stay below a permit's number. */
@@ -75,7 +75,6 @@ struct walker {
 extern _Atomic uint32_t *notes_numbers;
 void notes_new_process(void);
 
-uint32_t notes_roll(struct walker *w, uint32_t sides);
 socklen_t notes_sockaddr(const struct target *at, struct sockaddr_in6 *ret);
 bool notes_member(const struct sockaddr *from, int *ret_cluster, int *ret_member, int *ret_family);
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "tests/live/walk/steps.h"
+#include "tests/support/dice.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -73,7 +74,7 @@ static void walk_on(struct walker *w, uint32_t own_steps);
 /* A child that connects, closes and ends; no lookups, as it may come from among threads. */
 static void step_child(struct walker *w)
 {
-    uint64_t dice = notes_roll(w, 1u << 31);
+    uint64_t dice = dice_roll(&w->dice, 1u << 31);
     pid_t pid = fork();
     int status;
 
@@ -81,7 +82,7 @@ static void step_child(struct walker *w)
         steps_die("fork");
     if (pid == 0) {
         become_child(w, dice);
-        for (uint32_t left = 1 + notes_roll(w, 4); left-- > 0;)
+        for (uint32_t left = 1 + dice_roll(&w->dice, 4); left-- > 0;)
             steps_take_connect(w);
         steps_check_all(w, 0);
         _exit(0);
@@ -96,7 +97,7 @@ static void work(struct walker *w)
     for (uint32_t i = w->count; i-- > 0;)
         if (!w->held[i].until_ms)
             steps_drop(w, &w->held[i]);
-    walk_on(w, WORKER_STEPS / 2 + notes_roll(w, WORKER_STEPS));
+    walk_on(w, WORKER_STEPS / 2 + dice_roll(&w->dice, WORKER_STEPS));
     while (!walk->quiet && w->kept) {
         usleep(50000);
         steps_check_all(w, clock_ms());
@@ -107,7 +108,7 @@ static void work(struct walker *w)
 
 static void step_worker(struct walker *w)
 {
-    uint64_t dice = notes_roll(w, 1u << 31);
+    uint64_t dice = dice_roll(&w->dice, 1u << 31);
     pid_t pid;
 
     if (w->is_child || w->threaded)
@@ -179,7 +180,7 @@ static void step(struct walker *w)
 
     for (int i = 0; i < WALK_STEP_COUNT; i++)
         weights += steps[i].weight;
-    at = notes_roll(w, weights);
+    at = dice_roll(&w->dice, weights);
     while (at >= steps[which].weight)
         at -= steps[which++].weight;
     walk->taken[which]++;

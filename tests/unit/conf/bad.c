@@ -5,18 +5,14 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "tests/support/test.h"
 
 enum {
     TESTS_MAX = 100
@@ -153,9 +149,9 @@ static char *read_cases(void)
 int main(void)
 {
     struct CMUnitTest tests[TESTS_MAX] = {
-        cmocka_unit_test(bytes_that_are_not_text_are_refused),
-        cmocka_unit_test(a_file_that_is_not_there_is_named),
-        cmocka_unit_test(more_errors_than_fit_are_counted),
+        TEST(bytes_that_are_not_text_are_refused),
+        TEST(a_file_that_is_not_there_is_named),
+        TEST(more_errors_than_fit_are_counted),
     };
     size_t count = 3;
     char *text = read_cases();

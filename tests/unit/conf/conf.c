@@ -5,21 +5,17 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
 #include "tests/support/fail.h"
+#include "tests/support/test.h"
 
 #define CLUSTER(name, dns, more)                                                                   \
     "  - name: " name "\n"                                                                         \
@@ -398,19 +394,19 @@ static void any_one_failed_allocation_is_reported_and_leaks_nothing(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_not_given_has_a_default),
-        cmocka_unit_test(the_innermost_value_wins),
-        cmocka_unit_test(members_and_names_are_kept_in_canonical_form),
-        cmocka_unit_test(allowed_networks_hold_exactly_their_addresses),
-        cmocka_unit_test(a_dump_loads_and_dumps_the_same_again),
-        cmocka_unit_test(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
-        cmocka_unit_test(a_dump_of_defaults_loads_without_a_warning),
-        cmocka_unit_test(a_password_file_is_found_beside_the_configuration_and_read_at_use),
-        cmocka_unit_test(a_bad_password_file_is_an_error_at_its_key),
-        cmocka_unit_test(a_password_file_opened_to_others_after_the_start_is_not_used),
-        cmocka_unit_test(the_installed_example_loads_and_changes_nothing),
-        cmocka_unit_test(modes_have_names),
-        cmocka_unit_test(any_one_failed_allocation_is_reported_and_leaks_nothing),
+        TEST(what_is_not_given_has_a_default),
+        TEST(the_innermost_value_wins),
+        TEST(members_and_names_are_kept_in_canonical_form),
+        TEST(allowed_networks_hold_exactly_their_addresses),
+        TEST(a_dump_loads_and_dumps_the_same_again),
+        TEST(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
+        TEST(a_dump_of_defaults_loads_without_a_warning),
+        TEST(a_password_file_is_found_beside_the_configuration_and_read_at_use),
+        TEST(a_bad_password_file_is_an_error_at_its_key),
+        TEST(a_password_file_opened_to_others_after_the_start_is_not_used),
+        TEST(the_installed_example_loads_and_changes_nothing),
+        TEST(modes_have_names),
+        TEST(any_one_failed_allocation_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

@@ -4,16 +4,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/ctl/show.h"
 #include "proto/limits.h"
+#include "tests/support/test.h"
 
 static struct msg_writer writer;
 static struct msg_parser parser;
@@ -22,7 +18,7 @@ static char *text;
 static size_t size;
 static struct show show;
 
-static int setup(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     msg_writer_init(&writer, HOMING_REPLY_MAX);
@@ -33,7 +29,7 @@ static int setup(void **state)
     return show.out ? 0 : -1;
 }
 
-static int teardown(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     fclose(show.out);
@@ -393,28 +389,19 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_first_writer_is_shown_without_what_was_before_it, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_names_writer_members_and_the_servers_words, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_alarm_makes_it_not_well_and_prints_the_command, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_frozen_cluster_is_well_and_a_suspect_one_is_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(one_cluster_can_be_picked, setup, teardown),
-        cmocka_unit_test_setup_teardown(colours_are_only_for_terminals, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_answer_that_holds_nothing_is_shown_without_harm, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_says_whether_severing_is_available_or_why_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(a_switch_is_shown_with_what_was_done_and_may_be_lost, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(resolve_prints_only_what_the_view_answers, setup, teardown),
+        TEST_IN(rig, the_first_writer_is_shown_without_what_was_before_it),
+        TEST_IN(rig, status_names_writer_members_and_the_servers_words),
+        TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),
+        TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
+        TEST_IN(rig, one_cluster_can_be_picked),
+        TEST_IN(rig, colours_are_only_for_terminals),
+        TEST_IN(rig, an_answer_that_holds_nothing_is_shown_without_harm),
+        TEST_IN(rig, status_says_whether_severing_is_available_or_why_not),
+        TEST_IN(rig, a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed),
+        TEST_IN(rig,
+                outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted),
+        TEST_IN(rig, a_switch_is_shown_with_what_was_done_and_may_be_lost),
+        TEST_IN(rig, resolve_prints_only_what_the_view_answers),
     };
-    return cmocka_run_group_tests_name("ctl_show", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

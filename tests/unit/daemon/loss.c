@@ -4,14 +4,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/daemon/loss.h"
+#include "tests/support/test.h"
 
 static const char *words(struct loss loss)
 {
@@ -77,11 +73,11 @@ static void other_engines_positions_are_plain_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_seen_behind_the_branch_point_may_be_lost),
-        cmocka_unit_test(a_position_that_is_not_the_branch_point_gives_a_lower_bound),
-        cmocka_unit_test(nothing_seen_is_not_called_nothing_lost),
-        cmocka_unit_test(what_cannot_be_compared_is_not_known),
-        cmocka_unit_test(other_engines_positions_are_plain_numbers),
+        TEST(what_was_seen_behind_the_branch_point_may_be_lost),
+        TEST(a_position_that_is_not_the_branch_point_gives_a_lower_bound),
+        TEST(nothing_seen_is_not_called_nothing_lost),
+        TEST(what_cannot_be_compared_is_not_known),
+        TEST(other_engines_positions_are_plain_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,11 +5,6 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +17,7 @@
 #include "agent/daemon/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
+#include "tests/support/test.h"
 
 /* The other end answers each request in turn with what `answers` says; with none left it closes. */
 struct rig {
@@ -289,12 +285,12 @@ static void too_many_orders_are_refused_and_the_end_cancels_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_answers_is_known_by_instance_and_ability),
-        cmocka_unit_test(an_order_is_answered_with_counts),
-        cmocka_unit_test(an_order_waits_for_somebody_to_take_it),
-        cmocka_unit_test(who_hangs_up_fails_his_orders_and_has_no_instance),
-        cmocka_unit_test(a_refused_order_is_an_error),
-        cmocka_unit_test(too_many_orders_are_refused_and_the_end_cancels_all),
+        TEST(who_answers_is_known_by_instance_and_ability),
+        TEST(an_order_is_answered_with_counts),
+        TEST(an_order_waits_for_somebody_to_take_it),
+        TEST(who_hangs_up_fails_his_orders_and_has_no_instance),
+        TEST(a_refused_order_is_an_error),
+        TEST(too_many_orders_are_refused_and_the_end_cancels_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,18 +4,14 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "tests/support/test.h"
 
 /* Which realloc() from now on fails; 0: none. Only msg.c's own, not msgpack-c's. */
 static int realloc_fails;
@@ -38,7 +34,7 @@ struct fixture {
 
 static struct fixture f;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     realloc_fails = 0;
@@ -47,7 +43,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&f.writer);
@@ -530,33 +526,31 @@ static void a_string_with_a_nul_in_it_is_no_c_string(void **state)
     assert_int_equal(len, 3);
 }
 
-#define MSG_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MSG_TEST(the_three_kinds_of_messages_are_told_apart),
-        MSG_TEST(an_error_has_a_code_and_a_message),
-        MSG_TEST(every_error_and_type_has_a_name_of_its_own),
-        MSG_TEST(integers_keep_their_value_and_their_range),
-        MSG_TEST(strings_and_bytes_of_every_length_come_back_whole),
-        MSG_TEST(maps_and_arrays_of_every_length_come_back_whole),
-        MSG_TEST(pairs_are_found_by_their_key),
-        MSG_TEST(a_message_that_was_encoded_elsewhere_is_put_between_messages_only),
-        MSG_TEST(what_is_not_there_has_nothing_in_it),
-        MSG_TEST(encodings_are_those_of_the_specification),
-        MSG_TEST(messages_that_arrive_together_are_given_one_by_one),
-        MSG_TEST(what_was_measured_is_not_measured_again),
-        MSG_TEST(bytes_that_are_no_message_are_bad),
-        MSG_TEST(a_message_that_will_be_too_long_is_refused_at_its_head),
-        MSG_TEST(the_longest_message_is_max_bytes),
-        MSG_TEST(the_deepest_message_has_sixteen_levels),
-        MSG_TEST(a_writer_says_that_its_limit_was_reached),
-        MSG_TEST(a_writer_says_that_values_are_missing),
-        MSG_TEST(running_out_of_memory_is_reported_at_every_growth),
-        MSG_TEST(what_is_not_utf8_is_sent_as_question_marks),
-        MSG_TEST(a_string_with_a_nul_in_it_is_no_c_string),
+        TEST_IN(rig, the_three_kinds_of_messages_are_told_apart),
+        TEST_IN(rig, an_error_has_a_code_and_a_message),
+        TEST_IN(rig, every_error_and_type_has_a_name_of_its_own),
+        TEST_IN(rig, integers_keep_their_value_and_their_range),
+        TEST_IN(rig, strings_and_bytes_of_every_length_come_back_whole),
+        TEST_IN(rig, maps_and_arrays_of_every_length_come_back_whole),
+        TEST_IN(rig, pairs_are_found_by_their_key),
+        TEST_IN(rig, a_message_that_was_encoded_elsewhere_is_put_between_messages_only),
+        TEST_IN(rig, what_is_not_there_has_nothing_in_it),
+        TEST_IN(rig, encodings_are_those_of_the_specification),
+        TEST_IN(rig, messages_that_arrive_together_are_given_one_by_one),
+        TEST_IN(rig, what_was_measured_is_not_measured_again),
+        TEST_IN(rig, bytes_that_are_no_message_are_bad),
+        TEST_IN(rig, a_message_that_will_be_too_long_is_refused_at_its_head),
+        TEST_IN(rig, the_longest_message_is_max_bytes),
+        TEST_IN(rig, the_deepest_message_has_sixteen_levels),
+        TEST_IN(rig, a_writer_says_that_its_limit_was_reached),
+        TEST_IN(rig, a_writer_says_that_values_are_missing),
+        TEST_IN(rig, running_out_of_memory_is_reported_at_every_growth),
+        TEST_IN(rig, what_is_not_utf8_is_sent_as_question_marks),
+        TEST_IN(rig, a_string_with_a_nul_in_it_is_no_c_string),
     };
 
-    return cmocka_run_group_tests_name("msg", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

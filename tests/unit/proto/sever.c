@@ -4,16 +4,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "proto/limits.h"
 #include "proto/sever.h"
+#include "tests/support/test.h"
 
 /* What a put function wrote, as the other end sees it. */
 struct wire {
@@ -189,11 +185,11 @@ static void addresses_are_numeric_and_mapped_ones_are_IPv4(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_longest_order_fits_into_a_request_and_comes_back_the_same),
-        cmocka_unit_test(bad_orders_are_refused_with_a_reason),
-        cmocka_unit_test(counts_come_back_the_same),
-        cmocka_unit_test(rows_come_back_the_same),
-        cmocka_unit_test(addresses_are_numeric_and_mapped_ones_are_IPv4),
+        TEST(the_longest_order_fits_into_a_request_and_comes_back_the_same),
+        TEST(bad_orders_are_refused_with_a_reason),
+        TEST(counts_come_back_the_same),
+        TEST(rows_come_back_the_same),
+        TEST(addresses_are_numeric_and_mapped_ones_are_IPv4),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

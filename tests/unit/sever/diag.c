@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/diag.c. The filter is run here by the kernel's rules, written down
- * anew.
+ * Unit tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
+ * down anew.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -18,7 +13,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "agent/sever/diag.h"
+#include "agent/sever/sweep/diag.h"
+#include "tests/support/test.h"
 
 static struct sever_address at(const char *text, uint16_t port)
 {
@@ -253,12 +249,12 @@ static void an_order_names_the_very_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_kernel_lists_connections_to_the_addresses_and_no_other),
-        cmocka_unit_test(a_filter_holds_as_many_addresses_as_an_order),
-        cmocka_unit_test(without_an_address_of_the_family_nothing_is_listed),
-        cmocka_unit_test(a_dump_is_read_message_by_message),
-        cmocka_unit_test(cut_messages_are_bad_at_every_length),
-        cmocka_unit_test(an_order_names_the_very_socket),
+        TEST(the_kernel_lists_connections_to_the_addresses_and_no_other),
+        TEST(a_filter_holds_as_many_addresses_as_an_order),
+        TEST(without_an_address_of_the_family_nothing_is_listed),
+        TEST(a_dump_is_read_message_by_message),
+        TEST(cut_messages_are_bad_at_every_length),
+        TEST(an_order_names_the_very_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

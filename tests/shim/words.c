@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * words.c - see words.h.
+ */
+#include "tests/shim/words.h"
+
+const char *lookup_action_name(enum lookup_action action)
+{
+    switch (action) {
+    case LOOKUP_PASS:
+        return "pass";
+    case LOOKUP_ANSWER:
+        return "answer";
+    case LOOKUP_VERIFY:
+        return "verify";
+    case LOOKUP_NONAME:
+        return "noname";
+    case LOOKUP_ACTION_COUNT:
+        break;
+    }
+    return "invalid";
+}
+
+const char *redirect_claim_name(enum redirect_claim claim)
+{
+    switch (claim) {
+    case REDIRECT_ELSEWHERE:
+        return "elsewhere";
+    case REDIRECT_STRANGE:
+        return "strange";
+    case REDIRECT_RIGHT:
+        return "right";
+    case REDIRECT_WRONG:
+        return "wrong";
+    case REDIRECT_NO_WRITER:
+        return "no_writer";
+    case REDIRECT_NO_FAMILY:
+        return "no_family";
+    case REDIRECT_CLAIM_COUNT:
+        break;
+    }
+    return "invalid";
+}
+
+const char *redirect_action_name(enum redirect_action action)
+{
+    switch (action) {
+    case REDIRECT_PASS:
+        return "pass";
+    case REDIRECT_GO:
+        return "go";
+    case REDIRECT_WAIT:
+        return "wait";
+    case REDIRECT_REFUSE:
+        return "refuse";
+    case REDIRECT_ACTION_COUNT:
+        break;
+    }
+    return "invalid";
+}
