@@ -6,9 +6,9 @@
  * socket types and flags are checked and filled in by who does so anyway, and freeaddrinfo(), which
  * is not taken over, gets lists of its own making only.
  */
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <netinet/in.h>
 
 #include "shim/consult.h"
 #include "shim/intern.h"

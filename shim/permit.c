@@ -7,12 +7,12 @@
  * and moves the tags: two places in the address space take turns and are never unmapped, so that a
  * thread that was suspended while writing a tag writes into one of them whenever it goes on.
  */
-#include <stdatomic.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
 #include <linux/netlink.h>
-#include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -14,10 +14,10 @@
 #ifndef HOMING_SHIM_STEER_H
 #define HOMING_SHIM_STEER_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "proto/permit.h"

@@ -66,7 +66,7 @@ static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 {
     const struct cluster *cluster = owner->cluster;
 
-    return cluster->conf->endpoints[owner->endpoint].role == CONF_ROLE_WRITER &&
+    return cluster->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
            row->generation < cluster->endpoints[owner->endpoint].generation &&
            owner->member != MEMBER_NONE && (cluster->decision.verdict.demoted >> owner->member & 1);
 }
@@ -86,7 +86,7 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
     msg_put_key_str(w, "command", row->comm);
     msg_put_key_str(w, "cluster", known ? owner.cluster->conf->name : NULL);
     msg_put_key_str(w, "endpoint",
-                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0] : NULL);
+                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0].text : NULL);
     msg_put_key_str(w, "member", member[0] ? member : NULL);
     msg_put_key_str(w, "address", address);
     msg_put_key_uint(w, "port", row->address.port);

@@ -47,10 +47,10 @@ enum near near_find(const struct conf *conf, const char *asked, const char **ret
         for (uint32_t e = 0; e < conf->clusters[c].endpoint_count; e++) {
             const struct conf_endpoint *endpoint = &conf->clusters[c].endpoints[e];
             for (uint32_t n = 0; n < endpoint->name_count; n++) {
-                enum near near = near_compare(asked, endpoint->names[n]);
+                enum near near = near_compare(asked, endpoint->names[n].text);
                 if (near != NEAR_NOTHING && (best == NEAR_NOTHING || near < best)) {
                     best = near;
-                    *ret_name = endpoint->names[n];
+                    *ret_name = endpoint->names[n].text;
                 }
             }
         }

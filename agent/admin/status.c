@@ -13,6 +13,7 @@
 #include "agent/admin/status.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/words.h"
+#include "proto/view_names.h"
 
 #define HISTORY_LIMIT 1000
 
@@ -134,9 +135,9 @@ static void put_endpoint(struct msg_writer *w, const struct cluster *cluster, ui
     msg_put_str(w, "names");
     msg_put_array(w, endpoint->name_count);
     for (uint32_t n = 0; n < endpoint->name_count; n++)
-        msg_put_str(w, endpoint->names[n]);
-    msg_put_key_str(w, "role", endpoint->role == CONF_ROLE_READER ? "reader" : "writer");
-    msg_put_key_str(w, "mode", conf_mode_name(cluster->mode ? cluster->mode : endpoint->mode));
+        msg_put_str(w, endpoint->names[n].text);
+    msg_put_key_str(w, "role", endpoint->role == VIEW_ROLE_READER ? "reader" : "writer");
+    msg_put_key_str(w, "mode", view_mode_name(cluster->mode ? cluster->mode : endpoint->mode));
     msg_put_key_uint(w, "generation", cluster->endpoints[i].generation);
     msg_put_key_str(w, "id", id);
     msg_put_key_uint(w, "hold_ms", endpoint->hold_ms);
@@ -202,7 +203,7 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
     msg_put_key_str(w, "cluster", cluster->conf->name);
     msg_put_key_str(w, "engine", cluster->conf->engine);
     put_verdict(w, cluster, now_ms);
-    msg_put_key_str(w, "mode", cluster->mode ? conf_mode_name(cluster->mode) : NULL);
+    msg_put_key_str(w, "mode", cluster->mode ? view_mode_name(cluster->mode) : NULL);
     msg_put_key_str(w, "pace", pace_name(cluster->pace));
     msg_put_key_uint(w, "max_stale_ms", cluster->conf->timing.max_stale_ms);
     msg_put_key_uint(w, "severed", cluster->severing.severed);

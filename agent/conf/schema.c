@@ -7,10 +7,10 @@
  */
 #include "config.h"
 
+#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cyaml/cyaml.h>
 
 #include "agent/base/spelling.h"
 #include "agent/conf/schema.h"

@@ -10,7 +10,7 @@
 #include "agent/base/spelling.h"
 #include "agent/ctl/commands.h"
 #include "agent/ctl/options.h"
-#include "proto/view_read.h"
+#include "proto/view_names.h"
 
 /* ---- results ---- */
 

@@ -19,10 +19,10 @@
 
 #include "agent/base/log.h"
 #include "agent/base/sockpath.h"
-#include "agent/sever/sweep/ability.h"
+#include "agent/sever/holder.h"
 #include "agent/sever/orders.h"
 #include "agent/sever/permits/guard.h"
-#include "agent/sever/holder.h"
+#include "agent/sever/sweep/ability.h"
 
 enum {
     /* Descriptors for all but permits: those of the loop, programs in line (QUEUE_MAX), clients of

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/sweep/ability.h"
 #include "agent/sever/orders.h"
+#include "agent/sever/sweep/ability.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 

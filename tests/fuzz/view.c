@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a view (V2). The first eight say what is put right, so that the rest
- * is reached, and whether another thread changes words of the view while it is read.
+ * view.c - any bytes as a view (V2). The first eight say what is put right, so that the rest is
+ * reached, and whether another thread changes words of the view while it is read.
  */
 #include "config.h"
 

@@ -19,8 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE_PATH, PATIENCE, Agent, all_here, cleanups, cluster_of, directory, equal, eventually, main, node_has_pg,
-    own_hosts, own_namespaces, pair, test)
+    BUILD, NODE_PATH, Agent, all_here, cluster_of, directory, node_has_pg, own_hosts, own_namespaces, pair)
+from tap import PATIENCE, cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 

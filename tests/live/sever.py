@@ -11,7 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, directory  # noqa: E402
+from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import Client, Sever, need_root, pack  # noqa: E402
 
 need_root()

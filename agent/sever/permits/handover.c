@@ -56,8 +56,8 @@ static void pause_accepting(struct handover *h)
     loop_timer_set(h->resume, PAUSE_MS);
 }
 
-/* Out of descriptors or memory. The first that waits in the kernel is turned away, the rest wait.
- */
+/* Out of descriptors or memory. The first that waits in the kernel is turned away,
+ * the rest wait. */
 static void turn_one_away(struct handover *h, int error)
 {
     log_event(LOG_WARNING, "accept_paused", strerror(error), LOG_STR("socket", "permit.sock"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/daemon/sever_client.c on the real loop, against a homing-sever of the test's
- * own making.
+ * sever_client.c - tests of agent/daemon/sever_client.c on the real loop, against a homing-sever of
+ * the test's own making.
  */
 #include "config.h"
 

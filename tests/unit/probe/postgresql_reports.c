@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of what a PostgreSQL server may answer, and of what a liar, a stranger or libpq may.
+ * postgresql_reports.c - tables of what a PostgreSQL server may answer, and of what a liar, a
+ * stranger or libpq may.
  */
 #include "config.h"
 

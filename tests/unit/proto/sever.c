@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of proto/sever.c: orders, counts and rows as messages, and addresses as text.
+ * sever.c - tests of proto/sever.c: orders, counts and rows as messages, and addresses as text.
  */
 #include "config.h"
 

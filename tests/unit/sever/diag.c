@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
+ * diag.c - tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
  * down anew.
  */
 #include "config.h"
