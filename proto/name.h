@@ -28,6 +28,17 @@ static inline uint32_t name_words(const struct name *name)
     return (name->len + 7) / 8;
 }
 
+static inline bool name_same(const struct name *a, const struct name *b)
+{
+    uint32_t i = 0;
+
+    if (a->hash != b->hash || a->len != b->len)
+        return false;
+    while (i < name_words(a) && a->words[i] == b->words[i])
+        i++;
+    return i == name_words(a);
+}
+
 /* Makes the canonical form of the NUL-terminated `text`. Returns false, leaving *ret_name
  * undefined, for what is empty, too long or not ASCII. What else can never be managed (an empty
  * label, ':' '%' '/', an address) is found by nobody: a view holds only names that name_valid()

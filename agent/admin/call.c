@@ -32,7 +32,7 @@ struct cluster *call_cluster(struct call *call)
 bool call_find_name(const struct call *call, const char *text, struct place *ret_place)
 {
     const struct daemon *daemon = call->daemon;
-    struct name wanted, name;
+    struct name wanted;
 
     if (!text || !name_canonical(text, &wanted))
         return false;
@@ -40,10 +40,8 @@ bool call_find_name(const struct call *call, const char *text, struct place *ret
         const struct conf_cluster *conf = daemon->clusters[c]->conf;
         for (uint32_t e = 0; e < conf->endpoint_count; e++)
             for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-                if (name_canonical(conf->endpoints[e].names[n], &name) &&
-                    name.hash == wanted.hash && name.len == wanted.len &&
-                    memcmp(name.words, wanted.words, name_words(&name) * 8) == 0) {
-                    *ret_place = (struct place){daemon->clusters[c], e};
+                if (name_same(&conf->endpoints[e].names[n].name, &wanted)) {
+                    *ret_place = (struct place){daemon->clusters[c], e, n};
                     return true;
                 }
     }
@@ -53,6 +51,11 @@ bool call_find_name(const struct call *call, const char *text, struct place *ret
 const struct conf_endpoint *place_endpoint(const struct place *place)
 {
     return &place->cluster->conf->endpoints[place->endpoint];
+}
+
+const struct name *place_name(const struct place *place)
+{
+    return &place_endpoint(place)->names[place->name].name;
 }
 
 void call_refuse_name(struct call *call, const char *text)
@@ -77,6 +80,6 @@ void call_refuse_name(struct call *call, const char *text)
     else
         call_refuse(call, MSG_ERROR_NOT_FOUND,
                     "%s is not a managed name; near is %s, endpoint %s of cluster %s (%s)", text,
-                    nearest, place_endpoint(&place)->names[0], place.cluster->conf->name,
+                    nearest, place_endpoint(&place)->names[0].text, place.cluster->conf->name,
                     why[near]);
 }

@@ -29,11 +29,13 @@ struct cluster *call_cluster(struct call *call);
 struct place {
     struct cluster *cluster;
     uint32_t endpoint;
+    uint32_t name; /* which of the endpoint's names it was found by */
 };
 
 /* The endpoint that has this name. */
 bool call_find_name(const struct call *call, const char *text, struct place *ret_place);
 const struct conf_endpoint *place_endpoint(const struct place *place);
+const struct name *place_name(const struct place *place);
 
 /* The name is not managed; says which managed one may have been meant. */
 void call_refuse_name(struct call *call, const char *text);

@@ -66,7 +66,7 @@ static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 {
     const struct cluster *cluster = owner->cluster;
 
-    return cluster->conf->endpoints[owner->endpoint].role == CONF_ROLE_WRITER &&
+    return cluster->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
            row->generation < cluster->endpoints[owner->endpoint].generation &&
            owner->member != MEMBER_NONE && (cluster->decision.verdict.demoted >> owner->member & 1);
 }
@@ -80,19 +80,20 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
     if (known && owner.member != MEMBER_NONE)
         words_member_at(owner.cluster, owner.member, member);
     sever_address_print(&row->address, address, sizeof(address));
-    msg_put_map(w, 11);
+    msg_open_map(w);
     msg_put_key_uint(w, "pid", (uint64_t)row->pid);
     msg_put_key_uint(w, "uid", row->uid);
     msg_put_key_str(w, "command", row->comm);
     msg_put_key_str(w, "cluster", known ? owner.cluster->conf->name : NULL);
     msg_put_key_str(w, "endpoint",
-                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0] : NULL);
+                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0].text : NULL);
     msg_put_key_str(w, "member", member[0] ? member : NULL);
     msg_put_key_str(w, "address", address);
     msg_put_key_uint(w, "port", row->address.port);
     msg_put_key_uint(w, "age_ms", row->age_ms);
     msg_put_key_uint(w, "generation", row->generation);
     msg_put_key_bool(w, "outdated", known && is_outdated(&owner, row));
+    msg_close(w);
 }
 
 /* ---- the reply ---- */
@@ -100,12 +101,13 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
 static void put_result(struct msg_writer *w, const struct listing *listing)
 {
     msg_put_reply(w, listing->id);
-    msg_put_map(w, 2);
+    msg_open_map(w);
     msg_put_key_bool(w, "partial", listing->partial);
     msg_put_str(w, "connections");
     msg_put_array(w, listing->row_count);
     for (uint32_t i = 0; i < listing->row_count; i++)
         put_row(w, listing->daemon, &listing->rows[i]);
+    msg_close(w);
 }
 
 static void free_listing(struct listing *listing)

@@ -12,6 +12,7 @@
 #include "agent/admin/status.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/publish.h"
+#include "proto/view_names.h"
 
 /* Why severing does nothing though mode and state allow it; "": it would. */
 static void sever_hindrance(const struct cluster *cluster, const struct view_entry *entry,
@@ -36,12 +37,13 @@ static void put_layers(const struct cluster *cluster, struct msg_writer *w,
 
     sever_hindrance(cluster, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
-    msg_put_map(w, LAYER_COUNT);
+    msg_open_map(w);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
                         layer == LAYER_SEVER && hindrance[0]
                             ? hindrance
                             : explain_layer((enum layer)layer, entry->role, entry->mode, state));
+    msg_close(w);
 }
 
 /* One per family, the preferred one first. */
@@ -82,59 +84,55 @@ void explain_put_addresses(const struct daemon *daemon, const struct view_entry 
         msg_put_uint(w, at[i].port);
 }
 
-static void put_name(const struct cluster *cluster, const struct conf_endpoint *endpoint,
-                     const char *name, struct msg_writer *w)
+static void put_name(const struct place *place, const char *text, struct msg_writer *w)
 {
-    uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
+    const struct daemon *daemon = place->cluster->daemon;
     struct view_entry entry;
     enum view_state state;
 
-    if (!name || !publish_read(cluster->daemon, name, &entry)) {
+    if (!publish_read(daemon, place_name(place), &entry)) {
         msg_put_key_nil(w, "name");
         return;
     }
-    state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
-                                                                                  : entry.state;
+    state = entry.state;
+    if (state != VIEW_STATE_UNKNOWN && view_entry_stale(&entry, loop_now_ms(daemon->loop)))
+        state = VIEW_STATE_STALE;
     msg_put_str(w, "name");
-    msg_put_map(w, 8);
-    msg_put_key_str(w, "name", name);
-    msg_put_key_str(w, "endpoint", endpoint->names[0]);
+    msg_open_map(w);
+    msg_put_key_str(w, "name", text);
+    msg_put_key_str(w, "endpoint", place_endpoint(place)->names[0].text);
     msg_put_key_str(w, "role", view_role_name(entry.role));
     msg_put_key_str(w, "mode", view_mode_name(entry.mode));
     msg_put_key_uint(w, "generation", entry.generation);
-    explain_put_addresses(cluster->daemon, &entry, w);
-    put_layers(cluster, w, &entry, state);
-}
-
-static void put_explanation(const struct cluster *cluster, const struct conf_endpoint *endpoint,
-                            const char *name, struct msg_writer *w)
-{
-    msg_put_map(w, 3);
-    msg_put_str(w, "cluster");
-    status_put_cluster(cluster, w);
-    put_name(cluster, endpoint, name, w);
-    msg_put_key_str(w, "change", explain_change(cluster->decision.verdict.reason));
+    explain_put_addresses(daemon, &entry, w);
+    put_layers(place->cluster, w, &entry, state);
+    msg_close(w);
 }
 
 void explain_call(struct call *call)
 {
     const char *text = call_param(call, 0);
-    struct cluster *cluster = cluster_find(call->daemon, text);
-    const struct conf_endpoint *endpoint = NULL;
-    struct place place;
+    struct place place = {.cluster = cluster_find(call->daemon, text)};
+    struct msg_writer *w = call->reply;
+    bool named;
 
     if (!text) {
         call_refuse(call, MSG_ERROR_BAD_REQUEST, "explain: params are [name or cluster]");
         return;
     }
-    if (call_find_name(call, text, &place)) {
-        cluster = place.cluster;
-        endpoint = place_endpoint(&place);
-    }
-    if (!cluster) {
+    named = call_find_name(call, text, &place);
+    if (!place.cluster) {
         call_refuse_name(call, text);
         return;
     }
-    msg_put_reply(call->reply, call->id);
-    put_explanation(cluster, endpoint, endpoint ? text : NULL, call->reply);
+    msg_put_reply(w, call->id);
+    msg_open_map(w);
+    msg_put_str(w, "cluster");
+    status_put_cluster(place.cluster, w);
+    if (named)
+        put_name(&place, text, w);
+    else
+        msg_put_key_nil(w, "name");
+    msg_put_key_str(w, "change", explain_change(place.cluster->decision.verdict.reason));
+    msg_close(w);
 }

@@ -14,6 +14,7 @@
 #include "agent/daemon/persist.h"
 #include "agent/daemon/reload.h"
 #include "agent/daemon/words.h"
+#include "proto/view_names.h"
 
 /* How an order ended. `saved` false: it holds, but not across a restart. */
 static void reply_done(struct call *call, struct cluster *cluster, const char *order)
@@ -22,10 +23,11 @@ static void reply_done(struct call *call, struct cluster *cluster, const char *o
 
     events_order(cluster, call->peer, order);
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 3);
+    msg_open_map(call->reply);
     msg_put_key_bool(call->reply, "saved", saved);
     msg_put_key_str(call->reply, "state", cluster_state_name(cluster->decision.verdict.state));
-    msg_put_key_str(call->reply, "mode", cluster->mode ? conf_mode_name(cluster->mode) : NULL);
+    msg_put_key_str(call->reply, "mode", cluster->mode ? view_mode_name(cluster->mode) : NULL);
+    msg_close(call->reply);
 }
 
 static void refuse_order(struct call *call, const struct cluster *cluster, enum refusal refusal,
@@ -94,11 +96,11 @@ void orders_unfreeze(struct call *call)
     order_plain(call, EVENT_UNFREEZE, "unfreeze");
 }
 
-static bool parse_mode(struct call *call, const char *text, enum conf_mode *ret_mode)
+static bool parse_mode(struct call *call, const char *text, enum view_mode *ret_mode)
 {
-    enum conf_mode mode = 0;
+    enum view_mode mode = 0;
 
-    if (!text || (strcmp(text, "default") != 0 && !conf_mode_parse(text, &mode))) {
+    if (!text || (strcmp(text, "default") != 0 && !view_mode_parse(text, &mode))) {
         call_refuse(
             call, MSG_ERROR_BAD_REQUEST,
             "mode: write off, observe, names, connect, sever or default behind the cluster");
@@ -112,14 +114,14 @@ static bool parse_mode(struct call *call, const char *text, enum conf_mode *ret_
 void orders_mode(struct call *call)
 {
     struct cluster *cluster = call_cluster(call);
-    enum conf_mode mode;
+    enum view_mode mode;
     char order[64];
 
     if (!cluster || !parse_mode(call, call_param(call, 1), &mode))
         return;
     cluster_set_mode(cluster, mode);
     snprintf(order, sizeof(order), "mode %s",
-             cluster->mode ? conf_mode_name(cluster->mode) : "default");
+             cluster->mode ? view_mode_name(cluster->mode) : "default");
     reply_done(call, cluster, order);
 }
 
@@ -132,9 +134,10 @@ void orders_reload(struct call *call)
         call_refuse(call, MSG_ERROR_CONFLICT, "%s", lines && lines[0] ? lines : strerror(-rv));
     } else {
         msg_put_reply(call->reply, call->id);
-        msg_put_map(call->reply, 2);
+        msg_open_map(call->reply);
         msg_put_key_uint(call->reply, "clusters", call->daemon->cluster_count);
         msg_put_key_str(call->reply, "warnings", lines);
+        msg_close(call->reply);
     }
     free(lines);
 }

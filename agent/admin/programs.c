@@ -8,6 +8,7 @@
 #include "agent/admin/programs.h"
 #include "agent/daemon/publish.h"
 #include "proto/attach.h"
+#include "proto/view_names.h"
 
 /* The shim's id is 1, and it finds the values at fixed places (attach.h). */
 static void put_attach_reply(struct call *call, const struct attach_reply *reply)
@@ -20,11 +21,12 @@ static void put_attach_reply(struct call *call, const struct attach_reply *reply
         return;
     }
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 4);
+    msg_open_map(call->reply);
     msg_put_key_uint(call->reply, "major", reply->major);
     msg_put_key_uint(call->reply, "minor", reply->minor);
     msg_put_key_uint(call->reply, "size", reply->size);
     msg_put_key_uint(call->reply, "instance", reply->instance);
+    msg_close(call->reply);
 }
 
 void programs_attach(struct call *call)
@@ -62,15 +64,16 @@ void programs_resolve(struct call *call)
         call_refuse(call, MSG_ERROR_BAD_REQUEST, "resolve: params are [name]");
         return;
     }
-    if (!call_find_name(call, text, &place) || !publish_read(call->daemon, text, &entry)) {
+    if (!call_find_name(call, text, &place) ||
+        !publish_read(call->daemon, place_name(&place), &entry)) {
         call_refuse_name(call, text);
         return;
     }
     stale = view_entry_stale(&entry, loop_now_ms(call->daemon->loop));
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 11);
+    msg_open_map(call->reply);
     msg_put_key_str(call->reply, "name", text);
-    msg_put_key_str(call->reply, "endpoint", place_endpoint(&place)->names[0]);
+    msg_put_key_str(call->reply, "endpoint", place_endpoint(&place)->names[0].text);
     msg_put_key_str(call->reply, "cluster", place.cluster->conf->name);
     msg_put_key_str(call->reply, "role", view_role_name(entry.role));
     msg_put_key_str(call->reply, "mode", view_mode_name(entry.mode));
@@ -79,4 +82,5 @@ void programs_resolve(struct call *call)
     msg_put_key_uint(call->reply, "generation", entry.generation);
     msg_put_key_uint(call->reply, "port", entry.port);
     explain_put_addresses(call->daemon, &entry, call->reply);
+    msg_close(call->reply);
 }

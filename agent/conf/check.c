@@ -13,6 +13,7 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 #include "proto/name.h"
+#include "proto/view_names.h"
 
 /* run_dir + "-admin/" + a temporary socket name must fit into sun_path's 107 bytes. */
 #define CONF_RUN_DIR_MAX 70
@@ -98,15 +99,11 @@ static int check_agent(struct conf_checker *checker, const struct conf_raw_agent
 }
 
 static void check_role(const char *role, struct conf_at at, struct conf_errors *errors,
-                       enum conf_role *ret_role)
+                       enum view_role *ret_role)
 {
     if (!role)
         conf_errors_add(errors, at, "an endpoint without role; write role: writer or role: reader");
-    else if (strcmp(role, "writer") == 0)
-        *ret_role = CONF_ROLE_WRITER;
-    else if (strcmp(role, "reader") == 0)
-        *ret_role = CONF_ROLE_READER;
-    else
+    else if (!view_role_parse(role, ret_role))
         conf_errors_add(errors, at, "role '%.100s' is neither writer nor reader; write one of them",
                         role);
 }
@@ -114,21 +111,21 @@ static void check_role(const char *role, struct conf_at at, struct conf_errors *
 static int check_name(struct conf_checker *checker, const char *text, struct conf_at at,
                       struct conf_endpoint *endpoint)
 {
-    struct name name;
-    if (!name_valid(text) || !name_canonical(text, &name)) {
+    struct conf_name *own = &endpoint->names[endpoint->name_count];
+    if (!name_valid(text) || !name_canonical(text, &own->name)) {
         conf_errors_add(checker->errors, at,
                         "name '%.300s' is not a DNS name; write labels of 1 to 63 letters, digits, "
                         "'-' and '_', %d bytes in all, without address or port",
                         text, HOMING_NAME_MAX);
         return 0;
     }
-    char *copy = malloc(name.len + 1);
-    if (!copy)
+    own->text = malloc(own->name.len + 1);
+    if (!own->text)
         return -ENOMEM;
-    memcpy(copy, name.words, name.len);
-    copy[name.len] = '\0';
-    endpoint->names[endpoint->name_count++] = copy;
-    return conf_uses_add(&checker->names, copy, at);
+    memcpy(own->text, own->name.words, own->name.len);
+    own->text[own->name.len] = '\0';
+    endpoint->name_count++;
+    return conf_uses_add(&checker->names, own->text, at);
 }
 
 static int check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,

@@ -17,27 +17,6 @@
 #define CONF_FILE_MAX  ((size_t)32 * 1024 * 1024)
 #define CONF_FILE_STEP ((size_t)64 * 1024)
 
-static const char *const conf_mode_names[CONF_MODE_COUNT] = {
-    [CONF_MODE_OFF] = "off",         [CONF_MODE_OBSERVE] = "observe", [CONF_MODE_NAMES] = "names",
-    [CONF_MODE_CONNECT] = "connect", [CONF_MODE_SEVER] = "sever",
-};
-
-const char *conf_mode_name(enum conf_mode mode)
-{
-    return mode >= CONF_MODE_OFF && mode < CONF_MODE_COUNT ? conf_mode_names[mode] : "?";
-}
-
-bool conf_mode_parse(const char *text, enum conf_mode *ret_mode)
-{
-    for (int mode = CONF_MODE_OFF; mode < CONF_MODE_COUNT; mode++) {
-        if (strcmp(text, conf_mode_names[mode]) == 0) {
-            *ret_mode = (enum conf_mode)mode;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool network_holds(const struct conf_network *network, uint8_t family, const uint8_t *bytes)
 {
     unsigned whole = network->bits / 8, rest = network->bits % 8;
@@ -60,7 +39,7 @@ static void free_cluster(struct conf_cluster *cluster)
         free(cluster->members[i].host);
     for (uint32_t i = 0; i < cluster->endpoint_count; i++) {
         for (uint32_t j = 0; j < cluster->endpoints[i].name_count; j++)
-            free(cluster->endpoints[i].names[j]);
+            free(cluster->endpoints[i].names[j].text);
         free(cluster->endpoints[i].names);
     }
     free(cluster->name);

@@ -16,7 +16,6 @@
 #include "agent/daemon/persist.h"
 #include "agent/daemon/publish.h"
 #include "agent/daemon/sever_orders.h"
-#include "proto/name.h"
 
 struct shared_conf *shared_conf_ref(struct shared_conf *held)
 {
@@ -126,14 +125,12 @@ static void count(struct cluster *cluster, const struct publication *publication
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
         const struct conf_endpoint *conf = &cluster->conf->endpoints[i];
         struct state_endpoint *endpoint = &cluster->endpoints[i];
-        bool reader = conf->role == CONF_ROLE_READER;
-        uint64_t fingerprint =
-            publication_fingerprint(publication, reader ? VIEW_ROLE_READER : VIEW_ROLE_WRITER);
+        uint64_t fingerprint = publication_fingerprint(publication, conf->role);
         if (!fingerprint || fingerprint == endpoint->fingerprint)
             continue;
         endpoint->fingerprint = fingerprint;
         endpoint->generation++;
-        if (!reader)
+        if (conf->role == VIEW_ROLE_WRITER)
             events_answer(cluster, i, &publication->entry);
     }
 }
@@ -206,7 +203,7 @@ enum refusal cluster_order(struct cluster *cluster, const struct event *event)
     return handle(cluster, event);
 }
 
-void cluster_set_mode(struct cluster *cluster, enum conf_mode mode)
+void cluster_set_mode(struct cluster *cluster, enum view_mode mode)
 {
     cluster->mode = mode;
     publish(cluster, false);
@@ -251,14 +248,11 @@ static void on_addresses(void *arg, uint32_t member)
 
 static bool make_endpoints(struct cluster *cluster)
 {
-    struct name name;
-
     cluster->endpoints = calloc(cluster->conf->endpoint_count + 1, sizeof(*cluster->endpoints));
     if (!cluster->endpoints)
         return false;
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++)
-        if (name_canonical(cluster->conf->endpoints[i].names[0], &name))
-            cluster->endpoints[i].id = name.hash;
+        cluster->endpoints[i].id = cluster->conf->endpoints[i].names[0].name.hash;
     return true;
 }
 

@@ -29,7 +29,7 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old);
 /* The operator's word: EVENT_ACCEPT, EVENT_FREEZE, EVENT_UNFREEZE. */
 enum refusal cluster_order(struct cluster *cluster, const struct event *event);
 /* `homingctl mode`; 0: as configured. It holds at once, even if it cannot be saved. */
-void cluster_set_mode(struct cluster *cluster, enum conf_mode mode);
+void cluster_set_mode(struct cluster *cluster, enum view_mode mode);
 
 /* Counts and saves what changed, then publishes it (W2). */
 void cluster_publish(struct cluster *cluster);

@@ -173,7 +173,7 @@ void events_verdict(struct cluster *cluster, const struct verdict *before,
 
 void events_answer(const struct cluster *cluster, uint32_t endpoint, const struct view_entry *entry)
 {
-    const char *name = cluster->conf->endpoints[endpoint].names[0];
+    const char *name = cluster->conf->endpoints[endpoint].names[0].text;
 
     log_event(LOG_INFO, "answer_changed", name, LOG_STR("cluster", cluster->conf->name),
               LOG_STR("endpoint", name), LOG_STR("text4", entry->text4),

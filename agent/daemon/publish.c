@@ -9,7 +9,6 @@
 
 #include "agent/base/log.h"
 #include "agent/daemon/publish.h"
-#include "proto/name.h"
 
 /* Pause between two stores of the time of confirmation. max_stale is 5 s at least. */
 #define REFRESH_MS 1000
@@ -112,13 +111,12 @@ void publish_refresh(struct cluster *cluster)
     publication_write_confirmed(cluster->conf, confirmed_ms, cluster->daemon->view);
 }
 
-bool publish_read(const struct daemon *daemon, const char *text, struct view_entry *ret_entry)
+bool publish_read(const struct daemon *daemon, const struct name *name,
+                  struct view_entry *ret_entry)
 {
     struct view_writer *w = view_writer(daemon->view);
     struct view_map map;
-    struct name name;
 
-    return name_canonical(text, &name) &&
-           view_map_check(w->header, view_bytes(daemon->view), &map) &&
-           view_read(&map, &name, ret_entry) == VIEW_FOUND;
+    return view_map_check(w->header, view_bytes(daemon->view), &map) &&
+           view_read(&map, name, ret_entry) == VIEW_FOUND;
 }

@@ -25,6 +25,7 @@ void publish_refresh(struct cluster *cluster);
 int publish_grow(struct daemon *daemon, struct cluster **clusters, uint32_t count);
 
 /* What the view says of a name at this moment, read as every shim reads it. False: nothing. */
-bool publish_read(const struct daemon *daemon, const char *text, struct view_entry *ret_entry);
+bool publish_read(const struct daemon *daemon, const struct name *name,
+                  struct view_entry *ret_entry);
 
 #endif

@@ -19,7 +19,6 @@
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/publish.h"
 #include "agent/daemon/reload.h"
-#include "proto/name.h"
 
 struct plan {
     struct shared_conf *held;
@@ -63,7 +62,7 @@ static bool same_endpoint(const struct conf_endpoint *a, const struct conf_endpo
         a->hold_ms != b->hold_ms)
         return false;
     for (uint32_t i = 0; i < a->name_count; i++)
-        if (strcmp(a->names[i], b->names[i]) != 0)
+        if (!name_same(&a->names[i].name, &b->names[i].name))
             return false;
     return true;
 }
@@ -143,7 +142,7 @@ static uint32_t count_new_names(const struct daemon *daemon, const struct conf_c
 
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            count += !publish_read(daemon, conf->endpoints[e].names[n], &entry);
+            count += !publish_read(daemon, &conf->endpoints[e].names[n].name, &entry);
     return count;
 }
 
@@ -199,11 +198,11 @@ static void plan_drop(struct plan *plan)
 
 /* ---- the exchange ---- */
 
-static bool has_name(const struct conf_cluster *conf, const char *name)
+static bool has_name(const struct conf_cluster *conf, const struct name *name)
 {
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            if (strcmp(conf->endpoints[e].names[n], name) == 0)
+            if (name_same(&conf->endpoints[e].names[n].name, name))
                 return true;
     return false;
 }
@@ -214,13 +213,12 @@ static void remove_names(struct daemon *daemon, const struct cluster *old,
 {
     for (uint32_t e = 0; e < old->conf->endpoint_count; e++)
         for (uint32_t n = 0; n < old->conf->endpoints[e].name_count; n++) {
-            const char *text = old->conf->endpoints[e].names[n];
+            const struct name *name = &old->conf->endpoints[e].names[n].name;
             struct view_entry entry;
-            struct name name;
-            if (!publish_read(daemon, text, &entry) || !name_canonical(text, &name))
+            if (!publish_read(daemon, name, &entry))
                 continue;
-            if (!by_index[entry.cluster] || !has_name(by_index[entry.cluster]->conf, text))
-                view_write_gone(view_writer(daemon->view), &name);
+            if (!by_index[entry.cluster] || !has_name(by_index[entry.cluster]->conf, name))
+                view_write_gone(view_writer(daemon->view), name);
         }
 }
 

@@ -37,12 +37,12 @@ static void take_addresses(const struct cluster *cluster, struct sever_target *t
 
 static void take_endpoints(const struct cluster *cluster, struct sever_target *target)
 {
-    enum conf_mode wanted = target->kind == SEVER_DO ? CONF_MODE_SEVER : CONF_MODE_OBSERVE;
+    enum view_mode wanted = target->kind == SEVER_DO ? VIEW_MODE_SEVER : VIEW_MODE_OBSERVE;
 
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
         const struct conf_endpoint *conf = &cluster->conf->endpoints[i];
         const struct state_endpoint *endpoint = &cluster->endpoints[i];
-        if (conf->role == CONF_ROLE_WRITER && endpoint->fingerprint &&
+        if (conf->role == VIEW_ROLE_WRITER && endpoint->fingerprint &&
             (cluster->mode ? cluster->mode : conf->mode) == wanted)
             target->endpoints[target->endpoint_count++] =
                 (struct sever_endpoint){.id = endpoint->id, .older_than = endpoint->generation};

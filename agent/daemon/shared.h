@@ -27,7 +27,7 @@ struct shared_conf {
 struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
-    enum conf_mode mode;
+    enum view_mode mode;
 };
 
 /* sever_orders.c: layer 3 of one cluster. */
@@ -59,7 +59,7 @@ struct cluster {
     struct loop_timer *wake;
     struct state_endpoint *endpoints; /* conf->endpoint_count; a generation only grows */
     enum pace pace;
-    enum conf_mode mode; /* homingctl mode; 0: as configured */
+    enum view_mode mode; /* homingctl mode; 0: as configured */
     struct persisted persisted;
     struct severing severing;
     uint64_t refreshed_ms; /* confirmed_ms as the view has it: publish.c */

@@ -8,7 +8,6 @@
 
 #include "agent/publish/entry.h"
 #include "agent/publish/publication.h"
-#include "proto/name.h"
 
 void publication_make(const struct conf_cluster *conf, uint32_t index,
                       const struct verdict *verdict, const struct addresses *const *members,
@@ -31,26 +30,24 @@ uint64_t publication_fingerprint(const struct publication *publication, enum vie
 }
 
 static int write_endpoint(const struct publication *publication, const struct conf_endpoint *conf,
-                          const struct state_endpoint *endpoint, enum conf_mode mode,
+                          const struct state_endpoint *endpoint, enum view_mode mode,
                           struct view *view)
 {
     struct view_entry entry = publication->entry;
-    struct name name;
     int rv = 0;
 
-    entry.mode = (enum view_mode)(mode ? mode : conf->mode);
-    entry.role = conf->role == CONF_ROLE_READER ? VIEW_ROLE_READER : VIEW_ROLE_WRITER;
+    entry.mode = mode ? mode : conf->mode;
+    entry.role = conf->role;
     entry.hold_ms = conf->hold_ms;
     entry.endpoint = endpoint->id;
     entry.generation = endpoint->generation;
     for (uint32_t n = 0; n < conf->name_count && rv == 0; n++)
-        if (name_canonical(conf->names[n], &name))
-            rv = view_write_entry(view_writer(view), &name, &entry);
+        rv = view_write_entry(view_writer(view), &conf->names[n].name, &entry);
     return rv;
 }
 
 int publication_write(const struct publication *publication, const struct conf_cluster *conf,
-                      const struct state_endpoint *endpoints, enum conf_mode mode,
+                      const struct state_endpoint *endpoints, enum view_mode mode,
                       struct view *view)
 {
     int rv = 0;
@@ -65,10 +62,8 @@ int publication_write(const struct publication *publication, const struct conf_c
 void publication_write_confirmed(const struct conf_cluster *conf, uint64_t confirmed_ms,
                                  struct view *view)
 {
-    struct name name;
-
     for (uint32_t i = 0; i < conf->endpoint_count; i++)
         for (uint32_t n = 0; n < conf->endpoints[i].name_count; n++)
-            if (name_canonical(conf->endpoints[i].names[n], &name))
-                view_write_confirmed(view_writer(view), &name, confirmed_ms);
+            view_write_confirmed(view_writer(view), &conf->endpoints[i].names[n].name,
+                                 confirmed_ms);
 }

@@ -33,7 +33,7 @@ uint64_t publication_fingerprint(const struct publication *publication, enum vie
  * place of the configured ones, or 0. The members' addresses come first: a reader who sees a new
  * generation also sees which member was demoted. -ENOSPC: the view is full, some names are missing. */
 int publication_write(const struct publication *publication, const struct conf_cluster *conf,
-                      const struct state_endpoint *endpoints, enum conf_mode mode,
+                      const struct state_endpoint *endpoints, enum view_mode mode,
                       struct view *view);
 
 /* Writes the time of confirmation alone. */

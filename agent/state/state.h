@@ -25,7 +25,7 @@ struct state_cluster {
     struct verdict verdict; /* indices and masks for the configuration given to state_load() */
     bool frozen;            /* = verdict.frozen, which is what is saved */
     bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
-    enum conf_mode mode;
+    enum view_mode mode;
     struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;
 };

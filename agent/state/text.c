@@ -13,7 +13,7 @@
 #include <strings.h>
 
 #include "agent/state/text.h"
-#include "proto/view_read.h"
+#include "proto/view_names.h"
 
 static const char first_line[] = "homing-state 1\n";
 
@@ -140,7 +140,7 @@ static void put_all(FILE *out, const struct conf_cluster *cluster,
     fprintf(out, "%scluster %s\nboot %s\n", first_line, cluster->name,
             clock->boot_id[0] ? clock->boot_id : "-");
     if (saved->have_mode)
-        fprintf(out, "mode %s\n", view_mode_name((enum view_mode)saved->mode));
+        fprintf(out, "mode %s\n", view_mode_name(saved->mode));
     for (size_t i = 0; i < FIELD_COUNT && saved->have_verdict; i++) {
         fputs(fields[i].key, out);
         put_field(out, cluster, clock, fields[i].kind,
@@ -317,16 +317,10 @@ static bool take_endpoint(struct reading *r, char *text)
     return true;
 }
 
-_Static_assert((int)CONF_MODE_OFF == VIEW_MODE_OFF && (int)CONF_MODE_COUNT == VIEW_MODE_COUNT,
-               "one name for both");
-
 static bool take_mode(struct reading *r, const char *text)
 {
-    for (int i = CONF_MODE_OFF; i < CONF_MODE_COUNT; i++)
-        if (strcmp(text, view_mode_name((enum view_mode)i)) == 0) {
-            r->saved.have_mode = true;
-            r->saved.mode = (enum conf_mode)i;
-        }
+    if (view_mode_parse(text, &r->saved.mode))
+        r->saved.have_mode = true;
     return r->saved.have_mode;
 }
 

@@ -10,6 +10,7 @@
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "proto/msg_print.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

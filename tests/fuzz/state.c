@@ -63,7 +63,7 @@ static void decode(const char *text, size_t len)
 
     if (state_text_decode(text, len, &cluster, &now, &saved))
         return;
-    must(saved.have_mode == (saved.mode != 0) && saved.mode < CONF_MODE_COUNT);
+    must(saved.have_mode == (saved.mode != 0) && saved.mode < VIEW_MODE_COUNT);
     check_verdict(&saved.verdict);
     check_again(&saved);
     free(saved.endpoints);

@@ -39,7 +39,8 @@ LIBRARIES = {
 }
 LINES = {".c": 600, ".h": 200}
 HEAD_LINES = 15
-RULES = re.compile(r"\b(?:W(?:10|[1-9])|V[1-4])\b")
+RULES = "agent/decide/RULES.md"
+RULE = re.compile(r"\b(?:W\d+a?|[VI]\d)\b")
 
 
 def files(*folders, ext=(".c", ".h")):
@@ -144,23 +145,46 @@ def every_file_says_its_license_and_what_it_is():
 
 
 def rules_named(paths):
-    return {rule for p in paths for rule in RULES.findall(p.read_text(errors="replace"))}
+    """Rule -> the first of these files that names it."""
+    named = {}
+    for p in paths:
+        for rule in RULE.findall(p.read_text(errors="replace")):
+            named.setdefault(rule, name(p))
+    return named
+
+
+def rules_stated():
+    """Rule -> its section, of all that stand in RULES.md, but for those that are not built."""
+    sections = re.split(r"^## (?=[WVI]\d)", (TOP / RULES).read_text(), flags=re.MULTILINE)[1:]
+    return {RULE.match(s)[0]: s for s in sections if "(not built)" not in s.splitlines()[0]}
 
 
 def every_rule_is_in_code_tests_and_manual():
+    stated = rules_stated()
     manual = [*files("packaging/man", ext=tuple(f".{n}" for n in range(1, 9))),
               *files("proto", ext=(".md",))]
     places = {
         # A header may state a rule before it is built.
         "the code": rules_named(files("agent", "proto", "shim", ext=(".c",))),
+        "a header": rules_named(files("agent", "proto", "shim", ext=(".h",))),
         "a test": rules_named(p for p in files("tests", ext=(".c", ".h", ".py", ".sh"))
                               if p.name != Path(__file__).name),
         "the manual": rules_named(manual),
     }
-    for rule in sorted(set.union(*places.values())):
-        for place, rules in places.items():
-            if rule not in rules:
+    for rule, section in stated.items():
+        wanted = ["a test", "the manual"]
+        if rule[0] in "WV":
+            wanted.append("the code")
+        elif "No one place of the code carries this" not in " ".join(section.split()):
+            # A promise may be kept by what a header declares, as bounds are.
+            wanted.append("a header" if rule not in places["the code"] else "the code")
+        for place in wanted:
+            if rule not in places[place]:
                 yield f"{rule} is not named in {place}"
+    for rules in places.values():
+        for rule, where in rules.items():
+            if rule not in stated:
+                yield f"{where} names {rule}, which does not stand in {RULES}"
 
 
 def main():

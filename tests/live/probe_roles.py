@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the probe sees of a real streaming pair: roles, promotions, ends of servers, TLS, settings."""
+"""What the probe sees of a real streaming pair: roles, promotions, ends of servers, TLS (I5), settings."""
 
 import re
 import signal
@@ -230,6 +230,7 @@ def only_a_verified_certificate_authenticates_a_claim():
         assert field(p.wait("report 0 answer writer"), "authenticated") == "1"
 
 
+# I5: and thereby no claim.
 @test
 def a_certificate_that_does_not_fit_is_odd():
     crt = Path(PG.root) / "server.crt"

@@ -12,7 +12,6 @@
 #include "agent/conf/conf.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/daemon.h"
-#include "agent/daemon/publish.h"
 #include "agent/daemon/reload.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fail.h"
@@ -109,8 +108,8 @@ static void a_reload_without_memory_changes_nothing(void **state)
         rv = reload_conf(sim.daemon, &lines);
         failed = fail_happened();
         free(lines);
-        assert_int_equal(publish_read(sim.daemon, NEW_NAME, &entry), rv == 0);
-        assert_int_equal(publish_read(sim.daemon, SIM_READER_NAME, &entry), rv != 0);
+        assert_int_equal(sim_find(&sim, NEW_NAME, &entry), rv == 0);
+        assert_int_equal(sim_find(&sim, SIM_READER_NAME, &entry), rv != 0);
         assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
         if (rv == 0)
             break;

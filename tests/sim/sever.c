@@ -66,7 +66,7 @@ static void order(enum event_kind kind)
     assert_int_equal(cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
 }
 
-static void set_mode(enum conf_mode mode)
+static void set_mode(enum view_mode mode)
 {
     cluster_set_mode(cluster(), mode);
 }
@@ -223,7 +223,7 @@ static void below_sever_nothing_is_ordered_and_the_mode_counts_at_once(void **st
         switch_over(0, 1);
         sim_run(&sim, 10000);
         assert_int_equal(fake_order_count, 0);
-        set_mode(CONF_MODE_SEVER);
+        set_mode(VIEW_MODE_SEVER);
         assert_int_equal(fake_order_count, 1);
         set_mode(0);
         fake_sever_forget();
@@ -240,7 +240,7 @@ static void the_kill_switch_ends_what_is_under_way(void **state)
     begin("    sever_spread: 10m\n");
     switch_over(0, 1);
     assert_int_equal(fake_sever_cancelled, 0);
-    set_mode(CONF_MODE_OFF);
+    set_mode(VIEW_MODE_OFF);
     assert_int_equal(fake_sever_cancelled, 2); /* all of the cluster's endpoints */
     fake_sever_done(0, 3);
     sim_run(&sim, 60000);
@@ -258,7 +258,7 @@ static void the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_re
     sim_run(&sim, 6000);
     assert_int_equal(fake_order_count, 2);
     fake_sever_refuse(1);
-    set_mode(CONF_MODE_OFF);
+    set_mode(VIEW_MODE_OFF);
     assert_int_equal(fake_sever_cancelled, 2);
 }
 

@@ -268,10 +268,16 @@ void sim_run(struct sim *sim, uint64_t ms)
     fake_loop_advance(sim->loop, ms);
 }
 
+bool sim_find(const struct sim *sim, const char *text, struct view_entry *ret_entry)
+{
+    struct name name;
+    return name_canonical(text, &name) && publish_read(sim->daemon, &name, ret_entry);
+}
+
 struct view_entry sim_look(const struct sim *sim, const char *name)
 {
     struct view_entry entry = {0};
-    if (!publish_read(sim->daemon, name, &entry))
+    if (!sim_find(sim, name, &entry))
         fail_msg("%s is not in the view", name);
     return entry;
 }

@@ -71,6 +71,8 @@ void sim_conduct(struct sim *sim, unsigned server, enum sim_conduct conduct);
 void sim_run(struct sim *sim, uint64_t ms);
 
 /* What the view says of a name; fails the test if it knows no such name. */
+/* False: it knows no such name. */
+bool sim_find(const struct sim *sim, const char *name, struct view_entry *ret_entry);
 struct view_entry sim_look(const struct sim *sim, const char *name);
 /* The server whose address it says as the writer's; SIM_NOBODY if none. */
 int sim_answer(const struct sim *sim, const char *name);

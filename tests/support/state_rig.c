@@ -45,7 +45,7 @@ struct state_cluster state_rig_saved(void)
                     .switches = 6},
         .frozen = true,
         .have_mode = true,
-        .mode = CONF_MODE_OBSERVE,
+        .mode = VIEW_MODE_OBSERVE,
         .endpoints = endpoints,
         .endpoint_count = 2,
     };

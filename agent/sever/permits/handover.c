@@ -56,8 +56,7 @@ static void pause_accepting(struct handover *h)
     loop_timer_set(h->resume, PAUSE_MS);
 }
 
-/* Out of descriptors or memory. The first that waits in the kernel is turned away,
- * the rest wait. */
+/* Out of descriptors or memory: the first that waits in the kernel is turned away. */
 static void turn_one_away(struct handover *h, int error)
 {
     log_event(LOG_WARNING, "accept_paused", strerror(error), LOG_STR("socket", "permit.sock"));
@@ -104,7 +103,7 @@ static void ask_next(void *arg)
     if (!first || h->asked || !receiver_is_running(h->receiver))
         return;
     if (receiver_ask(h->receiver, first->fd))
-        receiver_lost(h, "it has ended");
+        receiver_lost(h, "the receiver has ended");
     else
         h->asked = first;
 }

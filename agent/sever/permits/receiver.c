@@ -190,7 +190,7 @@ static void readable(void *arg, int events)
     if (error == -EAGAIN || error == -EINTR)
         return;
     if (error) {
-        lose(r, "it has ended");
+        lose(r, "the receiver has ended");
         return;
     }
     loop_timer_stop(r->patience);
@@ -222,7 +222,7 @@ static void out_of_patience(void *arg)
     if (is_runnable(r->pid) || rights_pending(r->fd))
         loop_timer_set(r->patience, ANSWER_MS);
     else
-        lose(r, "it hangs on what this process sent");
+        lose(r, "the receiver hangs on what this process sent, or the one before it");
 }
 
 /* ---- from outside ---- */

@@ -42,7 +42,8 @@ static void names_are_near_by_suffix_label_or_one_slip(void **state)
 
 static void the_best_of_all_configured_names_is_found(void **state)
 {
-    char *bills[] = {"orders-dc"}, *orders[] = {"orders.example", "orders-db.internal"};
+    struct conf_name bills[] = {{.text = "orders-dc"}};
+    struct conf_name orders[] = {{.text = "orders.example"}, {.text = "orders-db.internal"}};
     struct conf_endpoint endpoints[] = {
         {.names = bills, .name_count = 1},
         {.names = orders, .name_count = 2},

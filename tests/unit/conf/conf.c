@@ -157,11 +157,11 @@ static void the_innermost_value_wins(void **state)
     assert_int_equal(orders->timing.max_lag, 3);
     assert_int_equal(orders->timing.max_switches, 0);
     assert_int_equal(other->timing.max_lag, (uint64_t)1 << 30);
-    assert_int_equal(orders->endpoints[0].mode, CONF_MODE_NAMES);
+    assert_int_equal(orders->endpoints[0].mode, VIEW_MODE_NAMES);
     assert_int_equal(orders->endpoints[0].hold_ms, 1500);
-    assert_int_equal(orders->endpoints[1].mode, CONF_MODE_OBSERVE);
+    assert_int_equal(orders->endpoints[1].mode, VIEW_MODE_OBSERVE);
     assert_int_equal(orders->endpoints[1].hold_ms, 0);
-    assert_int_equal(other->endpoints[0].mode, CONF_MODE_OFF);
+    assert_int_equal(other->endpoints[0].mode, VIEW_MODE_OFF);
     conf_free(conf);
 }
 
@@ -178,6 +178,7 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
     };
     struct conf *conf = load_good(full);
     const struct conf_cluster *cluster = &conf->clusters[0];
+    struct name name;
     assert_int_equal(cluster->member_count, 6);
     for (unsigned i = 0; i < 6; i++) {
         assert_string_equal(cluster->members[i].host, expected[i].host);
@@ -187,9 +188,13 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
         assert_int_equal(cluster->members[i].at.column, 9);
     }
     assert_string_equal(conf->run_dir, "/tmp/run");
-    assert_string_equal(cluster->endpoints[0].names[0], "orders-db");
-    assert_string_equal(cluster->endpoints[0].names[1], "orders-db.internal");
-    assert_int_equal(cluster->endpoints[1].role, CONF_ROLE_READER);
+    assert_string_equal(cluster->endpoints[0].names[0].text, "orders-db");
+    assert_string_equal(cluster->endpoints[0].names[1].text, "orders-db.internal");
+    assert_true(name_canonical("orders-db.internal", &name));
+    assert_int_equal(cluster->endpoints[0].names[1].name.hash, name.hash);
+    assert_int_equal(cluster->endpoints[0].names[1].name.len, name.len);
+    assert_memory_equal(cluster->endpoints[0].names[1].name.words, name.words, name.len);
+    assert_int_equal(cluster->endpoints[1].role, VIEW_ROLE_READER);
     conf_free(conf);
 }
 
@@ -343,22 +348,9 @@ static void the_installed_example_loads_and_changes_nothing(void **state)
     assert_int_equal(rv, 0);
     assert_int_equal(conf->cluster_count, 1);
     for (uint32_t i = 0; i < conf->clusters[0].endpoint_count; i++)
-        assert_int_equal(conf->clusters[0].endpoints[i].mode, CONF_MODE_OBSERVE);
+        assert_int_equal(conf->clusters[0].endpoints[i].mode, VIEW_MODE_OBSERVE);
     free(answer);
     conf_free(conf);
-}
-
-static void modes_have_names(void **state)
-{
-    (void)state;
-    for (int mode = CONF_MODE_OFF; mode < CONF_MODE_COUNT; mode++) {
-        enum conf_mode parsed = CONF_MODE_COUNT;
-        assert_true(conf_mode_parse(conf_mode_name((enum conf_mode)mode), &parsed));
-        assert_int_equal(parsed, mode);
-    }
-    enum conf_mode untouched = CONF_MODE_COUNT;
-    assert_false(conf_mode_parse("default", &untouched));
-    assert_int_equal(untouched, CONF_MODE_COUNT);
 }
 
 static bool load_with_failure_of(int n)
@@ -405,7 +397,6 @@ int main(void)
         TEST(a_bad_password_file_is_an_error_at_its_key),
         TEST(a_password_file_opened_to_others_after_the_start_is_not_used),
         TEST(the_installed_example_loads_and_changes_nothing),
-        TEST(modes_have_names),
         TEST(any_one_failed_allocation_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -475,20 +475,6 @@ static void capacity_is_a_power_of_two_and_four_times_the_names(void **state)
     assert_int_equal(view_size(256, 3) % 4096, 0);
 }
 
-static void every_mode_state_and_role_has_a_name_of_its_own(void **state)
-{
-    (void)state;
-    for (int i = 0; i < VIEW_MODE_COUNT; i++)
-        for (int k = 0; k <= VIEW_MODE_COUNT; k++)
-            assert_int_equal(strcmp(view_mode_name(i), view_mode_name(k)) == 0, i == k);
-    for (int i = 0; i < VIEW_STATE_COUNT; i++)
-        for (int k = 0; k <= VIEW_STATE_COUNT; k++)
-            assert_int_equal(strcmp(view_state_name(i), view_state_name(k)) == 0, i == k);
-    assert_string_equal(view_role_name(VIEW_ROLE_WRITER), "writer");
-    assert_string_equal(view_role_name(VIEW_ROLE_READER), "reader");
-    assert_string_equal(view_role_name(VIEW_ROLE_COUNT), "?");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,7 +502,6 @@ int main(void)
         TEST_IN(rig, every_word_of_a_new_view_was_written),
         TEST_IN(rig, an_answer_is_stale_by_state_or_by_age),
         TEST_IN(rig, capacity_is_a_power_of_two_and_four_times_the_names),
-        TEST_IN(rig, every_mode_state_and_role_has_a_name_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

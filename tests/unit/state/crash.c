@@ -44,7 +44,7 @@ struct file {
 };
 
 /* Which files may have the name after a crash, NULL for none; the last one has it now. */
-struct name {
+struct dir_name {
     int count;
     struct file *files[STEPS * 4];
 };
@@ -53,7 +53,7 @@ static struct {
     const struct state_rig *f;
     bool watched;
     struct file files[FILES_MAX];
-    struct name names[COPIES];
+    struct dir_name names[COPIES];
     uint64_t may[STEPS + 1]; /* the terms that may be loaded */
     int may_count;
     uint64_t term; /* the last one that was saved or tried */
@@ -320,7 +320,7 @@ int __wrap_fsync(int fd)
 static void name_note(const char *path, struct file *file)
 {
     const char *at = path + strlen("orders.state.");
-    struct name *name = &disk.names[*at - '1'];
+    struct dir_name *name = &disk.names[*at - '1'];
     struct file *was = name->files[name->count - 1];
 
     if (at[1] != '\0') /* a file aside */
@@ -416,7 +416,7 @@ static void walk(const struct state_rig *f, uint64_t seed)
 
     memset(&disk.files, 0, sizeof(disk.files));
     disk.dice = seed;
-    disk.names[0] = disk.names[1] = (struct name){.count = 1};
+    disk.names[0] = disk.names[1] = (struct dir_name){.count = 1};
     disk.term = 0;
     expect(0, true);
     disk.watched = true;

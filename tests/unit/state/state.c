@@ -337,7 +337,7 @@ static void anything_but_a_refresh_is_on_disk_at_once(void **state)
         else if (i == 1)
             saved.verdict.demoted = 0x1;
         else if (i == 2)
-            saved.mode = CONF_MODE_OFF;
+            saved.mode = VIEW_MODE_OFF;
         else
             saved.endpoint_count = 1;
         fsyncs = fdatasyncs = 0;
@@ -462,7 +462,7 @@ static void an_operators_order_at_the_other_agent_must_be_merged(void **state)
 {
     struct state_cluster theirs = state_rig_saved();
 
-    theirs.mode = CONF_MODE_OFF;
+    theirs.mode = VIEW_MODE_OFF;
     assert_stale_after(*state, &theirs);
     theirs = state_rig_saved();
     theirs.verdict.frozen = !theirs.verdict.frozen;
@@ -479,7 +479,7 @@ static void an_operators_order_here_overrules_what_the_other_agent_knows(void **
     assert_int_equal(state_rig_load_term(other), 3);
     saved.verdict.position++;
     assert_int_equal(state_save(other, &state_rig_cluster, &saved), 0);
-    saved.mode = CONF_MODE_OFF;
+    saved.mode = VIEW_MODE_OFF;
     assert_int_equal(state_save(f->state, &state_rig_cluster, &saved), 0);
     state_close(other);
 }
@@ -490,7 +490,7 @@ static void an_operators_order_here_outlives_the_copy_that_it_was_saved_in(void 
     struct state_cluster saved = state_rig_saved();
 
     state_rig_save_term(f->state, 1);
-    saved.mode = CONF_MODE_OFF;
+    saved.mode = VIEW_MODE_OFF;
     assert_int_equal(state_save(f->state, &state_rig_cluster, &saved), 0);
     assert_int_equal(truncate(state_rig_path(f, "orders.state.2"), 100), 0);
     saved.verdict.term.lo++;
