@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "agent/base/spelling.h"
+#include "tests/support/test.h"
 
 static void one_slip_is_near_and_two_are_not(void **state)
 {
@@ -42,8 +37,8 @@ static void one_slip_is_near_and_two_are_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_slip_is_near_and_two_are_not),
+        TEST(one_slip_is_near_and_two_are_not),
     };
 
-    return cmocka_run_group_tests_name("spelling", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

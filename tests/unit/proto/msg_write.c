@@ -4,17 +4,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "tests/support/test.h"
 
 /* Which realloc() from now on fails; 0: none. */
 static int realloc_fails;
@@ -30,7 +26,7 @@ void *__wrap_realloc(void *old, size_t size)
 
 static struct msg_writer w;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     realloc_fails = 0;
@@ -38,7 +34,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&w);
@@ -301,22 +297,20 @@ static void a_head_that_grows_beyond_the_limit_or_the_memory_is_reported(void **
     assert_int_equal(msg_writer_finish(&w), -ENOMEM);
 }
 
-#define WRITE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WRITE_TEST(integers_have_the_shortest_encoding),
-        WRITE_TEST(strings_bytes_and_constants_have_the_shortest_encoding),
-        WRITE_TEST(the_head_of_an_open_map_or_array_is_the_shortest_too),
-        WRITE_TEST(a_number_that_was_counted_is_written_as_one_that_was_given),
-        WRITE_TEST(what_is_inside_counts_as_one),
-        WRITE_TEST(what_is_left_open_or_closed_twice_is_reported),
-        WRITE_TEST(a_key_without_a_value_and_an_array_that_lacks_one_are_reported),
-        WRITE_TEST(no_message_begins_in_an_open_map),
-        WRITE_TEST(more_levels_than_a_reader_takes_are_reported),
-        WRITE_TEST(a_head_that_grows_beyond_the_limit_or_the_memory_is_reported),
+        TEST_IN(rig, integers_have_the_shortest_encoding),
+        TEST_IN(rig, strings_bytes_and_constants_have_the_shortest_encoding),
+        TEST_IN(rig, the_head_of_an_open_map_or_array_is_the_shortest_too),
+        TEST_IN(rig, a_number_that_was_counted_is_written_as_one_that_was_given),
+        TEST_IN(rig, what_is_inside_counts_as_one),
+        TEST_IN(rig, what_is_left_open_or_closed_twice_is_reported),
+        TEST_IN(rig, a_key_without_a_value_and_an_array_that_lacks_one_are_reported),
+        TEST_IN(rig, no_message_begins_in_an_open_map),
+        TEST_IN(rig, more_levels_than_a_reader_takes_are_reported),
+        TEST_IN(rig, a_head_that_grows_beyond_the_limit_or_the_memory_is_reported),
     };
 
-    return cmocka_run_group_tests_name("msg_write", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
