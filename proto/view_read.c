@@ -220,12 +220,12 @@ static bool address_out(const uint64_t *member, struct view_address *ret)
 
     if ((family != 4 && family != 6) || !text_ends(member + WORD_OF(view_member, text), 6))
         return false;
-    ret->family = family;
+    ret->address.family = family;
+    ret->address.port = meta >> 16 & 0xffff;
+    text_store(ret->address.bytes, member[0]);
+    text_store(ret->address.bytes + 8, member[1]);
     ret->flags = meta >> 8 & 0xff;
-    ret->port = meta >> 16 & 0xffff;
     ret->member = meta >> 32 & 0xffff;
-    ((struct text_word *)ret->bytes)->w = member[0];
-    ((struct text_word *)(ret->bytes + 8))->w = member[1];
     text_out(member + WORD_OF(view_member, text), 6, ret->text);
     return true;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/inet_address.h"
 #include "proto/name.h"
 #include "proto/view_format.h"
 
@@ -54,10 +55,8 @@ enum view_found {
 
 /* One address of a member, copied out; see struct view_member. */
 struct view_address {
-    uint8_t bytes[16];
-    uint8_t family; /* 4 or 6 */
-    uint8_t flags;  /* VIEW_MEMBER_* */
-    uint16_t port;
+    struct inet_address address;
+    uint8_t flags; /* VIEW_MEMBER_* */
     uint16_t member;
     char text[48];
 };

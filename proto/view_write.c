@@ -213,9 +213,10 @@ void view_write_confirmed(struct view_writer *w, const struct name *name, uint64
 static void address_in(const struct view_address *at, uint64_t ret_member[MEMBER_WORDS])
 {
     memset(ret_member, 0, MEMBER_WORDS * sizeof(*ret_member));
-    memcpy(ret_member, at->bytes, at->family == 4 ? 4 : 16);
-    ret_member[WORD_OF(view_member, meta)] = at->family | (uint64_t)at->flags << 8 |
-                                             (uint64_t)at->port << 16 | (uint64_t)at->member << 32;
+    memcpy(ret_member, at->address.bytes, (size_t)inet_address_len(at->address.family));
+    ret_member[WORD_OF(view_member, meta)] = at->address.family | (uint64_t)at->flags << 8 |
+                                             (uint64_t)at->address.port << 16 |
+                                             (uint64_t)at->member << 32;
     text_in(at->text, sizeof(at->text), ret_member + WORD_OF(view_member, text));
 }
 

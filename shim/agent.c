@@ -19,6 +19,7 @@
 
 #include "proto/attach.h"
 #include "shim/agent.h"
+#include "shim/descriptor.h"
 #include "shim/libc.h"
 #include "shim/process.h"
 
@@ -34,24 +35,6 @@ static int64_t agent_clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void agent_close(int fd)
-{
-    syscall(SYS_close, fd);
-}
-
-/* Moves a descriptor away from 0, 1 and 2: a program that runs with these closed may open one of
- * them at any moment, or write to it. Negative as it came, or when there is no other number. */
-static int agent_above_standard(int fd)
-{
-    int moved;
-
-    if (fd < 0 || fd > 2)
-        return fd;
-    moved = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-    agent_close(fd);
-    return moved;
-}
-
 static int agent_connect(void)
 {
     struct sockaddr_un address;
@@ -60,7 +43,7 @@ static int agent_connect(void)
     if (!process_socket(&address))
         return -ENOENT;
     fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    fd = agent_above_standard(fd);
+    fd = descriptor_lift(fd, DESCRIPTOR_LOWEST);
     if (fd < 0)
         return -errno;
     if (syscall(SYS_connect, fd, &address, sizeof(address)) == 0 &&
@@ -68,7 +51,7 @@ static int agent_connect(void)
             sizeof(attach_request))
         return fd;
     error = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
-    agent_close(fd);
+    descriptor_close(fd);
     return error;
 }
 
@@ -97,7 +80,7 @@ static int agent_received(const struct msghdr *message)
     if (message->msg_controllen < CMSG_LEN(sizeof(int)) || control->cmsg_level != SOL_SOCKET ||
         control->cmsg_type != SCM_RIGHTS || control->cmsg_len != CMSG_LEN(sizeof(int)))
         return -1;
-    return agent_above_standard(*(const int *)CMSG_DATA(control));
+    return descriptor_lift(*(const int *)CMSG_DATA(control), DESCRIPTOR_LOWEST);
 }
 
 /* The whole reply comes in one piece, as it was sent, or it is none. */
@@ -123,7 +106,7 @@ static int agent_receive(int fd, struct attach_reply *ret_reply)
         return attach_reply_is_busy(bytes, (size_t)len) ? -EAGAIN : -EPROTO;
     if (!(message.msg_flags & MSG_CTRUNC) && attach_reply_check(bytes, (size_t)len, ret_reply))
         return view_fd;
-    agent_close(view_fd);
+    descriptor_close(view_fd);
     return -EPROTO;
 }
 
@@ -172,11 +155,11 @@ int agent_ask(unsigned patience_ms, struct agent_view *ret_view)
      * comes back after longer than that, the request not yet sent. */
     deadline_ns = agent_clock_ns() + (int64_t)patience_ms * 1000000;
     view_fd = agent_wait(fd, deadline_ns) ? agent_receive(fd, &reply) : -ETIMEDOUT;
-    agent_close(fd);
+    descriptor_close(fd);
     if (view_fd < 0)
         return view_fd;
     error = agent_map(view_fd, &reply, ret_view);
-    agent_close(view_fd);
+    descriptor_close(view_fd);
     return error;
 }
 

@@ -13,12 +13,12 @@ static const char *lookup_reader(const struct view_address *readers, uint32_t co
     uint32_t of_family = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        of_family += readers[i].family == family;
+        of_family += readers[i].address.family == family;
     if (of_family == 0)
         return NULL;
     turn %= of_family;
     for (uint32_t i = 0; i < count; i++)
-        if (readers[i].family == family && turn-- == 0)
+        if (readers[i].address.family == family && turn-- == 0)
             return readers[i].text;
     return NULL;
 }
@@ -88,29 +88,16 @@ enum lookup_action lookup_decide(const struct view_entry *entry,
     return LOOKUP_NONAME;
 }
 
-static bool lookup_same(const uint8_t *a, const uint8_t *b, int len)
-{
-    uint8_t differs = 0;
-
-    for (int i = 0; i < len; i++)
-        differs |= a[i] ^ b[i];
-    return differs == 0;
-}
-
 bool lookup_is_demoted(int family, const uint8_t *address, const struct view_address *demoted,
                        uint32_t count)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    int len = family == AF_INET ? 4 : 16;
+    struct inet_address asked;
 
     if (family != AF_INET && family != AF_INET6)
         return false;
-    if (family == AF_INET6 && lookup_same(address, mapped, sizeof(mapped))) {
-        address += sizeof(mapped);
-        len = 4;
-    }
+    asked = inet_address_make(family == AF_INET ? 4 : 6, address, 0);
     for (uint32_t i = 0; i < count; i++)
-        if (demoted[i].family == (len == 4 ? 4 : 6) && lookup_same(demoted[i].bytes, address, len))
+        if (inet_address_same_host(&demoted[i].address, &asked))
             return true;
     return false;
 }

@@ -56,7 +56,7 @@ static uint32_t writer_addresses(const struct view_entry *entry, struct view_add
     for (int i = 0; i < 2; i++)
         if (texts[i][0]) {
             snprintf(ret[count].text, sizeof(ret[count].text), "%s", texts[i]);
-            ret[count++].port = entry->port;
+            ret[count++].address.port = entry->port;
         }
     return count;
 }
@@ -81,7 +81,7 @@ void explain_put_addresses(const struct daemon *daemon, const struct view_entry 
     msg_put_str(w, "ports");
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++)
-        msg_put_uint(w, at[i].port);
+        msg_put_uint(w, at[i].address.port);
 }
 
 static void put_name(const struct place *place, const char *text, struct msg_writer *w)

@@ -98,7 +98,7 @@ static void check_entry(const struct view_map *map, const struct view_entry *ent
 
 static void check_address(const struct view_address *at)
 {
-    if ((at->family != 4 && at->family != 6) ||
+    if ((at->address.family != 4 && at->address.family != 6) ||
         strnlen(at->text, sizeof(at->text)) == sizeof(at->text))
         abort();
 }

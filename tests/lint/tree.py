@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "agent/sever": ["agent/base", "proto"],
     "agent/ctl": ["agent/base", "proto"],
     "agent": ["agent/base", "agent/decide", "agent/probe", "agent/publish", "proto"],
-    "shim": ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_format.h",
+    "shim": ["proto/limits.h", "proto/inet_address.h", "proto/name.h", "proto/attach.h", "proto/view_format.h",
              "proto/view_read.h", "proto/permit.h"],
 }
 # Pure: no clock, no socket, no allocation can be had from these.
