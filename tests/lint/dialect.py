@@ -14,6 +14,10 @@ C = sorted(p for folder in ("agent", "proto", "shim", "tests") for p in (TOP / f
            if "corpus" not in p.parts)
 # Of proto/, but compiled into libhoming.so too, whose functions carry their file's name.
 IN_SHIM = ("proto/name.c", "proto/view_read.c")
+# What a manual is written in: these macros of mdoc(7), and no others.
+MDOC = set("Ar Bd Bl Cm Dd Dl Dq Dt Dv Ed El Em Ev Fl Fn It Li Nd Nm Op Os Pa Pp Pq Ql Sh Sq Ss Sx Va Xr".split())
+# Files named by a verb: check_role() says what it does, not where it is.
+VERBS = ("check", "dump")
 RULE_NAME = r"(?:[WVI]\d+a?_)*"
 SENTENCE = re.compile(RULE_NAME + r"[a-z0-9][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
 
@@ -119,7 +123,7 @@ def a_static_function_does_without_its_files_name():
     for path in C:
         if path.suffix == ".c" and name(path).startswith(("agent/", "proto/")) and name(path) not in IN_SHIM:
             for where, static, function in functions(path):
-                if static and function.startswith(path.stem + "_"):
+                if static and path.stem not in VERBS and function.startswith(path.stem + "_"):
                     yield f"{where}: {function}() without {path.stem}_"
 
 
@@ -154,6 +158,14 @@ def a_test_in_Python_is_named_by_a_sentence():
 def a_rule_in_a_tests_name_is_written_as_RULES_md_does():
     for where, match in found(r"^static void ([wvi]\d+a?_\w+)\(void \*\*state"):
         yield f"{where}: {match[1]}: {match[1].partition('_')[0].upper()}_…"
+
+
+@rule
+def a_manual_has_one_set_of_macros():
+    manuals = sorted((TOP / "packaging/man").glob("*.[1-8]"))
+    for where, match in found(r"^\.([A-Za-z]\w*)", prose, manuals):
+        if match[1] not in MDOC:
+            yield f"{where}: .{match[1]}"
 
 
 main()
