@@ -52,7 +52,7 @@ verdict 'the installed command starts programs under the installed library' \
     "$work/usr/lib/homing/libhoming.so"
 if command -v groff >/dev/null; then
     verdict 'the manual pages are rendered without a warning' \
-        "$(find "$work" -name '*.[1-8]' -path '*/man/*' -exec groff -man -ww -rCHECKSTYLE=2 -K utf8 -Tutf8 -z {} + 2>&1)" ''
+        "$(find "$work" -name '*.[1-8]' -path '*/man/*' -exec groff -t -mandoc -ww -rCHECKSTYLE=2 -K utf8 -Tutf8 -z {} + 2>&1)" ''
 else
     count=$((count + 1))
     echo "ok $count - the manual pages are rendered without a warning # SKIP groff is missing"
