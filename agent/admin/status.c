@@ -317,9 +317,9 @@ void status_history(struct call *call)
                 call->reply);
 }
 
-/* The rest is serve.c's: from now on this client gets notifications. */
 void status_watch(struct call *call)
 {
+    *call->ret_fd = SERVE_WATCH;
     msg_put_reply(call->reply, call->id);
     msg_put_bool(call->reply, true);
 }
