@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by daemon/daemon.c, knows no database.
+ * probe.c - asks the members of one cluster, in time. Called by daemon/cluster.c, knows no database.
  *
  * 1. Every member is in exactly one of the states below, and (but for two that wait for others) has
  *    a time at which something happens to it: nothing is waited for without an end.
@@ -473,7 +473,7 @@ static void member_resolved(void *arg, const struct inet_address *addresses, uin
         member_addresses(m);
 }
 
-/* For daemon/daemon.c. */
+/* For daemon/cluster.c. */
 
 static bool member_init(struct member *m, struct probe *p, uint32_t index,
                         struct resolver *resolver)

@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "proto/limits.h"
 #include "proto/sever.h"
