@@ -5,7 +5,11 @@ ran in a build with --enable-coverage. One TAP line per source file, with the br
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import tap  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "."))
 GCOV = os.environ.get("GCOV", "gcov")
@@ -33,17 +37,17 @@ def missed(lines):
             yield line["line_number"], f"branch {', '.join(never)} of {len(taken)} never taken"
 
 
-def main():
-    found = list(sources())
-    print(f"1..{len(found)}")
-    if not found:
-        print("Bail out! no counts: configure with --enable-coverage and run the tests")
-    for number, (source, lines) in enumerate(found, 1):
-        faults = list(missed(lines))
-        count = sum(len(line["branches"]) for line in lines)
-        print(f"{'not ok' if faults else 'ok'} {number} - all {count} branches of {source} are taken")
-        for line, fault in faults:
-            print(f"# {source}:{line}: {fault}")
+def judge(source, lines):
+    count = sum(len(line["branches"]) for line in lines)
+
+    def all_branches_are_taken():
+        faults = [f"{source}:{line}: {fault}" for line, fault in missed(lines)]
+        assert not faults, f"of {count}:\n" + "\n".join(faults)
+    tap.add(all_branches_are_taken, source)
 
 
-main()
+counts = list(sources())
+assert counts, "no counts: configure with --enable-coverage and run the tests"
+for it in counts:
+    judge(*it)
+tap.main()

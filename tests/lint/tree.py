@@ -4,9 +4,12 @@
 what stands at its head, and that every numbered rule is found in the code, a test and the manual."""
 import os
 import re
+import sys
 from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
+sys.path.insert(0, str(TOP / "tests/support"))
+from tap import main, rule  # noqa: E402
 
 # Folder -> what it may include of ours (a folder's every header, or one header). The longest prefix
 # counts. Their own folder is allowed to all. A change here changes the architecture.
@@ -76,6 +79,7 @@ def allowed(user, header):
         header == a or header.startswith(a + "/") for a in MAY_INCLUDE[user])
 
 
+@rule
 def own_includes_follow_the_data():
     for p in files(*MAY_INCLUDE):
         for line, kind, header in includes(p):
@@ -85,6 +89,7 @@ def own_includes_follow_the_data():
                 yield f"{name(p)}:{line}: {folder(p)} may not include {header}"
 
 
+@rule
 def decide_includes_nothing_that_has_an_effect():
     for p in files("agent/decide"):
         for line, kind, header in includes(p):
@@ -92,6 +97,7 @@ def decide_includes_nothing_that_has_an_effect():
                 yield f"{name(p)}:{line}: <{header}>"
 
 
+@rule
 def each_client_library_is_included_by_one_file():
     users = {}
     for p in files("agent", "proto", "shim"):
@@ -106,6 +112,7 @@ def each_client_library_is_included_by_one_file():
             yield f"{pattern} is included by {', '.join(sorted(who))}"
 
 
+@rule
 def config_h_comes_first_and_stays_out_of_the_shim():
     shared = {h[:-2] + ".c" for h in MAY_INCLUDE["shim"]}
     for p in files("agent", "proto", "shim", ext=(".c",)):
@@ -117,6 +124,7 @@ def config_h_comes_first_and_stays_out_of_the_shim():
             yield f"{name(p)}: the first include is {m[1]}"
 
 
+@rule
 def no_file_includes_a_c_file():
     for p in files("agent", "proto", "shim", "tests"):
         for line, _, header in includes(p):
@@ -124,6 +132,7 @@ def no_file_includes_a_c_file():
                 yield f"{name(p)}:{line}: {header}"
 
 
+@rule
 def files_and_headers_stay_short():
     for p in files("agent", "proto", "shim", "tests"):
         count = len(p.read_text().splitlines())
@@ -131,6 +140,7 @@ def files_and_headers_stay_short():
             yield f"{name(p)}: {count} lines, {LINES[p.suffix]} at most"
 
 
+@rule
 def every_file_says_its_license_and_what_it_is():
     scripts = files("shim", "tests", ext=(".sh", ".py", ".map"))
     for p in [*files("agent", "proto", "shim", "tests"), *scripts]:
@@ -159,6 +169,7 @@ def rules_stated():
     return {RULE.match(s)[0]: s for s in sections if "(not built)" not in s.splitlines()[0]}
 
 
+@rule
 def every_rule_is_in_code_tests_and_manual():
     stated = rules_stated()
     manual = [*files("packaging/man", ext=tuple(f".{n}" for n in range(1, 9))),
@@ -187,19 +198,5 @@ def every_rule_is_in_code_tests_and_manual():
                 yield f"{where} names {rule}, which does not stand in {RULES}"
 
 
-def main():
-    checks = [own_includes_follow_the_data, decide_includes_nothing_that_has_an_effect,
-              each_client_library_is_included_by_one_file,
-              config_h_comes_first_and_stays_out_of_the_shim, no_file_includes_a_c_file,
-              files_and_headers_stay_short, every_file_says_its_license_and_what_it_is, every_rule_is_in_code_tests_and_manual]
-    print(f"1..{len(checks)}")
-    for number, check in enumerate(checks, 1):
-        faults = list(check())
-        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}")
-        for fault in faults:
-            print(f"# {fault}")
-    if not files("agent", "proto"):
-        print("Bail out! no source below " + str(TOP))
-
-
+assert files("agent", "proto"), f"no source below {TOP}"
 main()
