@@ -23,7 +23,7 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
-#include "agent/daemon/sever_child.h"
+#include "agent/sever/client/sever_child.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
 /* Ten times the share of a busy program, of which we take a thousandth; with -20 we would also be

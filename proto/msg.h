@@ -64,12 +64,11 @@ void msg_writer_done(struct msg_writer *w);
 /* Forgets what was written and any error; keeps the memory. */
 void msg_writer_reset(struct msg_writer *w);
 
-/* 0: data[0..len) is a whole message (or several). -ENOMEM; -EMSGSIZE: longer than max; -EINVAL: a
- * map or array is still open or lacks a value, or a message began in another (the caller's bug). */
+/* 0: data[0..len) is a whole message (or several). -ENOMEM; -EMSGSIZE: longer than max; -EINVAL:
+ * a map or array is still open or lacks a value, or a message began in another. */
 int msg_writer_finish(const struct msg_writer *w);
 
-/* The beginning of a message. One value must follow: the params, which are an array,
- * or the result. */
+/* The beginning of a message. One value must follow: the params (an array), or the result. */
 void msg_put_request(struct msg_writer *w, uint32_t id, const char *method);
 void msg_put_reply(struct msg_writer *w, uint32_t id);
 void msg_put_notification(struct msg_writer *w, const char *method);

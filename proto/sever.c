@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever.c - see sever.h. Called by agent/daemon/sever_client.c, which orders, and agent/sever,
+ * sever.c - see sever.h. Called by agent/sever/client/sever_client.c, which orders, and agent/sever,
  * which obeys.
  */
 #include "config.h"

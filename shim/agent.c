@@ -2,11 +2,11 @@
  *
  * agent.c - asks the agent for its view.
  *
- * 1. Nothing blocks but one ppoll() with what is left of the deadline: a stopped agent with a full
- *    backlog must not hang an application.
- * 2. Nothing that the peer sends is trusted: the reply has one form, the descriptor is a sealed
- *    memfd of exactly the stated size, or nothing was received.
- * 3. Every descriptor is closed before it returns.
+ * 1. Only ppoll() waits, for what is left of the time: an agent that is stopped with a full backlog
+ *    must not hang an application.
+ * 2. Nothing that the peer sends is trusted. The reply has one form, and the descriptor is a sealed
+ *    memfd of exactly the stated size; anything else counts as no reply.
+ * 3. Every descriptor is closed before agent_ask() returns.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -23,7 +23,8 @@
 #include "shim/libc.h"
 #include "shim/process.h"
 
-/* Largest view that is mapped: HOMING_CLUSTERS_MAX clusters with some names each stay far below. */
+/* The largest view that is mapped. HOMING_CLUSTERS_MAX clusters with some names each stay far below
+ * it. */
 #define AGENT_VIEW_MAX ((uint64_t)4 << 30)
 
 static int64_t agent_clock_ns(void)
@@ -38,7 +39,7 @@ static int64_t agent_clock_ns(void)
 static int agent_connect(void)
 {
     struct sockaddr_un address;
-    int fd, error;
+    int fd, rv;
 
     if (!process_socket(&address))
         return -ENOENT;
@@ -50,13 +51,13 @@ static int agent_connect(void)
         syscall(SYS_sendto, fd, attach_request, sizeof(attach_request), MSG_NOSIGNAL, NULL, 0) ==
             sizeof(attach_request))
         return fd;
-    error = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
+    rv = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
     descriptor_close(fd);
-    return error;
+    return rv;
 }
 
-/* Waits until there is something to read, or the deadline has passed; looks once in any case: a
- * thread that was not run for so long may find its reply there. */
+/* Waits until there is something to read, or the deadline has passed. Looks once in any case: if
+ * the thread did not run for so long, its reply may be there. */
 static bool agent_wait(int fd, int64_t deadline_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -72,7 +73,8 @@ static bool agent_wait(int fd, int64_t deadline_ns)
     return ready > 0;
 }
 
-/* The descriptor that came with a message, or -1. There is room for one: the kernel closes more. */
+/* The descriptor that came with a message, or -1. There is room for one; the kernel closes any more
+ * that come. */
 static int agent_received(const struct msghdr *message)
 {
     const struct cmsghdr *control = message->msg_control;
@@ -83,7 +85,7 @@ static int agent_received(const struct msghdr *message)
     return descriptor_lift(*(const int *)CMSG_DATA(control), DESCRIPTOR_LOWEST);
 }
 
-/* The whole reply comes in one piece, as it was sent, or it is none. */
+/* The reply was sent in one piece, and comes in one piece. Anything else counts as no reply. */
 static int agent_receive(int fd, struct attach_reply *ret_reply)
 {
     union {
@@ -144,23 +146,23 @@ int agent_ask(unsigned patience_ms, struct agent_view *ret_view)
 {
     struct attach_reply reply = {0};
     int64_t deadline_ns;
-    int fd, view_fd, error;
+    int fd, view_fd, rv;
 
     if (!syscall || !__errno_location)
         return -ENOSYS;
     fd = agent_connect();
     if (fd < 0)
         return fd;
-    /* Not before: the agent that connect() woke may have taken this very processor, and a busy one
-     * comes back after longer than that, the request not yet sent. */
+    /* The clock starts only now. The agent, woken by connect(), may have taken this very processor;
+     * if it was busy, the deadline would have passed before the request was sent. */
     deadline_ns = agent_clock_ns() + (int64_t)patience_ms * 1000000;
     view_fd = agent_wait(fd, deadline_ns) ? agent_receive(fd, &reply) : -ETIMEDOUT;
     descriptor_close(fd);
     if (view_fd < 0)
         return view_fd;
-    error = agent_map(view_fd, &reply, ret_view);
+    rv = agent_map(view_fd, &reply, ret_view);
     descriptor_close(view_fd);
-    return error;
+    return rv;
 }
 
 void agent_view_done(const struct agent_view *view)

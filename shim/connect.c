@@ -3,15 +3,16 @@
  * connect.c - takes over connect().
  *
  * Three ways, the shortest for the most frequent. To an address that was never looked up: on to the
- * real connect(). To one whose name is not managed: the same, after a look at the view. To any other:
- * where steer() says.
+ * real connect(). To one whose name is not managed: the same, after a look at the view. To any
+ * other: where steer() says.
  */
 #include "shim/libc.h"
 #include "shim/marks.h"
 #include "shim/next.h"
 #include "shim/steer.h"
 
-/* It has a name of its own, because the address' type in the declaration differs from libc to libc. */
+/* It has a name of its own, because the address' type in the declaration differs from libc to
+ * libc. */
 __attribute__((visibility("default"))) int
 connect_interposed(int fd, const struct sockaddr *address, socklen_t len) __asm__("connect");
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * descriptor.h - descriptors that the shim opens in somebody else's process.
+ * descriptor.h - the shim's own descriptors, in a process that is not ours.
  */
 #ifndef HOMING_SHIM_DESCRIPTOR_H
 #define HOMING_SHIM_DESCRIPTOR_H

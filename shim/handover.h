@@ -7,9 +7,9 @@
 
 #include "shim/tags.h"
 
-/* Sends a netlink socket and a new memory for the tags, into which they move. Returns the connection,
- * which is to be left open for as long as the permit is to be held; -1: it could not be done, and
- * nothing is left open. The tags may have moved even then. Never waits. Changes errno. */
+/* Sends a netlink socket and a new memory for the tags, into which they move. Returns the
+ * connection, which is to be left open for as long as the permit is to be held; -1: it could not be
+ * done, and nothing is left open. The tags may have moved even then. Never waits. Changes errno. */
 int handover(struct tags *tags);
 
 #endif

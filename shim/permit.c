@@ -13,8 +13,8 @@
 #include "shim/permit.h"
 #include "shim/process.h"
 
-/* Hand-overs that may follow each other at once: a program that becomes a daemon closes what it does
- * not know. A program that goes on closing it hands over once a second from then on. */
+/* Hand-overs that may follow each other at once: a program that becomes a daemon closes what it
+ * does not know. A program that goes on closing it hands over once a second from then on. */
 #define PERMIT_FREE 8
 
 /* Between two looks at whether homing-sever is still at the other end: it gives up on what it was
@@ -23,7 +23,7 @@
 
 /* In a page that a forked child finds zeroed. */
 struct permit {
-    _Atomic uint64_t pid; /* the process that set it up; 0: nobody yet */
+    _Atomic uint64_t pid; /* the process that has set it up; 0: none yet */
     struct tags tags;
     /* The connection that was left open. */
     _Atomic uint64_t instance; /* of the homing-sever that has the permit */

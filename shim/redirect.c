@@ -77,8 +77,8 @@ static bool redirect_is_observed(const struct finding *findings, uint32_t count)
 
 /* Whether a shared destination belongs to a connection from before a switch. The answers of a
  * cluster's endpoints are published one after the other, so that two writer endpoints differ for a
- * moment: then the latest name says that the destination is wrong, and no foreign name and no reader
- * endpoint may use it rightly. */
+ * moment: then the latest name says that the destination is wrong, and no foreign name and no
+ * reader endpoint may use it rightly. */
 static bool redirect_is_of_before(const struct finding *findings, uint32_t count,
                                   const struct finding *latest)
 {

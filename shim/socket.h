@@ -25,8 +25,8 @@ uint64_t socket_cookie(int fd);
 /* How long the program lets a blocking connect take (SO_SNDTIMEO); 0: as long as it takes. */
 uint64_t socket_patience_ms(int fd);
 
-/* Bounds the silence of a peer to about keepalive_ms, whether or not bytes are under way to it. What
- * the program has set stays as it is, and what it sets later counts. */
+/* Bounds the silence of a peer to about keepalive_ms, whether or not bytes are under way to it.
+ * What the program has set stays as it is, and what it sets later counts. */
 void socket_keep_alive(int fd, uint32_t keepalive_ms);
 
 #endif

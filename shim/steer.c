@@ -109,10 +109,10 @@ static int steer_wait(struct steer_call *call)
     uint64_t end_ms = hold_end_ms(call->fd, call->redirect.hold_ms, call->now_ms);
 
     while (call->redirect.action == REDIRECT_WAIT && call->now_ms < end_ms) {
-        int error = hold_sleep(call->now_ms, end_ms);
+        int rv = hold_sleep(call->now_ms, end_ms);
 
-        if (error < 0)
-            return error;
+        if (rv < 0)
+            return rv;
         steer_decide(call);
     }
     if (call->redirect.action == REDIRECT_WAIT)
@@ -163,10 +163,10 @@ static int steer_act(struct steer_call *call)
     if (changes && !socket_is_fresh(call->fd))
         return 0;
     if (redirect->action == REDIRECT_WAIT) {
-        int error = steer_wait(call);
+        int rv = steer_wait(call);
 
-        if (error < 0)
-            return error;
+        if (rv < 0)
+            return rv;
     }
     steer_count(call, tags);
     if (redirect->action == REDIRECT_REFUSE)

@@ -4,11 +4,11 @@
  *
  * One pass: steer_may() and steer_is_unmanaged() let most connects go at a glance. For any other,
  * steer() asks the view about each name that the process was given the address for (finding.h), and
- * decides (redirect.h). Then it waits for a writer if need be, renews the permit and writes the tag,
- * and the caller connects: to the address asked for, or to another one.
+ * decides (redirect.h). Then it waits for a writer if need be, renews the permit and writes the
+ * tag, and the caller connects: to the address asked for, or to another one.
  *
- * Async-signal-safe, as connect() is: no lock, no allocation. errno is kept. It waits for two things
- * only: for a writer if the socket is blocking (hold.h), and for the agent (attach.h).
+ * Async-signal-safe, as connect() is: no lock, no allocation. errno is kept. It waits for two
+ * things only: for a writer if the socket is blocking (hold.h), and for the agent (attach.h).
  */
 #ifndef HOMING_SHIM_STEER_H
 #define HOMING_SHIM_STEER_H

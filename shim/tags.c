@@ -5,8 +5,8 @@
  * 1. Each move needs a new memfd, because no descriptor of the old one was kept. Two places in the
  *    address space take turns and are never unmapped: a thread that was suspended while it wrote a
  *    tag still writes into one of them, whenever it goes on.
- * 2. A tag that is written while the tags move is in the new memory afterwards: either the mover has
- *    seen it in the old memory, or its writer sees the new memory and writes it again.
+ * 2. A tag that is written while the tags move is in the new memory afterwards: either the mover
+ *    has seen it in the old memory, or its writer sees the new memory and writes it again.
  */
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -24,7 +24,8 @@ static struct tag_memory *tags_map(void *at, int fd)
     return map == MAP_FAILED ? NULL : map;
 }
 
-/* The memory, made if need be. A thread that comes second gives its own back: nobody has seen it. */
+/* The memory, made if need be. A thread that comes second gives its own back: nobody has seen
+ * it. */
 static struct tag_memory *tags_memory(struct tags *tags)
 {
     /* Pairs with the exchange here and in tags_move(). */
@@ -56,7 +57,8 @@ uint64_t tags_cookie(struct tags *tags, int fd)
     return memory && (unsigned)fd < TAG_SLOTS ? tags_word(&memory->slots[fd].cookie) : 0;
 }
 
-/* Each store is a release: homing-sever reads the memory in pieces, and meets them in this order. */
+/* Each store is a release: homing-sever reads the memory in pieces, and meets them in this
+ * order. */
 static void tags_fill(struct tag *slot, const struct tags_tag *tag)
 {
     atomic_store_explicit(&slot->cookie, 0, memory_order_release);
@@ -66,8 +68,8 @@ static void tags_fill(struct tag *slot, const struct tags_tag *tag)
     atomic_store_explicit(&slot->cookie, tag->cookie, memory_order_release);
 }
 
-/* The end is raised before the slot is filled. The mover looks at the end after it has exchanged the
- * memory, and thereby at every slot that was filled before. */
+/* The end is raised before the slot is filled. The mover looks at the end after it has exchanged
+ * the memory, and thereby at every slot that was filled before. */
 static void tags_raise_end(struct tags *tags, uint32_t end)
 {
     uint32_t was = atomic_load_explicit(&tags->end, memory_order_relaxed);

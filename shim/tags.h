@@ -39,8 +39,8 @@ bool tags_ready(struct tags *tags);
 /* The cookie in the tag of descriptor `fd`; 0: there is no tag. */
 uint64_t tags_cookie(struct tags *tags, int fd);
 
-/* Writes the tag of descriptor `fd`. Does nothing if there is no slot for that number, or no memory.
- * Changes errno. */
+/* Writes the tag of descriptor `fd`. Does nothing if there is no slot for that number, or no
+ * memory. Changes errno. */
 void tags_write(struct tags *tags, int fd, const struct tags_tag *tag);
 
 /* Adds one to a counter. Does nothing if `tags` is NULL. */

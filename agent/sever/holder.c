@@ -2,8 +2,8 @@
  *
  * holder.c - see holder.h.
  *
- * 1. The sockets appear in place when all behind them is ready, sever.sock last. So whoever is
- *    answered at sever.sock knows that permits can be handed over.
+ * 1. The sockets appear in place when all behind them is ready, sever.sock last. So if homingd is
+ *    answered at sever.sock, programs can hand over permits.
  * 2. A holder whose sockets were removed or replaced can be reached by no program, and ends.
  */
 #include "config.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "agent/base/privilege.h"
-#include "agent/daemon/sever_child.h"
+#include "agent/sever/client/sever_child.h"
 
 int main(int argc, char **argv)
 {

@@ -161,12 +161,11 @@ static void log_refused(const char *why, const struct ucred *peer)
 static void take_permit(struct handover *h, const struct offer *offer)
 {
     struct ucred peer = h->asked->peer;
-    int error =
-        permits_add(h->permits, offer->netns, peer.pid, peer.uid, take_asked(h),
-                    offer->rights.fds[PERMIT_FD_NETLINK], offer->rights.fds[PERMIT_FD_TAGS]);
+    int rv = permits_add(h->permits, offer->netns, peer.pid, peer.uid, take_asked(h),
+                         offer->rights.fds[PERMIT_FD_NETLINK], offer->rights.fds[PERMIT_FD_TAGS]);
 
-    if (error)
-        log_refused(strerror(-error), &peer);
+    if (rv)
+        log_refused(strerror(-rv), &peer);
     else
         h->figures.taken++;
 }

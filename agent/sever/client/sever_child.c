@@ -4,8 +4,8 @@
  *
  * 1. homing-sever is not homingd's child for long: permits must outlive an agent that crashes or is
  *    stopped. Its own supervisor looks after it. The next homingd finds it by its socket.
- * 2. It is found by homingd's own file, never by PATH: whoever could choose it would have
- *    CAP_NET_ADMIN.
+ * 2. It is found by homingd's own file, never by PATH: a user who could choose the program would
+ *    have CAP_NET_ADMIN.
  */
 #include "config.h"
 
@@ -24,8 +24,8 @@
 
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
-#include "agent/daemon/sever_child.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_child.h"
+#include "agent/sever/client/sever_client.h"
 
 /* A homing-sever that has had no agent for so long is left over, and ends. */
 #define IDLE_EXIT_SECONDS "3600"

@@ -8,8 +8,8 @@
  * given while nothing is connected waits, and fails after some seconds. Every order that was taken
  * is answered exactly once.
  */
-#ifndef HOMING_AGENT_DAEMON_SEVER_CLIENT_H
-#define HOMING_AGENT_DAEMON_SEVER_CLIENT_H
+#ifndef HOMING_AGENT_SEVER_CLIENT_SEVER_CLIENT_H
+#define HOMING_AGENT_SEVER_CLIENT_SEVER_CLIENT_H
 
 #include <sys/un.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_client.c - tests of agent/daemon/sever_client.c on the real loop, against a homing-sever of
+ * sever_client.c - tests of agent/sever/client/sever_client.c on the real loop, against a homing-sever of
  * the test's own making.
  */
 #include "config.h"
@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 #include "tests/support/test.h"

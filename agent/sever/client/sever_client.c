@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 

@@ -4,8 +4,8 @@
  *
  * Called once by main.c, before homingd drops its capabilities.
  */
-#ifndef HOMING_AGENT_DAEMON_SEVER_CHILD_H
-#define HOMING_AGENT_DAEMON_SEVER_CHILD_H
+#ifndef HOMING_AGENT_SEVER_CLIENT_SEVER_CHILD_H
+#define HOMING_AGENT_SEVER_CLIENT_SEVER_CHILD_H
 
 #include <stdbool.h>
 
