@@ -42,7 +42,8 @@ def judge(source, lines):
 
     def all_branches_are_taken():
         faults = [f"{source}:{line}: {fault}" for line, fault in missed(lines)]
-        assert not faults, f"of {count}:\n" + "\n".join(faults)
+        if faults:
+            raise tap.Faults(f"of {count}:\n" + "\n".join(faults))
     tap.add(all_branches_are_taken, source)
 
 
