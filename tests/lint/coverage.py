@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-import tap  # noqa: E402
+from tap import Faults, main, test_each  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "."))
 GCOV = os.environ.get("GCOV", "gcov")
@@ -37,18 +37,15 @@ def missed(lines):
             yield line["line_number"], f"branch {', '.join(never)} of {len(taken)} never taken"
 
 
-def judge(source, lines):
-    count = sum(len(line["branches"]) for line in lines)
-
-    def all_branches_are_taken():
-        faults = [f"{source}:{line}: {fault}" for line, fault in missed(lines)]
-        if faults:
-            raise tap.Faults(f"of {count}:\n" + "\n".join(faults))
-    tap.add(all_branches_are_taken, source)
+COUNTS = dict(sources())
 
 
-counts = list(sources())
-assert counts, "no counts: configure with --enable-coverage and run the tests"
-for it in counts:
-    judge(*it)
-tap.main()
+@test_each(COUNTS)
+def all_branches_are_taken(source):
+    faults = [f"{source}:{line}: {fault}" for line, fault in missed(COUNTS[source])]
+    if faults:
+        raise Faults("\n".join(faults))
+
+
+assert COUNTS, "no counts: configure with --enable-coverage and run the tests"
+main()
