@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "agent/probe/engine.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -171,33 +171,17 @@ static void write_configuration(const struct sim *sim, const char *keys)
 
 void sim_init(struct sim *sim, unsigned count, const char *keys)
 {
-    *sim = (struct sim){.count = count, .folder = "/tmp/homing-sim-XXXXXX"};
+    *sim = (struct sim){.count = count};
     for (unsigned i = 0; i < count; i++)
         sim->servers[i] = (struct sim_server){
             .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
-    assert_non_null(mkdtemp(sim->folder));
+    folder_make(sim->folder);
     snprintf(sim->file, sizeof(sim->file), "%s/homing.yaml", sim->folder);
     write_configuration(sim, keys);
     log_init(false, LOG_LEVEL_COUNT); /* nothing */
     sim->loop = loop_new();
     assert_non_null(sim->loop);
     world = sim;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        char inner[512];
-        snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlink(inner) != 0)
-            remove_folder(inner);
-    }
-    if (folder)
-        closedir(folder);
-    rmdir(path);
 }
 
 void sim_done(struct sim *sim)
@@ -207,7 +191,7 @@ void sim_done(struct sim *sim)
     assert_int_equal(fake_loop_watchers(sim->loop), 0);
     world = NULL;
     loop_free(sim->loop);
-    remove_folder(sim->folder);
+    folder_remove(sim->folder);
 }
 
 void sim_start(struct sim *sim)
