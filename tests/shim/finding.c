@@ -211,6 +211,27 @@ static void a_member_is_its_address_and_its_port(void **test)
     assert_memory_equal(got.bytes, to.bytes, 16);
 }
 
+static void the_writer_is_told_by_its_port_from_a_member_with_its_address(void **test)
+{
+    struct view_entry entry = entry_make(VIEW_MODE_CONNECT, VIEW_STATE_STEADY, 1);
+    struct view_address members[2] = {0};
+    struct inet_address to, got;
+
+    (void)test;
+    for (uint16_t i = 0; i < 2; i++) {
+        members[i].address = address_of(3);
+        members[i].address.port = (uint16_t)(PORT + i);
+        members[i].member = i;
+        strcpy(members[i].text, entry.text4);
+    }
+    to = members[0].address;
+    assert_word(
+        finding_kind,
+        find(&(struct finding_question){.to = &to, .now_ms = NOW}, &entry, members, 2, &got),
+        FINDING_WRONG);
+    assert_int_equal(got.port, PORT + 1);
+}
+
 static void what_is_no_members_address_is_wrong_but_never_refused(void **test)
 {
     struct view_entry entry = entry_make(VIEW_MODE_CONNECT, VIEW_STATE_STEADY, 2);
@@ -290,6 +311,7 @@ int main(void)
         cmocka_unit_test(readers_take_turns),
         cmocka_unit_test(a_port_of_no_member_is_elsewhere_in_every_mode),
         cmocka_unit_test(a_member_is_its_address_and_its_port),
+        cmocka_unit_test(the_writer_is_told_by_its_port_from_a_member_with_its_address),
         cmocka_unit_test(what_is_no_members_address_is_wrong_but_never_refused),
         cmocka_unit_test(an_answer_that_is_no_members_leaves_it_to_the_flags),
         cmocka_unit_test(a_view_without_members_leaves_all_alone),
