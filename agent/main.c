@@ -24,6 +24,7 @@
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
 #include "agent/daemon/sever_client.h"
+#include "agent/probe/engines/engines.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
 /* Ten times the share of a busy program, of which we take a thousandth; with -20 we would also be
@@ -137,7 +138,7 @@ static int check_config(const struct arguments *arguments)
     uint32_t members = 0, endpoints = 0;
     const char *file = arguments->config;
 
-    if (conf_load(file, stderr, &conf) < 0)
+    if (conf_load(file, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
         members += conf->clusters[i].member_count;
@@ -250,14 +251,15 @@ static bool give_up_privileges(const char *run_dir, bool json)
 
 static int run(const struct arguments *arguments)
 {
-    const struct daemon_options options = {.takeover = arguments->takeover, .serve = methods_serve};
+    const struct daemon_options options = {
+        .takeover = arguments->takeover, .serve = methods_serve, .engines = engines};
     struct daemon *daemon = NULL;
     struct conf *conf = NULL;
     struct loop *loop;
     char error[512];
     int rv;
 
-    if (conf_load(arguments->config, stderr, &conf) < 0)
+    if (conf_load(arguments->config, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     if (!give_up_privileges(conf->run_dir, arguments->json)) {
         conf_free(conf);

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/probe/engines/postgresql.h"
 #include "agent/probe/engines/postgresql_reports.h"
 
 enum {
@@ -504,8 +505,7 @@ static void postgres_ask(struct engine_session *s, enum question question)
 }
 
 const struct engine engine_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
+    .kind = &engine_kind_postgresql,
     .open = postgres_open,
     .ask = postgres_ask,
     .close = postgres_close,
