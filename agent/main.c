@@ -4,7 +4,6 @@
  *
  * 1. The agent never runs under its own shim: it would resolve through what it feeds.
  * 2. No capability is kept: homing-sever, which needs one, is started before they are given up.
- * 3. PG* variables are cleared: libpq would let them override what the configuration says.
  */
 #include "config.h"
 
@@ -196,22 +195,6 @@ static void leave_shim(char **argv)
     exit(EXIT_FAILED);
 }
 
-/* Invariant 3. */
-static void clear_environment(void)
-{
-    for (char **at = environ; at && *at;) {
-        char name[128];
-        size_t len = strcspn(*at, "=");
-        if (strncmp(*at, "PG", 2) != 0 || len >= sizeof(name)) {
-            at++;
-            continue;
-        }
-        snprintf(name, sizeof(name), "%.*s", (int)len, *at);
-        if (unsetenv(name) != 0)
-            at++;
-    }
-}
-
 /* New programs give us 20 ms (V3), on a machine that may be as busy as it likes; homing-sever, if
  * we start it, inherits it. Without the privilege we stay as we are, and so we do where somebody
  * has chosen. */
@@ -225,7 +208,6 @@ static void prepare_process(void)
 {
     struct rlimit files, none = {0, 0};
 
-    clear_environment();
     ask_for_precedence();
     umask(022);
     signal(SIGPIPE, SIG_IGN);

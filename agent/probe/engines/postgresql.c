@@ -384,7 +384,7 @@ static bool options_verify_full(const PQconninfoOption *options)
     return false;
 }
 
-/* Invariant 1: PGHOST and the like are not part of the configuration. */
+/* Invariant 1: PGHOST and the like would override what the configuration says. */
 static void environment_clear(void)
 {
     static bool done;
