@@ -22,8 +22,8 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
-#include "agent/daemon/sever_client.h"
 #include "agent/probe/engines/engines.h"
+#include "agent/sever/client/sever_child.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
 /* Ten times the share of a busy program, of which we take a thousandth; with -20 we would also be
@@ -223,7 +223,7 @@ static bool give_up_privileges(const char *run_dir, bool json)
 {
     int rv;
 
-    (void)sever_client_start_child(run_dir, json);
+    (void)sever_child_start(run_dir, json);
     rv = privilege_keep(0);
     if (rv < 0)
         log_event(LOG_ERROR, "start_failed", "cannot give up capabilities",

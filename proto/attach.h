@@ -2,12 +2,13 @@
  *
  * attach.h - the one message that the shim speaks, as bytes at fixed places.
  *
- * The shim sends attach_request, 12 constant bytes, and receives ATTACH_REPLY_SIZE bytes with the
- * view's descriptor as SCM_RIGHTS. Both are MessagePack-RPC that any client's library reads and
- * writes; they have fixed places because integers are encoded in their full width. Anything else
- * in the reply's place is an error reply (no descriptor comes with it) or no agent of ours.
+ * The shim sends attach_request, 12 constant bytes. It receives ATTACH_REPLY_SIZE bytes, and with
+ * them the view's descriptor as SCM_RIGHTS. Both are MessagePack-RPC that any client's library
+ * reads and writes. The places are fixed because integers are encoded in their full width. Other
+ * bytes in place of the reply are an error, with which no descriptor comes, or come from no agent
+ * of ours.
  *
- * Included by the shim and by agent/publish: no libc calls in attach_reply_check().
+ * Included by the agent and the shim: libc-neutral.
  */
 #ifndef HOMING_PROTO_ATTACH_H
 #define HOMING_PROTO_ATTACH_H
@@ -18,15 +19,15 @@
 
 #include "proto/view_format.h"
 
-/* [0, 1, "attach", [VIEW_MAJOR]]: the layout that the reader understands; an agent that serves
- * another besides picks this one. */
+/* [0, 1, "attach", [VIEW_MAJOR]]. The number is the layout that the reader understands; an agent
+ * that serves more than one picks it. */
 #define ATTACH_REQUEST_SIZE 12
 static const uint8_t attach_request[ATTACH_REQUEST_SIZE] = {
     0x94, 0x00, 0x01, 0xa6, 'a', 't', 't', 'a', 'c', 'h', 0x91, VIEW_MAJOR,
 };
 
-/* [1, 1, nil, {"major": u32, "minor": u32, "size": u64, "instance": u64}], zeros where the values
- * go (big endian, as MessagePack has it). */
+/* [1, 1, nil, {"major": u32, "minor": u32, "size": u64, "instance": u64}], with zeros in place of
+ * the values, which are big endian as always in MessagePack. */
 #define ATTACH_REPLY_SIZE  59
 #define ATTACH_AT_MAJOR    12
 #define ATTACH_AT_MINOR    23
@@ -40,12 +41,12 @@ static const uint8_t attach_reply_frame[ATTACH_REPLY_SIZE] = {
     0xa8, 'i',  'n',  's',  't',  'a',  'n',  'c', 'e', 0xcf, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
-/* What the reply says of the view: its layout, its exact size in bytes, which memfd it is. */
+/* What the reply says about the view. */
 struct attach_reply {
-    uint32_t major;
+    uint32_t major; /* of its layout */
     uint32_t minor;
-    uint64_t size;
-    uint64_t instance;
+    uint64_t size;     /* exactly, in bytes */
+    uint64_t instance; /* which memfd it is */
 };
 
 static inline void attach_put(uint8_t *at, uint64_t value, int bytes)
@@ -80,8 +81,8 @@ static inline void attach_reply_encode(const struct attach_reply *reply,
     attach_put(ret_bytes + ATTACH_AT_INSTANCE, reply->instance, 8);
 }
 
-/* Whether `bytes` are exactly such a reply with a major that this reader knows. Differences are
- * gathered instead of returned at once, so that no compiler makes a memcmp() of it. */
+/* Whether `bytes` are exactly such a reply, with a major that this reader knows. Differences are
+ * gathered, and not returned at once, so that no compiler makes a memcmp() of the loop. */
 static inline bool attach_reply_check(const uint8_t *bytes, size_t len,
                                       struct attach_reply *ret_reply)
 {
@@ -100,8 +101,8 @@ static inline bool attach_reply_check(const uint8_t *bytes, size_t len,
     return true;
 }
 
-/* Whether they begin an error reply to id 0, which is sent before a request was read, and only to
- * who comes when too many are there: it is worth asking again. */
+/* Whether `bytes` begin an error reply to id 0. The agent sends it before it reads the request, to
+ * a client that comes when there are too many: it is worth asking again. */
 static inline bool attach_reply_is_busy(const uint8_t *bytes, size_t len)
 {
     return len > 3 && bytes[0] == 0x94 && bytes[1] == 1 && bytes[2] == 0 && bytes[3] != 0xc0;

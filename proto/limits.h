@@ -5,52 +5,58 @@
 #ifndef HOMING_PROTO_LIMITS_H
 #define HOMING_PROTO_LIMITS_H
 
-/* A DNS name in text form, without the trailing dot (RFC 1035: 255 octets on the wire). */
+/* Bytes of a DNS name as text, without the trailing dot (RFC 1035: 255 octets on the wire). */
 #define HOMING_NAME_MAX 253
 /* 64-bit words that hold such a name, zero-padded. */
 #define HOMING_NAME_WORDS 32
-/* Members of one cluster: bit masks of members are 32 bits wide; Aurora allows 16. */
+/* Members of one cluster. A bit mask of members has 32 bits; Aurora allows 16 members. */
 #define HOMING_MEMBERS_MAX 32
-/* Addresses that one member may resolve to; more are ignored, with a log line. */
+/* Addresses of one member. More than these are ignored, with a line in the log. */
 #define HOMING_ADDRESSES_MAX 8
-/* Addresses of one cluster that the view carries: writer first, then demoted, then readers. */
+/* Addresses of one cluster in the view: the writer's come first, then demoted members', then
+ * readers'. */
 #define HOMING_VIEW_ADDRESSES_MAX 32
-/* Names of one endpoint: ndots spellings of one service; a bigger list is a mistake. */
+/* Names of one endpoint. They are the spellings of one service (ndots); a longer list is a
+ * mistake. */
 #define HOMING_ENDPOINT_NAMES_MAX 32
 /* Clusters of one agent. */
 #define HOMING_CLUSTERS_MAX 16384
-/* Smallest number of slots in a view: a table that is never resized for small installations. */
+/* The smallest number of slots in a view. Small installations never outgrow it. */
 #define HOMING_VIEW_SLOTS_MIN 256
-/* Slots looked at before a lookup gives up (V2); the writer refuses to make longer chains. */
+/* Slots that a lookup looks at before it gives up (V2). The writer refuses to make a longer
+ * chain. */
 #define HOMING_VIEW_PROBES_MAX 32
-/* Attempts at reading one slot while a writer is changing it (V2): an agent publishes at most a
- * few times a second, so a second collision in a row is already unlikely. */
+/* Attempts to read one slot while the agent is changing it (V2). An agent publishes a few times a
+ * second at most, so that two collisions in a row are unlikely already. */
 #define HOMING_VIEW_RETRIES_MAX 8
-/* Heartbeat: stamped at least this often by the agent ... */
+/* The agent stamps its heartbeat at least this often. */
 #define HOMING_HEARTBEAT_MS 250
-/* ... and missed when older than this (V3): three beats. */
+/* A heartbeat that is older than this is late (V3): three beats. */
 #define HOMING_HEARTBEAT_LATE_MS 750
-/* How long a shim waits for the reply to its request to attach: many times what an agent needs that
- * gets a processor at all, and a wait that nobody notices when there is none. The clock starts with
- * the request sent: before it, the time is not the agent's. */
+/* How long a shim waits for the reply to its request to attach. An agent that gets a processor
+ * needs a small part of it, and if there is no agent, nobody notices the wait. The clock starts
+ * when the request has been sent, because the time before is not the agent's. */
 #define HOMING_ATTACH_DEADLINE_MS 20
-/* The same at a connect, once in the life of a process that never had a view and whose agent took
- * the request but was late: what comes next lasts. Beside a dozen busy loops on two processors some
- * five replies in a thousand came later than 20 ms, and none later than this; twice as much would
- * be noticed, once in each process, while an agent is stopped. */
+/* How long a connect waits for that reply, once in the life of a process. It does so if the process
+ * never had a view and its agent took the request but was late: the connection may last for days.
+ * Beside a dozen busy loops on two processors five replies in a thousand came later than 20 ms, and
+ * none later than this. Twice as much would be noticed, once in each process, while an agent is
+ * stopped. */
 #define HOMING_ATTACH_PATIENCE_MS 200
-/* Pause between two attempts to attach, and after HOMING_ATTACH_FAILURES_FAST failures. */
+/* The pause between two attempts to attach; after HOMING_ATTACH_FAILURES_FAST failures in a row it
+ * is the slow one. */
 #define HOMING_ATTACH_PAUSE_MS      250
 #define HOMING_ATTACH_PAUSE_SLOW_MS 1000
 #define HOMING_ATTACH_FAILURES_FAST 3
-/* One request on a socket, and the largest reply (status of some 10,000 endpoints). */
+/* Bytes of the largest request on a socket, and of the largest reply: status of 10,000
+ * endpoints. */
 #define HOMING_REQUEST_MAX 4096
 #define HOMING_REPLY_MAX   (16 * 1024 * 1024)
-/* A client of a socket that has not finished its request, or not read its reply, is dropped. */
+/* A client that has not finished its request by then, or not read its reply, is dropped. */
 #define HOMING_CLIENT_DEADLINE_MS 1000
-/* Connections served at once: in all, and for one uid. A program that attaches holds one until it
- * is given a processor to read the reply: one uid's must do for all programs that start together on
- * a busy node, or the last ones are turned away and miss the view. */
+/* Connections that are served at once, in all and for one uid. A program that attaches holds one
+ * until it gets a processor to read the reply. What one uid has must be enough for all programs
+ * that start together on a busy node: the last ones would be turned away, and miss the view. */
 #define HOMING_CLIENTS_MAX         512
 #define HOMING_CLIENTS_PER_UID_MAX 256
 

@@ -2,12 +2,13 @@
  *
  * name.c - canonical names and their hash, eight bytes at a time.
  *
- * Compiled into the agent and into the shim, so: no libc, no writable data, and no loop that a
- * compiler would turn into a call.
+ * Compiled into the agent and into the shim. So it has no libc, no writable data, and no loop that
+ * a compiler would turn into a call.
  *
- * 1. Only text_len() reads past a NUL, by aligned words (or twice that) that hold at least one byte
- * of the text: such a load stays in the text's page (and in its granule, where memory is tagged).
- * 2. The hash is part of the contract (PROTOCOL.md has test vectors): words are little endian.
+ * 1. Only text_len() reads past a NUL. It loads aligned words, or 16 aligned bytes, that hold at
+ *    least one byte of the text: such a load stays in the text's page, and in its granule where
+ *    memory is tagged.
+ * 2. The hash is part of the contract, and PROTOCOL.md has test vectors. Words are little endian.
  */
 #include "proto/name.h"
 
@@ -22,8 +23,8 @@
 #define EACH(byte) (0x0101010101010101ull * (byte))
 #define TOPS       EACH(0x80)
 
-/* Odd, with about half of their bits set, and unlike each other: the golden ratio's fraction, and
- * a constant of the xxHash family. */
+/* Two odd numbers that are unlike each other, each with about half of its bits set: the fraction of
+ * the golden ratio, and a constant of the xxHash family. */
 #define HASH_STEP  0x9e3779b97f4a7c15ull
 #define HASH_FINAL 0xc2b2ae3d27d4eb4full
 
@@ -32,7 +33,7 @@ struct text_word_anywhere {
     text_word w;
 } __attribute__((packed, may_alias));
 
-/* A-Z to a-z. Only right for bytes below 0x80. */
+/* A-Z to a-z. It is right only if all bytes are below 0x80. */
 static inline uint64_t word_lower(uint64_t w)
 {
     uint64_t upper = (w + EACH(0x80 - 'A')) & ~(w + EACH(0x80 - 'Z' - 1)) & TOPS;
@@ -40,8 +41,8 @@ static inline uint64_t word_lower(uint64_t w)
     return w | upper >> 2;
 }
 
-/* text_len(): the length of the text,
- * or anything above HOMING_NAME_MAX + 1 if it is longer than that. */
+/* text_len() returns the length of the text. If it is above HOMING_NAME_MAX + 1, any number above
+ * that may be returned. */
 #ifdef __SSE2__
 /* A bit for each byte that is 0. */
 __attribute__((no_sanitize("address", "thread"))) static inline uint32_t
@@ -64,7 +65,7 @@ __attribute__((no_sanitize("address", "thread"))) static uint32_t text_len(const
     return UINT32_MAX;
 }
 #else
-/* Not 0 if any byte is 0; its lowest bit set is then in the first such byte. */
+/* Not 0 if any byte is 0. Then its lowest bit set is in the first byte that is 0. */
 static inline uint64_t word_zero(uint64_t w)
 {
     return (w - EACH(1)) & ~w & TOPS;
@@ -88,8 +89,8 @@ static inline uint64_t text_word_at(const char *text)
     return ((const struct text_word_anywhere *)text)->w;
 }
 
-/* The last word, zero-padded, of a text whose length is not a multiple of 8: the upper bytes of
- * the last whole word in it, or what there is, byte by byte. */
+/* The last word, zero-padded, of a text whose length is not a multiple of 8. It is made of the
+ * upper bytes of the text's last 8 bytes, or of a shorter text byte by byte. */
 static inline uint64_t text_tail(const char *text, uint32_t len)
 {
     uint64_t w = 0;
@@ -101,8 +102,8 @@ static inline uint64_t text_tail(const char *text, uint32_t len)
     return w;
 }
 
-/* One multiplication per word. Shifting down after it lets the high bits, the well mixed ones,
- * take part in the next. */
+/* One multiplication for each word. It mixes the high bits best; shifted down, they take part in
+ * the next one. */
 static inline uint64_t hash_step(uint64_t h, uint64_t w)
 {
     h = (h ^ w) * HASH_STEP;
@@ -116,8 +117,9 @@ static inline uint64_t hash_end(uint64_t h)
     return h ? h : 1;
 }
 
-/* Only bytes beyond ASCII are refused, because word_lower() would change their neighbours; what
- * else is no host name matches nothing, since a view holds only what name_valid() accepts. */
+/* Bytes beyond ASCII are refused, because word_lower() would change their neighbours. Nothing else
+ * has to be: a view has only names that name_valid() accepts, and a text that is no host name
+ * matches none of them. */
 bool name_canonical(const char *text, struct name *ret_name)
 {
     uint32_t len = text_len(text), i;

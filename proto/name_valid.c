@@ -24,7 +24,7 @@ static bool byte_is_host(char c)
     return byte_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_';
 }
 
-/* Whether a label is a number as inet_aton() reads them: 010, 127, 0x7f. */
+/* Whether a label is a number as inet_aton() reads it: 010, 127, 0x7f. */
 static bool label_is_number(const char *label, uint32_t len)
 {
     bool hex = len >= 2 && label[0] == '0' && (label[1] | 0x20) == 'x';
@@ -35,7 +35,7 @@ static bool label_is_number(const char *label, uint32_t len)
     return true;
 }
 
-/* The length of the label that starts here; 0: not a label. */
+/* The length of the label that begins here; 0: there is no label. */
 static uint32_t label_len(const char *label)
 {
     uint32_t len = 0;
@@ -56,7 +56,7 @@ bool name_valid(const char *text)
 
         if (len == 0 || (text[len] != '.' && text[len] != '\0'))
             return false;
-        /* What ends in a number is an address to every libc, and never looked up. */
+        /* If the last label is a number, every libc takes the name for an address. */
         if (text[len] == '\0' || text[len + 1] == '\0')
             return !label_is_number(text, len);
         text += len + 1;

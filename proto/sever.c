@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever.c - see sever.h. Called by agent/daemon/sever_client.c, which orders, and agent/sever,
+ * sever.c - see sever.h. Called by agent/sever/client/sever_client.c, which orders, and agent/sever,
  * which obeys.
  */
 #include "config.h"
@@ -68,7 +68,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     char text[INET6_ADDRSTRLEN];
 
     msg_put_array(w, 1);
-    msg_put_map(w, 6);
+    msg_open_map(w);
     msg_put_key_uint(w, "limit", SEVER_ROWS_MAX);
     msg_put_str(w, "endpoints");
     msg_put_array(w, order->endpoint_count);
@@ -88,6 +88,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_key_uint(w, "spread_ms", order->spread_ms);
     msg_put_key_bool(w, "observe", order->kind == SEVER_OBSERVE);
     msg_put_key_bool(w, "untagged", order->untagged);
+    msg_close(w);
 }
 
 static const char *get_endpoints(const struct msg_value *list, struct sever_order *order)
@@ -154,12 +155,13 @@ const char *sever_order_get(const struct msg_value *params, enum sever_kind kind
 
 void sever_counts_put(struct msg_writer *w, const struct sever_counts *counts)
 {
-    msg_put_map(w, COUNTS_FIELDS);
+    msg_open_map(w);
     for (size_t i = 0; i < COUNTS_FIELDS; i++) {
         uint64_t value;
         memcpy(&value, (const char *)counts + counts_fields[i].at, sizeof(value));
         msg_put_key_uint(w, counts_fields[i].name, value);
     }
+    msg_close(w);
 }
 
 void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_counts)
@@ -181,9 +183,10 @@ static const char *const tag_count_names[TAG_COUNT_COUNT] = {
 
 void sever_tag_counts_put(struct msg_writer *w, const uint64_t counts[TAG_COUNT_COUNT])
 {
-    msg_put_map(w, TAG_COUNT_COUNT);
+    msg_open_map(w);
     for (int i = 0; i < TAG_COUNT_COUNT; i++)
         msg_put_key_uint(w, tag_count_names[i], counts[i]);
+    msg_close(w);
 }
 
 void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_COUNT_COUNT])
@@ -202,7 +205,7 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         const struct sever_row *row = &rows[i];
         sever_address_print(&row->address, text, sizeof(text));
-        msg_put_map(w, 8);
+        msg_open_map(w);
         msg_put_key_uint(w, "pid", (uint64_t)row->pid);
         msg_put_key_uint(w, "uid", row->uid);
         msg_put_key_str(w, "comm", row->comm);
@@ -211,6 +214,7 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
         msg_put_key_uint(w, "age_ms", row->age_ms);
         msg_put_key_str(w, "address", text);
         msg_put_key_uint(w, "port", row->address.port);
+        msg_close(w);
     }
 }
 

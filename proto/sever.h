@@ -2,10 +2,10 @@
  *
  * sever.h - what homingd orders of homing-sever over sever.sock, as a struct and as a message.
  *
- * One pass: after a switch homingd orders the connections to the demoted member severed that were
- * made for an endpoint before its answer changed; homing-sever sweeps several times and replies
- * when it is done, with counts. In `observe` it counts only. `connections` is the same without
- * an endpoint: it lists instead. Both ends in one file. Method by method: PROTOCOL.md.
+ * One pass: after a switch homingd orders which connections to sever: those to the demoted member
+ * that were made for an endpoint before its answer changed. homing-sever sweeps several times, and
+ * replies with counts when it is done. In `observe` it only counts. `connections` names no
+ * endpoint: it lists. Both ends are in this file. Method by method: PROTOCOL.md.
  */
 #ifndef HOMING_PROTO_SEVER_H
 #define HOMING_PROTO_SEVER_H
@@ -13,13 +13,13 @@
 #include "proto/msg.h"
 #include "proto/permit.h"
 
-/* Of one order: all of them fit into a request (HOMING_REQUEST_MAX). For more endpoints, more
- * orders; more addresses than four members have at most no switch demotes. */
+/* Of one order: so many fit into a request (HOMING_REQUEST_MAX). More endpoints take more orders. A
+ * switch never demotes more addresses than four members can have. */
 #define SEVER_ENDPOINTS_MAX 64
 #define SEVER_ADDRESSES_MAX 32
-/* Rows of one `connections` reply: more than a person reads, little enough to make at once. */
+/* Rows of one `connections` reply: more than a person reads, few enough to be made at once. */
 #define SEVER_ROWS_MAX 10000
-/* Later than this nobody would call the connections outdated, but wrong. */
+/* A longer spread would leave connections on a demoted member for more than ten minutes. */
 #define SEVER_SPREAD_MAX_MS 600000
 
 enum sever_kind {
@@ -60,8 +60,8 @@ struct sever_counts {
     uint64_t denied;     /* EPERM: not ours to abort */
     uint64_t failed;     /* any other error */
     uint64_t dropped;    /* permits that hindered the work */
-    uint64_t processes;  /* permits looked at, at the first sweep */
-    uint64_t namespaces; /* netlink sockets used, at the first sweep */
+    uint64_t processes;  /* whose permits were used, at the first sweep */
+    uint64_t namespaces; /* network namespaces looked at, at the first sweep */
     uint64_t first_us;   /* how long the first sweep took */
 };
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * view_read.c - reading a view. Compiled into the agent and into the shim, so: no libc, no writable
- * data, no loop that a compiler would turn into a call.
+ * view_read.c - reading a view. Compiled into the agent and into the shim. So it has no libc, no
+ * writable data, and no loop that a compiler would turn into a call.
  *
- * 1. Shared words are read by atomic loads only, each once per attempt, into locals (V1).
- * 2. Nothing is decided by a copied word before the sequence was found unchanged, except where the
- *    next load of the same bounded loop goes (V2).
- * 3. There are no fences, which thread sanitizers do not understand: each word of a copy is stored
- *    with release and loaded with acquire, which costs nothing on x86-64.
+ * 1. Shared words are read by atomic loads only, each once in an attempt, into locals (V1).
+ * 2. Nothing is decided by a copied word before the sequence was found unchanged. Only the count of
+ *    a cluster's addresses says earlier how far the same bounded loop goes (V2).
+ * 3. There are no fences, because thread sanitizers do not understand them. Each word of a copy is
+ *    stored with release and loaded with acquire, which costs nothing on x86-64.
  */
 #include <stdatomic.h>
 
@@ -27,13 +27,13 @@ static inline uint64_t word_load(const view_word *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* Numeric text that was copied out: whether its last byte is its NUL ... */
+/* Whether a text that was copied out ends with a NUL. */
 static inline bool text_ends(const uint64_t *words, size_t count)
 {
     return words[count - 1] >> 56 == 0;
 }
 
-/* ... and words to bytes. */
+/* Puts one word of a text into its bytes, which need not be aligned. */
 static inline void text_store(void *ret, uint64_t word)
 {
     ((struct text_word *)ret)->w = word;
@@ -75,8 +75,8 @@ bool view_map_check(const void *base, size_t size, struct view_map *ret_map)
     return true;
 }
 
-/* Whether the slot's key is `name`; its hash is known to be. A key never changes once its hash can
- * be seen, and comparing it word by word uses nothing of it that could be out of bounds. */
+/* Whether the slot's key is `name`, if the hash is the same. A key never changes once its hash can
+ * be seen. It is compared word by word, and nothing in it says how far. */
 static inline bool slot_is(const struct view_slot *slot, const struct name *name)
 {
     uint64_t differs = word_load(&slot->len) ^ name->len;
@@ -90,7 +90,7 @@ static inline const struct view_slot *slot_find(const struct view_map *map, cons
 {
     for (uint32_t i = 0; i < HOMING_VIEW_PROBES_MAX; i++) {
         const struct view_slot *slot = &map->slots[(name->hash + i) & map->slot_mask];
-        /* Pairs with slot_add()'s store: who sees the hash sees the key and the first copy. */
+        /* Pairs with the store in slot_add(): with the hash, key and first copy are seen. */
         uint64_t hash = word_load(&slot->hash);
 
         if (hash == 0)
@@ -105,7 +105,7 @@ static inline const struct view_slot *slot_find_hash(const struct view_map *map,
 {
     for (uint32_t i = 0; i < HOMING_VIEW_PROBES_MAX; i++) {
         const struct view_slot *slot = &map->slots[(wanted + i) & map->slot_mask];
-        uint64_t hash = word_load(&slot->hash); /* the same pair as in slot_find() */
+        uint64_t hash = word_load(&slot->hash); /* pairs as in slot_find() */
 
         if (hash == 0)
             return NULL;
@@ -115,13 +115,13 @@ static inline const struct view_slot *slot_find_hash(const struct view_map *map,
     return NULL;
 }
 
-/* Copies out the copy that seq names. In each attempt:
- *  - seq first: pairs with copy_publish()'s store of it, so that the copy it names is complete;
- *  - each word: pairs with copy_publish()'s store of it. If one was already overwritten, which only
- *    begins after seq was moved on, that move is visible too ...
- *  - ... to the second load of seq, which then differs. It cannot pass the acquire loads before.
- * The texts go straight to where they are wanted: words stored one by one and then loaded again by
- * two would wait for each other, in every lookup. */
+/* Copies out the copy that seq points to. In each attempt there are three kinds of loads:
+ *  - seq. It pairs with the store in copy_publish(), so that the copy it points to is complete.
+ *  - Each word. It pairs with the store in copy_publish(). A word may have been overwritten
+ *    already, but only after seq was moved on; then that move is visible, too.
+ *  - seq once more, which differs in that case. This load cannot pass the acquire loads before it.
+ * The texts go straight to their place. If words were stored one by one and then loaded two at a
+ * time, each lookup would wait for its own stores. */
 static bool answer_copy(const struct view_slot *slot, uint64_t ret_head[ANSWER_HEAD],
                         struct view_entry *ret_entry)
 {
@@ -144,7 +144,7 @@ static bool answer_copy(const struct view_slot *slot, uint64_t ret_head[ANSWER_H
     return false;
 }
 
-/* Whether a copied answer has only values that a writer of this major stores. */
+/* Whether a copied answer has only values that a writer with this major stores. */
 static inline bool answer_valid(const struct view_map *map, const uint64_t *head,
                                 const struct view_entry *entry)
 {
@@ -183,7 +183,7 @@ bool view_has_hash(const struct view_map *map, uint64_t hash)
     return slot_find_hash(map, hash);
 }
 
-/* The answer in a slot that was found, or was not. */
+/* The answer in a slot. NULL: no slot was found. */
 static inline enum view_found slot_answer(const struct view_map *map, const struct view_slot *slot,
                                           struct view_entry *ret_entry)
 {
@@ -220,18 +220,18 @@ static bool address_out(const uint64_t *member, struct view_address *ret)
 
     if ((family != 4 && family != 6) || !text_ends(member + WORD_OF(view_member, text), 6))
         return false;
-    ret->family = family;
+    ret->address.family = family;
+    ret->address.port = meta >> 16 & 0xffff;
+    text_store(ret->address.bytes, member[0]);
+    text_store(ret->address.bytes + 8, member[1]);
     ret->flags = meta >> 8 & 0xff;
-    ret->port = meta >> 16 & 0xffff;
     ret->member = meta >> 32 & 0xffff;
-    ((struct text_word *)ret->bytes)->w = member[0];
-    ((struct text_word *)(ret->bytes + 8))->w = member[1];
     text_out(member + WORD_OF(view_member, text), 6, ret->text);
     return true;
 }
 
 /* Copies out a cluster's addresses in the same way, with the same pairs. The count is bounded
- * before it is used for anything, and like all the rest it counts only if seq is unchanged. */
+ * before it is used, and like all else it is right only if seq is unchanged. */
 static bool members_copy(const struct view_cluster *from, uint64_t ret_members[MEMBERS_WORDS])
 {
     for (int attempt = 0; attempt < HOMING_VIEW_RETRIES_MAX; attempt++) {
@@ -266,7 +266,7 @@ uint32_t view_read_members(const struct view_map *map, uint32_t cluster, uint8_t
     return found;
 }
 
-/* Pairs with view_write_heartbeat(). The word stands alone: nothing else is concluded from it. */
+/* Pairs with view_write_heartbeat(). Nothing else is concluded from this word. */
 uint64_t view_heartbeat_ms(const struct view_map *map)
 {
     return word_load(&map->header->heartbeat_ms);
@@ -278,7 +278,7 @@ bool view_retired(const struct view_map *map)
     return word_load(&map->header->retired) != 0;
 }
 
-/* Pairs with view_write_sever_instance(); stands alone too. */
+/* Pairs with view_write_sever_instance(). Nothing else is concluded from this word. */
 uint64_t view_sever_instance(const struct view_map *map)
 {
     return word_load(&map->header->sever_instance);

@@ -2,11 +2,11 @@
  *
  * view_write.c - writing a view; agent/publish/view.c owns the memory. One writer at a time.
  *
- * 1. The copy that readers are sent to is never written, except for its confirmed_ms, whose old and
- *    new values are both true of it.
- * 2. A writer killed between any two stores leaves every slot and cluster as it was before or as
- *    it is after (the view itself is then abandoned: the next agent makes its own).
- * 3. A key is complete before its hash can be seen, and never changes after.
+ * 1. The copy that readers are sent to is never written. Only its confirmed_ms is, of which the old
+ *    value and the new one are both true.
+ * 2. If the writer is killed between any two stores, every slot and cluster is as it was before or
+ *    as it is after. (The view is then abandoned: the next agent makes its own.)
+ * 3. A key is complete before its hash can be seen, and never changes from then on.
  */
 #include "config.h"
 
@@ -27,17 +27,18 @@ static inline void word_store(view_word *word, uint64_t value)
     atomic_store_explicit(word, value, memory_order_release);
 }
 
-/* Of words that only this writer stores. */
+/* For words that only this writer stores. */
 static inline uint64_t word_own(const view_word *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-/* Writes the copy that no reader is sent to, then sends them there.
- *  - each word, release: pairs with answer_copy()'s or members_copy()'s load of it. A reader that
- *    still works on this copy and meets a new word thereby also sees the *seq that had moved on
- *    before, and tries again;
- *  - *seq, release: pairs with the reader's first load of it: who sees it sees the whole copy. */
+/* Writes the copy that no reader is sent to, and then sends readers there.
+ *  - Each word is stored with release, which pairs with its load in answer_copy() or
+ *    members_copy(). A reader may still work on this copy, and meet a new word: then it also sees
+ *    that *seq had moved on before, and tries again.
+ *  - *seq is stored with release, which pairs with the reader's first load of it: a reader that
+ *    sees the new value sees the whole copy. */
 static void copy_publish(view_word *seq, view_word *copies, size_t stride, const uint64_t *words,
                          size_t count)
 {
@@ -113,8 +114,8 @@ static bool slot_is(const struct view_slot *slot, const struct name *name)
     return true;
 }
 
-/* The slot of `name`, or the empty one where it belongs; NULL: neither within the chain that
- * readers walk. */
+/* The slot of `name`, or the empty slot where it belongs. NULL: there is neither within the chain
+ * that readers walk. */
 static struct view_slot *slot_find(const struct view_writer *w, const struct name *name)
 {
     for (uint32_t i = 0; i < HOMING_VIEW_PROBES_MAX; i++) {
@@ -133,8 +134,8 @@ static struct view_slot *slot_known(const struct view_writer *w, const struct na
     return slot && word_own(&slot->hash) != 0 ? slot : NULL;
 }
 
-/* Makes the slot visible; its first copy is published already. The hash, release: pairs with the
- * readers' slot_find(): who sees it sees the key and that copy. */
+/* Makes the slot visible. Its first copy is published already. The hash is stored with release,
+ * which pairs with the readers' slot_find(): a reader that sees it sees the key and that copy. */
 static void slot_add(struct view_writer *w, struct view_slot *slot, const struct name *name)
 {
     word_store(&slot->len, name->len);
@@ -144,7 +145,7 @@ static void slot_add(struct view_writer *w, struct view_slot *slot, const struct
     w->names++;
 }
 
-/* Numeric text into zeroed words: nothing that stands behind its NUL, and always a NUL. */
+/* Puts a text into zeroed words: always with a NUL, and nothing that stands behind it. */
 static void text_in(const char *text, size_t size, uint64_t *ret_words)
 {
     memcpy(ret_words, text, strnlen(text, size - 1));
@@ -200,8 +201,9 @@ void view_write_gone(struct view_writer *w, const struct name *name)
         copy_publish(&slot->seq, (view_word *)slot->copies, ANSWER_WORDS, answer, ANSWER_WORDS);
 }
 
-/* Release, although the word stands alone: it pairs with answer_copy() like its neighbours, so that
- * copy_publish()'s reasoning holds for it too when this copy's turn comes again. */
+/* With release, although nothing else is concluded from the word: it pairs with answer_copy() like
+ * its neighbours, so that what copy_publish() says holds for it, too, when this copy is written
+ * again. */
 void view_write_confirmed(struct view_writer *w, const struct name *name, uint64_t now_ms)
 {
     struct view_slot *slot = slot_known(w, name);
@@ -213,9 +215,10 @@ void view_write_confirmed(struct view_writer *w, const struct name *name, uint64
 static void address_in(const struct view_address *at, uint64_t ret_member[MEMBER_WORDS])
 {
     memset(ret_member, 0, MEMBER_WORDS * sizeof(*ret_member));
-    memcpy(ret_member, at->bytes, at->family == 4 ? 4 : 16);
-    ret_member[WORD_OF(view_member, meta)] = at->family | (uint64_t)at->flags << 8 |
-                                             (uint64_t)at->port << 16 | (uint64_t)at->member << 32;
+    memcpy(ret_member, at->address.bytes, (size_t)inet_address_len(at->address.family));
+    ret_member[WORD_OF(view_member, meta)] = at->address.family | (uint64_t)at->flags << 8 |
+                                             (uint64_t)at->address.port << 16 |
+                                             (uint64_t)at->member << 32;
     text_in(at->text, sizeof(at->text), ret_member + WORD_OF(view_member, text));
 }
 
@@ -241,13 +244,13 @@ void view_write_heartbeat(struct view_writer *w, uint64_t now_ms)
     word_store(&w->header->heartbeat_ms, now_ms);
 }
 
-/* Pairs with view_retired(): who sees it has seen every change before. */
+/* Pairs with view_retired(): a reader that sees it has seen every change before. */
 void view_write_retired(struct view_writer *w)
 {
     word_store(&w->header->retired, 1);
 }
 
-/* Pairs with the shim's load before it hands over a permit; the word stands alone. */
+/* Pairs with view_sever_instance(). Nothing else is concluded from this word. */
 void view_write_sever_instance(struct view_writer *w, uint64_t instance)
 {
     word_store(&w->header->sever_instance, instance);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * view_write.h - the writing end of a view; view_read.h is the other. One writer at a time.
+ * view_write.h - the writing end of a view; view_read.h is the reading end. One writer at a time.
  *
- * Called by agent/publish/view.c, which owns the memory. A writer that is killed between any two
- * stores leaves each slot with one whole copy. Nothing here allocates or fails for lack of memory.
+ * Called by agent/publish/view.c, which owns the memory. If the writer is killed between any two
+ * stores, each slot still has one whole copy. Nothing here allocates or fails for lack of memory.
  */
 #ifndef HOMING_PROTO_VIEW_WRITE_H
 #define HOMING_PROTO_VIEW_WRITE_H
 
 #include "proto/view_read.h"
 
-/* Slots needed for so many names: a power of two, ≥ 4 × names, ≥ HOMING_VIEW_SLOTS_MIN. */
+/* The slots that so many names need: a power of two, at least 4 × names, at least
+ * HOMING_VIEW_SLOTS_MIN. */
 uint32_t view_slots_for(uint32_t names);
 
 /* Bytes of a view with so many slots and clusters, a multiple of 4096. */
@@ -22,7 +23,7 @@ struct view_writer {
     struct view_cluster *clusters;
     uint32_t slot_count;
     uint32_t cluster_count;
-    uint32_t names; /* keys in use, those of names that are gone included */
+    uint32_t names; /* keys in use, with those of names that are gone */
 };
 
 /* Lays out an empty view in `size` bytes at `base` (page-aligned) and writes every page of it, so
@@ -30,19 +31,21 @@ struct view_writer {
 void view_write_init(struct view_writer *w, void *base, size_t size, uint32_t slots,
                      uint32_t clusters, uint64_t instance);
 
-/* Publishes the answer for a name, adding its key if it is new. 0; -ENOSPC: half of the slots are
- * in use, or the chain would be longer than HOMING_VIEW_PROBES_MAX: make a larger view, retire this
- * one. -EINVAL: a mode, state, role, family or cluster that is none (a bug of the caller). */
+/* Publishes the answer for a name, and adds its key if it is new. 0, or -ENOSPC: half of the slots
+ * are in use, or the chain would be longer than HOMING_VIEW_PROBES_MAX; make a larger view, and
+ * retire this one. -EINVAL: a mode, state, role, family or cluster does not exist (a bug of the
+ * caller). */
 int view_write_entry(struct view_writer *w, const struct name *name,
                      const struct view_entry *entry);
 
-/* Makes the name unmanaged. Unknown names are ignored. */
+/* Makes the name unmanaged. A name that is not in the view is ignored. */
 void view_write_gone(struct view_writer *w, const struct name *name);
 
-/* Refreshes only the time of confirmation: one store. Unknown names are ignored. */
+/* Writes only the time of confirmation, with one store. A name that is not in the view is
+ * ignored. */
 void view_write_confirmed(struct view_writer *w, const struct name *name, uint64_t now_ms);
 
-/* Publishes the addresses of a cluster; more than HOMING_VIEW_ADDRESSES_MAX are cut off. */
+/* Publishes the addresses of a cluster, HOMING_VIEW_ADDRESSES_MAX at most: the rest is cut off. */
 void view_write_members(struct view_writer *w, uint32_t cluster, const struct view_address *at,
                         uint32_t count);
 

@@ -2,11 +2,11 @@
  *
  * agent.c - asks the agent for its view.
  *
- * 1. Nothing blocks but one ppoll() with what is left of the deadline: a stopped agent with a full
- *    backlog must not hang an application.
- * 2. Nothing that the peer sends is trusted: the reply has one form, the descriptor is a sealed
- *    memfd of exactly the stated size, or nothing was received.
- * 3. Every descriptor is closed before it returns.
+ * 1. Only ppoll() waits, for what is left of the time: an agent that is stopped with a full backlog
+ *    must not hang an application.
+ * 2. Nothing that the peer sends is trusted. The reply has one form, and the descriptor is a sealed
+ *    memfd of exactly the stated size; anything else counts as no reply.
+ * 3. Every descriptor is closed before agent_ask() returns.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -19,10 +19,12 @@
 
 #include "proto/attach.h"
 #include "shim/agent.h"
+#include "shim/descriptor.h"
 #include "shim/libc.h"
 #include "shim/process.h"
 
-/* Largest view that is mapped: HOMING_CLUSTERS_MAX clusters with some names each stay far below. */
+/* The largest view that is mapped. HOMING_CLUSTERS_MAX clusters with some names each stay far below
+ * it. */
 #define AGENT_VIEW_MAX ((uint64_t)4 << 30)
 
 static int64_t agent_clock_ns(void)
@@ -34,46 +36,28 @@ static int64_t agent_clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void agent_close(int fd)
-{
-    syscall(SYS_close, fd);
-}
-
-/* Moves a descriptor away from 0, 1 and 2: a program that runs with these closed may open one of
- * them at any moment, or write to it. Negative as it came, or when there is no other number. */
-static int agent_above_standard(int fd)
-{
-    int moved;
-
-    if (fd < 0 || fd > 2)
-        return fd;
-    moved = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-    agent_close(fd);
-    return moved;
-}
-
 static int agent_connect(void)
 {
     struct sockaddr_un address;
-    int fd, error;
+    int fd, rv;
 
     if (!process_socket(&address))
         return -ENOENT;
     fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    fd = agent_above_standard(fd);
+    fd = descriptor_lift(fd, DESCRIPTOR_LOWEST);
     if (fd < 0)
         return -errno;
     if (syscall(SYS_connect, fd, &address, sizeof(address)) == 0 &&
         syscall(SYS_sendto, fd, attach_request, sizeof(attach_request), MSG_NOSIGNAL, NULL, 0) ==
             sizeof(attach_request))
         return fd;
-    error = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
-    agent_close(fd);
-    return error;
+    rv = errno == EAGAIN ? -EAGAIN : -ECONNREFUSED; /* EAGAIN: the backlog is full */
+    descriptor_close(fd);
+    return rv;
 }
 
-/* Waits until there is something to read, or the deadline has passed; looks once in any case: a
- * thread that was not run for so long may find its reply there. */
+/* Waits until there is something to read, or the deadline has passed. Looks once in any case: if
+ * the thread did not run for so long, its reply may be there. */
 static bool agent_wait(int fd, int64_t deadline_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -89,7 +73,8 @@ static bool agent_wait(int fd, int64_t deadline_ns)
     return ready > 0;
 }
 
-/* The descriptor that came with a message, or -1. There is room for one: the kernel closes more. */
+/* The descriptor that came with a message, or -1. There is room for one; the kernel closes any more
+ * that come. */
 static int agent_received(const struct msghdr *message)
 {
     const struct cmsghdr *control = message->msg_control;
@@ -97,10 +82,10 @@ static int agent_received(const struct msghdr *message)
     if (message->msg_controllen < CMSG_LEN(sizeof(int)) || control->cmsg_level != SOL_SOCKET ||
         control->cmsg_type != SCM_RIGHTS || control->cmsg_len != CMSG_LEN(sizeof(int)))
         return -1;
-    return agent_above_standard(*(const int *)CMSG_DATA(control));
+    return descriptor_lift(*(const int *)CMSG_DATA(control), DESCRIPTOR_LOWEST);
 }
 
-/* The whole reply comes in one piece, as it was sent, or it is none. */
+/* The reply was sent in one piece, and comes in one piece. Anything else counts as no reply. */
 static int agent_receive(int fd, struct attach_reply *ret_reply)
 {
     union {
@@ -123,7 +108,7 @@ static int agent_receive(int fd, struct attach_reply *ret_reply)
         return attach_reply_is_busy(bytes, (size_t)len) ? -EAGAIN : -EPROTO;
     if (!(message.msg_flags & MSG_CTRUNC) && attach_reply_check(bytes, (size_t)len, ret_reply))
         return view_fd;
-    agent_close(view_fd);
+    descriptor_close(view_fd);
     return -EPROTO;
 }
 
@@ -161,23 +146,23 @@ int agent_ask(unsigned patience_ms, struct agent_view *ret_view)
 {
     struct attach_reply reply = {0};
     int64_t deadline_ns;
-    int fd, view_fd, error;
+    int fd, view_fd, rv;
 
     if (!syscall || !__errno_location)
         return -ENOSYS;
     fd = agent_connect();
     if (fd < 0)
         return fd;
-    /* Not before: the agent that connect() woke may have taken this very processor, and a busy one
-     * comes back after longer than that, the request not yet sent. */
+    /* The clock starts only now. The agent, woken by connect(), may have taken this very processor;
+     * if it was busy, the deadline would have passed before the request was sent. */
     deadline_ns = agent_clock_ns() + (int64_t)patience_ms * 1000000;
     view_fd = agent_wait(fd, deadline_ns) ? agent_receive(fd, &reply) : -ETIMEDOUT;
-    agent_close(fd);
+    descriptor_close(fd);
     if (view_fd < 0)
         return view_fd;
-    error = agent_map(view_fd, &reply, ret_view);
-    agent_close(view_fd);
-    return error;
+    rv = agent_map(view_fd, &reply, ret_view);
+    descriptor_close(view_fd);
+    return rv;
 }
 
 void agent_view_done(const struct agent_view *view)

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * connect.c - takes over connect().
+ *
+ * Three ways, the shortest for the most frequent. To an address that was never looked up: on to the
+ * real connect(). To one whose name is not managed: the same, after a look at the view. To any
+ * other: where steer() says.
  */
 #include "shim/libc.h"
+#include "shim/marks.h"
 #include "shim/next.h"
 #include "shim/steer.h"
 
-/* Under a name of its own: the address' type in libc's declaration differs from libc to libc. */
+/* It has a name of its own, because the address' type in the declaration differs from libc to
+ * libc. */
 __attribute__((visibility("default"))) int
 connect_interposed(int fd, const struct sockaddr *address, socklen_t len) __asm__("connect");
 
@@ -19,7 +25,7 @@ static int connect_fail(int error)
     return -1;
 }
 
-/* Apart from those below, because of its stack. */
+/* Not inlined, because the shorter ways need none of its stack. */
 __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
                                                      const struct sockaddr *address, socklen_t len)
 {
@@ -31,14 +37,20 @@ __attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
     return steered ? real(fd, &to.any, to.len) : real(fd, address, len);
 }
 
-/* Apart from connect(), of which peers that were never looked up need no more. */
-__attribute__((noinline)) static int connect_known(next_connect *real, int fd,
-                                                   const struct sockaddr *address, socklen_t len)
+/* Not inlined, for the same reason. */
+__attribute__((noinline)) static int connect_seen(next_connect *real, int fd,
+                                                  const struct sockaddr *address, socklen_t len)
 {
-    if (!steer_is_vain(address))
+    if (!steer_is_unmanaged(address))
         return connect_steered(real, fd, address, len);
-    steer_let_go(fd, false);
+    marks_let_go(fd);
     return real(fd, address, len);
+}
+
+/* With AF_UNSPEC a connect() ends what the socket was connected to, or began to be. */
+static bool connect_dissolves(const struct sockaddr *address, socklen_t len)
+{
+    return address && len >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC;
 }
 
 int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
@@ -48,7 +60,10 @@ int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
     if (!real)
         return connect_fail(ENOSYS);
     if (steer_may(address, len))
-        return connect_known(real, fd, address, len);
-    steer_let_go(fd, steer_dissolves(address, len));
+        return connect_seen(real, fd, address, len);
+    if (marks_has(fd) && connect_dissolves(address, len))
+        marks_drop(fd);
+    else
+        marks_let_go(fd);
     return real(fd, address, len);
 }

@@ -9,8 +9,8 @@
 #include "shim/process.h"
 #include "shim/seen.h"
 
-/* V4: a name whose new agent has no verdict yet keeps the newest older one that is not stale, under
- * the new agent's mode: the kill switch holds at once. */
+/* V4: if the new agent has no verdict for a name yet, the newest older verdict that is not stale is
+ * kept, with the new agent's mode, so that the kill switch holds at once. */
 __attribute__((noinline, cold)) static void consult_older(const struct attached *from,
                                                           uint64_t hash, uint64_t now_ms,
                                                           struct view_entry *entry,
@@ -43,8 +43,8 @@ static bool consult_find(const struct name *name, uint64_t now_ms, struct consul
     return true;
 }
 
-/* Who was kept from running since he looked at the clock would take what was confirmed meanwhile
- * for an answer of another clock, which counts as stale. */
+/* A thread may be kept from running after it has looked at the clock. To it an entry that was
+ * confirmed meanwhile would seem to come from another clock, and so to be stale. */
 uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms)
 {
     return entry->confirmed_ms > now_ms ? process_now_ms() : now_ms;
@@ -61,7 +61,7 @@ bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
     return true;
 }
 
-/* Apart from consult(), which has no need of so much stack for a writer endpoint. */
+/* Not inlined, because a writer endpoint does not need so much stack. */
 __attribute__((noinline)) static enum lookup_action
 consult_reader(const struct lookup_question *question, struct consulted *out)
 {
@@ -92,7 +92,7 @@ enum lookup_action consult(const char *node, int family, bool mapped, struct con
         return LOOKUP_PASS;
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         return LOOKUP_PASS;
-    ret->name_hash = SEEN_STRANGE;
+    ret->name_hash = SEEN_FOREIGN;
     if (!name_canonical(node, &name))
         return LOOKUP_PASS;
     ret->name_hash = name.hash;

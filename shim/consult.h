@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * consult.h - asks the view about a name: what every interposer does first.
+ * consult.h - asks the view about a name: the first step of every lookup.
  *
- * One pass through it: what cannot be a managed name goes straight on (consult_is_vain); then the
- * clock is read, once, the newest view looked into, and lookup.h decides. No system call but for an
- * attempt to attach that is due (attach.h).
+ * One pass: what cannot be a managed name goes straight on (consult_is_no_name). For a name the
+ * clock is read once, the newest view is looked into, and lookup.h decides. There is no system
+ * call, unless the agent is to be asked for a view (attach.h).
  */
 #ifndef HOMING_SHIM_CONSULT_H
 #define HOMING_SHIM_CONSULT_H
@@ -14,45 +14,45 @@
 #include "shim/attach.h"
 #include "shim/lookup.h"
 
-/* text: numeric, unless the action is LOOKUP_PASS. name_hash: set whatever the action, what this
- * lookup's addresses are to be recorded under (seen.h); 0: not at all. The rest is for
- * consult_demoted(). */
 struct consulted {
-    const char *text;
-    uint64_t name_hash;
-    const struct view_map *map;
+    const char *text;   /* a numeric address; not set with LOOKUP_PASS */
+    uint64_t name_hash; /* always set: the name for which this lookup's addresses are recorded
+                           (seen.h); 0: they are not recorded */
+    const struct view_map *map; /* this and the entry are for consult_demoted() */
     struct view_entry entry;
-    char reader_text[48];
+    char reader_text[48]; /* where `text` points to for a reader endpoint */
 };
 
-/* Whether a lookup is none of ours at a glance: nothing was asked for, or an address. */
-static inline bool consult_is_vain(const char *node)
+/* Whether no name is asked for: nothing, or an address. Found out at a glance. */
+static inline bool consult_is_no_name(const char *node)
 {
     return !node || lookup_is_literal(node);
 }
 
-/* `node`: one that may be a name. Families other than AF_UNSPEC, AF_INET and AF_INET6 pass. errno
- * is kept. */
+/* For a `node` that may be a name. A family other than AF_UNSPEC, AF_INET and AF_INET6 passes.
+ * errno is kept. */
 enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret);
 
-/* What the view says of a name of which the hash is known, as a lookup of it would see: *ret_entry,
- * and *ret_map, the view it is from, for the members. False: not managed. */
+/* What a lookup of the name with this hash would find: the entry, and in *ret_map the view that it
+ * is from, for the members. False: the name is not managed. */
 bool consult_hash(const struct attached *head, uint64_t hash, uint64_t now_ms,
                   struct view_entry *ret_entry, const struct view_map **ret_map);
 
-/* The clock to judge the answer by, if `now_ms` was read before it: that, or what it is by now. */
+/* The time by which an entry is to be judged, if `now_ms` was read before the entry: `now_ms`, or a
+ * later time if the entry was confirmed since. */
 uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms);
 
-/* The demoted members' addresses of an answer that is to be verified (W9). */
+/* The addresses of the demoted members, for an answer that is to be verified (W9). */
 struct consult_demoted {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     uint32_t count;
 };
 
-/* None for a reader endpoint, for which a demoted member is as good as any. */
+/* For a reader endpoint there are none: it may use a demoted member like any other. */
 void consult_demoted(const struct consulted *consulted, struct consult_demoted *ret);
 
-/* Length of the name as libc would give it back: as asked, without a trailing dot. */
+/* The length of the name as libc would give it back: as it was asked for, without a trailing
+ * dot. */
 size_t consult_name_len(const char *node);
 
 #endif

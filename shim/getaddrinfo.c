@@ -2,13 +2,13 @@
  *
  * getaddrinfo.c - takes over getaddrinfo().
  *
- * A managed name is answered by the real getaddrinfo(), asked for the numeric address: services,
- * socket types and flags are checked and filled in by who does so anyway, and freeaddrinfo(), which
- * is not taken over, gets lists of its own making only.
+ * A managed name is answered by the real getaddrinfo(), which is asked for the numeric address. So
+ * services, socket types and flags are checked and filled in as they are without the shim, and
+ * freeaddrinfo(), which is not taken over, gets no lists but libc's own.
  */
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <netinet/in.h>
 
 #include "shim/consult.h"
 #include "shim/intern.h"
@@ -16,7 +16,7 @@
 #include "shim/next.h"
 #include "shim/seen.h"
 
-/* What glibc assumes, and reports in the result, where there are no hints. */
+/* What glibc assumes if there are no hints, and then reports in the result. */
 #define GETADDRINFO_FLAGS (AI_V4MAPPED | AI_ADDRCONFIG)
 
 struct getaddrinfo_call {
@@ -38,10 +38,10 @@ static void getaddrinfo_free(struct addrinfo *list)
         real(list);
 }
 
-/* Puts the name asked for in the place of the numeric text. Asked for no canonical name, musl gives
- * one nevertheless, in memory that is the list's; glibc then gives none, and frees what it finds.
- * So who has one here gets a string that nobody frees,
- * and who has none gets one that free() can. */
+/* Puts the name asked for in the place of the numeric text. musl has given a canonical name
+ * although it was asked for none, in memory that belongs to the list: there the new name is a
+ * string that nobody frees. glibc has given none, and frees what it finds: there it is a string for
+ * free(). */
 __attribute__((noinline)) static bool getaddrinfo_restore_name(struct addrinfo *list,
                                                                const char *node, bool wanted)
 {
@@ -55,7 +55,7 @@ __attribute__((noinline)) static bool getaddrinfo_restore_name(struct addrinfo *
     return true;
 }
 
-/* The list as it would be if the name had been resolved. False: no memory for the name. */
+/* Makes the list what it would be if the name had been resolved. False: no memory for the name. */
 static bool getaddrinfo_dress(struct addrinfo *list, int given, int asked, const char *node)
 {
     for (struct addrinfo *info = list; info; info = info->ai_next)
@@ -66,13 +66,13 @@ static bool getaddrinfo_dress(struct addrinfo *list, int given, int asked, const
     return getaddrinfo_restore_name(list, node, given & AI_CANONNAME);
 }
 
-/* AI_ADDRCONFIG would ask the kernel for the interfaces: ten system calls, for an address that the
- * agent is connected to. Hints are copied field by field, as their caller has just stored them:
- * wider loads would wait for these stores. */
+/* AI_ADDRCONFIG is left out: it would ask the kernel for the interfaces with ten system calls, for
+ * an address that the agent is connected to. The hints are copied field by field: their caller has
+ * just stored them so, and wider loads would wait for those stores. */
 static int getaddrinfo_answer(const struct getaddrinfo_call *call, const char *text,
                               struct addrinfo **ret)
 {
-    int given = call->hints ? call->hints->ai_flags : GETADDRINFO_FLAGS, error;
+    int given = call->hints ? call->hints->ai_flags : GETADDRINFO_FLAGS, rv;
     struct addrinfo *list,
         hints = {.ai_flags = (given | AI_NUMERICHOST) & ~(AI_ADDRCONFIG | AI_CANONNAME)};
 
@@ -81,9 +81,9 @@ static int getaddrinfo_answer(const struct getaddrinfo_call *call, const char *t
         hints.ai_socktype = call->hints->ai_socktype;
         hints.ai_protocol = call->hints->ai_protocol;
     }
-    error = call->real(text, call->service, &hints, &list);
-    if (error)
-        return error;
+    rv = call->real(text, call->service, &hints, &list);
+    if (rv)
+        return rv;
     if (!getaddrinfo_dress(list, given, hints.ai_flags, call->node)) {
         getaddrinfo_free(list);
         return EAI_MEMORY;
@@ -111,49 +111,50 @@ static bool getaddrinfo_names_demoted(const struct addrinfo *list,
     return false;
 }
 
-/* W9: the real resolver's answer,
- * unless it is none or known to be wrong and the last view has one. */
+/* W9: the real resolver's answer. The last view's answer takes its place if the resolver fails, or
+ * names a member that is known to be demoted. */
 __attribute__((noinline, cold)) static int getaddrinfo_verify(const struct getaddrinfo_call *call,
                                                               const struct consulted *consulted,
                                                               struct addrinfo **ret)
 {
     struct addrinfo *list = NULL, *last;
-    int error = getaddrinfo_pass(call, &list);
+    int rv = getaddrinfo_pass(call, &list);
     struct libc_kept kept = libc_keep_errno();
 
-    if (error == 0 && !getaddrinfo_names_demoted(list, consulted)) {
+    if (rv == 0 && !getaddrinfo_names_demoted(list, consulted)) {
         *ret = list;
     } else if (getaddrinfo_answer(call, consulted->text, &last) == 0) {
-        if (error == 0)
+        if (rv == 0)
             getaddrinfo_free(list);
-        error = 0;
+        rv = 0;
         *ret = last;
-    } else if (error == 0) {
+    } else if (rv == 0) {
         *ret = list;
     }
     libc_restore_errno(kept);
-    return error;
+    return rv;
 }
 
-/* A text that libc takes for no address can only come from a broken view: as if there were none. */
+/* A text that libc does not take for an address can only come from a broken view. Then the lookup
+ * goes on as if there were no view. */
 static int getaddrinfo_managed(const struct getaddrinfo_call *call, enum lookup_action action,
                                const struct consulted *consulted, struct addrinfo **ret)
 {
     struct libc_kept kept;
-    int error;
+    int rv;
 
     if (action == LOOKUP_NONAME)
         return EAI_NONAME;
     if (action == LOOKUP_VERIFY)
         return getaddrinfo_verify(call, consulted, ret);
     kept = libc_keep_errno();
-    error = getaddrinfo_answer(call, consulted->text, ret);
-    if (!error)
+    rv = getaddrinfo_answer(call, consulted->text, ret);
+    if (!rv)
         libc_restore_errno(kept);
-    return error == EAI_NONAME ? getaddrinfo_pass(call, ret) : error;
+    return rv == EAI_NONAME ? getaddrinfo_pass(call, ret) : rv;
 }
 
-/* Each address once, however many socket types it is listed for: they follow each other. */
+/* An address is listed once for each socket type, one after the other. It is recorded once. */
 static void getaddrinfo_record(const struct addrinfo *list, uint64_t name_hash)
 {
     struct seen_address last = {{0, 0}};
@@ -170,9 +171,9 @@ static void getaddrinfo_record(const struct addrinfo *list, uint64_t name_hash)
     }
 }
 
-/* A name. Apart from getaddrinfo(), which hands everything else on without a stack of its own; and
- * the whole way of a managed one in one function: saving registers and passing arguments from one
- * to the next were a fifth of what it costs. */
+/* For a name. Not inlined, so that getaddrinfo() hands on everything else without a stack of its
+ * own. Flattened, because from function to function the saving of registers and the passing of
+ * arguments were a fifth of what a managed name costs. */
 __attribute__((noinline, flatten, hot)) static int
 getaddrinfo_name(const struct getaddrinfo_call *call, struct addrinfo **ret)
 {
@@ -181,12 +182,12 @@ getaddrinfo_name(const struct getaddrinfo_call *call, struct addrinfo **ret)
     struct consulted consulted;
     enum lookup_action action = consult(call->node, family, flags & AI_V4MAPPED, &consulted);
 
-    int error = action == LOOKUP_PASS ? getaddrinfo_pass(call, ret)
-                                      : getaddrinfo_managed(call, action, &consulted, ret);
+    int rv = action == LOOKUP_PASS ? getaddrinfo_pass(call, ret)
+                                   : getaddrinfo_managed(call, action, &consulted, ret);
 
-    if (error == 0)
+    if (rv == 0)
         getaddrinfo_record(*ret, consulted.name_hash);
-    return error;
+    return rv;
 }
 
 __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node,
@@ -198,7 +199,7 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node
 
     if (!real)
         return EAI_FAIL;
-    if (consult_is_vain(node) || (hints && hints->ai_flags & AI_NUMERICHOST))
+    if (consult_is_no_name(node) || (hints && hints->ai_flags & AI_NUMERICHOST))
         return real(node, service, hints, ret);
     return getaddrinfo_name(&(struct getaddrinfo_call){real, node, service, hints}, ret);
 }

@@ -2,10 +2,11 @@
  *
  * gethostbyname.c - takes over gethostbyname(), gethostbyname2() and their reentrant forms.
  *
- * As in getaddrinfo.c the real function is asked for the numeric text, and the name is put back
- * into its answer: into the end of the caller's buffer, which the real function is not told of, or
- * for the forms without a buffer into one that the next call overwrites as it does the rest. Asked
- * for the text of the other family, libc says in its own way that there is no such address.
+ * As in getaddrinfo.c, the real function is asked for the numeric text, and then the name is put
+ * back into its answer. It is put at the end of the caller's buffer, where the real function was
+ * not told of it. The forms without a buffer put it into one that the next call overwrites, as it
+ * overwrites the rest of the answer. If there is no address of the family asked for, libc is asked
+ * for the text of the other one, and says in its own way that there is none.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@
 
 #define GETHOSTBYNAME_EXPORT __attribute__((visibility("default")))
 
-/* `to` has room for len + 1. musl lists the name among the aliases too. */
+/* `to` has room for len + 1 bytes. musl lists the name among the aliases, too. */
 static void gethostbyname_rename(struct hostent *host, const char *node, size_t len, char *to)
 {
     const char *was = host->h_name;
@@ -56,8 +57,8 @@ static void gethostbyname_record(const struct hostent *host, uint64_t name_hash)
     }
 }
 
-/* The forms without a buffer. gethostbyname() differs from gethostbyname2() for AF_INET only where
- * an old resolver option says so: each is passed on to its own. */
+/* The forms without a buffer. Each is passed on to its own real function, because an old resolver
+ * option makes gethostbyname() differ from gethostbyname2() for AF_INET. */
 struct gethostbyname_call {
     enum next_id id;
     int family;
@@ -85,7 +86,7 @@ static struct hostent *gethostbyname_answer(const struct gethostbyname_call *cal
     return host;
 }
 
-/* W9. The answer of the last view overwrites the real one: what of it is needed was looked at. */
+/* W9. The last view's answer overwrites the real one, which has been looked at by then. */
 static struct hostent *gethostbyname_verify(const struct gethostbyname_call *call,
                                             const struct consulted *consulted)
 {
@@ -119,7 +120,7 @@ static struct hostent *gethostbyname_managed(const struct gethostbyname_call *ca
     struct consulted consulted;
     struct hostent *host;
 
-    if (consult_is_vain(call->node))
+    if (consult_is_no_name(call->node))
         return gethostbyname_real(call, call->node);
     host =
         gethostbyname_act(call, consult(call->node, call->family, false, &consulted), &consulted);
@@ -140,7 +141,7 @@ GETHOSTBYNAME_EXPORT struct hostent *gethostbyname2(const char *node, int family
     return gethostbyname_managed(&(struct gethostbyname_call){NEXT_GETHOSTBYNAME2, family, node});
 }
 
-/* The forms with one. */
+/* The forms with a buffer. */
 struct gethostbyname_r_call {
     enum next_id id;
     int family;
@@ -169,28 +170,28 @@ static int gethostbyname_r_real(const struct gethostbyname_r_call *call, const c
                                            call->ret, call->ret_h_errno);
 }
 
-/* Too small a buffer is for the real function to refuse: ERANGE in its own way. */
+/* If the buffer is too small, the real function refuses it in its own way. */
 static int gethostbyname_r_answer(const struct gethostbyname_r_call *call, const char *text)
 {
     size_t len = consult_name_len(call->node);
     size_t size = call->size > len + 1 ? call->size - (len + 1) : 0;
-    int error = gethostbyname_r_real(call, text, size);
+    int rv = gethostbyname_r_real(call, text, size);
 
-    if (error == 0 && *call->ret)
+    if (rv == 0 && *call->ret)
         gethostbyname_rename(*call->ret, call->node, len, call->buffer + size);
-    return error;
+    return rv;
 }
 
-/* W9. ERANGE is the caller's to answer with a larger buffer. */
+/* W9. On ERANGE the caller comes again with a larger buffer. */
 static int gethostbyname_r_verify(const struct gethostbyname_r_call *call,
                                   const struct consulted *consulted)
 {
-    int error = gethostbyname_r_real(call, call->node, call->size);
+    int rv = gethostbyname_r_real(call, call->node, call->size);
 
-    if (error == ERANGE)
-        return error;
-    if (error == 0 && *call->ret && !gethostbyname_names_demoted(*call->ret, consulted))
-        return error;
+    if (rv == ERANGE)
+        return rv;
+    if (rv == 0 && *call->ret && !gethostbyname_names_demoted(*call->ret, consulted))
+        return rv;
     return gethostbyname_r_answer(call, consulted->text);
 }
 
@@ -198,31 +199,31 @@ static int gethostbyname_r_act(const struct gethostbyname_r_call *call, enum loo
                                const struct consulted *consulted)
 {
     struct libc_kept kept;
-    int error;
+    int rv;
 
     if (action == LOOKUP_PASS)
         return gethostbyname_r_real(call, call->node, call->size);
     if (action == LOOKUP_VERIFY)
         return gethostbyname_r_verify(call, consulted);
     kept = libc_keep_errno();
-    error = gethostbyname_r_answer(call, consulted->text);
-    if (error == 0 && *call->ret)
+    rv = gethostbyname_r_answer(call, consulted->text);
+    if (rv == 0 && *call->ret)
         libc_restore_errno(kept);
-    return error;
+    return rv;
 }
 
 static int gethostbyname_r_managed(const struct gethostbyname_r_call *call)
 {
     struct consulted consulted;
-    int error;
+    int rv;
 
-    if (consult_is_vain(call->node))
+    if (consult_is_no_name(call->node))
         return gethostbyname_r_real(call, call->node, call->size);
-    error =
+    rv =
         gethostbyname_r_act(call, consult(call->node, call->family, false, &consulted), &consulted);
-    if (error == 0)
+    if (rv == 0)
         gethostbyname_record(*call->ret, consulted.name_hash);
-    return error;
+    return rv;
 }
 
 GETHOSTBYNAME_EXPORT int gethostbyname_r(const char *restrict node, struct hostent *restrict host,

@@ -2,8 +2,9 @@
  *
  * intern.c - a table of strings that only grows.
  *
- * A place is taken by compare-and-swap, filled, and then shown. Threads that come at once may take
- * one each for the same string; one that was taken in a thread that a fork left behind stays lost.
+ * A place is taken by compare-and-swap, filled, and then shown. Threads that come at once may each
+ * take a place for the same string. If a fork comes while a thread fills a place, that place is
+ * lost in the child.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libc.h - everything the shim takes from whatever libc it finds itself beside.
+ * libc.h - all that the shim takes from the libc of its process.
  *
- * All of it is weak: an image with a dynamic loader and no libc must load the shim too, so each
- * may be NULL. Code that uses one either checks it, or says why somebody who reached that code has
- * it. The lint test holds the undefined symbols of libhoming.so against this list; functions only,
- * because data would be copied into programs. System calls go through syscall(): it is no
- * cancellation point, and no other preload stands in its way.
+ * All of it is weak, because an image that has a dynamic loader and no libc must load the shim,
+ * too. So each function may be NULL: code checks it, or needs a view, which no process has without
+ * agent_ask() having checked it. There is no data, because data would be copied into programs.
+ * System calls go through syscall(): it is no cancellation point, and no other preload stands in
+ * its way. tests/lint/libhoming.sh has the same list.
  */
 #ifndef HOMING_SHIM_LIBC_H
 #define HOMING_SHIM_LIBC_H
@@ -28,8 +28,8 @@ LIBC_WEAK extern char *strndup(const char *text, size_t max);
 LIBC_WEAK extern long syscall(long number, ...);
 LIBC_WEAK extern __typeof__(__errno_location) __errno_location;
 
-/* errno as it was, for code that brackets its effects, and where it is: one call into libc instead
- * of two. Does nothing where there is no libc. */
+/* errno as it was, for code that is not to change it, and where it is: so libc is called once and
+ * not twice. Does nothing if there is no libc. */
 struct libc_kept {
     int *at;
     int value;

@@ -6,19 +6,19 @@
 
 #include "shim/lookup.h"
 
-/* The reader whose turn it is among those of a family, or NULL. */
+/* The reader whose turn it is, of those that have the family; or NULL. */
 static const char *lookup_reader(const struct view_address *readers, uint32_t count, int family,
                                  uint32_t turn)
 {
     uint32_t of_family = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        of_family += readers[i].family == family;
+        of_family += readers[i].address.family == family;
     if (of_family == 0)
         return NULL;
     turn %= of_family;
     for (uint32_t i = 0; i < count; i++)
-        if (readers[i].family == family && turn-- == 0)
+        if (readers[i].address.family == family && turn-- == 0)
             return readers[i].text;
     return NULL;
 }
@@ -30,7 +30,7 @@ static const char *lookup_writer(const struct view_entry *entry, int family)
     return *text ? text : NULL;
 }
 
-/* The family to look for first: the one asked for, or else the one that the agent uses. */
+/* The family to look for first: the one asked for, else the one that the agent uses. */
 static int lookup_family(const struct view_entry *entry, const struct lookup_question *question)
 {
     if (question->family == AF_UNSPEC)
@@ -38,14 +38,14 @@ static int lookup_family(const struct view_entry *entry, const struct lookup_que
     return question->family == AF_INET6 ? 6 : 4;
 }
 
-/* Whether the other one will do. Nobody who left the choice to us is told that there is nothing
- * because the agent's own family is missing. */
+/* Whether an address of the other family will do. A program that leaves the choice to us must not
+ * be told that there is nothing only because the agent's own family is missing. */
 static bool lookup_other_will_do(const struct lookup_question *question)
 {
     return question->family == AF_UNSPEC || (question->family == AF_INET6 && question->mapped);
 }
 
-/* A reader if the endpoint wants one and there is one, else the writer. */
+/* A reader for a reader endpoint if there is one, else the writer. */
 static const char *lookup_text(const struct view_entry *entry,
                                const struct lookup_question *question,
                                const struct view_address *readers, uint32_t reader_count)
@@ -82,35 +82,22 @@ enum lookup_action lookup_decide(const struct view_entry *entry,
         return stale ? LOOKUP_VERIFY : LOOKUP_ANSWER;
     }
     text = lookup_writer(entry, question->family == AF_INET ? 6 : 4);
-    if (!text || stale) /* the view has nothing to say, or nothing that would be believed */
+    if (!text || stale) /* the view has no address at all, or none that is confirmed */
         return LOOKUP_PASS;
     *ret_text = text;
     return LOOKUP_NONAME;
 }
 
-static bool lookup_same(const uint8_t *a, const uint8_t *b, int len)
-{
-    uint8_t differs = 0;
-
-    for (int i = 0; i < len; i++)
-        differs |= a[i] ^ b[i];
-    return differs == 0;
-}
-
 bool lookup_is_demoted(int family, const uint8_t *address, const struct view_address *demoted,
                        uint32_t count)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    int len = family == AF_INET ? 4 : 16;
+    struct inet_address asked;
 
     if (family != AF_INET && family != AF_INET6)
         return false;
-    if (family == AF_INET6 && lookup_same(address, mapped, sizeof(mapped))) {
-        address += sizeof(mapped);
-        len = 4;
-    }
+    asked = inet_address_make(family == AF_INET ? 4 : 6, address, 0);
     for (uint32_t i = 0; i < count; i++)
-        if (demoted[i].family == (len == 4 ? 4 : 6) && lookup_same(demoted[i].bytes, address, len))
+        if (inet_address_same_host(&demoted[i].address, &asked))
             return true;
     return false;
 }

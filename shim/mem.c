@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mem.c - the functions that a compiler may call without being asked, so that libhoming.so needs
- * them from nobody. Hidden: no program ever sees these. Only short, fixed-size copies get here, so
- * words are as much as there is to gain.
+ * mem.c - the functions that a compiler may call by itself, so that libhoming.so needs them from no
+ * libc. They are hidden: no program ever sees them. Only short copies of a fixed size come here, so
+ * that going by words is enough.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -2,9 +2,9 @@
  *
  * next.c - finds the real functions: dlsym(RTLD_NEXT), or a walk through the loaded objects.
  *
- * The walk reads only what the dynamic loader itself relies on: each object's dynamic section, its
- * hash tables, symbols and versions. It considers defined functions of a default version in objects
- * that come after this one in load order.
+ * The walk reads only what the dynamic loader itself relies on: the dynamic section of each object,
+ * its hash tables, symbols and versions. It takes functions that are defined, in their default
+ * version, in objects that come after this one in load order.
  */
 #include <stdbool.h>
 
@@ -13,7 +13,6 @@
 
 _Atomic(void *) next_cache[NEXT_COUNT];
 
-/* Characters in place, not pointers, which would be relocated in every process. */
 const char next_names[NEXT_COUNT][20] = {
     [NEXT_GETADDRINFO] = "getaddrinfo",
     [NEXT_FREEADDRINFO] = "freeaddrinfo",
@@ -39,7 +38,7 @@ void *next_find(enum next_id id)
 
 void *next_dlsym(const char *name)
 {
-    /* Not a tail call: dlsym() takes its caller's address for the object to search behind. */
+    /* Not a tail call: dlsym() searches behind the object that its caller's address is in. */
     void *found = dlsym ? dlsym((void *)-1L /* RTLD_NEXT */, name) : NULL;
 
     __asm__ volatile("" : "+r"(found));
@@ -69,7 +68,7 @@ static bool next_same(const char *a, const char *b)
     return *a == *b;
 }
 
-/* glibc's loader has relocated these pointers in most objects, musl's in none. */
+/* glibc's loader has relocated these pointers in most objects, and musl's in none. */
 static const void *next_pointer(const struct next_object *object, ElfW(Addr) value)
 {
     return (const void *)(value < object->base ? object->base + value : value);
@@ -109,7 +108,7 @@ static void *next_take(const struct next_object *object, uint32_t index, const c
         return NULL;
     if (binding != STB_GLOBAL && binding != STB_WEAK)
         return NULL;
-    if (object->versions && (object->versions[index] & 0x8000)) /* an old, hidden version */
+    if (object->versions && (object->versions[index] & 0x8000)) /* not the default version */
         return NULL;
     if (!next_same(object->strings + symbol->st_name, name))
         return NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * next.h - the real functions: what would have been called without the shim.
+ * next.h - the real functions: those that would have been called without the shim.
  *
- * Called first by every interposer. Found at first use, not in a constructor; two threads that look
- * at once find the same. errno is kept.
+ * Called first by every interposer. They are found at first use, not in a constructor. Two threads
+ * that look at once find the same. errno is kept.
  */
 #ifndef HOMING_SHIM_NEXT_H
 #define HOMING_SHIM_NEXT_H
@@ -34,13 +34,14 @@ typedef int next_gethostbyname2_r(const char *, int, struct hostent *, char *, s
                                   struct hostent **, int *);
 typedef int next_connect(int, const struct sockaddr *, socklen_t);
 
+/* Their names. Characters in place, because pointers would be relocated in every process. */
 extern const char next_names[NEXT_COUNT][20];
 
 /* The cached functions; next_find() fills them. */
 extern _Atomic(void *) next_cache[NEXT_COUNT];
 void *next_find(enum next_id id);
 
-/* The function, or NULL: nobody behind the shim has it. Cast it to its type above. */
+/* The function, to be cast to its type above. NULL: no object behind the shim has it. */
 static inline void *next_get(enum next_id id)
 {
     void *found = atomic_load_explicit(&next_cache[id], memory_order_relaxed);
@@ -48,8 +49,8 @@ static inline void *next_get(enum next_id id)
     return found ? found : next_find(id);
 }
 
-/* The two ways of finding it, apart for tests. next_walk() serves where dlsym() is out of reach:
- * glibc before 2.34 without libdl. */
+/* The two ways to find it, here for tests. next_walk() serves where there is no dlsym(): with a
+ * glibc before 2.34, and no libdl. */
 void *next_dlsym(const char *name);
 void *next_walk(const char *name);
 

@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * permit.h - hands over the permit to sever, and tags connections: proto/permit.h has the contract.
+ * permit.h - sees to it that homing-sever has this process' permit (proto/permit.h).
  *
- * One pass: a managed connect calls permit_renew(). If what was left open is still there and the
- * same homing-sever holds it: nothing to do. Else one thread hands over anew, without ever waiting.
- * Then permit_tag() writes the tag.
+ * One pass: a managed connect calls permit_renew(). If the same homing-sever still has the permit,
+ * nothing is to be done. Else one thread hands over anew (handover.h). Then the caller writes its
+ * tag (tags.h). Whatever fails costs severing, and nothing else.
  *
- * 1. A process that is not the one this memory was set up by writes nothing: a forked child finds
- *    the state wiped and sets up its own, a vforked one leaves its parent's alone.
- * 2. One descriptor outlives a call. It is only looked at, and closed when it is replaced and was
- *    found to be still ours.
- * 3. Tags outlive a hand-over: they move into the new memory.
- * 4. No lock, no wait; whatever fails costs severing, nothing else.
+ * 1. Only the process that has set up this memory writes into it. A forked child finds it zeroed
+ *    and sets up its own; a vforked child leaves its parent's alone.
+ * 2. One descriptor outlives a call. It is only looked at, and when it is replaced, it is closed if
+ *    it is still ours.
+ * 3. No thread waits: while one hands over, others go on. If it is killed then, none does again.
  */
 #ifndef HOMING_SHIM_PERMIT_H
 #define HOMING_SHIM_PERMIT_H
 
-#include <stdbool.h>
+#include "shim/tags.h"
 
-#include "proto/permit.h"
+/* Makes sure, as far as possible now, that tags can be written and that homing-sever has the
+ * permit. `instance` names the homing-sever that the view tells of; 0: there is none. Returns this
+ * process' tags; NULL: it is not to be severed, or cannot be. Changes errno. */
+struct tags *permit_renew(uint64_t instance, uint64_t now_ms);
 
-struct permit;
-
-/* Makes sure that tags can be written and that homing-sever has the permit, as far as it can be had
- * now. `instance`: of the homing-sever that the view names, 0: none. NULL: this process is not to
- * be severed, or cannot be. Changes errno. */
-struct permit *permit_renew(uint64_t instance, uint64_t now_ms);
-
-/* What the last one gave, if there was one. */
-struct permit *permit_known(void);
-
-/* Tags the socket `fd`. False: it is tagged already, and that was left as it is; `anew` writes over
- * it. `permit` NULL: nothing, as below. Changes errno, as those below do. */
-bool permit_tag(struct permit *permit, int fd, uint64_t endpoint, uint64_t generation,
-                uint64_t now_ms, bool anew);
-void permit_untag(struct permit *permit, int fd);
-
-void permit_count(struct permit *permit, enum tag_count what);
+/* What permit_renew() has returned last; NULL: nothing, or it was not called yet. Changes errno. */
+struct tags *permit_tags(void);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * process.c - settings, clock and reader turn of this process.
  *
- * 1. Nothing waits: who finds a value being set by another thread works with a copy of its own.
- * 2. The environment is read once: programs overwrite it (setproctitle) or change it later.
+ * 1. Nothing waits. If one thread is setting a value, another works with a copy of its own.
+ * 2. Each variable is read once: programs overwrite the environment (setproctitle) or change it.
  */
 #include <stdatomic.h>
 #include <sys/auxv.h>
@@ -16,7 +16,7 @@
 
 #define PROCESS_SOCKET_DEFAULT "/run/homing/agent.sock"
 
-/* NULL where the environment must not be believed. */
+/* NULL: it is not set, or the environment does not count. */
 static const char *process_environment(const char *name)
 {
     return getenv && getauxval && !getauxval(AT_SECURE) ? getenv(name) : NULL;
@@ -35,7 +35,7 @@ enum {
     PROCESS_SEVER_REFUSED = 4
 };
 
-/* What the environment says of this process, read once. */
+/* What the environment says about this process. */
 static unsigned process_wishes(void)
 {
     static _Atomic unsigned char kept;
@@ -72,7 +72,7 @@ static bool process_socket_read(struct sockaddr_un *ret_address)
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     for (; path[i] && i < sizeof(ret_address->sun_path) - 1; i++)
         ret_address->sun_path[i] = path[i];
-    if (path[i]) /* too long: remembered as no path at all */
+    if (path[i]) /* too long: kept as no path at all */
         ret_address->sun_path[0] = '\0';
     return ret_address->sun_path[0] != '\0';
 }
@@ -155,7 +155,7 @@ void *process_page(_Atomic(void *) *keep)
     syscall(SYS_madvise, mine, (size_t)4096, MADV_WIPEONFORK);
     if (atomic_compare_exchange_strong(keep, &none, mine))
         return mine;
-    syscall(SYS_munmap, mine, (size_t)4096); /* another thread was first; nobody saw this one */
+    syscall(SYS_munmap, mine, (size_t)4096); /* another thread was first */
     return none;
 }
 

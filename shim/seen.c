@@ -2,9 +2,9 @@
  *
  * seen.c - an open-addressed table of (address, name) that only grows.
  *
- * A slot is taken by writing its name with compare-and-swap, filled, and shown by its stamp. A
- * thread that dies, or a fork that comes, in between loses the slot and nothing else. Two threads
- * that record the same pair at once may both take a slot: one too many is as good as one.
+ * A slot is taken by writing its name with compare-and-swap. Then it is filled, and its stamp shows
+ * it. If a thread dies or a fork comes in between, the slot is lost and nothing else. If two
+ * threads record the same pair at once, both may take a slot, which does no harm.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #define SEEN_CROWDED (1ull << 63)
 
 struct seen_slot {
-    _Atomic uint64_t name; /* 0: free, and so is all that would come behind it */
+    _Atomic uint64_t name; /* 0: the slot is free, and the walk ends here */
     _Atomic uint64_t address[2];
     _Atomic uint64_t stamp; /* 0: being filled */
 };
@@ -26,9 +26,9 @@ static struct {
     _Atomic bool full;
 } seen_table;
 
-/* Addresses of one network differ in their last bits, IPv6 networks in the last of the first word.
- * Of a product the upper bits are good, but no factor's upper bits reach the ones that are taken:
- * hence they are folded down first. */
+/* Addresses of one network differ in their last bits, and IPv6 networks in the last bits of the
+ * first word. A product mixes only upwards: its upper bits are well mixed, but the upper bits of a
+ * factor do not reach those that are taken here. So they are folded down first. */
 static size_t seen_place(const struct seen_address *address)
 {
     uint64_t mixed = address->words[0] ^ (address->words[1] << 21 | address->words[1] >> 43);
@@ -42,8 +42,8 @@ static struct seen_slot *seen_at(size_t place)
     return &seen_table.slots[place % SEEN_SLOTS];
 }
 
-/* The stamp of a slot that holds `address`; 0: it does not. Acquire: pairs with the release in
- * seen_fill(), so that the address read after it is whole. */
+/* The stamp of a slot that holds `address`; 0: it holds another one, or none yet. Acquire: pairs
+ * with the release in seen_fill(), so that the address that is read after it is whole. */
 static uint64_t seen_holds(struct seen_slot *slot, const struct seen_address *address)
 {
     uint64_t stamp = atomic_load_explicit(&slot->stamp, memory_order_acquire);
@@ -54,8 +54,8 @@ static uint64_t seen_holds(struct seen_slot *slot, const struct seen_address *ad
     return differs ? 0 : stamp;
 }
 
-/* Relaxed: a stamp says which of two lookups came later, and threads that do not wait for each
- * other have no order anyway. */
+/* Relaxed: a stamp says which of two lookups came later, and lookups of threads that do not wait
+ * for each other have no order. */
 static uint64_t seen_next_stamp(void)
 {
     return atomic_fetch_add_explicit(&seen_table.stamp, 1, memory_order_relaxed) + 1;
@@ -68,10 +68,12 @@ static void seen_fill(struct seen_slot *slot, const struct seen_address *address
     atomic_store_explicit(&slot->stamp, seen_next_stamp(), memory_order_release);
 }
 
-/* A walk along one address' slots. */
+/* What a walk along the slots of one address has met. */
 struct seen_walk {
-    struct seen_slot *mine, *other; /* of this name; of another one */
-    uint64_t mine_stamp, latest;    /* latest: of the others */
+    struct seen_slot *mine;  /* the slot of this name */
+    struct seen_slot *other; /* the slot of another name */
+    uint64_t mine_stamp;
+    uint64_t latest; /* the latest stamp of the others */
     bool crowded;
 };
 
@@ -89,8 +91,9 @@ static void seen_note(struct seen_walk *walk, struct seen_slot *slot, uint64_t n
         walk->latest = stamp & ~SEEN_CROWDED;
 }
 
-/* The usual lookup, of the name that was the last one to be given this address, writes nothing. A
- * swap that fails was overtaken by another lookup, which is then as late as this one. */
+/* Nothing is written if this name was already the last one to be given the address, as in most
+ * lookups. If the swap fails, another lookup of the name came in between, and is as late as this
+ * one. */
 static void seen_renew(const struct seen_walk *walk)
 {
     uint64_t was = walk->mine_stamp;
@@ -108,7 +111,7 @@ static void seen_leave_out(const struct seen_walk *walk)
         atomic_fetch_or(&walk->other->stamp, SEEN_CROWDED);
 }
 
-/* Apart from the usual case below, which needs no stack. */
+/* Not inlined, because the usual case below needs no stack. */
 __attribute__((noinline)) static void seen_walk(size_t place, const struct seen_address *address,
                                                 uint64_t name_hash)
 {
@@ -157,7 +160,7 @@ void seen_record(const struct seen_address *address, uint64_t name_hash)
         seen_walk(place, address, name_hash);
 }
 
-/* Where anything was left out no slot near it is free. */
+/* If the address was left out, its first slot is not free either. */
 bool seen_may(const struct seen_address *address)
 {
     return atomic_load_explicit(&seen_at(seen_place(address))->name, memory_order_relaxed) != 0;

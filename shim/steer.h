@@ -2,25 +2,21 @@
  *
  * steer.h - takes one connect() to where it belongs.
  *
- * One pass: an address that the process was not given for a name, or for one of which the view
- * knows nothing, goes straight on (one look into seen.h each); a tag that its socket has of a
- * connect that failed goes first. Else the view is asked about each of those names, and redirect.h
- * decides. A connect for a managed name renews the permit and is tagged; then it goes on, as it is
- * or to another address.
+ * One pass: steer_may() and steer_is_unmanaged() let most connects go at a glance. For any other,
+ * steer() asks the view about each name that the process was given the address for (finding.h), and
+ * decides (redirect.h). Then it waits for a writer if need be, renews the permit and writes the
+ * tag, and the caller connects: to the address asked for, or to another one.
  *
- * Async-signal-safe as connect() is: no lock, no allocation, errno kept. It waits only for a writer
- * that is to come, when the socket is blocking.
+ * Async-signal-safe, as connect() is: no lock, no allocation. errno is kept. It waits for two
+ * things only: for a writer if the socket is blocking (hold.h), and for the agent (attach.h).
  */
 #ifndef HOMING_SHIM_STEER_H
 #define HOMING_SHIM_STEER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "proto/permit.h"
 #include "shim/seen.h"
 
 struct steer_address {
@@ -39,8 +35,8 @@ static inline const void *steer_bytes(const struct sockaddr *address)
     return &((const struct sockaddr_in6 *)address)->sin6_addr;
 }
 
-/* Whether a connect() may be one for a managed name, at a glance. An IPv6 address may come without
- * its last field. */
+/* False: the process was not given the address for any name. An IPv6 address may come without its
+ * last field. */
 static inline bool steer_may(const struct sockaddr *address, socklen_t len)
 {
     struct seen_address key;
@@ -54,37 +50,13 @@ static inline bool steer_may(const struct sockaddr *address, socklen_t len)
     return seen_may(&key);
 }
 
-/* Of such: whether it is, as most are, to a peer of whose name the present view knows nothing.
- * Whether there is a newer view is not asked for it: at the next lookup it is. */
-bool steer_is_vain(const struct sockaddr *address);
+/* For an address that may be steered. True: the process was given it for a single name, and the
+ * newest view has nothing for that name. If there is a newer view by now, the next lookup finds
+ * out. */
+bool steer_is_unmanaged(const struct sockaddr *address);
 
-/* Whether a connect() ends what the socket was connected to, or began to be. */
-static inline bool steer_dissolves(const struct sockaddr *address, socklen_t len)
-{
-    return address && len >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC;
-}
-
-/* A bit for each descriptor: a socket was tagged by this number since steer_leave() looked. */
-extern _Atomic uint64_t steer_marks[TAG_SLOTS / 64];
-
-static inline bool steer_is_marked(int fd)
-{
-    return (unsigned)fd < TAG_SLOTS &&
-           atomic_load_explicit(&steer_marks[fd / 64], memory_order_relaxed) >> fd % 64 & 1;
-}
-
-/* If the socket was tagged for a connect() that failed since, the tag goes. `dissolved`: it goes in
- * any case. Keeps errno. */
-__attribute__((cold)) void steer_leave(int fd, bool dissolved);
-
-/* Before each connect() that is not for a managed name. */
-static inline void steer_let_go(int fd, bool dissolved)
-{
-    if (steer_is_marked(fd))
-        steer_leave(fd, dissolved);
-}
-
-/* 0: to be connected as asked for. 1: to *ret_to. Else negative errno: to be refused with it. */
+/* For an address that may be steered. 0: connect to it. 1: connect to *ret_to. Else a negative
+ * errno: refuse with it. */
 int steer(int fd, const struct sockaddr *address, socklen_t len, struct steer_address *ret_to);
 
 #endif

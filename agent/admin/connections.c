@@ -80,7 +80,7 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
     if (known && owner.member != MEMBER_NONE)
         words_member_at(owner.cluster, owner.member, member);
     sever_address_print(&row->address, address, sizeof(address));
-    msg_put_map(w, 11);
+    msg_open_map(w);
     msg_put_key_uint(w, "pid", (uint64_t)row->pid);
     msg_put_key_uint(w, "uid", row->uid);
     msg_put_key_str(w, "command", row->comm);
@@ -93,6 +93,7 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
     msg_put_key_uint(w, "age_ms", row->age_ms);
     msg_put_key_uint(w, "generation", row->generation);
     msg_put_key_bool(w, "outdated", known && is_outdated(&owner, row));
+    msg_close(w);
 }
 
 /* ---- the reply ---- */
@@ -100,12 +101,13 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
 static void put_result(struct msg_writer *w, const struct listing *listing)
 {
     msg_put_reply(w, listing->id);
-    msg_put_map(w, 2);
+    msg_open_map(w);
     msg_put_key_bool(w, "partial", listing->partial);
     msg_put_str(w, "connections");
     msg_put_array(w, listing->row_count);
     for (uint32_t i = 0; i < listing->row_count; i++)
         put_row(w, listing->daemon, &listing->rows[i]);
+    msg_close(w);
 }
 
 static void free_listing(struct listing *listing)

@@ -37,12 +37,13 @@ static void put_layers(const struct cluster *cluster, struct msg_writer *w,
 
     sever_hindrance(cluster, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
-    msg_put_map(w, LAYER_COUNT);
+    msg_open_map(w);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
                         layer == LAYER_SEVER && hindrance[0]
                             ? hindrance
                             : explain_layer((enum layer)layer, entry->role, entry->mode, state));
+    msg_close(w);
 }
 
 /* One per family, the preferred one first. */
@@ -55,7 +56,7 @@ static uint32_t writer_addresses(const struct view_entry *entry, struct view_add
     for (int i = 0; i < 2; i++)
         if (texts[i][0]) {
             snprintf(ret[count].text, sizeof(ret[count].text), "%s", texts[i]);
-            ret[count++].port = entry->port;
+            ret[count++].address.port = entry->port;
         }
     return count;
 }
@@ -80,7 +81,7 @@ void explain_put_addresses(const struct daemon *daemon, const struct view_entry 
     msg_put_str(w, "ports");
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++)
-        msg_put_uint(w, at[i].port);
+        msg_put_uint(w, at[i].address.port);
 }
 
 static void put_name(const struct place *place, const char *text, struct msg_writer *w)
@@ -97,7 +98,7 @@ static void put_name(const struct place *place, const char *text, struct msg_wri
     if (state != VIEW_STATE_UNKNOWN && view_entry_stale(&entry, loop_now_ms(daemon->loop)))
         state = VIEW_STATE_STALE;
     msg_put_str(w, "name");
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_str(w, "name", text);
     msg_put_key_str(w, "endpoint", place_endpoint(place)->names[0].text);
     msg_put_key_str(w, "role", view_role_name(entry.role));
@@ -105,6 +106,7 @@ static void put_name(const struct place *place, const char *text, struct msg_wri
     msg_put_key_uint(w, "generation", entry.generation);
     explain_put_addresses(daemon, &entry, w);
     put_layers(place->cluster, w, &entry, state);
+    msg_close(w);
 }
 
 void explain_call(struct call *call)
@@ -124,7 +126,7 @@ void explain_call(struct call *call)
         return;
     }
     msg_put_reply(w, call->id);
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_str(w, "cluster");
     status_put_cluster(place.cluster, w);
     if (named)
@@ -132,4 +134,5 @@ void explain_call(struct call *call)
     else
         msg_put_key_nil(w, "name");
     msg_put_key_str(w, "change", explain_change(place.cluster->decision.verdict.reason));
+    msg_close(w);
 }

@@ -17,14 +17,7 @@
 #include "agent/admin/programs.h"
 #include "agent/admin/status.h"
 
-typedef void method_fn(struct call *call);
-
-static const struct method {
-    const char *name;
-    enum serve_socket socket;
-    bool changes;
-    method_fn *fn;
-} methods[] = {
+static const struct method methods[] = {
     {"attach", SERVE_AGENT, false, programs_attach},
     {"resolve", SERVE_AGENT, false, programs_resolve},
     {"version", SERVE_ADMIN, false, status_version},
@@ -40,22 +33,27 @@ static const struct method {
     {"reload", SERVE_ADMIN, true, orders_reload},
 };
 
+const struct method *methods_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return &methods[i];
+    return NULL;
+}
+
 void methods_serve(void *arg, enum serve_socket socket, const struct serve_peer *peer, uint64_t id,
                    const char *method, const struct msg_value *params, struct msg_writer *reply,
                    int *ret_fd)
 {
     struct call call = {arg, peer, (uint32_t)id, params, reply, ret_fd};
+    const struct method *found = methods_find(method);
 
     *ret_fd = -1;
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (methods[i].socket != socket || strcmp(methods[i].name, method) != 0)
-            continue;
-        if (methods[i].changes && peer->uid != 0 && peer->uid != geteuid())
-            call_refuse(&call, MSG_ERROR_DENIED, "%s is for root and uid %u", method,
-                        (unsigned)geteuid());
-        else
-            methods[i].fn(&call);
-        return;
-    }
-    call_refuse(&call, MSG_ERROR_UNKNOWN_METHOD, "no method %s on this socket", method);
+    if (!found || found->socket != socket)
+        call_refuse(&call, MSG_ERROR_UNKNOWN_METHOD, "no method %s on this socket", method);
+    else if (found->changes && peer->uid != 0 && peer->uid != geteuid())
+        call_refuse(&call, MSG_ERROR_DENIED, "%s is for root and uid %u", method,
+                    (unsigned)geteuid());
+    else
+        found->fn(&call);
 }

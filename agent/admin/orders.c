@@ -23,10 +23,11 @@ static void reply_done(struct call *call, struct cluster *cluster, const char *o
 
     events_order(cluster, call->peer, order);
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 3);
+    msg_open_map(call->reply);
     msg_put_key_bool(call->reply, "saved", saved);
     msg_put_key_str(call->reply, "state", cluster_state_name(cluster->decision.verdict.state));
     msg_put_key_str(call->reply, "mode", cluster->mode ? view_mode_name(cluster->mode) : NULL);
+    msg_close(call->reply);
 }
 
 static void refuse_order(struct call *call, const struct cluster *cluster, enum refusal refusal,
@@ -133,9 +134,10 @@ void orders_reload(struct call *call)
         call_refuse(call, MSG_ERROR_CONFLICT, "%s", lines && lines[0] ? lines : strerror(-rv));
     } else {
         msg_put_reply(call->reply, call->id);
-        msg_put_map(call->reply, 2);
+        msg_open_map(call->reply);
         msg_put_key_uint(call->reply, "clusters", call->daemon->cluster_count);
         msg_put_key_str(call->reply, "warnings", lines);
+        msg_close(call->reply);
     }
     free(lines);
 }

@@ -21,11 +21,12 @@ static void put_attach_reply(struct call *call, const struct attach_reply *reply
         return;
     }
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 4);
+    msg_open_map(call->reply);
     msg_put_key_uint(call->reply, "major", reply->major);
     msg_put_key_uint(call->reply, "minor", reply->minor);
     msg_put_key_uint(call->reply, "size", reply->size);
     msg_put_key_uint(call->reply, "instance", reply->instance);
+    msg_close(call->reply);
 }
 
 void programs_attach(struct call *call)
@@ -70,7 +71,7 @@ void programs_resolve(struct call *call)
     }
     stale = view_entry_stale(&entry, loop_now_ms(call->daemon->loop));
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 11);
+    msg_open_map(call->reply);
     msg_put_key_str(call->reply, "name", text);
     msg_put_key_str(call->reply, "endpoint", place_endpoint(&place)->names[0].text);
     msg_put_key_str(call->reply, "cluster", place.cluster->conf->name);
@@ -81,4 +82,5 @@ void programs_resolve(struct call *call)
     msg_put_key_uint(call->reply, "generation", entry.generation);
     msg_put_key_uint(call->reply, "port", entry.port);
     explain_put_addresses(call->daemon, &entry, call->reply);
+    msg_close(call->reply);
 }

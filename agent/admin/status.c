@@ -17,10 +17,6 @@
 
 #define HISTORY_LIMIT 1000
 
-#define PUT_MEMBER_KEYS   21
-#define PUT_CLUSTER_KEYS  25
-#define PUT_ENDPOINT_KEYS 6
-
 /* nil: it never happened. */
 static void put_age(struct msg_writer *w, const char *key, uint64_t at_ms, uint64_t now_ms)
 {
@@ -116,7 +112,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     const struct verdict *verdict = &cluster->decision.verdict;
     const struct member *known = &cluster->members.at[member];
 
-    msg_put_map(w, PUT_MEMBER_KEYS);
+    msg_open_map(w);
     put_member_name(w, "member", cluster, member);
     msg_put_key_bool(w, "writer", member == verdict->writer);
     msg_put_key_bool(w, "reader", verdict->readers >> member & 1);
@@ -129,6 +125,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
     put_addresses(w, &known->where);
+    msg_close(w);
 }
 
 static void put_members(struct msg_writer *w, const struct cluster *cluster, uint64_t now_ms)
@@ -145,7 +142,7 @@ static void put_endpoint(struct msg_writer *w, const struct cluster *cluster, ui
     char id[24];
 
     snprintf(id, sizeof(id), "%016" PRIx64, cluster->endpoints[i].id);
-    msg_put_map(w, PUT_ENDPOINT_KEYS);
+    msg_open_map(w);
     msg_put_str(w, "names");
     msg_put_array(w, endpoint->name_count);
     for (uint32_t n = 0; n < endpoint->name_count; n++)
@@ -155,6 +152,7 @@ static void put_endpoint(struct msg_writer *w, const struct cluster *cluster, ui
     msg_put_key_uint(w, "generation", cluster->endpoints[i].generation);
     msg_put_key_str(w, "id", id);
     msg_put_key_uint(w, "hold_ms", endpoint->hold_ms);
+    msg_close(w);
 }
 
 static void put_endpoints(struct msg_writer *w, const struct cluster *cluster)
@@ -168,10 +166,11 @@ static void put_endpoints(struct msg_writer *w, const struct cluster *cluster)
 static void put_alarm(struct msg_writer *w, const char *alarm, const char *text,
                       const char *command)
 {
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_str(w, "alarm", alarm);
     msg_put_key_str(w, "text", text);
     msg_put_key_str(w, "command", command && command[0] ? command : NULL);
+    msg_close(w);
 }
 
 static void put_alarms(struct msg_writer *w, const struct cluster *cluster)
@@ -179,12 +178,13 @@ static void put_alarms(struct msg_writer *w, const struct cluster *cluster)
     char text[512], command[MEMBER_TEXT_SIZE + 300];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, (uint32_t)__builtin_popcount(cluster->decision.alarms));
+    msg_open_array(w);
     for (int alarm = 0; alarm < ALARM_COUNT; alarm++)
         if (cluster->decision.alarms & (1u << alarm)) {
             words_alarm(cluster, (enum alarm)alarm, text, sizeof(text), command, sizeof(command));
             put_alarm(w, alarm_name((enum alarm)alarm), text, command);
         }
+    msg_close(w);
 }
 
 static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uint64_t now_ms)
@@ -210,7 +210,7 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
 {
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
 
-    msg_put_map(w, PUT_CLUSTER_KEYS);
+    msg_open_map(w);
     msg_put_key_str(w, "cluster", cluster->conf->name);
     msg_put_key_str(w, "engine", cluster->conf->engine->name);
     msg_put_key_str(w, "lag_unit", cluster->conf->engine->lag_unit);
@@ -224,15 +224,17 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
     put_members(w, cluster, now_ms);
     put_endpoints(w, cluster);
     put_alarms(w, cluster);
+    msg_close(w);
 }
 
 static void put_view(struct msg_writer *w, const struct daemon *daemon)
 {
     msg_put_str(w, "view");
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_uint(w, "instance", view_instance(daemon->view));
     msg_put_key_uint(w, "size", view_bytes(daemon->view));
     msg_put_key_uint(w, "names", view_writer(daemon->view)->names);
+    msg_close(w);
 }
 
 static void put_severing(struct msg_writer *w, const struct daemon *daemon)
@@ -244,7 +246,7 @@ static void put_severing(struct msg_writer *w, const struct daemon *daemon)
     snprintf(why, sizeof(why), "%s%s", status->why,
              status->instance ? "" : ": start homing-sever, or homingd with CAP_NET_ADMIN");
     msg_put_str(w, "severing");
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_bool(w, "available", available);
     msg_put_key_str(w, "why", available ? NULL : why);
     msg_put_key_uint(w, "pid", status->pid);
@@ -253,6 +255,7 @@ static void put_severing(struct msg_writer *w, const struct daemon *daemon)
     msg_put_key_uint(w, "would_redirect", status->counts[TAG_COUNT_WOULD_REDIRECT]);
     msg_put_key_uint(w, "refused", status->counts[TAG_COUNT_REFUSED]);
     msg_put_key_uint(w, "shared_address", status->counts[TAG_COUNT_SHARED_ADDRESS]);
+    msg_close(w);
 }
 
 static void put_agent_alarms(struct msg_writer *w, const struct daemon *daemon)
@@ -260,7 +263,7 @@ static void put_agent_alarms(struct msg_writer *w, const struct daemon *daemon)
     char text[400];
 
     msg_put_str(w, "alarms");
-    msg_put_array(w, (daemon->state_error[0] != '\0') + (daemon->descriptors_missing != 0));
+    msg_open_array(w);
     if (daemon->state_error[0]) {
         snprintf(text, sizeof(text),
                  "verdicts are not saved: a restart may begin with older ones: %s",
@@ -273,11 +276,12 @@ static void put_agent_alarms(struct msg_writer *w, const struct daemon *daemon)
                  daemon->descriptors_missing);
         put_alarm(w, "descriptors_short", text, NULL);
     }
+    msg_close(w);
 }
 
 static void put_agent(const struct daemon *daemon, struct msg_writer *w)
 {
-    msg_put_map(w, 10);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_uint(w, "pid", (uint64_t)getpid());
     msg_put_key_uint(w, "up_ms", loop_now_ms(daemon->loop) - daemon->started_ms);
@@ -291,6 +295,7 @@ static void put_agent(const struct daemon *daemon, struct msg_writer *w)
     msg_put_array(w, daemon->cluster_count);
     for (uint32_t i = 0; i < daemon->cluster_count; i++)
         status_put_cluster(daemon->clusters[i], w);
+    msg_close(w);
 }
 
 /* ---- the methods ---- */
@@ -298,10 +303,11 @@ static void put_agent(const struct daemon *daemon, struct msg_writer *w)
 void status_version(struct call *call)
 {
     msg_put_reply(call->reply, call->id);
-    msg_put_map(call->reply, 3);
+    msg_open_map(call->reply);
     msg_put_key_str(call->reply, "version", PACKAGE_VERSION);
     msg_put_key_uint(call->reply, "view_major", VIEW_MAJOR);
     msg_put_key_uint(call->reply, "view_minor", VIEW_MINOR);
+    msg_close(call->reply);
 }
 
 void status_call(struct call *call)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show_status.c - `homingctl status`: what somebody needs at three in the morning, worst first in
- * each cluster, within 100 columns.
+ * show_status.c - `homingctl status`: what an operator needs at three in the morning. In each
+ * cluster the worst comes first. Lines fit into 100 columns.
  */
 #include "config.h"
 

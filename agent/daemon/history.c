@@ -103,7 +103,7 @@ static void put_severed(struct msg_writer *w, const struct history_switch *at)
         return;
     }
     msg_put_str(w, "sever");
-    msg_put_map(w, 9);
+    msg_open_map(w);
     msg_put_key_bool(w, "done", at->severed);
     put_ms(w, "order_ms", at->order_ms);
     msg_put_key_uint(w, "severed", at->aborted);
@@ -113,11 +113,12 @@ static void put_severed(struct msg_writer *w, const struct history_switch *at)
     msg_put_key_uint(w, "sweep_us", at->sweep_us);
     msg_put_key_uint(w, "redirected", at->redirected);
     msg_put_key_uint(w, "would_redirect", at->would_redirect);
+    msg_close(w);
 }
 
 static void put_switch(struct msg_writer *w, const struct history_switch *at)
 {
-    msg_put_map(w, 12);
+    msg_open_map(w);
     msg_put_key_str(w, "from", at->from);
     msg_put_key_str(w, "to", at->to);
     msg_put_key_str(w, "term", at->term);
@@ -130,11 +131,12 @@ static void put_switch(struct msg_writer *w, const struct history_switch *at)
     msg_put_key_uint(w, "loss_bytes", at->loss_bytes);
     msg_put_key_bool(w, "loss_exact", at->loss_exact);
     put_severed(w, at);
+    msg_close(w);
 }
 
 static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct msg_writer *w)
 {
-    msg_put_map(w, 5);
+    msg_open_map(w);
     msg_put_key_uint(w, "ago_ms", now_ms - entry->at_ms);
     msg_put_key_str(w, "cluster", entry->cluster);
     msg_put_key_str(w, "event", entry->event);
@@ -145,6 +147,7 @@ static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct
     } else {
         msg_put_key_nil(w, "switch");
     }
+    msg_close(w);
 }
 
 void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,

@@ -10,8 +10,8 @@
 
 #include "agent/daemon/shared.h"
 
-/* Opens the state directory. One that cannot be used costs memory across restarts, not the service.
- */
+/* Opens the state directory. One that cannot be used costs memory across restarts,
+ * not the service. */
 void persist_open(struct daemon *daemon);
 
 /* What cannot be read counts as nothing saved, and that is said. Free ret_saved->endpoints. */

@@ -9,11 +9,11 @@
 #include "agent/conf/conf.h"
 #include "agent/daemon/history.h"
 #include "agent/daemon/members.h"
-#include "agent/daemon/sever_client.h"
 #include "agent/decide/decision.h"
 #include "agent/probe/probe.h"
 #include "agent/publish/view.h"
 #include "agent/serve/serve.h"
+#include "agent/sever/client/sever_client.h"
 #include "agent/state/state.h"
 
 /* A configuration lives as long as a cluster still uses it: those that a reload leaves alone keep

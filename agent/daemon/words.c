@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * text.c - members, terms and alarms in words, for log, status and explain.
+ * words.c - members, terms and alarms in words, for log, status and explain.
  */
 #include "config.h"
 

@@ -94,8 +94,8 @@ void decision_init(struct decision *c, const struct decision_conf *conf,
 void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
                           uint64_t now_ms, struct actions *ret_actions);
 
-/* The one way in. Never fails on a report; operator events may be refused, which changes nothing.
- */
+/* The one way in. Never fails on a report; operator events may be refused,
+ * which changes nothing. */
 enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
                              struct actions *ret_actions);
 

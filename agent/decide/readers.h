@@ -8,8 +8,7 @@
 #ifndef HOMING_AGENT_DECIDE_READERS_H
 #define HOMING_AGENT_DECIDE_READERS_H
 
-#include "agent/decide/topo.h"
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 
 /* Counts good answers; called after each event, with the member that answered, or MEMBER_NONE. */
 void readers_note(struct topo *topo, const struct decision_conf *conf, const struct verdict *held,

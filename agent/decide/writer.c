@@ -11,7 +11,6 @@
 
 #include "agent/decide/claims.h"
 #include "agent/decide/readers.h"
-#include "agent/decide/topo.h"
 #include "agent/decide/writer.h"
 
 /* W3: whether the incumbent may still claim, for all we know. */

@@ -10,8 +10,14 @@
 
 #include <stdbool.h>
 
-#include "agent/probe/resolve.h"
+#include "agent/conf/conf.h"
 #include "proto/limits.h"
+
+/* Network byte order, family 4 or 6. */
+struct resolve_address {
+    uint8_t family;
+    uint8_t bytes[16];
+};
 
 /* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
 struct address_set {

@@ -59,10 +59,10 @@ static uint32_t put_member(const struct addresses *where, uint32_t index, uint8_
         struct view_address *to = &ret[n++];
 
         memset(to, 0, sizeof(*to));
-        memcpy(to->bytes, from->bytes, from->family == 4 ? 4 : 16);
-        to->family = from->family;
+        memcpy(to->address.bytes, from->bytes, (size_t)inet_address_len(from->family));
+        to->address.family = from->family;
+        to->address.port = from->port;
         to->flags = flags;
-        to->port = from->port;
         to->member = (uint16_t)index;
         snprintf(to->text, sizeof(to->text), "%s", from->text);
     }
@@ -136,7 +136,7 @@ uint64_t entry_fingerprint(enum view_role role, const struct view_entry *entry,
     for (uint32_t i = 0; i < count; i++)
         if (at[i].flags & VIEW_MEMBER_READER) {
             hash = hash_bytes(hash, at[i].text, strlen(at[i].text) + 1);
-            hash = hash_bytes(hash, &at[i].port, sizeof(at[i].port));
+            hash = hash_bytes(hash, &at[i].address.port, sizeof(at[i].address.port));
         }
     return hash | 1;
 }

@@ -8,7 +8,7 @@
 #define HOMING_AGENT_PUBLISH_ENTRY_H
 
 #include "agent/base/address.h"
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 #include "proto/view_read.h"
 
 /* A cluster's addresses in the view's order: the writer's, the demoted ones', the readers', then

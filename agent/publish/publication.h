@@ -10,9 +10,9 @@
 
 #include "agent/base/address.h"
 #include "agent/conf/conf.h"
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 #include "agent/publish/view.h"
-#include "agent/state/state.h"
+#include "agent/state/saved.h"
 #include "proto/view_read.h"
 
 struct publication {

@@ -2,9 +2,9 @@
  *
  * holder.c - see holder.h.
  *
- * 1. Sockets appear in place when all behind them is ready, sever.sock last: who is answered there
- *    can hand over permits.
- * 2. A holder whose sockets were removed or replaced can be reached by nobody, and ends.
+ * 1. The sockets appear in place when all behind them is ready, sever.sock last. So if homingd is
+ *    answered at sever.sock, programs can hand over permits.
+ * 2. A holder whose sockets were removed or replaced can be reached by no program, and ends.
  */
 #include "config.h"
 
@@ -19,10 +19,10 @@
 
 #include "agent/base/log.h"
 #include "agent/base/sockpath.h"
-#include "agent/sever/sweep/ability.h"
+#include "agent/sever/holder.h"
 #include "agent/sever/orders.h"
 #include "agent/sever/permits/guard.h"
-#include "agent/sever/holder.h"
+#include "agent/sever/sweep/ability.h"
 
 enum {
     /* Descriptors for all but permits: those of the loop, programs in line (QUEUE_MAX), clients of
@@ -81,7 +81,7 @@ static int check_and_listen(struct holder *h, struct sockpath_error error)
     return rv;
 }
 
-/* The lock is homingd's, too, but for a moment only. */
+/* homingd takes the same lock. Both hold it for a moment only. */
 static int open_sockets(struct holder *h, struct sockpath_error error)
 {
     int lock = -1, rv = 0;
@@ -137,9 +137,9 @@ static void look(void *arg)
     const char *why = NULL;
 
     if (!in_place(&h->at[SOCKET_PERMIT]) || !in_place(&h->at[SOCKET_SEVER]))
-        why = "its sockets were removed or replaced";
+        why = "permit.sock or sever.sock was removed or replaced";
     else if (h->config->idle_ms && orders_idle_ms(h->orders) >= h->config->idle_ms)
-        why = "no agent has been there for long";
+        why = "no homingd has been connected for as long as --idle-exit says";
     if (why) {
         log_event(LOG_WARNING, "ending", why);
         loop_stop(h->loop);

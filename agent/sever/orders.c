@@ -2,7 +2,8 @@
  *
  * orders.c - see orders.h.
  *
- * 1. A client that leaves does not take its orders with it: they are carried out, and counted.
+ * 1. When a client leaves, its orders go on for a few seconds and are counted, but there is no
+ * reply (sweeps_forget()).
  */
 #include "config.h"
 
@@ -13,8 +14,8 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/sweep/ability.h"
 #include "agent/sever/orders.h"
+#include "agent/sever/sweep/ability.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 
@@ -36,7 +37,7 @@ struct client {
     struct pending *pending;
 };
 
-/* A request whose reply comes later. */
+/* A request whose reply comes when its order is done. */
 struct pending {
     struct pending *next;
     struct client *client;
@@ -78,7 +79,7 @@ static void client_drop(struct client *c)
     free(c);
 }
 
-/* Sends what there is to send, as far as it goes. */
+/* Sends as much as the socket takes. False: the client is gone. */
 static bool client_send(struct client *c)
 {
     if (!msg_send_some(&c->out, c->fd))
@@ -89,7 +90,7 @@ static bool client_send(struct client *c)
 
 /* ---- orders ---- */
 
-static void client_unpend(struct pending *p)
+static void pending_free(struct pending *p)
 {
     struct pending **at = &p->client->pending;
 
@@ -110,7 +111,7 @@ static void order_done(void *arg, const struct sever_counts *counts, const struc
         sever_rows_put(&c->out, rows, row_count);
     else
         sever_counts_put(&c->out, counts);
-    client_unpend(p);
+    pending_free(p);
     if (!client_send(c))
         client_drop(c);
 }
@@ -180,10 +181,11 @@ static void take_cancel(struct client *c, const struct msg *msg)
 
 static void put_version(const struct orders *orders, struct msg_writer *w)
 {
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
     msg_put_key_uint(w, "instance", orders->parts.instance);
+    msg_close(w);
 }
 
 static void put_permits(const struct orders *orders, struct msg_writer *w)
@@ -194,7 +196,7 @@ static void put_permits(const struct orders *orders, struct msg_writer *w)
     permits_figures(orders->parts.permits, &f);
     handover_figures(orders->parts.handover, &h);
     msg_put_str(w, "permits");
-    msg_put_map(w, 10);
+    msg_open_map(w);
     msg_put_key_uint(w, "processes", f.permits);
     msg_put_key_uint(w, "groups", f.groups);
     msg_put_key_uint(w, "groups_without_socket", f.without_netlink);
@@ -206,6 +208,7 @@ static void put_permits(const struct orders *orders, struct msg_writer *w)
     msg_put_key_bool(w, "paused", h.paused);
     msg_put_str(w, "counters");
     sever_tag_counts_put(w, f.counts);
+    msg_close(w);
 }
 
 static void put_status(const struct orders *orders, struct msg_writer *w)
@@ -213,7 +216,7 @@ static void put_status(const struct orders *orders, struct msg_writer *w)
     struct sever_counts sum;
     uint32_t under_way = sweeps_figures(orders->parts.sweeps, &sum);
 
-    msg_put_map(w, 8);
+    msg_open_map(w);
     msg_put_key_str(w, "version", PACKAGE_VERSION);
     msg_put_key_int(w, "pid", getpid());
     msg_put_key_uint(w, "instance", orders->parts.instance);
@@ -223,12 +226,13 @@ static void put_status(const struct orders *orders, struct msg_writer *w)
     msg_put_key_uint(w, "orders", under_way);
     msg_put_str(w, "severed");
     sever_counts_put(w, &sum);
+    msg_close(w);
 }
 
 /* ---- clients ---- */
 
-/* The reply is in c->out, or comes later. */
-static void answer(struct client *c, const struct msg *msg)
+/* The reply is in c->out, or comes when the order is done. */
+static void take_request(struct client *c, const struct msg *msg)
 {
     struct msg_writer *w = &c->out;
 
@@ -252,7 +256,7 @@ static void answer(struct client *c, const struct msg *msg)
 static bool client_take(void *arg, const struct msg *msg)
 {
     if (msg->kind == MSG_REQUEST)
-        answer(arg, msg);
+        take_request(arg, msg);
     return msg->kind != MSG_REPLY && client_send(arg);
 }
 

@@ -3,9 +3,9 @@
  * orders.h - sever.sock: where homingd orders, takes orders back, asks and lists.
  *
  * MessagePack-RPC as on the other sockets: `version`, `status`, `sever`, `cancel`, `connections`.
- * Only root and our own uid can open the socket (0600), so its clients are few and trusted. They
- * may idle, and stay connected to learn at once when this process ends. The reply to `sever` comes
- * when the last sweep is done. Contract: PROTOCOL.md.
+ * Only root and the uid of this process can open the socket (0600), so its clients are few and
+ * trusted. They may idle, and stay connected to learn at once when this process ends. The reply to
+ * `sever` comes when the last sweep is done. Contract: PROTOCOL.md.
  */
 #ifndef HOMING_AGENT_SEVER_ORDERS_H
 #define HOMING_AGENT_SEVER_ORDERS_H

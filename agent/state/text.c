@@ -29,22 +29,21 @@ enum kind {
     KIND_COUNT
 };
 
-#define FIELD(k, f)                                                                                \
-    {                                                                                              \
-#f, (k), offsetof(struct verdict, f)                                                       \
-    }
+#define FIELD(k, f) .key = #f, .kind = (k), .at = offsetof(struct verdict, f)
 
 static const struct field {
     const char *key;
     enum kind kind;
     size_t at;
 } fields[] = {
-    FIELD(KIND_STATE, state),        FIELD(KIND_REASON, reason),     FIELD(KIND_MEMBER, writer),
-    FIELD(KIND_MEMBER, rival),       FIELD(KIND_MEMBERS, demoted),   FIELD(KIND_MEMBERS, readers),
-    FIELD(KIND_BOOL, authenticated), FIELD(KIND_BOOL, braked),       FIELD(KIND_BOOL, frozen),
-    FIELD(KIND_NUMBER, identity),    FIELD(KIND_NUMBER, discarded),  FIELD(KIND_TERM, term),
-    FIELD(KIND_NUMBER, position),    FIELD(KIND_TIME, confirmed_ms), FIELD(KIND_TIME, since_ms),
-    FIELD(KIND_NUMBER, switches),
+    {FIELD(KIND_STATE, state)},        {FIELD(KIND_REASON, reason)},
+    {FIELD(KIND_MEMBER, writer)},      {FIELD(KIND_MEMBER, rival)},
+    {FIELD(KIND_MEMBERS, demoted)},    {FIELD(KIND_MEMBERS, readers)},
+    {FIELD(KIND_BOOL, authenticated)}, {FIELD(KIND_BOOL, braked)},
+    {FIELD(KIND_BOOL, frozen)},        {FIELD(KIND_NUMBER, identity)},
+    {FIELD(KIND_NUMBER, discarded)},   {FIELD(KIND_TERM, term)},
+    {FIELD(KIND_NUMBER, position)},    {FIELD(KIND_TIME, confirmed_ms)},
+    {FIELD(KIND_TIME, since_ms)},      {FIELD(KIND_NUMBER, switches)},
 };
 
 enum {

@@ -103,9 +103,9 @@ static bool fill(struct view_writer *w)
                                .family = 4,
                                .port = 5432,
                                .text4 = "10.77.0.2"};
-    struct view_address at[3] = {{.family = 4, .flags = VIEW_MEMBER_WRITER},
-                                 {.family = 4, .flags = VIEW_MEMBER_DEMOTED},
-                                 {.family = 4, .flags = VIEW_MEMBER_READER}};
+    struct view_address at[3] = {{.address.family = 4, .flags = VIEW_MEMBER_WRITER},
+                                 {.address.family = 4, .flags = VIEW_MEMBER_DEMOTED},
+                                 {.address.family = 4, .flags = VIEW_MEMBER_READER}};
 
     for (uint32_t i = 0; i < NAMES; i++) {
         snprintf(texts[i] + i % 8, 48, "orders-%03u.internal.x", i);

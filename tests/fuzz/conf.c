@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf/conf.c - any bytes as a configuration file. Besides not crashing: what is refused is
- * explained in whole lines without control bytes, and what is taken dumps to a file that is taken
- * and dumps alike.
+ * conf.c - any bytes as a configuration file. Besides not crashing: what is refused is explained in
+ * whole lines without control bytes, and what is taken dumps to a file that is taken and dumps
+ * alike.
  */
 #include "config.h"
 

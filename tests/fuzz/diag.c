@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a datagram of the kernel's. Reading moves on and ends; what is listed
- * can be judged and named to the kernel.
+ * diag.c - any bytes as a datagram of the kernel's. Reading moves on and ends; what is listed can
+ * be judged and named to the kernel.
  */
 #include "config.h"
 

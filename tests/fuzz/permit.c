@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: what a stranger sends to permit.sock: how many descriptors of which kinds, with
- * which bytes; and what is in his tags. Only a permit is taken for one, nothing is left open.
+ * permit.c - what a stranger sends to permit.sock: how many descriptors of which kinds, with which
+ * bytes; and what is in his tags. Only a permit is taken for one, nothing is left open.
  */
 #include "config.h"
 

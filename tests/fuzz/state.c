@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a saved state and as a file of one, as they are, and again with the
- * first line and the end made right. What is taken is safe to use, and says the same when it is
- * saved and loaded again.
+ * state.c - any bytes as a saved state and as a file of one, as they are, and again with the first
+ * line and the end made right. What is taken is safe to use, and says the same when it is saved and
+ * loaded again.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a view (V2). The first eight say what is put right, so that the rest
- * is reached, and whether another thread changes words of the view while it is read.
+ * view.c - any bytes as a view (V2). The first eight say what is put right, so that the rest is
+ * reached, and whether another thread changes words of the view while it is read.
  */
 #include "config.h"
 
@@ -98,7 +98,7 @@ static void check_entry(const struct view_map *map, const struct view_entry *ent
 
 static void check_address(const struct view_address *at)
 {
-    if ((at->family != 4 && at->family != 6) ||
+    if ((at->address.family != 4 && at->address.family != 6) ||
         strnlen(at->text, sizeof(at->text)) == sizeof(at->text))
         abort();
 }

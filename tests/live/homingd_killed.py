@@ -13,8 +13,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, Agent, cleanups, cluster_of, directory, equal, main, own_namespaces, pair, put_names, test)
+from homing import BUILD, Agent, cluster_of, directory, own_namespaces, pair, put_names  # noqa: E402
+from tap import cleanups, equal, main, test  # noqa: E402
 
 SECONDS = float(os.environ.get("HOMING_KILL_SECONDS", "60"))
 NAME = "orders-db.absent.test"

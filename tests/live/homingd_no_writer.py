@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENTS = os.path.join(HERE, "../bench/failover/clients")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE_PATH, Agent, cleanups, cluster_of, directory, equal, eventually, main, node_has_pg, own_hosts,
-    own_namespaces, pair, settle, test)
+    BUILD, NODE_PATH, Agent, cluster_of, directory, node_has_pg, own_hosts, own_namespaces, pair, settle)
+from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 

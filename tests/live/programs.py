@@ -11,9 +11,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, NODE_PATH, PATIENCE, Agent, all_here, cluster_of, directory, equal, eventually, main, node_has_pg, own_names,
-    pair, test)
+from homing import BUILD, NODE_PATH, Agent, all_here, cluster_of, directory, node_has_pg, own_names, pair  # noqa: E402
+from tap import PATIENCE, equal, eventually, main, test  # noqa: E402
 
 own_names()
 LIBRARY = os.path.join(BUILD, "shim/libhoming.so")

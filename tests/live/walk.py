@@ -11,7 +11,8 @@ import time
 
 TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
-from homing import HOSTS, BUILD, cleanups, directory, equal, main, own_namespaces, put_names, test  # noqa: E402
+from homing import BUILD, HOSTS, directory, own_namespaces, put_names  # noqa: E402
+from tap import cleanups, equal, main, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
 from harness import LIBCS, environment  # noqa: E402
 

@@ -37,8 +37,8 @@ static void view_fill(struct fake_agent *agent)
                                .max_stale_ms = 60000,
                                .text4 = "10.1.2.3"};
     const struct view_address readers[] = {
-        {.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.4"},
-        {.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.5"},
+        {.address.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.4"},
+        {.address.family = 4, .flags = VIEW_MEMBER_READER, .text = "10.1.2.5"},
     };
     struct name name;
 

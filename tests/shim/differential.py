@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 
-from harness import (AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST,
-                     AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, SRC, Agent, Probe, run_all, same)
+from harness import (
+    AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE,
+    AI_V4MAPPED, SRC, Agent, Probe, per_libc)
 from own_names import own_namespaces, put_names
+from tap import equal, main
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n10.5.5.5 Canonical.hosts alias.hosts\n10.1.1.1 managed.hosts\n"
 ZONE = """one.test 60 10.4.4.4
@@ -81,9 +83,9 @@ def agree(words, probe, plain):
     found, expected = probe.ask(*words), plain.ask(*words)
     waited = probe.libc == "musl" and ("errno=11 " in found + " " or "errno=11 " in expected + " ")
     if waited:
-        same((words, ERRNO.sub("", found)), (words, ERRNO.sub("", expected)))
+        equal((words, ERRNO.sub("", found)), (words, ERRNO.sub("", expected)))
     else:
-        same((words, found), (words, expected))
+        equal((words, found), (words, expected))
     return found
 
 
@@ -94,7 +96,7 @@ def compare(libc, agent, lookups, **env):
             found = agree(words, probe, plain)
             seen.add(found.partition(" ")[0])
             count += 1
-        same(probe.ask("fds"), plain.ask("fds"))
+        equal(probe.ask("fds"), plain.ask("fds"))
     assert len(seen) > 1, f"{count} lookups gave only {seen}"
     print(f"# {count} lookups", flush=True)
 
@@ -104,16 +106,18 @@ def populated(agent, mode):
         agent.entry(name, "10.1.2.3", "fd00::3", mode=mode)
 
 
+@per_libc
 def unmanaged_names_are_as_without_the_shim(libc):
     with Agent() as agent:
         populated(agent, "names")
         with Probe(libc, agent) as probe:
-            same(probe.address("managed.test"), "10.1.2.3")
+            equal(probe.address("managed.test"), "10.1.2.3")
         compare(libc, agent, getaddrinfos(UNMANAGED))
         compare(libc, agent, gethostbynames(UNMANAGED))
         compare(libc, agent, BROKEN)
 
 
+@per_libc
 def all_names_are_under_observe(libc):
     with Agent() as agent:
         for mode in ("observe", "off"):
@@ -121,26 +125,27 @@ def all_names_are_under_observe(libc):
             compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)))
 
 
+@per_libc
 def all_names_are_with_homing_disabled(libc):
     with Agent() as agent:
         populated(agent, "names")
         compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)), HOMING_DISABLE="1")
 
 
-def beside_a_server(module):
+def run_beside_a_server():
     """All tests, with a DNS server of this namespace."""
     with tempfile.NamedTemporaryFile("w", prefix="homing-differential-", encoding="ascii") as zone:
         zone.write(ZONE)
         zone.flush()
         with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53", zone.name],
                               stdout=subprocess.PIPE, text=True) as dns:
-            same(dns.stdout.readline().split()[0], "ready")
+            equal(dns.stdout.readline().split()[0], "ready")
             try:
-                run_all(module)
+                main()
             finally:
                 dns.terminate()
 
 
 own_namespaces("--mount", "--net")
 put_names(HOSTS, RESOLV, NSSWITCH)
-beside_a_server(globals())
+run_beside_a_server()

@@ -39,11 +39,13 @@ static struct combination combination_make(unsigned mode, unsigned state, unsign
         strcpy(c.entry.text6, "fd00::1");
     c.question.mapped = bits & 32;
     if (bits & 64)
-        c.readers[c.reader_count++] = (struct view_address){.family = 4, .text = "10.0.0.2"};
+        c.readers[c.reader_count++] =
+            (struct view_address){.address.family = 4, .text = "10.0.0.2"};
     if (bits & 128)
-        c.readers[c.reader_count++] = (struct view_address){.family = 6, .text = "fd00::2"};
+        c.readers[c.reader_count++] = (struct view_address){.address.family = 6, .text = "fd00::2"};
     if (bits & 256)
-        c.readers[c.reader_count++] = (struct view_address){.family = 4, .text = "10.0.0.3"};
+        c.readers[c.reader_count++] =
+            (struct view_address){.address.family = 4, .text = "10.0.0.3"};
     return c;
 }
 
@@ -135,8 +137,8 @@ static void readers_of_a_family_take_turns(void **state)
 static void a_demoted_address_is_known_in_both_forms_of_ipv4(void **state)
 {
     const struct view_address demoted[] = {
-        {.family = 4, .bytes = {10, 0, 0, 9}},
-        {.family = 6, .bytes = {0xfd, [15] = 9}},
+        {.address = {.family = 4, .bytes = {10, 0, 0, 9}}},
+        {.address = {.family = 6, .bytes = {0xfd, [15] = 9}}},
     };
     const uint8_t four[16] = {10, 0, 0, 9}, other4[16] = {10, 0, 0, 8};
     const uint8_t mapped[16] = {[10] = 0xff, 0xff, 10, 0, 0, 9}, six[16] = {0xfd, [15] = 9};

@@ -21,22 +21,22 @@ const char *lookup_action_name(enum lookup_action action)
     return "invalid";
 }
 
-const char *redirect_claim_name(enum redirect_claim claim)
+const char *finding_kind_name(enum finding_kind kind)
 {
-    switch (claim) {
-    case REDIRECT_ELSEWHERE:
+    switch (kind) {
+    case FINDING_ELSEWHERE:
         return "elsewhere";
-    case REDIRECT_STRANGE:
-        return "strange";
-    case REDIRECT_RIGHT:
+    case FINDING_FOREIGN:
+        return "foreign";
+    case FINDING_RIGHT:
         return "right";
-    case REDIRECT_WRONG:
+    case FINDING_WRONG:
         return "wrong";
-    case REDIRECT_NO_WRITER:
+    case FINDING_NO_WRITER:
         return "no_writer";
-    case REDIRECT_NO_FAMILY:
+    case FINDING_NO_FAMILY:
         return "no_family";
-    case REDIRECT_CLAIM_COUNT:
+    case FINDING_KIND_COUNT:
         break;
     }
     return "invalid";
@@ -47,6 +47,10 @@ const char *redirect_action_name(enum redirect_action action)
     switch (action) {
     case REDIRECT_PASS:
         return "pass";
+    case REDIRECT_SHARED:
+        return "shared";
+    case REDIRECT_OBSERVED:
+        return "observed";
     case REDIRECT_GO:
         return "go";
     case REDIRECT_WAIT:

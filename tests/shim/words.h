@@ -12,10 +12,10 @@
 
 /* "invalid" for a value that is none. */
 const char *lookup_action_name(enum lookup_action action);
-const char *redirect_claim_name(enum redirect_claim claim);
+const char *finding_kind_name(enum finding_kind kind);
 const char *redirect_action_name(enum redirect_action action);
 
-/* assert_int_equal() with words. `kind`: lookup_action, redirect_claim or redirect_action. */
+/* assert_int_equal() with words. `kind`: lookup_action, finding_kind or redirect_action. */
 #define assert_word(kind, found, expected)                                                         \
     do {                                                                                           \
         enum kind word_found = (found), word_expected = (expected);                                \

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/conf/conf.h"
 #include "agent/admin/methods.h"
+#include "agent/conf/conf.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/daemon.h"
 #include "agent/daemon/reload.h"

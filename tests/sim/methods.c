@@ -216,8 +216,9 @@ static void put_odd(unsigned which)
         msg_put_array(&request, 0);
         break;
     default:
-        msg_put_map(&request, 1);
+        msg_open_map(&request);
         msg_put_key_str(&request, "orders", "off");
+        msg_close(&request);
         break;
     }
 }

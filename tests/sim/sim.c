@@ -306,7 +306,7 @@ bool sim_serves(const struct sim *sim, unsigned server)
     uint32_t count =
         view_read_members(&map, entry.cluster, VIEW_MEMBER_READER, at, HOMING_VIEW_ADDRESSES_MAX);
     for (uint32_t i = 0; i < count; i++)
-        if (at[i].bytes[3] == server + 1)
+        if (at[i].address.bytes[3] == server + 1)
             return true;
     return false;
 }

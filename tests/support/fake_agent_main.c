@@ -141,10 +141,11 @@ static bool address_parse(const char *word, uint16_t index, struct view_address 
     for (; word < text; word++)
         ret->flags |= flag_of(*word);
     sscanf(text + 1, "%47[^@]@%d/%d", ret->text, &port, &member);
-    ret->port = (uint16_t)port;
+    ret->address.port = (uint16_t)port;
     ret->member = (uint16_t)member;
-    ret->family = strchr(ret->text, ':') ? 6 : 4;
-    return inet_pton(ret->family == 4 ? AF_INET : AF_INET6, ret->text, ret->bytes) == 1;
+    ret->address.family = strchr(ret->text, ':') ? 6 : 4;
+    return inet_pton(ret->address.family == 4 ? AF_INET : AF_INET6, ret->text,
+                     ret->address.bytes) == 1;
 }
 
 static bool do_members(char **words, int count)

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "proto/msg_print.h"
 #include "tests/support/serve_rig.h"
 #include "tests/support/test.h"
 
@@ -47,10 +48,11 @@ static void notify_watchers(struct serve_rig *rig, const struct msg_value *param
 
 static void put_peer(const struct serve_peer *peer, struct msg_writer *reply)
 {
-    msg_put_map(reply, 3);
+    msg_open_map(reply);
     msg_put_key_int(reply, "pid", peer->pid);
     msg_put_key_uint(reply, "uid", peer->uid);
     msg_put_key_uint(reply, "gid", peer->gid);
+    msg_close(reply);
 }
 
 static void reply_later(struct serve_rig *rig)

@@ -302,6 +302,7 @@ static void session_connected(struct engine_session *s)
 {
     PQsetnonblocking(s->conn, 1);
     s->stage = POSTGRES_STAGE_SESSION;
+    /* I5: with verify-full a server that does not prove who it is does not get here. */
     s->report.authenticated = s->verify_full && PQsslInUse(s->conn);
     if (session_wait(s, LOOP_READ, session_ready))
         s->sink.ready(s->sink.arg);

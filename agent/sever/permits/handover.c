@@ -56,8 +56,7 @@ static void pause_accepting(struct handover *h)
     loop_timer_set(h->resume, PAUSE_MS);
 }
 
-/* Out of descriptors or memory. The first that waits in the kernel is turned away, the rest wait.
- */
+/* Out of descriptors or memory: the first that waits in the kernel is turned away. */
 static void turn_one_away(struct handover *h, int error)
 {
     log_event(LOG_WARNING, "accept_paused", strerror(error), LOG_STR("socket", "permit.sock"));
@@ -104,7 +103,7 @@ static void ask_next(void *arg)
     if (!first || h->asked || !receiver_is_running(h->receiver))
         return;
     if (receiver_ask(h->receiver, first->fd))
-        receiver_lost(h, "it has ended");
+        receiver_lost(h, "the receiver has ended");
     else
         h->asked = first;
 }
@@ -162,12 +161,11 @@ static void log_refused(const char *why, const struct ucred *peer)
 static void take_permit(struct handover *h, const struct offer *offer)
 {
     struct ucred peer = h->asked->peer;
-    int error =
-        permits_add(h->permits, offer->netns, peer.pid, peer.uid, take_asked(h),
-                    offer->rights.fds[PERMIT_FD_NETLINK], offer->rights.fds[PERMIT_FD_TAGS]);
+    int rv = permits_add(h->permits, offer->netns, peer.pid, peer.uid, take_asked(h),
+                         offer->rights.fds[PERMIT_FD_NETLINK], offer->rights.fds[PERMIT_FD_TAGS]);
 
-    if (error)
-        log_refused(strerror(-error), &peer);
+    if (rv)
+        log_refused(strerror(-rv), &peer);
     else
         h->figures.taken++;
 }

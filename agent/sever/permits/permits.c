@@ -80,6 +80,13 @@ static struct group *group_new(struct permits *permits, uint64_t netns, uid_t ui
     return group;
 }
 
+static struct group *group_of(struct permits *permits, uint64_t netns, uid_t uid)
+{
+    struct group *group = group_find(permits, netns, uid);
+
+    return group ? group : group_new(permits, netns, uid);
+}
+
 static void group_free(struct permits *permits, struct group *group)
 {
     struct group **at = &permits->groups;
@@ -162,25 +169,34 @@ static void read_comm(pid_t pid, char ret_comm[16])
     ret_comm[strcspn(ret_comm, "\n")] = '\0';
 }
 
-static struct permit *permit_new(struct permits *permits, int connection, int tags)
+static struct permit *permit_new(struct permits *permits, pid_t pid, uid_t uid, int connection,
+                                 int tags)
 {
     struct permit *permit = calloc(1, sizeof(*permit));
     int no = 0;
 
     if (!permit)
         return NULL;
+    *permit = (struct permit){
+        .permits = permits, .connection = connection, .tags = tags, .pid = pid, .uid = uid};
     permit->io = loop_io_new(permits->loop, connection, permit_ended, permit);
     if (!permit->io) {
         free(permit);
         return NULL;
     }
     (void)setsockopt(connection, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-    permit->permits = permits;
-    permit->connection = connection;
-    permit->tags = tags;
-    permit->since_ms = loop_now_ms(permits->loop);
-    loop_io_set(permit->io, LOOP_READ);
+    read_comm(pid, permit->comm);
     return permit;
+}
+
+static void permit_join(struct permit *permit, struct group *group)
+{
+    permit->group = group;
+    permit->next = group->first;
+    group->first = permit;
+    group->count++;
+    permit->permits->count++;
+    loop_io_set(permit->io, LOOP_READ);
 }
 
 static bool within_quota(const struct permits *permits, uint64_t netns, uid_t uid)
@@ -196,58 +212,35 @@ static bool within_quota(const struct permits *permits, uint64_t netns, uid_t ui
            of_uid < PERMITS_PER_UID_MAX && of_group < PERMITS_PER_GROUP_MAX;
 }
 
-static int add(struct permits *permits, uint64_t netns, uid_t uid, int connection, int tags,
-               struct permit **ret_permit)
-{
-    struct group *group = group_find(permits, netns, uid);
-
-    if (!within_quota(permits, netns, uid)) {
-        permits->refused++;
-        return -EDQUOT;
-    }
-    struct permit *permit = permit_new(permits, connection, tags);
-    if (permit && !group)
-        group = group_new(permits, netns, uid);
-    if (!permit || !group) {
-        if (permit) {
-            loop_io_free(permit->io);
-            free(permit);
-        }
-        return -ENOMEM;
-    }
-    permit->group = group;
-    permit->uid = uid;
-    permit->next = group->first;
-    group->first = permit;
-    group->count++;
-    permits->count++;
-    *ret_permit = permit;
-    return 0;
-}
-
 int permits_add(struct permits *permits, uint64_t netns, pid_t pid, uid_t uid, int connection,
                 int netlink, int tags)
 {
-    struct permit *permit;
-    int rv = add(permits, netns, uid, connection, tags, &permit);
+    bool fits = within_quota(permits, netns, uid);
+    struct permit *permit = fits ? permit_new(permits, pid, uid, connection, tags) : NULL;
+    struct group *group = permit ? group_of(permits, netns, uid) : NULL;
 
-    if (rv) {
-        guard_close(connection);
-        guard_close(netlink);
-        guard_close(tags);
-        return rv;
+    if (group) {
+        permit_join(permit, group);
+        group_add_netlink(group, permit, netlink);
+        return 0;
     }
-    permit->pid = pid;
-    read_comm(pid, permit->comm);
-    group_add_netlink(permit->group, permit, netlink);
-    return 0;
+    permits->refused += !fits;
+    if (permit) {
+        loop_io_free(permit->io);
+        free(permit);
+    }
+    guard_close(connection);
+    guard_close(netlink);
+    guard_close(tags);
+    return fits ? -ENOMEM : -EDQUOT;
 }
 
 void permits_drop_netlink(struct group *group)
 {
     struct permit *from = group->netlinks[0].from;
 
-    log_event(LOG_WARNING, "permit_dropped", "its netlink socket does not answer as it must",
+    log_event(LOG_WARNING, "permit_dropped",
+              "its netlink socket is of no use: answers are missing, late or an error",
               LOG_INT("uid", group->uid), LOG_INT("pid", from ? from->pid : 0));
     guard_close(group->netlinks[0].fd);
     group->netlink_count--;

@@ -56,7 +56,6 @@ struct permit {
     pid_t pid; /* 0: of a pid namespace that we do not see */
     uid_t uid;
     char comm[16];
-    uint64_t since_ms;
     uint64_t swept;
 };
 

@@ -26,7 +26,8 @@
 enum {
     /* How long an answer may take. On the busiest node it takes microseconds. */
     ANSWER_MS = 500,
-    /* Receivers that were killed and have not ended. Each is a process that nobody can end. */
+    /* Receivers that were killed and have not ended. Each is a process that is there for nothing.
+     */
     STUCK_MAX = 8
 };
 
@@ -61,18 +62,18 @@ static void serve(int fd)
         struct offer offer;
         char byte;
 
-        int error = receive(fd, &byte, sizeof(byte), &asked);
-        if (error == -EINTR)
+        int rv = receive(fd, &byte, sizeof(byte), &asked);
+        if (rv == -EINTR)
             continue;
-        if (error || asked.count != 1)
+        if (rv || asked.count != 1)
             return;
         offer_read(asked.fds[0], &offer);
-        error = rights_send(fd, &offer, sizeof(offer), offer.rights.fds,
-                            offer.result == OFFER_PERMIT ? PERMIT_FD_COUNT : 0);
+        rv = rights_send(fd, &offer, sizeof(offer), offer.rights.fds,
+                         offer.result == OFFER_PERMIT ? PERMIT_FD_COUNT : 0);
         while (offer.rights.count > 0)
             guard_close(offer.rights.fds[--offer.rights.count]);
         close(asked.fds[0]);
-        if (error)
+        if (rv)
             return;
     }
 }
@@ -167,9 +168,9 @@ static int read_answer(const struct receiver *r, struct offer *ret_offer)
 {
     struct rights rights = {.count = 0};
     struct offer offer;
-    int error = receive(r->fd, &offer, sizeof(offer), &rights);
+    int rv = receive(r->fd, &offer, sizeof(offer), &rights);
 
-    if (error == 0 && r->asked &&
+    if (rv == 0 && r->asked &&
         rights.count == (offer.result == OFFER_PERMIT ? PERMIT_FD_COUNT : 0)) {
         *ret_offer = offer;
         ret_offer->rights = rights;
@@ -177,7 +178,7 @@ static int read_answer(const struct receiver *r, struct offer *ret_offer)
     }
     while (rights.count > 0)
         close(rights.fds[--rights.count]);
-    return error ? error : -EPROTO;
+    return rv ? rv : -EPROTO;
 }
 
 static void readable(void *arg, int events)
@@ -186,11 +187,11 @@ static void readable(void *arg, int events)
     struct offer offer;
 
     (void)events;
-    int error = read_answer(r, &offer);
-    if (error == -EAGAIN || error == -EINTR)
+    int rv = read_answer(r, &offer);
+    if (rv == -EAGAIN || rv == -EINTR)
         return;
-    if (error) {
-        lose(r, "it has ended");
+    if (rv) {
+        lose(r, "the receiver has ended");
         return;
     }
     loop_timer_stop(r->patience);
@@ -222,7 +223,7 @@ static void out_of_patience(void *arg)
     if (is_runnable(r->pid) || rights_pending(r->fd))
         loop_timer_set(r->patience, ANSWER_MS);
     else
-        lose(r, "it hangs on what this process sent");
+        lose(r, "the receiver hangs on what this process sent, or the one before it");
 }
 
 /* ---- from outside ---- */

@@ -6,8 +6,8 @@
  * the receiver reads the offer there, checks it (offer.h), and answers. One connection at a time.
  *
  * Why a process: a descriptor can belong to a file system that never answers when it is closed, or
- * be a socket that somebody holds locked. Nothing gets a process out of that. A receiver that hangs
- * so is killed and left behind.
+ * be a socket that another process holds locked. Nothing gets a process out of that. A receiver
+ * that hangs so is killed and left behind.
  *
  * What a hang costs: the connection that the receiver was asked about is closed, and the permit in
  * it, if any, is lost. The program notices and hands over again. It may be an innocent one: if the

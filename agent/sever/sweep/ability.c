@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ability.c - see ability.h. The whole way is taken that a program's connection takes: listed by
- * address and port, aborted by cookie, and then the error seen on the socket.
+ * ability.c - see ability.h. It goes the whole way of a program's connection: the kernel lists it
+ * by address and port, it is aborted by its cookie, and then the socket has the error.
  */
 #include "config.h"
 

@@ -2,10 +2,11 @@
  *
  * diag.c - see diag.h.
  *
- * The filter is the kernel's bytecode: conditional jumps forward, `yes` to the next operation, `no`
- * by that many bytes. Running out exactly at the end accepts, four bytes beyond it rejects. The
- * kernel lets a `no` jump only to where the chain of `yes` comes by, so "A or B or C" is A, jump to
- * the end, B, jump to the end, C: a condition that fails skips the jump behind it.
+ * The filter is the kernel's bytecode. Each operation jumps forward: by `yes` bytes, or by `no`
+ * bytes if its condition fails. To arrive exactly at the end accepts, four bytes beyond it rejects.
+ * The kernel allows a `no` to lead only to an operation that the chain of `yes` passes. So "A or B
+ * or C" is A, jump to the end, B, jump to the end, C: a condition that fails skips the jump behind
+ * it.
  */
 #include "config.h"
 
@@ -19,7 +20,7 @@
 
 #include "agent/sever/sweep/diag.h"
 
-/* All in which a connection can be severed; not TIME_WAIT, which is nobody's any more. */
+/* The states in which a connection can be severed. In TIME_WAIT no process has it any more. */
 #define DIAG_STATES                                                                                \
     (1u << TCP_ESTABLISHED | 1u << TCP_SYN_SENT | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 |       \
      1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT)
@@ -84,7 +85,7 @@ static size_t filter_len(int family, const struct sever_address *at, uint32_t co
     for (uint32_t i = 0; i < count; i++)
         if (is_wanted(family, &at[i]))
             len += COND_LEN + addr_len(at[i].family) + OP_LEN;
-    return len ? len - OP_LEN : 0; /* no jump behind the last */
+    return len ? len - OP_LEN : 0; /* no jump stands behind the last */
 }
 
 static size_t put_filter(uint8_t *to, int family, const struct sever_address *at, uint32_t count)
@@ -100,7 +101,7 @@ static size_t put_filter(uint8_t *to, int family, const struct sever_address *at
         }
         len += put_condition(to + len, &at[i]);
     }
-    if (len == 0) { /* nothing is wanted: a condition that nothing meets */
+    if (len == 0) { /* no address of this family: a filter that rejects all */
         put_op(to, INET_DIAG_BC_JMP, OP_LEN, 2 * OP_LEN);
         len = OP_LEN;
     }

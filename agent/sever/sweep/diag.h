@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * diag.h - NETLINK_SOCK_DIAG's bytes: requests out, messages in. Pure.
+ * diag.h - the bytes of NETLINK_SOCK_DIAG: requests out, messages in. Pure. Called by netlink.c.
  *
- * Called by netlink.c. The kernel's own list of sockets is the one thing that is believed about
- * who is connected where (W7). Layouts: <linux/inet_diag.h>, sock_diag(7).
+ * W7: only the kernel's own list of sockets is believed about which socket is connected where.
+ * Layouts: <linux/inet_diag.h>, sock_diag(7).
  */
 #ifndef HOMING_AGENT_SEVER_SWEEP_DIAG_H
 #define HOMING_AGENT_SEVER_SWEEP_DIAG_H
@@ -15,7 +15,7 @@
 
 #include "proto/sever.h"
 
-/* The longest dump request, and one order to destroy. */
+/* The longest request for a dump, and one request to destroy. */
 #define DIAG_DUMP_MAX    2048
 #define DIAG_DESTROY_LEN 72
 
@@ -44,12 +44,12 @@ struct diag_message {
     struct diag_socket socket;
 };
 
-/* Asks for all connections of one family to any of the addresses. A dump of AF_INET6 holds
+/* Asks for all connections of one family to any of the addresses. A dump of AF_INET6 also lists
  * v4-mapped connections to IPv4 addresses. Returns the length. */
 size_t diag_put_dump(int family, const struct sever_address *at, uint32_t count, uint32_t seq,
                      uint8_t ret_bytes[DIAG_DUMP_MAX]);
 
-/* Orders this very socket aborted: the kernel compares cookie, addresses and ports. */
+/* Asks that this very socket be aborted: the kernel compares cookie, addresses and ports. */
 void diag_put_destroy(const struct diag_socket *socket, uint32_t seq,
                       uint8_t ret_bytes[DIAG_DESTROY_LEN]);
 
@@ -61,7 +61,7 @@ enum diag_kind diag_take(const uint8_t *bytes, size_t len, size_t *at, uint32_t 
 /* The other end of the connection; v4-mapped becomes IPv4. */
 struct sever_address diag_peer(const struct diag_socket *socket);
 
-/* W7, in our own words, whatever the kernel's filter let through. */
+/* W7, checked here once more, whatever the kernel's filter let through. */
 bool diag_is_connected_to(const struct diag_socket *socket, const struct sever_address *at,
                           uint32_t count);
 

@@ -2,10 +2,10 @@
  *
  * netlink.c - see netlink.h.
  *
- * 1. Every call has MSG_DONTWAIT; a datagram's sender must be the kernel (nl_pid 0), and a
- * message's sequence number one of this request's.
- * 2. The kernel makes the first part of a reply before sendmsg() returns and the next one whenever
- *    one is read: an empty socket before the end means that somebody else reads.
+ * 1. Every call has MSG_DONTWAIT. The sender of a datagram must be the kernel (nl_pid 0), and the
+ *    sequence number of a message must be one of this request's.
+ * 2. The kernel makes the first part of a reply before sendto() returns, and the next part whenever
+ *    one is read. So if the socket is empty before the end, another process reads from it.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #include "agent/sever/sweep/netlink.h"
 
 enum {
-    /* What the kernel puts into one datagram of a dump, if it may. */
+    /* The kernel puts no more into one datagram of a dump. */
     DATAGRAM_MAX = 32768,
     /* Times that a dump is asked for again, because one was running. */
     BUSY_TRIES = 16
@@ -26,8 +26,8 @@ enum {
 
 static uint8_t datagram[DATAGRAM_MAX];
 
-/* Of our own processor time: nothing here waits, and on a busy machine the permits of those who
- * did nothing wrong must not go. */
+/* Processor time of this thread. Nothing here waits, and a process must not lose its permit because
+ * the machine is busy. */
 static uint64_t spent_ms(void)
 {
     struct timespec now;
@@ -35,7 +35,7 @@ static uint64_t spent_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* From a random one on: not to be guessed by who can put messages into the socket. */
+/* The first one is random, so that a process that can put messages into the socket cannot guess. */
 static uint32_t take_seq(uint32_t count)
 {
     static uint32_t next;
@@ -56,7 +56,7 @@ static int ask(int fd, const void *request, size_t len)
     return n < 0 ? -errno : (size_t)n == len ? 0 : -EPROTO;
 }
 
-/* The length of one datagram of the kernel; 0: of somebody else. -EAGAIN: there is none. */
+/* The length of one datagram from the kernel; 0: another sender's. -EAGAIN: there is none. */
 static ssize_t hear(int fd)
 {
     struct sockaddr_nl from = {.nl_pid = 1};
@@ -73,7 +73,7 @@ static ssize_t hear(int fd)
     return n;
 }
 
-/* Reads what was left there, and so also ends a dump that somebody began. */
+/* Reads what was left there. That also ends a dump that another process began. */
 static int drain(int fd, uint64_t deadline_ms)
 {
     for (;;) {
@@ -154,7 +154,7 @@ int netlink_dump(int fd, int family, const struct sever_address *at, uint32_t co
     return rv;
 }
 
-/* ---- orders ---- */
+/* ---- aborts ---- */
 
 static void hear_answers(uint32_t seq, uint32_t count, size_t len, int *errors)
 {

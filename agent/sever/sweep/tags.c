@@ -11,7 +11,7 @@
 
 /* ---- by cookie ---- */
 
-/* Cookies count up; their low bits spread well as they are. */
+/* Cookies count up, so that their low bits spread well. */
 static uint32_t *place_of(const struct tags *tags, uint64_t cookie)
 {
     uint32_t mask = tags->index_size - 1;
@@ -22,7 +22,7 @@ static uint32_t *place_of(const struct tags *tags, uint64_t cookie)
     return &tags->index[i];
 }
 
-/* At most half full. */
+/* The index stays at most half full. */
 static int grow(struct tags *tags)
 {
     uint32_t size = tags->size ? tags->size * 2 : 64;

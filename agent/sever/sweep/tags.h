@@ -5,7 +5,7 @@
  * One pass, by sweep.c: tags_add() for every connection to the demoted member; then the tag
  * memories of all processes that could hold one are gone through, slot by slot; then each
  * connection has a verdict. A tag is the word of its process, and may be forged. It only tells
- * apart connections of which the kernel itself says that they lead to the demoted member (W7).
+ * apart connections that the kernel itself lists as connected to the demoted member (W7).
  */
 #ifndef HOMING_AGENT_SEVER_SWEEP_TAGS_H
 #define HOMING_AGENT_SEVER_SWEEP_TAGS_H

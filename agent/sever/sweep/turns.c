@@ -9,16 +9,17 @@
 #include "agent/sever/sweep/turns.h"
 
 enum {
-    /* Of a spread, and how close they may be: about what a sweep takes. */
+    /* Steps of a spread, at most. They are no closer than about the time that a sweep takes. */
     STEPS = 16,
     STEP_MIN_MS = 10,
-    /* The first share is one in 2 to the power of this. */
+    /* The first share is 1 / 2^FIRST_SHARE_BITS. */
     FIRST_SHARE_BITS = 5
 };
 
+/* Places are 32-bit hashes: this many. */
 #define ALL (1ull << 32)
 
-/* After the last moment of the spread; the first sweep is at 0. */
+/* The sweeps after the spread, counted from its end. */
 static const uint32_t again_ms[] = {20, 200, 2000};
 
 /* ---- when ---- */
@@ -56,7 +57,7 @@ uint32_t turns_now(const struct sever_order *order, uint32_t sweep, uint64_t ela
 
 /* ---- which ---- */
 
-/* The places, of ALL, that have had their turn when `sweep` is over. */
+/* How many places, of ALL, have had their turn when `sweep` is over. */
 static uint64_t share(const struct sever_order *order, uint32_t sweep)
 {
     uint32_t steps = steps_of(order);
@@ -68,7 +69,7 @@ static uint64_t share(const struct sever_order *order, uint32_t sweep)
     return doubled < even ? doubled : even;
 }
 
-/* One that is spared has no part in its process' ranks. */
+/* A connection that is spared has no rank among those of its process. */
 static bool is_candidate(const struct tags_entry *e)
 {
     return e->verdict != TAGS_CURRENT;

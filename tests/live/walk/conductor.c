@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "proto/msg_socket.h"
@@ -145,11 +145,12 @@ static void address_text(int family, int cluster, int member, char ret_text[48])
 
 static struct view_address address_of(int family, int cluster, int member, uint8_t flags)
 {
-    struct view_address at = {.family = (uint8_t)family, .flags = flags, .port = WALK_PORT};
+    struct view_address at = {.address = {.family = (uint8_t)family, .port = WALK_PORT},
+                              .flags = flags};
 
     at.member = (uint16_t)member;
     address_text(family, cluster, member, at.text);
-    inet_pton(family == 4 ? AF_INET : AF_INET6, at.text, at.bytes);
+    inet_pton(family == 4 ? AF_INET : AF_INET6, at.text, at.address.bytes);
     return at;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a service manager hears, at sockets of both kinds.
+ * notify.c - what a service manager hears, at sockets of both kinds.
  */
 #include "config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets' names in the file system: who gets them, who replaces whom, what is left behind.
+ * sockpath.c - the sockets' names in the file system: who gets them, who replaces whom, what is
+ * left behind.
  */
 #include "config.h"
 

@@ -56,6 +56,7 @@ static void W1_a_claim_dies_of_age_at_timeout(void **state)
     assert_verdict(A, CLUSTER_STEADY, REASON_INCUMBENT_CLAIMS);
 }
 
+/* I5: what is said of it. */
 static void W1_the_published_writers_authentication_is_its_claims(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of what a PostgreSQL server may answer, and of what a liar, a stranger or libpq may.
+ * postgresql_reports.c - tables of what a PostgreSQL server may answer, and of what a liar, a
+ * stranger or libpq may.
  */
 #include "config.h"
 
@@ -292,6 +293,8 @@ static void a_failures_text_is_one_printable_line_of_bounded_length(void **state
         {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98"},
         {"cut \xe2\x82", "cut ??"},
         {"\xff\xc0\xaf\x80", "????"},
+        {"c1 \xc2\x85", "c1 ?"},
+        {"\xed\xa0\x80", "???"},
     };
     struct postgres_failure f;
     char big[1000];

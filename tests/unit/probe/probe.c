@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The probe's schedule on a virtual clock: engine and resolver are probe_rig.c's, and do what each
- * test tells them.
+ * probe.c - the probe's schedule on a virtual clock: engine and resolver are probe_rig.c's, and do
+ * what each test tells them.
  */
 #include "config.h"
 

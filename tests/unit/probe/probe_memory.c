@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every allocation of the probe, of the resolver and of a PostgreSQL session fails once: nothing
- * crashes, nothing is left behind. The linker hands our allocations to this file; the libraries'
- * own are theirs.
+ * probe_memory.c - every allocation of the probe, of the resolver and of a PostgreSQL session fails
+ * once: nothing crashes, nothing is left behind. The linker hands our allocations to this file; the
+ * libraries' own are theirs.
  */
 #include "config.h"
 

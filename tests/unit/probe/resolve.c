@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The resolver on a virtual clock, with a real c-ares and a DNS server that is part of this test: a
- * UDP socket on a loopback address, answered by hand.
+ * resolve.c - the resolver on a virtual clock, with a real c-ares and a DNS server that is part of
+ * this test: a UDP socket on a loopback address, answered by hand.
  */
 #include "config.h"
 

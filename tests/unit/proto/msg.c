@@ -191,15 +191,22 @@ static void maps_and_arrays_of_every_length_come_back_whole(void **state)
         uint64_t u = 0;
 
         msg_put_reply(&f.writer, 1);
-        msg_put_map(&f.writer, n + 1);
+        msg_open_map(&f.writer);
         for (uint32_t i = 0; i < n; i++)
             msg_put_uint(&f.writer, i), msg_put_uint(&f.writer, i);
-        msg_put_str(&f.writer, "last");
+        msg_put_str(&f.writer, "given");
         msg_put_array(&f.writer, n);
         for (uint32_t i = 0; i < n; i++)
             msg_put_uint(&f.writer, i);
-        assert_int_equal(msg_map_len(result()), n + 1);
-        assert_int_equal(msg_array_len(msg_get(f.msg.result, "last")), n);
+        msg_put_str(&f.writer, "open");
+        msg_open_array(&f.writer);
+        for (uint32_t i = 0; i < n; i++)
+            msg_put_uint(&f.writer, i);
+        msg_close(&f.writer);
+        msg_close(&f.writer);
+        assert_int_equal(msg_map_len(result()), n + 2);
+        assert_int_equal(msg_array_len(msg_get(f.msg.result, "given")), n);
+        assert_int_equal(msg_array_len(msg_get(f.msg.result, "open")), n);
         for (uint32_t i = 0; i < n; i++) {
             assert_true(msg_uint(msg_map_key(f.msg.result, i), &u) && u == i);
             assert_true(msg_uint(msg_map_value(f.msg.result, i), &u) && u == i);
@@ -214,7 +221,7 @@ static void pairs_are_found_by_their_key(void **state)
 
     (void)state;
     msg_put_reply(&f.writer, 1);
-    msg_put_map(&f.writer, 7);
+    msg_open_map(&f.writer);
     msg_put_key_bool(&f.writer, "no", false);
     msg_put_key_str(&f.writer, "name", "orders");
     msg_put_key_uint(&f.writer, "port", 5432);
@@ -222,6 +229,7 @@ static void pairs_are_found_by_their_key(void **state)
     msg_put_key_bool(&f.writer, "yes", true);
     msg_put_key_nil(&f.writer, "nil");
     msg_put_key_str(&f.writer, "none", NULL);
+    msg_close(&f.writer);
     map = result();
     assert_string_equal(msg_get_str(map, "name"), "orders");
     assert_int_equal(msg_get_uint(map, "port", 1), 5432);
@@ -440,11 +448,16 @@ static void a_writer_says_that_values_are_missing(void **state)
     (void)state;
     msg_put_reply(&f.writer, 1);
     assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
-    msg_put_map(&f.writer, 2);
+    msg_put_array(&f.writer, 2);
+    msg_put_uint(&f.writer, 1);
+    assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
+    msg_open_map(&f.writer);
     msg_put_key_uint(&f.writer, "a", 1);
     msg_put_str(&f.writer, "b");
     assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
     msg_put_array(&f.writer, 0);
+    assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
+    msg_close(&f.writer);
     assert_int_equal(msg_writer_finish(&f.writer), 0);
     msg_put_reply(&f.writer, 2);
     msg_put_reply(&f.writer, 3);

@@ -9,6 +9,7 @@
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "proto/msg_print.h"
 #include "tests/support/test.h"
 
 /* `message`: the encoded result of a reply. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of proto/sever.c: orders, counts and rows as messages, and addresses as text.
+ * sever.c - tests of proto/sever.c: orders, counts and rows as messages, and addresses as text.
  */
 #include "config.h"
 
@@ -72,7 +72,7 @@ static void put_bad_order(struct msg_writer *w, int what)
         msg_put_nil(w);
         return;
     }
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_str(w, "addresses");
     msg_put_array(w, what == 1 ? 0 : what == 2 ? SEVER_ADDRESSES_MAX + 1 : 1);
     for (int i = 0; i < (what == 1 ? 0 : what == 2 ? SEVER_ADDRESSES_MAX + 1 : 1); i++) {
@@ -89,6 +89,7 @@ static void put_bad_order(struct msg_writer *w, int what)
         if (what != 8)
             msg_put_uint(w, 1);
     }
+    msg_close(w);
 }
 
 static void bad_orders_are_refused_with_a_reason(void **state)

@@ -5,14 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "proto/view_names.h"
+#include "tests/support/test.h"
 
 static void every_mode_state_and_role_has_a_name_of_its_own(void **state)
 {
@@ -59,9 +55,9 @@ static void a_role_is_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_mode_state_and_role_has_a_name_of_its_own),
-        cmocka_unit_test(a_mode_that_can_be_configured_is_read_back),
-        cmocka_unit_test(a_role_is_read_back),
+        TEST(every_mode_state_and_role_has_a_name_of_its_own),
+        TEST(a_mode_that_can_be_configured_is_read_back),
+        TEST(a_role_is_read_back),
     };
-    return cmocka_run_group_tests_name("view_names", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

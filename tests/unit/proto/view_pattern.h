@@ -62,12 +62,12 @@ static inline uint32_t pattern_members(uint64_t n, struct view_address at[8])
 
     memset(at, 0, 8 * sizeof(*at));
     for (uint32_t i = 0; i < count; i++) {
-        at[i].family = 6;
+        at[i].address.family = 6;
         at[i].flags = VIEW_MEMBER_DEMOTED;
-        at[i].port = (uint16_t)n;
+        at[i].address.port = (uint16_t)n;
         at[i].member = (uint16_t)i;
-        memcpy(at[i].bytes, &n, sizeof(n));
-        memcpy(at[i].bytes + 8, &n, sizeof(n));
+        memcpy(at[i].address.bytes, &n, sizeof(n));
+        memcpy(at[i].address.bytes + 8, &n, sizeof(n));
         snprintf(at[i].text, sizeof(at[i].text), "fd00::%x", (unsigned)(n & 0xffff));
     }
     return count;
@@ -80,12 +80,13 @@ static inline bool pattern_members_whole(const struct view_address *at, uint32_t
 
     if (count == 0 || count > 8)
         return false;
-    memcpy(&n, at[0].bytes, sizeof(n));
+    memcpy(&n, at[0].address.bytes, sizeof(n));
     if (pattern_members(n, expected) != count)
         return false;
     for (uint32_t i = 0; i < count; i++)
-        if (at[i].port != expected[i].port || at[i].member != i || at[i].family != 6 ||
-            memcmp(at[i].bytes, expected[i].bytes, 16) != 0 ||
+        if (at[i].address.port != expected[i].address.port || at[i].member != i ||
+            at[i].address.family != 6 ||
+            memcmp(at[i].address.bytes, expected[i].address.bytes, 16) != 0 ||
             strcmp(at[i].text, expected[i].text) != 0)
             return false;
     return true;

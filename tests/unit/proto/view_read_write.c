@@ -308,17 +308,17 @@ static void addresses_are_read_as_they_were_published(void **state)
 static void addresses_are_chosen_by_any_of_the_flags(void **state)
 {
     struct view_address at[3] = {
-        {.family = 4, .flags = VIEW_MEMBER_WRITER, .port = 1, .text = "10.0.0.1"},
-        {.family = 4, .flags = VIEW_MEMBER_READER | VIEW_MEMBER_DEMOTED, .port = 2},
-        {.family = 6, .flags = VIEW_MEMBER_READER, .port = 3, .text = "::1"},
+        {.address = {.family = 4, .port = 1}, .flags = VIEW_MEMBER_WRITER, .text = "10.0.0.1"},
+        {.address = {.family = 4, .port = 2}, .flags = VIEW_MEMBER_READER | VIEW_MEMBER_DEMOTED},
+        {.address = {.family = 6, .port = 3}, .flags = VIEW_MEMBER_READER, .text = "::1"},
     };
     struct view_address read[3];
 
     (void)state;
     view_write_members(&view.writer, 0, at, 3);
     assert_int_equal(view_read_members(&view.map, 0, VIEW_MEMBER_READER, read, 3), 2);
-    assert_int_equal(read[0].port, 2);
-    assert_int_equal(read[1].port, 3);
+    assert_int_equal(read[0].address.port, 2);
+    assert_int_equal(read[1].address.port, 3);
     assert_string_equal(read[1].text, "::1");
     assert_int_equal(view_read_members(&view.map, 0, VIEW_MEMBER_READER, read, 1), 1);
     assert_int_equal(view_read_members(&view.map, 0, 0, read, 3), 0);
@@ -335,16 +335,17 @@ static void more_addresses_than_fit_are_cut_off(void **state)
 
     (void)state;
     for (int i = 0; i <= HOMING_VIEW_ADDRESSES_MAX; i++)
-        at[i] = (struct view_address){.family = 4, .flags = 1, .port = (uint16_t)i};
+        at[i] = (struct view_address){.address = {.family = 4, .port = (uint16_t)i}, .flags = 1};
     view_write_members(&view.writer, 0, at, HOMING_VIEW_ADDRESSES_MAX + 1);
     assert_int_equal(view_read_members(&view.map, 0, 1, read, HOMING_VIEW_ADDRESSES_MAX + 1),
                      HOMING_VIEW_ADDRESSES_MAX);
-    assert_int_equal(read[HOMING_VIEW_ADDRESSES_MAX - 1].port, HOMING_VIEW_ADDRESSES_MAX - 1);
+    assert_int_equal(read[HOMING_VIEW_ADDRESSES_MAX - 1].address.port,
+                     HOMING_VIEW_ADDRESSES_MAX - 1);
 }
 
 static void a_list_of_addresses_with_impossible_values_is_empty(void **state)
 {
-    struct view_address at = {.family = 4, .flags = 1}, read[1];
+    struct view_address at = {.address.family = 4, .flags = 1}, read[1];
     view_word *copy;
 
     (void)state;

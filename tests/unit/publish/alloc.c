@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every allocation of view, state and serve fails once: what was asked for is refused or done, and
- * nothing else is lost.
+ * alloc.c - every allocation of view, state and serve fails once: what was asked for is refused or
+ * done, and nothing else is lost.
  */
 #include "config.h"
 

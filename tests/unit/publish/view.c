@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memfd behind the view, from the side of somebody who was handed its descriptor.
+ * view.c - the memfd behind the view, from the side of somebody who was handed its descriptor.
  */
 #include "config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets' quotas: crowds that are to be answered, and those that must not keep others out.
+ * quotas.c - the sockets' quotas: crowds that are to be answered, and those that must not keep
+ * others out.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets, from the side of clients: good ones, slow ones, hostile ones.
+ * serve.c - the sockets, from the side of clients: good ones, slow ones, hostile ones.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
+ * diag.c - tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
  * down anew.
  */
 #include "config.h"
@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/sweep/tags.c, and of the memory that tags are read from: which
+ * tags.c - tests of agent/sever/sweep/tags.c, and of the memory that tags are read from: which
  * connections are outdated (W7).
  */
 #include "config.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/sweep/turns.c: in what order, and how fast, connections are severed.
+ * turns.c - tests of agent/sever/sweep/turns.c: in what order, and how fast, connections are
+ * severed.
  */
 #include "config.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * W2 on a disk that is as bad as it may be: what was written since the last sync is there or not,
- * each piece of a file and each name for itself and in any order. At every sync, and after every
- * save, the machine crashes a few times: what is loaded then is what was saved last, or what was
- * being saved, and nothing else. Agents are killed at any system call, and calls fail.
+ * crash.c - W2 on a disk that is as bad as it may be: what was written since the last sync is there
+ * or not, each piece of a file and each name for itself and in any order. At every sync, and after
+ * every save, the machine crashes a few times: what is loaded then is what was saved last, or what
+ * was being saved, and nothing else. Agents are killed at any system call, and calls fail.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verdicts on disk when things break: damaged files, killed agents, directories that are not as
- * they should be, full disks. What was saved before is still there (W2).
+ * files.c - verdicts on disk when things break: damaged files, killed agents, directories that are
+ * not as they should be, full disks. What was saved before is still there (W2).
  */
 #include "config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verdicts on disk: what is saved is loaded, by the next agent and by the one beside it (W2).
+ * state.c - verdicts on disk: what is saved is loaded, by the next agent and by the one beside it
+ * (W2).
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A saved state as text: each way, other configurations, other clocks.
+ * text.c - a saved state as text: each way, other configurations, other clocks.
  */
 #include "config.h"
 

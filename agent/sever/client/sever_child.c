@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_child.c - starts homing-sever where homingd may. See daemon/sever_client.h.
+ * sever_child.c - see sever_child.h.
  *
- * 1. It is nobody's child: permits outlive an agent, crashed or stopped, and its own supervisor
- *    looks after it. The next homingd finds it by its socket.
- * 2. It is found by our own file, never by PATH: whoever could choose it would have CAP_NET_ADMIN.
+ * 1. homing-sever is not homingd's child for long: permits must outlive an agent that crashes or is
+ *    stopped. Its own supervisor looks after it. The next homingd finds it by its socket.
+ * 2. It is found by homingd's own file, never by PATH: a user who could choose the program would
+ *    have CAP_NET_ADMIN.
  */
 #include "config.h"
 
@@ -18,26 +19,24 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_child.h"
+#include "agent/sever/client/sever_client.h"
 
-/* A homing-sever without an agent for so long is one that is left over. */
+/* A homing-sever that has had no agent for so long is left over, and ends. */
 #define IDLE_EXIT_SECONDS "3600"
 
 static bool answers(const char *run_dir)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t len = strlen(run_dir);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un at;
 
-    while (len > 1 && run_dir[len - 1] == '/')
-        len--;
-    snprintf(at.sun_path, sizeof(at.sun_path), "%.*s-admin/sever.sock", (int)len, run_dir);
+    if (!sever_client_address(run_dir, &at))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool there = fd >= 0 && (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 ||
                              errno == EAGAIN || errno == EACCES);
     if (fd >= 0)
@@ -63,7 +62,7 @@ static int find(char ret_path[PATH_MAX])
     return -ENOENT;
 }
 
-/* A session of its own, with our standard error and nothing else of ours. */
+/* In a session of its own, with homingd's standard error and no other descriptor. */
 static void become(const char *path, const char *run_dir, bool json_log)
 {
     const char *const argv[] = {"homing-sever",
@@ -87,7 +86,7 @@ static void become(const char *path, const char *run_dir, bool json_log)
     _exit(127);
 }
 
-int sever_client_start_child(const char *run_dir, bool json_log)
+int sever_child_start(const char *run_dir, bool json_log)
 {
     char path[PATH_MAX];
 

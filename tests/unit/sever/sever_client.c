@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/daemon/sever_client.c on the real loop, against a homing-sever of the test's
- * own making.
+ * sever_client.c - tests of agent/sever/client/sever_client.c on the real loop, against a homing-sever of
+ * the test's own making.
  */
 #include "config.h"
 
@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 #include "tests/support/test.h"
@@ -49,10 +49,11 @@ static void put_answer(struct rig *r, struct msg_writer *w, uint32_t id, char wh
         sever_counts_put(w, &(struct sever_counts){.severed = 3, .denied = 2});
         return;
     }
-    msg_put_map(w, 3);
+    msg_open_map(w);
     msg_put_key_uint(w, "instance", r->instance);
     msg_put_key_bool(w, "able", true);
     msg_put_key_str(w, "ability", "proven");
+    msg_close(w);
 }
 
 static void hang_up(struct rig *r)
@@ -141,7 +142,7 @@ static struct rig *rig_new(const char *answers)
     struct rig *r = calloc(1, sizeof(*r));
     char path[128];
 
-    strcpy(r->base, "/tmp/homing-severer.XXXXXX");
+    strcpy(r->base, "/tmp/homing-sever-client.XXXXXX");
     assert_non_null(mkdtemp(r->base));
     snprintf(path, sizeof(path), "%s/run-admin", r->base);
     assert_int_equal(mkdir(path, 0700), 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_client.c - see daemon/sever_client.h.
+ * sever_client.c - see sever_client.h.
  *
- * 1. Whatever comes over the socket is of a process with more privilege than ours, but may be of
- *    another version: what is not understood closes the connection, and is tried again.
+ * 1. homing-sever has more privilege than homingd, and may be of another version. If it sends what
+ *    is not understood, the connection is closed and made again.
  */
 #include "config.h"
 
@@ -16,16 +16,17 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_client.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
 
 enum {
-    /* Between two attempts to connect: a homing-sever that starts is there at once. */
+    /* Between two attempts to connect. A homing-sever that starts is used within that time. */
     RETRY_MS = 250,
     /* Between two questions for its status. */
     STATUS_MS = 5000,
-    /* An order that nobody takes: later it would cut connections that have outlived the switch. */
+    /* How long an order waits for a homing-sever. Carried out later, it would abort connections
+     * that have outlived the switch. */
     ORDER_WAIT_MS = 10000,
     /* Orders under way: two for each of 256 clusters that switch together. */
     CALLS_MAX = 512
@@ -51,7 +52,7 @@ struct call {
 
 struct sever_client {
     struct loop *loop;
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct sockaddr_un at;
     sever_client_changed_fn *changed;
     void *arg;
     struct sever_client_status status;
@@ -114,15 +115,15 @@ static int call_add(struct sever_client *s, const struct call *what, struct call
     return 0;
 }
 
-/* Fails those that were sent, or all that have waited too long. */
-static void calls_fail(struct sever_client *s, bool sent, uint64_t before_ms, int error)
+/* Fails those that were sent, or those that were not, if they were given by then. */
+static void calls_fail(struct sever_client *s, bool sent, uint64_t until_ms, int error)
 {
     struct call *call = s->calls;
 
     while (call) {
-        if ((sent && call->sent) || (!sent && !call->sent && call->since_ms <= before_ms)) {
+        if (call->sent == sent && call->since_ms <= until_ms) {
             call_fail(call_take(s, call), error);
-            call = s->calls; /* whatever that one's owner has done */
+            call = s->calls; /* its owner may have given or taken others */
         } else {
             call = call->next;
         }
@@ -130,6 +131,12 @@ static void calls_fail(struct sever_client *s, bool sent, uint64_t before_ms, in
 }
 
 /* ---- the connection ---- */
+
+static void say_none_answers(struct sever_client *s)
+{
+    s->status = (struct sever_client_status){0};
+    snprintf(s->status.why, sizeof(s->status.why), "no homing-sever answers at %s", s->at.sun_path);
+}
 
 static void disconnect(struct sever_client *s)
 {
@@ -142,8 +149,7 @@ static void disconnect(struct sever_client *s)
     s->fd = -1;
     msg_parser_done(&s->parser);
     msg_writer_done(&s->out);
-    s->status = (struct sever_client_status){0};
-    snprintf(s->status.why, sizeof(s->status.why), "no homing-sever answers at %s", s->path);
+    say_none_answers(s);
     loop_timer_set(s->timer, RETRY_MS);
     if (!was)
         return;
@@ -184,7 +190,7 @@ static bool send_calls(struct sever_client *s)
 static void lose(struct sever_client *s)
 {
     disconnect(s);
-    calls_fail(s, true, 0, -EPIPE);
+    calls_fail(s, true, UINT64_MAX, -EPIPE);
 }
 
 static void ask_status(struct sever_client *s)
@@ -198,11 +204,8 @@ static void ask_status(struct sever_client *s)
 
 static void try_connect(struct sever_client *s)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-
-    memcpy(at.sun_path, s->path, sizeof(at.sun_path));
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd >= 0 && connect(s->fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+    if (s->fd >= 0 && connect(s->fd, (struct sockaddr *)&s->at, sizeof(s->at)) == 0)
         s->io = loop_io_new(s->loop, s->fd, ready, s);
     if (!s->io) {
         if (s->fd >= 0)
@@ -239,7 +242,7 @@ static void on_timer(void *arg)
     }
     loop_timer_set(s->timer, STATUS_MS);
     if (awaits_status(s))
-        lose(s); /* it hangs, and its supervisor will see to it */
+        lose(s); /* it hangs; its supervisor will replace it */
     else
         ask_status(s);
 }
@@ -289,7 +292,7 @@ static void take_counts(struct call *call, const struct msg_value *map)
     free(call);
 }
 
-/* A reply to nothing that waits is of before a reconnect, and nobody's. */
+/* A reply to a call that does not wait is dropped. So is every reply to `cancel`. */
 static void take_reply(struct sever_client *s, const struct msg *msg)
 {
     struct call *call = s->calls;
@@ -331,28 +334,35 @@ static void ready(void *arg, int events)
 
 /* ---- from outside ---- */
 
+bool sever_client_address(const char *run_dir, struct sockaddr_un *ret_at)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(run_dir);
+
+    while (len > 1 && run_dir[len - 1] == '/')
+        len--;
+    if ((size_t)snprintf(at.sun_path, sizeof(at.sun_path), "%.*s-admin/sever.sock", (int)len,
+                         run_dir) >= sizeof(at.sun_path))
+        return false;
+    *ret_at = at;
+    return true;
+}
+
 struct sever_client *sever_client_new(struct loop *loop, const char *run_dir,
                                       sever_client_changed_fn *changed, void *arg)
 {
     struct sever_client *s = calloc(1, sizeof(*s));
-    size_t len = strlen(run_dir);
 
     if (!s)
         return NULL;
-    while (len > 1 && run_dir[len - 1] == '/')
-        len--;
-    s->loop = loop;
-    s->changed = changed;
-    s->arg = arg;
-    s->fd = -1;
+    *s = (struct sever_client){.loop = loop, .changed = changed, .arg = arg, .fd = -1};
     s->timer = loop_timer_new(loop, on_timer, s);
-    if (!s->timer || (size_t)snprintf(s->path, sizeof(s->path), "%.*s-admin/sever.sock", (int)len,
-                                      run_dir) >= sizeof(s->path)) {
+    if (!s->timer || !sever_client_address(run_dir, &s->at)) {
         loop_timer_free(s->timer);
         free(s);
         return NULL;
     }
-    snprintf(s->status.why, sizeof(s->status.why), "no homing-sever answers at %s", s->path);
+    say_none_answers(s);
     loop_timer_set(s->timer, 0);
     return s;
 }
@@ -383,7 +393,7 @@ uint64_t sever_client_instance(const struct sever_client *s)
     return s->status.instance;
 }
 
-/* A connection that turns out to be lost is for its own event to find: nothing is called back from
+/* If the connection turns out to be lost, its own event will find that: `done` is never called from
  * here. */
 static int call_begin(struct sever_client *s, const struct call *what)
 {
@@ -402,7 +412,7 @@ int sever_client_order(struct sever_client *s, const struct sever_order *order,
         s, &(struct call){.kind = CALL_ORDER, .order = *order, .done = done, .arg = arg});
 }
 
-/* An order that was not sent yet cannot be outrun: they go over one connection. */
+/* An order and its cancel go over one connection, so that the cancel cannot overtake it. */
 void sever_client_cancel(struct sever_client *s, const uint64_t *endpoints, uint32_t count)
 {
     if (s->fd < 0)
