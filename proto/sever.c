@@ -31,36 +31,6 @@ enum {
     COUNTS_FIELDS = sizeof(counts_fields) / sizeof(counts_fields[0])
 };
 
-/* ---- addresses ---- */
-
-static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address)
-{
-    struct sever_address a = {.family = AF_INET, .port = port};
-
-    if (inet_pton(AF_INET, text, a.addr) == 1) {
-        *ret_address = a;
-        return true;
-    }
-    a.family = AF_INET6;
-    if (inet_pton(AF_INET6, text, a.addr) != 1)
-        return false;
-    if (memcmp(a.addr, mapped_prefix, sizeof(mapped_prefix)) == 0) {
-        a.family = AF_INET;
-        memcpy(a.addr, a.addr + 12, 4);
-        memset(a.addr + 4, 0, 12);
-    }
-    *ret_address = a;
-    return true;
-}
-
-void sever_address_print(const struct sever_address *address, char *ret_text, size_t size)
-{
-    if (!inet_ntop(address->family, address->addr, ret_text, (socklen_t)size) && size)
-        ret_text[0] = '\0';
-}
-
 /* ---- orders ---- */
 
 void sever_order_put(struct msg_writer *w, const struct sever_order *order)
@@ -80,7 +50,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_str(w, "addresses");
     msg_put_array(w, order->address_count);
     for (uint32_t i = 0; i < order->address_count; i++) {
-        sever_address_print(&order->addresses[i], text, sizeof(text));
+        inet_address_print(&order->addresses[i], text, sizeof(text));
         msg_put_array(w, 2);
         msg_put_str(w, text);
         msg_put_uint(w, order->addresses[i].port);
@@ -120,7 +90,7 @@ static const char *get_addresses(const struct msg_value *list, struct sever_orde
         uint64_t port = 0;
         if (msg_array_len(pair) != 2 || !text || !msg_uint(msg_array_at(pair, 1), &port) ||
             port == 0 || port > 65535 ||
-            !sever_address_parse(text, (uint16_t)port, &order->addresses[i]))
+            !inet_address_parse(text, (uint16_t)port, &order->addresses[i]))
             return "an address is [\"numeric address\", port]";
     }
     order->address_count = count;
@@ -204,7 +174,7 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct sever_row *row = &rows[i];
-        sever_address_print(&row->address, text, sizeof(text));
+        inet_address_print(&row->address, text, sizeof(text));
         msg_open_map(w);
         msg_put_key_uint(w, "pid", (uint64_t)row->pid);
         msg_put_key_uint(w, "uid", row->uid);
@@ -229,7 +199,7 @@ bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row)
                             .generation = msg_get_uint(map, "generation", 0),
                             .age_ms = msg_get_uint(map, "age_ms", 0)};
 
-    if (!address || port > 65535 || !sever_address_parse(address, (uint16_t)port, &row.address))
+    if (!address || port > 65535 || !inet_address_parse(address, (uint16_t)port, &row.address))
         return false;
     for (size_t i = 0; comm && comm[i] && i < sizeof(row.comm) - 1; i++)
         row.comm[i] = comm[i];

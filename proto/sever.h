@@ -10,6 +10,7 @@
 #ifndef HOMING_PROTO_SEVER_H
 #define HOMING_PROTO_SEVER_H
 
+#include "proto/inet_address.h"
 #include "proto/msg.h"
 #include "proto/permit.h"
 
@@ -34,17 +35,11 @@ struct sever_endpoint {
     uint64_t older_than; /* tags of a smaller generation are outdated */
 };
 
-struct sever_address {
-    int family;       /* AF_INET or AF_INET6, never v4-mapped */
-    uint16_t port;    /* host order */
-    uint8_t addr[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
-};
-
 struct sever_order {
     enum sever_kind kind;
     struct sever_endpoint endpoints[SEVER_ENDPOINTS_MAX];
     uint32_t endpoint_count;
-    struct sever_address addresses[SEVER_ADDRESSES_MAX]; /* all of the demoted member's */
+    struct inet_address addresses[SEVER_ADDRESSES_MAX]; /* all of the demoted member's */
     uint32_t address_count;
     uint32_t spread_ms; /* 0: all at once */
     bool untagged;      /* also those that no permit's tags know */
@@ -73,7 +68,7 @@ struct sever_row {
     uint64_t endpoint;
     uint64_t generation;
     uint64_t age_ms;
-    struct sever_address address;
+    struct inet_address address;
 };
 
 /* Writes the params of `sever` or `connections`: an array of one map. */
@@ -93,10 +88,5 @@ void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_C
 /* An array of maps. */
 void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count);
 bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row);
-
-/* "10.0.0.1" or "fd00::1"; v4-mapped text becomes IPv4. False: neither. */
-bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address);
-/* ret_text has at least 46 bytes. */
-void sever_address_print(const struct sever_address *address, char *ret_text, size_t size);
 
 #endif

@@ -11,11 +11,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "agent/admin/connections.h"
 #include "agent/daemon/cluster.h"
-#include "agent/daemon/sever_target.h"
 #include "agent/daemon/words.h"
 
 /* Lists collected at once: what people ask for. */
@@ -40,21 +38,13 @@ struct owner {
     uint32_t member; /* MEMBER_NONE: it is connected to none that we know */
 };
 
-static uint32_t find_member(const struct cluster *cluster, const struct sever_address *address)
-{
-    struct address at = {.family = address->family == AF_INET ? 4 : 6, .port = address->port};
-
-    memcpy(at.bytes, address->addr, sizeof(at.bytes));
-    return members_find(&cluster->members, &at);
-}
-
 static bool find_owner(const struct daemon *daemon, const struct sever_row *row, struct owner *ret)
 {
     for (uint32_t c = 0; c < daemon->cluster_count; c++) {
         const struct cluster *cluster = daemon->clusters[c];
         for (uint32_t e = 0; e < cluster->conf->endpoint_count; e++)
             if (cluster->endpoints[e].id == row->endpoint) {
-                *ret = (struct owner){cluster, e, find_member(cluster, &row->address)};
+                *ret = (struct owner){cluster, e, members_find(&cluster->members, &row->address)};
                 return true;
             }
     }
@@ -79,7 +69,7 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
 
     if (known && owner.member != MEMBER_NONE)
         words_member_at(owner.cluster, owner.member, member);
-    sever_address_print(&row->address, address, sizeof(address));
+    inet_address_print(&row->address, address, sizeof(address));
     msg_open_map(w);
     msg_put_key_uint(w, "pid", (uint64_t)row->pid);
     msg_put_key_uint(w, "uid", row->uid);
@@ -187,8 +177,7 @@ static void ask_cluster(struct listing *listing, const struct cluster *cluster,
         for (uint32_t i = 0; i < members->at[m].where.count; i++) {
             if (order->address_count == SEVER_ADDRESSES_MAX)
                 send_piece(listing, order);
-            order->addresses[order->address_count++] =
-                sever_target_address(&members->at[m].where.at[i]);
+            order->addresses[order->address_count++] = members->at[m].where.at[i].inet;
         }
 }
 

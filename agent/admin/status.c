@@ -121,7 +121,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     put_member_name(w, "alias_of", cluster, members_alias_of(&cluster->members, member));
     msg_put_key_bool(w, "failover", cluster->conf->members[member].failover);
     msg_put_key_str(w, "address",
-                    known->where.connected.family ? known->where.connected.text : NULL);
+                    known->where.connected.inet.family ? known->where.connected.text : NULL);
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
     put_addresses(w, &known->where);
@@ -329,9 +329,9 @@ void status_history(struct call *call)
                 call->reply);
 }
 
-/* The rest is serve.c's: from now on this client gets notifications. */
 void status_watch(struct call *call)
 {
+    *call->ret_fd = SERVE_WATCH;
     msg_put_reply(call->reply, call->id);
     msg_put_bool(call->reply, true);
 }

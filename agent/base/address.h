@@ -10,33 +10,25 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
+#include "proto/inet_address.h"
 #include "proto/limits.h"
 
 struct address {
-    uint8_t family;    /* 4 or 6; 0: none */
-    uint8_t bytes[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
-    uint16_t port;     /* host order */
-    char text[48];     /* numeric, without port */
+    struct inet_address inet; /* family 0: none */
+    char text[48];            /* numeric, without port */
 };
 
 struct addresses {
     struct address at[HOMING_ADDRESSES_MAX]; /* all resolved ones that are allowed */
     uint32_t count;
-    struct address connected; /* that a session stands on, or stood on last; family 0: none yet */
+    struct address connected; /* that a session stands on, or stood on last */
 };
 
-static inline bool address_same(const struct address *a, const struct address *b)
-{
-    return a->family == b->family && a->port == b->port &&
-           memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
-}
-
-static inline bool addresses_hold(const struct addresses *all, const struct address *one)
+static inline bool addresses_hold(const struct addresses *all, const struct inet_address *one)
 {
     for (uint32_t i = 0; i < all->count; i++)
-        if (address_same(&all->at[i], one))
+        if (inet_address_same(&all->at[i].inet, one))
             return true;
     return false;
 }

@@ -2,7 +2,7 @@
  *
  * conf.h - the configuration as homingd uses it: parsed, checked, defaults filled in.
  *
- * Called by main.c (start, --check-config) and daemon/daemon.c (reload: all or nothing). A
+ * Called by main.c (start, --check-config) and daemon/reload.c (reload: all or nothing). A
  * configuration is immutable once loaded. Every error is one line "file:line:column: what, and what
  * to do".
  */

@@ -63,7 +63,7 @@ uint32_t members_alias_of(const struct members *members, uint32_t member)
     return aliases ? (uint32_t)__builtin_ctz(aliases) : MEMBER_NONE;
 }
 
-uint32_t members_find(const struct members *members, const struct address *address)
+uint32_t members_find(const struct members *members, const struct inet_address *address)
 {
     for (uint32_t i = 0; i < members->count; i++)
         if (addresses_hold(&members->at[i].where, address))

@@ -46,6 +46,6 @@ bool members_claims(const struct members *members, uint32_t member, uint64_t now
 uint32_t members_alias_of(const struct members *members, uint32_t member);
 
 /* The member at this address; MEMBER_NONE. */
-uint32_t members_find(const struct members *members, const struct address *address);
+uint32_t members_find(const struct members *members, const struct inet_address *address);
 
 #endif

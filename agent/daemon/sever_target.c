@@ -6,20 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "agent/daemon/sever_target.h"
-
-struct sever_address sever_target_address(const struct address *address)
-{
-    struct sever_address out = {
-        .family = address->family == 4 ? AF_INET : AF_INET6,
-        .port = address->port,
-    };
-
-    memcpy(out.addr, address->bytes, address->family == 4 ? 4 : 16);
-    return out;
-}
 
 static void take_addresses(const struct cluster *cluster, struct sever_target *target)
 {
@@ -29,9 +17,9 @@ static void take_addresses(const struct cluster *cluster, struct sever_target *t
 
     for (uint32_t m = 0; m < cluster->members.count; m++)
         for (uint32_t i = 0; (verdict->demoted >> m & 1) && i < member[m].where.count; i++) {
-            const struct address *address = &member[m].where.at[i];
+            const struct inet_address *address = &member[m].where.at[i].inet;
             if (!addresses_hold(writer, address))
-                target->addresses[target->address_count++] = sever_target_address(address);
+                target->addresses[target->address_count++] = *address;
         }
 }
 
@@ -66,10 +54,10 @@ static uint64_t mark(const struct sever_target *target)
     for (uint32_t i = 0; i < target->endpoint_count; i++)
         mark = mix(mix(mark, target->endpoints[i].id), target->endpoints[i].older_than);
     for (uint32_t i = 0; target->kind == SEVER_DO && i < target->address_count; i++) {
-        const struct sever_address *address = &target->addresses[i];
+        const struct inet_address *address = &target->addresses[i];
         uint64_t words[2];
-        memcpy(words, address->addr, sizeof(words));
-        sum += mix(mix(mix(address->port, words[0]), words[1]), (uint64_t)address->family);
+        memcpy(words, address->bytes, sizeof(words));
+        sum += mix(mix(mix(address->port, words[0]), words[1]), address->family);
     }
     return mix(mark, sum) | 1;
 }

@@ -12,7 +12,7 @@ struct sever_target {
     enum sever_kind kind;
     struct sever_endpoint *endpoints;
     uint32_t endpoint_count;
-    struct sever_address addresses[HOMING_MEMBERS_MAX * HOMING_ADDRESSES_MAX];
+    struct inet_address addresses[HOMING_MEMBERS_MAX * HOMING_ADDRESSES_MAX];
     uint32_t address_count;
     uint64_t mark; /* tells one target from another; 0: there is nothing to order */
 };
@@ -23,7 +23,5 @@ struct sever_target {
 bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
                        struct sever_target *ret_target);
 void sever_target_done(struct sever_target *target);
-
-struct sever_address sever_target_address(const struct address *address);
 
 #endif

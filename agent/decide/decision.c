@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decision.c - events in, actions out. Called by daemon/daemon.c, for one cluster at a time.
+ * decision.c - events in, actions out. Called by daemon/cluster.c, for one cluster at a time.
  *
  * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
  * difference. What time alone brings is an event like any other, asked for through wake_ms.

@@ -2,7 +2,7 @@
  *
  * decision.h - the decision about one cluster: an event goes in, actions come out.
  *
- * One pass: daemon/daemon.c hands over a report, a tick or an operator's word, with the time.
+ * One pass: daemon/cluster.c hands over a report, a tick or an operator's word, with the time.
  * decision_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
  * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
  * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
@@ -65,7 +65,7 @@ enum refusal {
 };
 
 /* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
- * conf, verdict and topo, and daemon/daemon.c first_round_done. */
+ * conf, verdict and topo, and daemon/cluster.c first_round_done. */
 struct decision {
     struct decision_conf conf;
     struct verdict verdict;

@@ -3,7 +3,7 @@
  * report.h - what one member said, once. Engines make reports, agent/decide judges them.
  *
  * One pass: probe asks a member over its own connection; the engine translates the answer ("not in
- * recovery", "primary") into a role, a term and an identity; daemon/daemon.c hands the report to
+ * recovery", "primary") into a role, a term and an identity; daemon/cluster.c hands the report to
  * decision_handle(). A report is about the member that made it: a claim (W1).
  */
 #ifndef HOMING_AGENT_DECIDE_REPORT_H

@@ -11,18 +11,13 @@
 #include <stdbool.h>
 
 #include "agent/conf/conf.h"
+#include "proto/inet_address.h"
 #include "proto/limits.h"
 
-/* Network byte order, family 4 or 6. */
-struct resolve_address {
-    uint8_t family;
-    uint8_t bytes[16];
-};
-
-/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
+/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. Their ports are 0. */
 struct address_set {
     uint32_t count;
-    struct resolve_address at[HOMING_ADDRESSES_MAX];
+    struct inet_address at[HOMING_ADDRESSES_MAX];
 };
 
 /* Keeps the smallest HOMING_ADDRESSES_MAX, whatever the order of adding: a name with more addresses

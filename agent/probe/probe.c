@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by daemon/daemon.c, knows no database.
+ * probe.c - asks the members of one cluster, in time. Called by daemon/cluster.c, knows no database.
  *
  * 1. Every member is in exactly one of the states below, and (but for two that wait for others) has
  *    a time at which something happens to it: nothing is waited for without an end.
@@ -11,7 +11,6 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,8 +273,8 @@ static void member_ready(void *arg)
 {
     struct member *m = arg;
     uint64_t now = loop_now_ms(m->probe->loop);
-    bool moved =
-        !m->where.connected.family || memcmp(&m->where.connected, &m->using, sizeof(m->using)) != 0;
+    bool moved = !m->where.connected.inet.family ||
+                 memcmp(&m->where.connected, &m->using, sizeof(m->using)) != 0;
     m->where.connected = m->using;
     m->gone_ms = 0;
     m->tried = 0;
@@ -406,16 +405,16 @@ static void turn(void *arg)
 
 /* What the resolver says. */
 
-static void address_set(struct address *to, const struct resolve_address *from, uint16_t port)
+static void address_set(struct address *to, const struct inet_address *from, uint16_t port)
 {
     memset(to, 0, sizeof(*to)); /* padding too: compared whole */
-    to->family = from->family;
-    memcpy(to->bytes, from->bytes, sizeof(to->bytes));
-    to->port = port;
-    inet_ntop(from->family == 4 ? AF_INET : AF_INET6, from->bytes, to->text, sizeof(to->text));
+    to->inet.family = from->family;
+    memcpy(to->inet.bytes, from->bytes, sizeof(to->inet.bytes));
+    to->inet.port = port;
+    inet_address_print(&to->inet, to->text, sizeof(to->text));
 }
 
-static void member_take(struct member *m, const struct resolve_address *addresses, uint32_t count)
+static void member_take(struct member *m, const struct inet_address *addresses, uint32_t count)
 {
     m->where.count = 0;
     for (uint32_t i = 0; i < count && m->where.count < HOMING_ADDRESSES_MAX; i++)
@@ -428,7 +427,7 @@ static void member_take(struct member *m, const struct resolve_address *addresse
 /* Starts with the address that worked last, and minds since when DNS does not name it. */
 static void member_find_connected(struct member *m, uint64_t now)
 {
-    if (!m->where.connected.family)
+    if (!m->where.connected.inet.family)
         return;
     for (uint32_t i = 0; i < m->where.count; i++) {
         if (memcmp(&m->where.at[i], &m->where.connected, sizeof(m->where.connected)) == 0) {
@@ -452,7 +451,7 @@ static void member_unusable(struct member *m, const char *error)
     member_report(m, REPORT_REFUSED, NULL);
 }
 
-static void member_resolved(void *arg, const struct resolve_address *addresses, uint32_t count,
+static void member_resolved(void *arg, const struct inet_address *addresses, uint32_t count,
                             const char *error)
 {
     struct member *m = arg;
@@ -474,7 +473,7 @@ static void member_resolved(void *arg, const struct resolve_address *addresses, 
         member_addresses(m);
 }
 
-/* For daemon/daemon.c. */
+/* For daemon/cluster.c. */
 
 static bool member_init(struct member *m, struct probe *p, uint32_t index,
                         struct resolver *resolver)
@@ -518,15 +517,14 @@ fail:
 static void member_inherit(struct member *m, const struct member *old)
 {
     uint8_t family = (uint8_t)m->probe->cluster->timing.family;
-    struct resolve_address known[HOMING_ADDRESSES_MAX];
+    struct inet_address known[HOMING_ADDRESSES_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < old->where.count; i++) {
-        known[count].family = old->where.at[i].family;
-        memcpy(known[count].bytes, old->where.at[i].bytes, sizeof(known[count].bytes));
+        known[count] = old->where.at[i].inet;
         count += family == 0 || known[count].family == family;
     }
     member_take(m, known, count);
-    for (uint32_t i = 0; i < m->where.count && old->where.connected.family; i++)
+    for (uint32_t i = 0; i < m->where.count && old->where.connected.inet.family; i++)
         if (memcmp(&m->where.at[i], &old->where.connected, sizeof(old->where.connected)) == 0) {
             m->where.connected = old->where.connected;
             m->next = i;

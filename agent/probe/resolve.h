@@ -17,7 +17,7 @@ struct resolve_host;
 
 /* Called whenever the set changes, and after a failure with count 0 and error set if there never
  * was a good one. */
-typedef void resolve_fn(void *arg, const struct resolve_address *addresses, uint32_t count,
+typedef void resolve_fn(void *arg, const struct inet_address *addresses, uint32_t count,
                         const char *error);
 
 /* NULL: out of memory, or c-ares cannot start (errno). */

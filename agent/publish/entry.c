@@ -59,9 +59,7 @@ static uint32_t put_member(const struct addresses *where, uint32_t index, uint8_
         struct view_address *to = &ret[n++];
 
         memset(to, 0, sizeof(*to));
-        memcpy(to->address.bytes, from->bytes, (size_t)inet_address_len(from->family));
-        to->address.family = from->family;
-        to->address.port = from->port;
+        to->address = from->inet;
         to->flags = flags;
         to->member = (uint16_t)index;
         snprintf(to->text, sizeof(to->text), "%s", from->text);
@@ -90,11 +88,12 @@ static const struct address *pick(const struct addresses *where, uint8_t family)
     const struct address *best = NULL;
     size_t len = family == 4 ? 4 : 16;
 
-    if (where->connected.family == family)
+    if (where->connected.inet.family == family)
         return &where->connected;
     for (uint32_t i = 0; i < where->count; i++) {
         const struct address *at = &where->at[i];
-        if (at->family == family && (!best || memcmp(at->bytes, best->bytes, len) < 0))
+        if (at->inet.family == family &&
+            (!best || memcmp(at->inet.bytes, best->inet.bytes, len) < 0))
             best = at;
     }
     return best;
@@ -110,13 +109,13 @@ void entry_fill(const struct verdict *verdict, const struct addresses *const *me
         v6 = pick(members[verdict->writer], 6);
     }
     preferred = v4 ? v4 : v6;
-    if (v4 && v6 && members[verdict->writer]->connected.family)
+    if (v4 && v6 && members[verdict->writer]->connected.inet.family)
         preferred = &members[verdict->writer]->connected;
 
     snprintf(ret_entry->text4, sizeof(ret_entry->text4), "%.15s", v4 ? v4->text : "");
     snprintf(ret_entry->text6, sizeof(ret_entry->text6), "%.45s", v6 ? v6->text : "");
-    ret_entry->family = preferred ? preferred->family : 4;
-    ret_entry->port = preferred ? preferred->port : 0;
+    ret_entry->family = preferred ? preferred->inet.family : 4;
+    ret_entry->port = preferred ? preferred->inet.port : 0;
     ret_entry->state = preferred ? (enum view_state)verdict->state : VIEW_STATE_UNKNOWN;
 }
 

@@ -4,8 +4,7 @@
  * slow or hostile.
  *
  * Bounded requests, a deadline of 1 s per client, quotas per uid and in total; accept pauses on
- * EMFILE with a reserve descriptor. daemon/daemon.c answers, through serve_fn; the one method that
- * is known here is admin's `watch`, after which a client gets notifications and may idle. Contract:
+ * EMFILE with a reserve descriptor. No method is known here: a serve_fn answers. Contract:
  * proto/PROTOCOL.md.
  */
 #ifndef HOMING_AGENT_SERVE_SERVE_H
@@ -30,7 +29,7 @@ int serve_publish(struct serve *serve);
 void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
                  const struct msg_writer *reply);
 
-/* Sends a notification to every admin client that asked to watch. */
+/* Sends a notification to every client that was answered with SERVE_WATCH. */
 void serve_notify(struct serve *serve, const struct msg_writer *notification);
 
 /* Unlinks the paths if they are still its own inodes, and drops all clients. */

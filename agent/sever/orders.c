@@ -120,7 +120,7 @@ static void log_order(const struct sever_order *order)
 {
     char text[64];
 
-    sever_address_print(&order->addresses[0], text, sizeof(text));
+    inet_address_print(&order->addresses[0], text, sizeof(text));
     log_event(LOG_INFO, "order", order->kind == SEVER_OBSERVE ? "observe" : "sever",
               LOG_STR("address", text), LOG_INT("port", order->addresses[0].port),
               LOG_INT("addresses", order->address_count),

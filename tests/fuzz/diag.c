@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         before = at;
         if (kind != DIAG_SOCKET)
             continue;
-        struct sever_address peer = diag_peer(&m.socket);
+        struct inet_address peer = diag_peer(&m.socket);
         if (!diag_is_connected_to(&m.socket, &peer, 1) || tags_add(&tags, &m.socket))
             abort();
         diag_put_destroy(&m.socket, 1, request);

@@ -71,6 +71,8 @@ static void answer(void *arg, enum serve_socket socket, const struct serve_peer 
     msg_put_bin(reply, zeros, kib * 1024 < sizeof(zeros) ? kib * 1024 : sizeof(zeros));
     if (strcmp(method, "fd") == 0)
         *ret_fd = w->far;
+    if (strcmp(method, "watch") == 0)
+        *ret_fd = SERVE_WATCH;
 }
 
 /* Receives; descriptors that come along are discarded. */

@@ -77,8 +77,8 @@ static void assert_names(const struct sever_order *order, unsigned server)
     struct view_entry entry = sim_look(&sim, SIM_WRITER_NAME);
 
     assert_int_equal(order->address_count, 1);
-    assert_int_equal(order->addresses[0].family, AF_INET);
-    assert_int_equal(order->addresses[0].addr[3], server + 1);
+    assert_int_equal(order->addresses[0].family, 4);
+    assert_int_equal(order->addresses[0].bytes[3], server + 1);
     assert_int_equal(order->addresses[0].port, SIM_PORT + server);
     assert_int_equal(order->endpoint_count, 1);
     assert_true(order->endpoints[0].id == entry.endpoint);

@@ -115,7 +115,7 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
         free(session);
         return NULL;
     }
-    session->server = (unsigned)address->bytes[3] - 1;
+    session->server = (unsigned)address->inet.bytes[3] - 1;
     session->sink = *sink;
     session->next = sessions;
     sessions = session;

@@ -84,7 +84,7 @@ static void on_addresses(void *arg, uint32_t index)
     struct cli *cli = arg;
     const struct addresses *where = &cli->where[index];
     printf("%" PRIu64 " addresses %u %s", loop_now_ms(cli->loop), index,
-           where->connected.family ? where->connected.text : "-");
+           where->connected.inet.family ? where->connected.text : "-");
     for (uint32_t i = 0; i < where->count; i++)
         printf(" %s", where->at[i].text);
     printf("\n");

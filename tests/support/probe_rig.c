@@ -108,10 +108,10 @@ void resolve_host_free(struct resolve_host *host)
 /* Member m is at 10.0.m.<last byte of each of `ends`>. */
 void resolves(uint32_t member, const char *ends)
 {
-    struct resolve_address set[8] = {{0}};
+    struct inet_address set[8] = {{.family = 0}};
     uint32_t count = 0;
     for (; ends[count] != '\0'; count++)
-        set[count] = (struct resolve_address){
+        set[count] = (struct inet_address){
             .family = 4, .bytes = {10, 0, (uint8_t)member, (uint8_t)(ends[count] - '0')}};
     hosts[member]->fn(hosts[member]->arg, set, count, count == 0 ? "no such host" : NULL);
 }

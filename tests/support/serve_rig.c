@@ -72,7 +72,6 @@ static void answer(void *arg, enum serve_socket socket, const struct serve_peer 
 {
     struct serve_rig *rig = arg;
 
-    (void)socket;
     rig->calls++;
     if (strcmp(method, "nothing") == 0)
         return;
@@ -97,6 +96,8 @@ static void answer(void *arg, enum serve_socket socket, const struct serve_peer 
         msg_put_bool(reply, true);
     if (strcmp(method, "fd") == 0)
         *ret_fd = STDIN_FILENO;
+    if (strcmp(method, "watch") == 0 && socket == SERVE_ADMIN)
+        *ret_fd = SERVE_WATCH;
 }
 
 void serve_rig_init(struct serve_rig *rig)

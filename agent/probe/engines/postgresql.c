@@ -410,7 +410,7 @@ static bool session_start(struct engine_session *s, const PQconninfoOption *opti
 {
     struct params params = {.count = 0};
     char port[8];
-    snprintf(port, sizeof(port), "%u", address->port);
+    snprintf(port, sizeof(port), "%u", address->inet.port);
     params_add_defaults(&params);
     params_add_options(&params, options);
     params_add_fixed(&params, member->host, address->text, port, password);

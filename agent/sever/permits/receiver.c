@@ -26,8 +26,7 @@
 enum {
     /* How long an answer may take. On the busiest node it takes microseconds. */
     ANSWER_MS = 500,
-    /* Receivers that were killed and have not ended. Each is a process that is there for nothing.
-     */
+    /* Receivers that were killed and have not ended. Each is a process that does nothing. */
     STUCK_MAX = 8
 };
 

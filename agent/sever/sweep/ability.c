@@ -20,7 +20,7 @@ struct trial {
     int listening;
     int connected;
     int netlink;
-    struct sever_address at;
+    struct inet_address at;
     struct diag_socket found;
     bool is_found;
 };
@@ -41,8 +41,7 @@ static int open_sockets(struct trial *t)
         return errno == EADDRNOTAVAIL ? -ENETUNREACH : -errno;
     if (connect(t->connected, (struct sockaddr *)&at, sizeof(at)) && errno != EINPROGRESS)
         return -errno;
-    t->at = (struct sever_address){.family = AF_INET, .port = ntohs(at.sin_port)};
-    memcpy(t->at.addr, &at.sin_addr, 4);
+    t->at = inet_address_make(4, (const uint8_t *)&at.sin_addr, ntohs(at.sin_port));
     return 0;
 }
 

@@ -48,14 +48,14 @@ _Static_assert(sizeof(struct dump) + SEVER_ADDRESSES_MAX * (COND_LEN + 16 + OP_L
 
 /* ---- requests ---- */
 
-static size_t addr_len(int family)
+static int socket_family(const struct inet_address *at)
 {
-    return family == AF_INET ? 4 : 16;
+    return at->family == 4 ? AF_INET : AF_INET6;
 }
 
-static bool is_wanted(int dump_family, const struct sever_address *at)
+static bool is_wanted(int dump_family, const struct inet_address *at)
 {
-    return at->family == AF_INET || dump_family == AF_INET6;
+    return at->family == 4 || dump_family == AF_INET6;
 }
 
 static void put_op(uint8_t *to, unsigned code, size_t yes, size_t no)
@@ -65,30 +65,30 @@ static void put_op(uint8_t *to, unsigned code, size_t yes, size_t no)
     memcpy(to, &op, sizeof(op));
 }
 
-static size_t put_condition(uint8_t *to, const struct sever_address *at)
+static size_t put_condition(uint8_t *to, const struct inet_address *at)
 {
-    size_t len = COND_LEN + addr_len(at->family);
-    struct inet_diag_hostcond cond = {.family = (uint8_t)at->family,
-                                      .prefix_len = (uint8_t)(addr_len(at->family) * 8),
+    size_t addr_len = (size_t)inet_address_len(at->family), len = COND_LEN + addr_len;
+    struct inet_diag_hostcond cond = {.family = (uint8_t)socket_family(at),
+                                      .prefix_len = (uint8_t)(addr_len * 8),
                                       .port = at->port};
 
     put_op(to, INET_DIAG_BC_D_COND, len, len + OP_LEN);
     memcpy(to + OP_LEN, &cond, sizeof(cond));
-    memcpy(to + COND_LEN, at->addr, addr_len(at->family));
+    memcpy(to + COND_LEN, at->bytes, addr_len);
     return len;
 }
 
-static size_t filter_len(int family, const struct sever_address *at, uint32_t count)
+static size_t filter_len(int family, const struct inet_address *at, uint32_t count)
 {
     size_t len = 0;
 
     for (uint32_t i = 0; i < count; i++)
         if (is_wanted(family, &at[i]))
-            len += COND_LEN + addr_len(at[i].family) + OP_LEN;
+            len += COND_LEN + (size_t)inet_address_len(at[i].family) + OP_LEN;
     return len ? len - OP_LEN : 0; /* no jump stands behind the last */
 }
 
-static size_t put_filter(uint8_t *to, int family, const struct sever_address *at, uint32_t count)
+static size_t put_filter(uint8_t *to, int family, const struct inet_address *at, uint32_t count)
 {
     size_t end = filter_len(family, at, count), len = 0;
 
@@ -108,7 +108,7 @@ static size_t put_filter(uint8_t *to, int family, const struct sever_address *at
     return len;
 }
 
-size_t diag_put_dump(int family, const struct sever_address *at, uint32_t count, uint32_t seq,
+size_t diag_put_dump(int family, const struct inet_address *at, uint32_t count, uint32_t seq,
                      uint8_t ret_bytes[DIAG_DUMP_MAX])
 {
     size_t filter = put_filter(ret_bytes + sizeof(struct dump), family, at, count);
@@ -209,26 +209,22 @@ enum diag_kind diag_take(const uint8_t *bytes, size_t len, size_t *at, uint32_t 
 
 /* ---- what a socket is connected to ---- */
 
-struct sever_address diag_peer(const struct diag_socket *socket)
+struct inet_address diag_peer(const struct diag_socket *socket)
 {
-    const uint32_t *dst = socket->id.idiag_dst;
-    bool mapped =
-        socket->family == AF_INET6 && dst[0] == 0 && dst[1] == 0 && dst[2] == htonl(0xffff);
-    struct sever_address peer = {.family = mapped ? AF_INET : socket->family,
-                                 .port = ntohs(socket->id.idiag_dport)};
+    uint8_t bytes[16];
 
-    memcpy(peer.addr, mapped ? dst + 3 : dst, addr_len(peer.family));
-    return peer;
+    memcpy(bytes, socket->id.idiag_dst, sizeof(bytes));
+    return inet_address_make(socket->family == AF_INET ? 4 : 6, bytes,
+                             ntohs(socket->id.idiag_dport));
 }
 
-bool diag_is_connected_to(const struct diag_socket *socket, const struct sever_address *at,
+bool diag_is_connected_to(const struct diag_socket *socket, const struct inet_address *at,
                           uint32_t count)
 {
-    struct sever_address peer = diag_peer(socket);
+    struct inet_address peer = diag_peer(socket);
 
     for (uint32_t i = 0; i < count; i++)
-        if (at[i].family == peer.family && at[i].port == peer.port &&
-            memcmp(at[i].addr, peer.addr, sizeof(peer.addr)) == 0)
+        if (inet_address_same(&at[i], &peer))
             return true;
     return false;
 }

@@ -46,7 +46,7 @@ struct diag_message {
 
 /* Asks for all connections of one family to any of the addresses. A dump of AF_INET6 also lists
  * v4-mapped connections to IPv4 addresses. Returns the length. */
-size_t diag_put_dump(int family, const struct sever_address *at, uint32_t count, uint32_t seq,
+size_t diag_put_dump(int family, const struct inet_address *at, uint32_t count, uint32_t seq,
                      uint8_t ret_bytes[DIAG_DUMP_MAX]);
 
 /* Asks that this very socket be aborted: the kernel compares cookie, addresses and ports. */
@@ -59,10 +59,10 @@ enum diag_kind diag_take(const uint8_t *bytes, size_t len, size_t *at, uint32_t 
                          uint32_t count, struct diag_message *ret_message);
 
 /* The other end of the connection; v4-mapped becomes IPv4. */
-struct sever_address diag_peer(const struct diag_socket *socket);
+struct inet_address diag_peer(const struct diag_socket *socket);
 
 /* W7, checked here once more, whatever the kernel's filter let through. */
-bool diag_is_connected_to(const struct diag_socket *socket, const struct sever_address *at,
+bool diag_is_connected_to(const struct diag_socket *socket, const struct inet_address *at,
                           uint32_t count);
 
 #endif

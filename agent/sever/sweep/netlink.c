@@ -135,7 +135,7 @@ static int hear_all(int fd, struct hearing *h, uint64_t deadline_ms)
     }
 }
 
-int netlink_dump(int fd, int family, const struct sever_address *at, uint32_t count, netlink_fn *fn,
+int netlink_dump(int fd, int family, const struct inet_address *at, uint32_t count, netlink_fn *fn,
                  void *arg)
 {
     uint8_t request[DIAG_DUMP_MAX];

@@ -24,7 +24,7 @@ typedef bool netlink_fn(void *arg, const struct diag_socket *socket);
 /* Calls `fn` for every connection of one family to the addresses. 0; -ETIME: the deadline, so that
  * some may not have been listed; -EPROTO: replies are missing, because another process reads them;
  * -EBADMSG; or the kernel's error. */
-int netlink_dump(int fd, int family, const struct sever_address *at, uint32_t count, netlink_fn *fn,
+int netlink_dump(int fd, int family, const struct inet_address *at, uint32_t count, netlink_fn *fn,
                  void *arg);
 
 /* Aborts sockets, NETLINK_DESTROY_MAX at most. ret_errors[i]: 0; -ENOENT: it had ended; -EPERM;

@@ -280,7 +280,7 @@ static void send_order(int c, uint32_t number, const struct walk_switch *now)
     for (int m = 0; m < WALK_MEMBERS; m++)
         for (int family = 4; family <= 6 && now->demoted >> m & 1; family += 2) {
             address_text(family, c, m, text);
-            sever_address_parse(text, WALK_PORT, &order.addresses[order.address_count++]);
+            inet_address_parse(text, WALK_PORT, &order.addresses[order.address_count++]);
         }
     msg_writer_init(&w, HOMING_REQUEST_MAX);
     msg_put_request(&w, take_id(c, number, false), "sever");

@@ -21,7 +21,7 @@ static void a_resolved_member_is_connected_and_asked_the_full_question(void **st
     fake_loop_advance(loop, 0);
     assert_non_null(sessions[0]);
     assert_string_equal(sessions[0]->address.text, "10.0.0.1");
-    assert_int_equal(sessions[0]->address.port, 1);
+    assert_int_equal(sessions[0]->address.inet.port, 1);
     assert_int_equal(full[0], 0);
     becomes_ready(0);
     assert_int_equal(full[0], 1);
@@ -190,10 +190,10 @@ static void a_silent_address_is_given_up_at_timeout_while_there_are_others(void 
     for (uint32_t patience = 1; patience <= 8; patience *= 2) {
         for (uint8_t address = 1; address <= 2; address++) {
             fake_loop_advance(loop, address == 1 ? FAST : 0);
-            assert_int_equal(sessions[0]->address.bytes[3], address);
+            assert_int_equal(sessions[0]->address.inet.bytes[3], address);
             fake_loop_advance(loop,
                               patience * TIMEOUT - (patience == 1 && address == 1 ? FAST : 0));
-            assert_true(!sessions[0] || sessions[0]->address.bytes[3] != address);
+            assert_true(!sessions[0] || sessions[0]->address.inet.bytes[3] != address);
         }
     }
 }
@@ -205,14 +205,14 @@ static void the_next_address_is_tried_at_once_and_only_the_last_failure_is_repor
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(report_count, 0);
         fake_loop_advance(loop, 0);
-        assert_int_equal(sessions[0]->address.bytes[3], 1 + i);
+        assert_int_equal(sessions[0]->address.inet.bytes[3], 1 + i);
         fails(0, REPORT_REFUSED, HINT_NONE);
     }
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
     fake_loop_advance(loop, 0);
     assert_null(sessions[0]);
     fake_loop_advance(loop, FAST);
-    assert_int_equal(sessions[0]->address.bytes[3], 1);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 1);
     fails(0, REPORT_REFUSED, HINT_NONE);
     fake_loop_advance(loop, 0);
     becomes_ready(0);
@@ -415,10 +415,10 @@ static void a_member_that_moved_is_followed_after_a_minute_without_a_failure(voi
     stands(0);
     resolves(0, "2");
     passes(59000, 1);
-    assert_int_equal(sessions[0]->address.bytes[3], 1);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 1);
     passes(1100, 1);
     assert_non_null(sessions[0]);
-    assert_int_equal(sessions[0]->address.bytes[3], 2);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 2);
     becomes_ready(0);
     assert_int_equal(reported(0, REPORT_BROKEN), 0);
 }
@@ -444,7 +444,7 @@ static void the_last_error_and_its_retry_are_told_until_an_answer_comes(void **s
     fails(0, REPORT_REFUSED, HINT_NONE);
     assert_string_equal(told[0].error, "its own words");
     assert_int_equal(told[0].retry_ms, loop_now_ms(loop) + FAST);
-    assert_int_equal(told[0].where.connected.family, 0);
+    assert_int_equal(told[0].where.connected.inet.family, 0);
     fake_loop_advance(loop, FAST);
     becomes_ready(0);
     answers(0);

@@ -86,7 +86,7 @@ static char resolv_conf[64], hosts[64];
 static uint32_t calls;
 static char said[512]; /* the last call: addresses, or the error */
 
-static void heard(void *arg, const struct resolve_address *addresses, uint32_t count,
+static void heard(void *arg, const struct inet_address *addresses, uint32_t count,
                   const char *error)
 {
     (void)arg;

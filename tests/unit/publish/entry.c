@@ -4,7 +4,6 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,9 +12,9 @@
 
 static struct address address(const char *text)
 {
-    struct address at = {.family = strchr(text, ':') ? 6 : 4, .port = 5432};
+    struct address at;
 
-    assert_int_equal(inet_pton(at.family == 4 ? AF_INET : AF_INET6, text, at.bytes), 1);
+    assert_true(inet_address_parse(text, 5432, &at.inet));
     snprintf(at.text, sizeof(at.text), "%s", text);
     return at;
 }
@@ -86,7 +85,7 @@ static void the_family_of_the_probe_is_preferred_and_the_other_kept(void **state
     assert_int_equal(entry.family, 6);
     assert_string_equal(entry.text4, "10.0.0.1");
     assert_string_equal(entry.text6, "fd00::1");
-    a.connected.family = 0;
+    a.connected.inet.family = 0;
     assert_int_equal(fill(&steady_a).family, 4);
 }
 

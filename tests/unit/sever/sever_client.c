@@ -179,8 +179,8 @@ static void rig_free(struct rig *r)
     free(r);
 }
 
-static const struct sever_order order = {.addresses = {{AF_INET, 5432, {10, 0, 0, 1}}},
-                                         .address_count = 1};
+static const struct sever_order order = {
+    .addresses = {{.family = 4, .port = 5432, .bytes = {10, 0, 0, 1}}}, .address_count = 1};
 
 static void until_changed(struct rig *r, int times)
 {
