@@ -17,10 +17,14 @@
 #include "agent/serve/serve.h"
 
 struct daemon;
+struct engine;
 
 struct daemon_options {
     bool takeover;   /* replaces an agent that lives on the path */
     serve_fn *serve; /* answers the sockets' requests; its `arg` is the daemon */
+    /* How the configuration's engines are asked: a list that ends with NULL, for as long as the
+     * daemon lives. */
+    const struct engine *const *engines;
 };
 
 /* Starts everything; nothing is visible on the sockets before every cluster had its first answer,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
 #include "tests/support/fail.h"
 #include "tests/support/test.h"
 
@@ -88,7 +89,7 @@ static char *load(const char *file, struct conf **ret_conf, int *ret_r)
     char *answer = NULL;
     size_t size;
     FILE *out = open_memstream(&answer, &size);
-    *ret_r = conf_load(file, out, ret_conf);
+    *ret_r = conf_load(file, engine_kinds, out, ret_conf);
     fclose(out);
     return answer;
 }
@@ -124,7 +125,7 @@ static void what_is_not_given_has_a_default(void **state)
     assert_string_equal(conf->file, "t.yaml");
     assert_string_equal(conf->run_dir, "/run/homing");
     assert_string_equal(conf->state_dir, "/var/lib/homing");
-    assert_string_equal(cluster->engine, "postgresql");
+    assert_string_equal(cluster->engine->name, "postgresql");
     assert_string_equal(cluster->connection, "");
     assert_null(cluster->password_file);
     assert_int_equal(cluster->members[1].port, 5432);
@@ -360,7 +361,7 @@ static bool load_with_failure_of(int n)
     size_t size;
     FILE *out = open_memstream(&answer, &size);
     fail_allocation(n);
-    int rv = conf_load("t.yaml", out, &conf);
+    int rv = conf_load("t.yaml", engine_kinds, out, &conf);
     bool happened = fail_happened();
     fclose(out);
     assert_int_equal(rv, happened ? -ENOMEM : 0);

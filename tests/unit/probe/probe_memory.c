@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "agent/probe/engines/postgresql.h"
 #include "agent/probe/probe.h"
 #include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"
@@ -35,7 +36,6 @@ static struct conf_member members[] = {{.host = (char *)"127.0.0.1", .port = 1},
                                        {.host = (char *)"127.0.0.1", .port = 1}};
 static const struct conf_cluster CLUSTER = {
     .name = (char *)"orders",
-    .engine = "postgresql",
     .connection = (char *)"user=homing",
     .members = members,
     .member_count = 2,
@@ -52,7 +52,7 @@ static bool lives(struct loop *loop, int n)
     fail_allocation(n);
     struct resolver *resolver = resolver_new_from(loop, "/dev/null", "/dev/null", 53);
     if (resolver)
-        probe = probe_new(loop, resolver, &CLUSTER, &sink);
+        probe = probe_new(loop, resolver, &engine_postgresql, &CLUSTER, &sink);
     for (int i = 0; probe && i < 40; i++) {
         fake_loop_advance(loop, 50);
         fake_loop_poll(loop);
