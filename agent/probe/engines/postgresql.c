@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql_kind.h"
 #include "agent/probe/engines/postgresql_reports.h"
 
 enum {

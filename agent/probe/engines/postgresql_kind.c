@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql_kind.h"
 
 /* libpq takes a dbname with '=' for a whole connection string, host and all. */
 static const char *check_dbname(const char *value, size_t len)
