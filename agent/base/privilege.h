@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * privilege.h - what a process may do, made less. Called at start by homingd and homing-sever.
+ * privilege.h - gives up what this process may do. Called at start by homingd and homing-sever.
  */
 #ifndef HOMING_AGENT_BASE_PRIVILEGE_H
 #define HOMING_AGENT_BASE_PRIVILEGE_H

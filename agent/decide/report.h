@@ -29,9 +29,10 @@ struct term {
 enum report_kind {
     REPORT_ANSWER,  /* it answered: role and all facts are set */
     REPORT_LATE,    /* a question has been unanswered for `interval` */
-    REPORT_TIMEOUT, /* unanswered for `timeout`: the connection was closed */
+    REPORT_TIMEOUT, /* for `timeout` there was no answer, or no connection could be made */
     REPORT_BROKEN,  /* its connection broke */
-    REPORT_REFUSED, /* no connection to be had: refused, unreachable, "starting up", unknown host */
+    REPORT_REFUSED, /* no connection can be made: refused, unreachable, "starting up", no such
+                     * host */
     REPORT_DENIED,  /* authentication failed: it is not asked again before a reload */
     REPORT_ODD,     /* it answered, but not as this engine does: not asked often */
     REPORT_KIND_COUNT
