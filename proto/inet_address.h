@@ -31,10 +31,10 @@ static inline bool inet_address_is_mapped(const uint8_t *bytes)
     return !differs;
 }
 
-/* Makes an address from `bytes` of `family`, 4 or 6. IPv4 that is written as IPv6 becomes IPv4. It
- * is made in place, and not returned: a copy would have to wait for the stores of its parts. */
-static inline void inet_address_make(uint8_t family, const uint8_t *bytes, uint16_t port,
-                                     struct inet_address *ret)
+/* Sets an address from `bytes` of `family`, 4 or 6. IPv4 that is written as IPv6 becomes IPv4. It is
+ * made in place for the shim: a copy of it would have to wait for the stores of its parts. */
+static inline void inet_address_set(uint8_t family, const uint8_t *bytes, uint16_t port,
+                                    struct inet_address *ret)
 {
     *ret = (struct inet_address){.family = family, .port = port};
     if (family == 6 && inet_address_is_mapped(bytes)) {
@@ -43,6 +43,16 @@ static inline void inet_address_make(uint8_t family, const uint8_t *bytes, uint1
     }
     for (int i = 0; i < inet_address_len(ret->family); i++)
         ret->bytes[i] = bytes[i];
+}
+
+/* The same, where a copy does not matter. */
+static inline struct inet_address inet_address_make(uint8_t family, const uint8_t *bytes,
+                                                    uint16_t port)
+{
+    struct inet_address address;
+
+    inet_address_set(family, bytes, port, &address);
+    return address;
 }
 
 /* Whether both are the same host, at whatever port. */

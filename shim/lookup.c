@@ -95,7 +95,7 @@ bool lookup_is_demoted(int family, const uint8_t *address, const struct view_add
 
     if (family != AF_INET && family != AF_INET6)
         return false;
-    inet_address_make(family == AF_INET ? 4 : 6, address, 0, &asked);
+    asked = inet_address_make(family == AF_INET ? 4 : 6, address, 0);
     for (uint32_t i = 0; i < count; i++)
         if (inet_address_same_host(&demoted[i].address, &asked))
             return true;
