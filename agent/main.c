@@ -4,7 +4,6 @@
  *
  * 1. The agent never runs under its own shim: it would resolve through what it feeds.
  * 2. No capability is kept: homing-sever, which needs one, is started before they are given up.
- * 3. PG* variables are cleared: libpq would let them override what the configuration says.
  */
 #include "config.h"
 
@@ -19,10 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/admin/methods.h"
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
-#include "agent/daemon/sever_client.h"
+#include "agent/probe/engines/engines.h"
+#include "agent/sever/client/sever_child.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
 /* Ten times the share of a busy program, of which we take a thousandth; with -20 we would also be
@@ -136,7 +137,7 @@ static int check_config(const struct arguments *arguments)
     uint32_t members = 0, endpoints = 0;
     const char *file = arguments->config;
 
-    if (conf_load(file, stderr, &conf) < 0)
+    if (conf_load(file, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
         members += conf->clusters[i].member_count;
@@ -194,22 +195,6 @@ static void leave_shim(char **argv)
     exit(EXIT_FAILED);
 }
 
-/* Invariant 3. */
-static void clear_environment(void)
-{
-    for (char **at = environ; at && *at;) {
-        char name[128];
-        size_t len = strcspn(*at, "=");
-        if (strncmp(*at, "PG", 2) != 0 || len >= sizeof(name)) {
-            at++;
-            continue;
-        }
-        snprintf(name, sizeof(name), "%.*s", (int)len, *at);
-        if (unsetenv(name) != 0)
-            at++;
-    }
-}
-
 /* New programs give us 20 ms (V3), on a machine that may be as busy as it likes; homing-sever, if
  * we start it, inherits it. Without the privilege we stay as we are, and so we do where somebody
  * has chosen. */
@@ -223,7 +208,6 @@ static void prepare_process(void)
 {
     struct rlimit files, none = {0, 0};
 
-    clear_environment();
     ask_for_precedence();
     umask(022);
     signal(SIGPIPE, SIG_IGN);
@@ -239,7 +223,7 @@ static bool give_up_privileges(const char *run_dir, bool json)
 {
     int rv;
 
-    (void)sever_client_start_child(run_dir, json);
+    (void)sever_child_start(run_dir, json);
     rv = privilege_keep(0);
     if (rv < 0)
         log_event(LOG_ERROR, "start_failed", "cannot give up capabilities",
@@ -249,13 +233,15 @@ static bool give_up_privileges(const char *run_dir, bool json)
 
 static int run(const struct arguments *arguments)
 {
-    struct run *running = NULL;
+    const struct daemon_options options = {
+        .takeover = arguments->takeover, .serve = methods_serve, .engines = engines};
+    struct daemon *daemon = NULL;
     struct conf *conf = NULL;
     struct loop *loop;
     char error[512];
     int rv;
 
-    if (conf_load(arguments->config, stderr, &conf) < 0)
+    if (conf_load(arguments->config, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     if (!give_up_privileges(conf->run_dir, arguments->json)) {
         conf_free(conf);
@@ -267,15 +253,15 @@ static int run(const struct arguments *arguments)
         conf_free(conf);
         return EXIT_FAILED;
     }
-    if (run_new(loop, conf, arguments->takeover, error, sizeof(error), &running) < 0) {
+    if (daemon_new(loop, conf, &options, error, sizeof(error), &daemon) < 0) {
         log_event(LOG_ERROR, "start_failed", error);
         loop_free(loop);
         conf_free(conf);
         return EXIT_FAILED;
     }
     loop_run(loop);
-    rv = run_result(running);
-    run_free(running);
+    rv = daemon_result(daemon);
+    daemon_free(daemon);
     loop_free(loop);
     return rv < 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #define HOMING_PROTO_INET_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct inet_address {
@@ -70,5 +71,11 @@ static inline bool inet_address_same(const struct inet_address *a, const struct 
 {
     return a->port == b->port && inet_address_same_host(a, b);
 }
+
+/* "10.0.0.1" or "fd00::1". IPv4 that is written as IPv6 becomes IPv4. False: neither. For the
+ * agent. */
+bool inet_address_parse(const char *text, uint16_t port, struct inet_address *ret_address);
+/* ret_text has at least 46 bytes. */
+void inet_address_print(const struct inet_address *address, char *ret_text, size_t size);
 
 #endif

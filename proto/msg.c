@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * msg.c - MessagePack-RPC messages on msgpack-c, which no other file includes.
+ * msg.c - messages are parsed and their values are read, on msgpack-c, which no other file
+ * includes.
  *
  * 1. A message is measured to its end before it is unpacked (msg_measure.h), so msgpack-c only ever
  *    sees one whole value of bounded depth.
@@ -9,34 +10,15 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <msgpack.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/msg.h"
-#include "proto/utf8.h"
+#include "proto/msg_buffer.h"
 
-/* First allocation of a buffer: most requests and replies fit. */
-#define BUFFER_MIN 256
 /* Bytes taken at a time: bounds what is copied in vain when several messages arrive at once. */
 #define FEED_CHUNK 512
-
-const char *msg_error_name(enum msg_error error)
-{
-    static const char *const names[MSG_ERROR_COUNT] = {
-        [MSG_ERROR_BAD_REQUEST] = "bad_request",
-        [MSG_ERROR_UNKNOWN_METHOD] = "unknown_method",
-        [MSG_ERROR_NOT_FOUND] = "not_found",
-        [MSG_ERROR_DENIED] = "denied",
-        [MSG_ERROR_CONFLICT] = "conflict",
-        [MSG_ERROR_UNSUPPORTED] = "unsupported",
-        [MSG_ERROR_BUSY] = "busy",
-        [MSG_ERROR_INTERNAL] = "internal",
-    };
-    return (unsigned)error < MSG_ERROR_COUNT ? names[error] : "?";
-}
 
 const char *msg_type_name(enum msg_type type)
 {
@@ -46,239 +28,6 @@ const char *msg_type_name(enum msg_type type)
         [MSG_TYPE_BIN] = "bin", [MSG_TYPE_ARRAY] = "array", [MSG_TYPE_MAP] = "map",
     };
     return (unsigned)type < MSG_TYPE_COUNT ? names[type] : "?";
-}
-
-/* Makes room for `need` bytes in all. 0, -EMSGSIZE, -ENOMEM; the old buffer stays on failure. */
-static int buffer_grow(uint8_t **data, size_t *size, size_t need, size_t max)
-{
-    size_t grown = *size ? *size : BUFFER_MIN;
-    uint8_t *moved;
-
-    if (need <= *size)
-        return 0;
-    if (need > max)
-        return -EMSGSIZE;
-    while (grown < need)
-        grown *= 2;
-    grown = grown < max ? grown : max;
-    moved = realloc(*data, grown);
-    if (!moved)
-        return -ENOMEM;
-    *data = moved;
-    *size = grown;
-    return 0;
-}
-
-/* ---- writing ---- */
-
-void msg_writer_init(struct msg_writer *w, size_t max)
-{
-    *w = (struct msg_writer){.max = max};
-}
-
-void msg_writer_done(struct msg_writer *w)
-{
-    free(w->data);
-    *w = (struct msg_writer){.max = w->max};
-}
-
-void msg_writer_reset(struct msg_writer *w)
-{
-    w->len = 0;
-    w->missing = 0;
-    w->error = 0;
-}
-
-int msg_writer_finish(const struct msg_writer *w)
-{
-    return w->error ? w->error : w->missing ? -EINVAL : 0;
-}
-
-/* msgpack-c's packers write through this. */
-static int writer_append(void *data, const char *bytes, size_t len)
-{
-    struct msg_writer *w = data;
-
-    if (!w->error)
-        w->error = buffer_grow(&w->data, &w->size, w->len + len, w->max);
-    if (w->error)
-        return -1;
-    memcpy(w->data + w->len, bytes, len);
-    w->len += len;
-    return 0;
-}
-
-/* Counts one value that needs `values` more; a value on its own begins a message of its own. */
-static msgpack_packer writer_begin(struct msg_writer *w, uint64_t values)
-{
-    w->missing = (w->missing ? w->missing : 1) - 1 + values;
-    return (msgpack_packer){.data = w, .callback = writer_append};
-}
-
-/* [kind, …: an array of `elements`. */
-static void put_head(struct msg_writer *w, enum msg_kind kind, uint32_t elements)
-{
-    if (w->missing && !w->error)
-        w->error = -EINVAL;
-    msg_put_array(w, elements);
-    msg_put_uint(w, kind);
-}
-
-void msg_put_request(struct msg_writer *w, uint32_t id, const char *method)
-{
-    put_head(w, MSG_REQUEST, 4);
-    msg_put_uint(w, id);
-    msg_put_str(w, method);
-}
-
-void msg_put_whole(struct msg_writer *w, const void *message, size_t len)
-{
-    if (w->missing && !w->error)
-        w->error = -EINVAL;
-    writer_append(w, message, len);
-}
-
-void msg_put_reply(struct msg_writer *w, uint32_t id)
-{
-    put_head(w, MSG_REPLY, 4);
-    msg_put_uint(w, id);
-    msg_put_nil(w);
-}
-
-void msg_put_notification(struct msg_writer *w, const char *method)
-{
-    put_head(w, MSG_NOTIFICATION, 3);
-    msg_put_str(w, method);
-}
-
-void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    put_head(w, MSG_REPLY, 4);
-    msg_put_uint(w, id);
-    msg_put_map(w, 2);
-    msg_put_key_str(w, "code", msg_error_name(error));
-    msg_put_key_str(w, "message", text);
-    msg_put_nil(w);
-}
-
-void msg_put_map(struct msg_writer *w, uint32_t pairs)
-{
-    msgpack_packer pk = writer_begin(w, 2 * (uint64_t)pairs);
-
-    msgpack_pack_map(&pk, pairs);
-}
-
-void msg_put_array(struct msg_writer *w, uint32_t elements)
-{
-    msgpack_packer pk = writer_begin(w, elements);
-
-    msgpack_pack_array(&pk, elements);
-}
-
-void msg_put_str(struct msg_writer *w, const char *text)
-{
-    if (text)
-        msg_put_str_len(w, text, strlen(text));
-    else
-        msg_put_nil(w);
-}
-
-/* What servers say is in the encoding of their choice; what we send is UTF-8. */
-static void utf8_mend(char *text, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        uint32_t code;
-        size_t size = utf8_next(text + i, len - i, &code);
-
-        if (size == 0)
-            text[i] = '?';
-        i += size ? size : 1;
-    }
-}
-
-void msg_put_str_len(struct msg_writer *w, const char *text, size_t len)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    msgpack_pack_str(&pk, len);
-    msgpack_pack_str_body(&pk, text, len);
-    if (!w->error)
-        utf8_mend((char *)w->data + w->len - len, len);
-}
-
-void msg_put_bin(struct msg_writer *w, const void *data, size_t len)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    msgpack_pack_bin(&pk, len);
-    msgpack_pack_bin_body(&pk, data, len);
-}
-
-void msg_put_uint(struct msg_writer *w, uint64_t value)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    msgpack_pack_uint64(&pk, value);
-}
-
-void msg_put_int(struct msg_writer *w, int64_t value)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    msgpack_pack_int64(&pk, value);
-}
-
-void msg_put_bool(struct msg_writer *w, bool value)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    if (value)
-        msgpack_pack_true(&pk);
-    else
-        msgpack_pack_false(&pk);
-}
-
-void msg_put_nil(struct msg_writer *w)
-{
-    msgpack_packer pk = writer_begin(w, 0);
-
-    msgpack_pack_nil(&pk);
-}
-
-void msg_put_key_str(struct msg_writer *w, const char *key, const char *text)
-{
-    msg_put_str(w, key);
-    msg_put_str(w, text);
-}
-
-void msg_put_key_uint(struct msg_writer *w, const char *key, uint64_t value)
-{
-    msg_put_str(w, key);
-    msg_put_uint(w, value);
-}
-
-void msg_put_key_int(struct msg_writer *w, const char *key, int64_t value)
-{
-    msg_put_str(w, key);
-    msg_put_int(w, value);
-}
-
-void msg_put_key_bool(struct msg_writer *w, const char *key, bool value)
-{
-    msg_put_str(w, key);
-    msg_put_bool(w, value);
-}
-
-void msg_put_key_nil(struct msg_writer *w, const char *key)
-{
-    msg_put_str(w, key);
-    msg_put_nil(w);
 }
 
 /* ---- parsing ---- */
@@ -393,7 +142,7 @@ static enum msg_fed parser_take(struct msg_parser *p, const uint8_t *data, size_
     if (len > FEED_CHUNK)
         len = FEED_CHUNK;
     /* One chunk and a NUL more than the longest message. */
-    if (buffer_grow(&p->data, &p->size, p->len + len + 1, p->max + FEED_CHUNK + 1) != 0)
+    if (msg_buffer_grow(&p->data, &p->size, p->len + len + 1, p->max + FEED_CHUNK + 1) != 0)
         return MSG_FED_NO_MEMORY;
     memcpy(p->data + p->len, data, len);
     p->len += len;

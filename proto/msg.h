@@ -3,13 +3,13 @@
  * msg.h - MessagePack-RPC messages: [0, id, method, params], [1, id, error, result] and
  * [2, method, params].
  *
- * One pass through it: agent/publish feeds what a client sent to a msg_parser until it has a
- * message, reads it through msg_get() and friends, and answers with a msg_writer; homingctl does
- * the same from the other end. The shim links none of this (attach.h).
+ * One pass through it: agent/serve feeds what a client sent to a msg_parser until it has a message.
+ * agent/admin reads the message through msg_get() and the like, and writes the reply with a
+ * msg_writer. homingctl does the same from the other end. The shim links none of this (attach.h).
  *
- * 1. Nothing that a peer sends makes more work or memory than its length allows: the bytes are
- *    measured once, incrementally, before any of them is unpacked.
- * 2. Errors of a writer stick: write all, then ask msg_writer_finish() once.
+ * 1. What a peer sends costs work and memory in proportion to its length: the bytes are measured
+ *    once, as they arrive, before any of them is unpacked.
+ * 2. A writer keeps its first error: write all, then ask msg_writer_finish() once.
  */
 #ifndef HOMING_PROTO_MSG_H
 #define HOMING_PROTO_MSG_H
@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "proto/msg_measure.h"
 
@@ -26,9 +25,9 @@ enum msg_error {
     MSG_ERROR_BAD_REQUEST,    /* not a request, or wrong params */
     MSG_ERROR_UNKNOWN_METHOD, /* not on this socket, or not in this version */
     MSG_ERROR_NOT_FOUND,      /* no such cluster, member or name */
-    MSG_ERROR_DENIED,         /* this uid may not */
-    MSG_ERROR_CONFLICT,       /* understood, but the state of things forbids it */
-    MSG_ERROR_UNSUPPORTED,    /* understood, but this agent cannot: a mode, a layout */
+    MSG_ERROR_DENIED,         /* the method is not for this uid */
+    MSG_ERROR_CONFLICT,       /* understood, but the present state forbids it */
+    MSG_ERROR_UNSUPPORTED,    /* understood, but this agent cannot do it */
     MSG_ERROR_BUSY,           /* a quota is reached: try again later */
     MSG_ERROR_INTERNAL,       /* the agent's own trouble: memory, disk */
     MSG_ERROR_COUNT
@@ -38,13 +37,23 @@ const char *msg_error_name(enum msg_error error);
 
 /* ---- writing ---- */
 
-/* Grows up to `max` bytes. `missing` counts the values that open maps and arrays still lack. */
+/* A map or array that is open. */
+struct msg_level {
+    size_t at;        /* of its head */
+    uint64_t values;  /* in it so far */
+    uint64_t missing; /* the writer's, around it */
+};
+
+/* Grows up to `max` bytes. `missing` counts the values that the message and its arrays of a given
+ * length still lack, in the innermost open level. */
 struct msg_writer {
     uint8_t *data;
     size_t len;
     size_t size;
     size_t max;
     uint64_t missing;
+    uint32_t depth;
+    struct msg_level levels[MSG_DEPTH_MAX];
     int error;
 };
 
@@ -56,14 +65,13 @@ void msg_writer_done(struct msg_writer *w);
 void msg_writer_reset(struct msg_writer *w);
 
 /* 0: data[0..len) is a whole message (or several). -ENOMEM; -EMSGSIZE: longer than max; -EINVAL:
- * a map or array lacks values, or a message began inside another (a bug of the caller). */
+ * a map or array is still open or lacks a value, or a message began in another. */
 int msg_writer_finish(const struct msg_writer *w);
 
-/* A message is its head followed by as many values as the comment says; params and results are
- * arrays and maps that the caller puts. */
-void msg_put_request(struct msg_writer *w, uint32_t id, const char *method); /* + params */
-void msg_put_reply(struct msg_writer *w, uint32_t id);                       /* + result */
-void msg_put_notification(struct msg_writer *w, const char *method);         /* + params */
+/* The beginning of a message. One value must follow: the params (an array), or the result. */
+void msg_put_request(struct msg_writer *w, uint32_t id, const char *method);
+void msg_put_reply(struct msg_writer *w, uint32_t id);
+void msg_put_notification(struct msg_writer *w, const char *method);
 /* The whole error reply. The message says what, where, and what to do. */
 void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -71,8 +79,15 @@ void msg_put_error(struct msg_writer *w, uint32_t id, enum msg_error error, cons
 /* A message that was encoded elsewhere (attach.h). */
 void msg_put_whole(struct msg_writer *w, const void *message, size_t len);
 
-void msg_put_map(struct msg_writer *w, uint32_t pairs);      /* + 2 × pairs values */
-void msg_put_array(struct msg_writer *w, uint32_t elements); /* + elements values */
+/* All values up to the msg_close() belong to it, and the writer counts them. One may be in another,
+ * up to MSG_DEPTH_MAX; msg_close() ends the innermost. A map holds a key, its value, and so on. */
+void msg_open_map(struct msg_writer *w);
+void msg_open_array(struct msg_writer *w);
+void msg_close(struct msg_writer *w);
+
+/* An array of a length that is known before; the next so many values belong to it. */
+void msg_put_array(struct msg_writer *w, uint32_t elements);
+
 /* A string; bytes that are not UTF-8 become '?'. NULL: nil. */
 void msg_put_str(struct msg_writer *w, const char *text);
 void msg_put_str_len(struct msg_writer *w, const char *text, size_t len);
@@ -179,13 +194,5 @@ const struct msg_value *msg_get(const struct msg_value *map, const char *key);
 const char *msg_get_str(const struct msg_value *map, const char *key); /* NULL: none */
 uint64_t msg_get_uint(const struct msg_value *map, const char *key, uint64_t otherwise);
 bool msg_get_bool(const struct msg_value *map, const char *key, bool otherwise);
-
-/* JSON on one line, without a newline. Control bytes are escaped, bytes that are not UTF-8 become
- * U+FFFD, binary becomes hexadecimal text: safe for terminals and parsers alike. */
-void msg_print_json(FILE *out, const struct msg_value *value);
-
-/* A string's text as it may be shown on a terminal: control bytes and what is not UTF-8 become
- * '?'. Nothing for what is no string. */
-void msg_print_text(FILE *out, const struct msg_value *value);
 
 #endif

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Deepest nesting of a message; ours have 6. Bounds recursion on both ends. */
+/* Deepest nesting of a message; ours have 7 (a member's addresses in `status`). Bounds recursion on
+ * both ends. */
 #define MSG_DEPTH_MAX 16
 
 enum msg_measured {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * msg_print.c - values as JSON, and strings for terminals; called by homingctl.
+ * msg_print.c - see msg_print.h.
  *
  * What is printed may come from anywhere (a server's error text): nothing of it reaches a terminal
  * as a control character. Recursion is bounded by MSG_DEPTH_MAX.
@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "proto/msg.h"
+#include "proto/msg_print.h"
 #include "proto/utf8.h"
 
 static void json_char(FILE *out, uint32_t code, const char *bytes, size_t size)

@@ -21,7 +21,7 @@ bool msg_send_some(struct msg_writer *w, int fd)
     if (w->len)
         memmove(w->data, w->data + n, w->len);
     else
-        msg_writer_done(w); /* who listed much once does not keep the memory */
+        msg_writer_done(w); /* one long list does not keep its memory for ever */
     return true;
 }
 

@@ -28,6 +28,17 @@ static inline uint32_t name_words(const struct name *name)
     return (name->len + 7) / 8;
 }
 
+static inline bool name_same(const struct name *a, const struct name *b)
+{
+    uint32_t i = 0;
+
+    if (a->hash != b->hash || a->len != b->len)
+        return false;
+    while (i < name_words(a) && a->words[i] == b->words[i])
+        i++;
+    return i == name_words(a);
+}
+
 /* Makes the canonical form of `text`, which ends with a NUL. False: it is empty, too long or not
  * ASCII, and *ret_name is undefined. Other texts that can never be managed (an empty label, ':' '%'
  * '/', an address) get a form, but no view has it, because a view has only names that name_valid()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever.c - see sever.h. Called by agent/daemon/sever_client.c, which orders, and agent/sever,
+ * sever.c - see sever.h. Called by agent/sever/client/sever_client.c, which orders, and agent/sever,
  * which obeys.
  */
 #include "config.h"
@@ -31,36 +31,6 @@ enum {
     COUNTS_FIELDS = sizeof(counts_fields) / sizeof(counts_fields[0])
 };
 
-/* ---- addresses ---- */
-
-static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address)
-{
-    struct sever_address a = {.family = AF_INET, .port = port};
-
-    if (inet_pton(AF_INET, text, a.addr) == 1) {
-        *ret_address = a;
-        return true;
-    }
-    a.family = AF_INET6;
-    if (inet_pton(AF_INET6, text, a.addr) != 1)
-        return false;
-    if (memcmp(a.addr, mapped_prefix, sizeof(mapped_prefix)) == 0) {
-        a.family = AF_INET;
-        memcpy(a.addr, a.addr + 12, 4);
-        memset(a.addr + 4, 0, 12);
-    }
-    *ret_address = a;
-    return true;
-}
-
-void sever_address_print(const struct sever_address *address, char *ret_text, size_t size)
-{
-    if (!inet_ntop(address->family, address->addr, ret_text, (socklen_t)size) && size)
-        ret_text[0] = '\0';
-}
-
 /* ---- orders ---- */
 
 void sever_order_put(struct msg_writer *w, const struct sever_order *order)
@@ -68,7 +38,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     char text[INET6_ADDRSTRLEN];
 
     msg_put_array(w, 1);
-    msg_put_map(w, 6);
+    msg_open_map(w);
     msg_put_key_uint(w, "limit", SEVER_ROWS_MAX);
     msg_put_str(w, "endpoints");
     msg_put_array(w, order->endpoint_count);
@@ -80,7 +50,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_str(w, "addresses");
     msg_put_array(w, order->address_count);
     for (uint32_t i = 0; i < order->address_count; i++) {
-        sever_address_print(&order->addresses[i], text, sizeof(text));
+        inet_address_print(&order->addresses[i], text, sizeof(text));
         msg_put_array(w, 2);
         msg_put_str(w, text);
         msg_put_uint(w, order->addresses[i].port);
@@ -88,6 +58,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_key_uint(w, "spread_ms", order->spread_ms);
     msg_put_key_bool(w, "observe", order->kind == SEVER_OBSERVE);
     msg_put_key_bool(w, "untagged", order->untagged);
+    msg_close(w);
 }
 
 static const char *get_endpoints(const struct msg_value *list, struct sever_order *order)
@@ -119,7 +90,7 @@ static const char *get_addresses(const struct msg_value *list, struct sever_orde
         uint64_t port = 0;
         if (msg_array_len(pair) != 2 || !text || !msg_uint(msg_array_at(pair, 1), &port) ||
             port == 0 || port > 65535 ||
-            !sever_address_parse(text, (uint16_t)port, &order->addresses[i]))
+            !inet_address_parse(text, (uint16_t)port, &order->addresses[i]))
             return "an address is [\"numeric address\", port]";
     }
     order->address_count = count;
@@ -154,12 +125,13 @@ const char *sever_order_get(const struct msg_value *params, enum sever_kind kind
 
 void sever_counts_put(struct msg_writer *w, const struct sever_counts *counts)
 {
-    msg_put_map(w, COUNTS_FIELDS);
+    msg_open_map(w);
     for (size_t i = 0; i < COUNTS_FIELDS; i++) {
         uint64_t value;
         memcpy(&value, (const char *)counts + counts_fields[i].at, sizeof(value));
         msg_put_key_uint(w, counts_fields[i].name, value);
     }
+    msg_close(w);
 }
 
 void sever_counts_get(const struct msg_value *map, struct sever_counts *ret_counts)
@@ -181,9 +153,10 @@ static const char *const tag_count_names[TAG_COUNT_COUNT] = {
 
 void sever_tag_counts_put(struct msg_writer *w, const uint64_t counts[TAG_COUNT_COUNT])
 {
-    msg_put_map(w, TAG_COUNT_COUNT);
+    msg_open_map(w);
     for (int i = 0; i < TAG_COUNT_COUNT; i++)
         msg_put_key_uint(w, tag_count_names[i], counts[i]);
+    msg_close(w);
 }
 
 void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_COUNT_COUNT])
@@ -201,8 +174,8 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct sever_row *row = &rows[i];
-        sever_address_print(&row->address, text, sizeof(text));
-        msg_put_map(w, 8);
+        inet_address_print(&row->address, text, sizeof(text));
+        msg_open_map(w);
         msg_put_key_uint(w, "pid", (uint64_t)row->pid);
         msg_put_key_uint(w, "uid", row->uid);
         msg_put_key_str(w, "comm", row->comm);
@@ -211,6 +184,7 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
         msg_put_key_uint(w, "age_ms", row->age_ms);
         msg_put_key_str(w, "address", text);
         msg_put_key_uint(w, "port", row->address.port);
+        msg_close(w);
     }
 }
 
@@ -225,7 +199,7 @@ bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row)
                             .generation = msg_get_uint(map, "generation", 0),
                             .age_ms = msg_get_uint(map, "age_ms", 0)};
 
-    if (!address || port > 65535 || !sever_address_parse(address, (uint16_t)port, &row.address))
+    if (!address || port > 65535 || !inet_address_parse(address, (uint16_t)port, &row.address))
         return false;
     for (size_t i = 0; comm && comm[i] && i < sizeof(row.comm) - 1; i++)
         row.comm[i] = comm[i];

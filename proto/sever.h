@@ -2,24 +2,25 @@
  *
  * sever.h - what homingd orders of homing-sever over sever.sock, as a struct and as a message.
  *
- * One pass: after a switch homingd orders the connections to the demoted member severed that were
- * made for an endpoint before its answer changed; homing-sever sweeps several times and replies
- * when it is done, with counts. In `observe` it counts only. `connections` is the same without
- * an endpoint: it lists instead. Both ends in one file. Method by method: PROTOCOL.md.
+ * One pass: after a switch homingd orders which connections to sever: those to the demoted member
+ * that were made for an endpoint before its answer changed. homing-sever sweeps several times, and
+ * replies with counts when it is done. In `observe` it only counts. `connections` names no
+ * endpoint: it lists. Both ends are in this file. Method by method: PROTOCOL.md.
  */
 #ifndef HOMING_PROTO_SEVER_H
 #define HOMING_PROTO_SEVER_H
 
+#include "proto/inet_address.h"
 #include "proto/msg.h"
 #include "proto/permit.h"
 
-/* Of one order: all of them fit into a request (HOMING_REQUEST_MAX). For more endpoints, more
- * orders; more addresses than four members have at most no switch demotes. */
+/* Of one order: so many fit into a request (HOMING_REQUEST_MAX). More endpoints take more orders. A
+ * switch never demotes more addresses than four members can have. */
 #define SEVER_ENDPOINTS_MAX 64
 #define SEVER_ADDRESSES_MAX 32
-/* Rows of one `connections` reply: more than a person reads, little enough to make at once. */
+/* Rows of one `connections` reply: more than a person reads, few enough to be made at once. */
 #define SEVER_ROWS_MAX 10000
-/* Later than this nobody would call the connections outdated, but wrong. */
+/* A longer spread would leave connections on a demoted member for more than ten minutes. */
 #define SEVER_SPREAD_MAX_MS 600000
 
 enum sever_kind {
@@ -34,17 +35,11 @@ struct sever_endpoint {
     uint64_t older_than; /* tags of a smaller generation are outdated */
 };
 
-struct sever_address {
-    int family;       /* AF_INET or AF_INET6, never v4-mapped */
-    uint16_t port;    /* host order */
-    uint8_t addr[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
-};
-
 struct sever_order {
     enum sever_kind kind;
     struct sever_endpoint endpoints[SEVER_ENDPOINTS_MAX];
     uint32_t endpoint_count;
-    struct sever_address addresses[SEVER_ADDRESSES_MAX]; /* all of the demoted member's */
+    struct inet_address addresses[SEVER_ADDRESSES_MAX]; /* all of the demoted member's */
     uint32_t address_count;
     uint32_t spread_ms; /* 0: all at once */
     bool untagged;      /* also those that no permit's tags know */
@@ -60,8 +55,8 @@ struct sever_counts {
     uint64_t denied;     /* EPERM: not ours to abort */
     uint64_t failed;     /* any other error */
     uint64_t dropped;    /* permits that hindered the work */
-    uint64_t processes;  /* permits looked at, at the first sweep */
-    uint64_t namespaces; /* netlink sockets used, at the first sweep */
+    uint64_t processes;  /* whose permits were used, at the first sweep */
+    uint64_t namespaces; /* network namespaces looked at, at the first sweep */
     uint64_t first_us;   /* how long the first sweep took */
 };
 
@@ -73,7 +68,7 @@ struct sever_row {
     uint64_t endpoint;
     uint64_t generation;
     uint64_t age_ms;
-    struct sever_address address;
+    struct inet_address address;
 };
 
 /* Writes the params of `sever` or `connections`: an array of one map. */
@@ -93,10 +88,5 @@ void sever_tag_counts_get(const struct msg_value *map, uint64_t ret_counts[TAG_C
 /* An array of maps. */
 void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t count);
 bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row);
-
-/* "10.0.0.1" or "fd00::1"; v4-mapped text becomes IPv4. False: neither. */
-bool sever_address_parse(const char *text, uint16_t port, struct sever_address *ret_address);
-/* ret_text has at least 46 bytes. */
-void sever_address_print(const struct sever_address *address, char *ret_text, size_t size);
 
 #endif

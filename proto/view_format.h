@@ -55,9 +55,6 @@ enum view_role {
 };
 
 /* The word for each of them; "?" for a value that is none. */
-const char *view_mode_name(enum view_mode mode);
-const char *view_state_name(enum view_state state);
-const char *view_role_name(enum view_role role);
 
 /* view_member.flags */
 #define VIEW_MEMBER_WRITER 0x1u /* the published writer */

@@ -6,9 +6,9 @@
  * services, socket types and flags are checked and filled in as they are without the shim, and
  * freeaddrinfo(), which is not taken over, gets no lists but libc's own.
  */
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <netinet/in.h>
 
 #include "shim/consult.h"
 #include "shim/intern.h"

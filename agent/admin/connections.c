@@ -12,13 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/daemon/parts.h"
+#include "agent/admin/connections.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/words.h"
 
 /* Lists collected at once: what people ask for. */
 #define LISTINGS_MAX 8
 
-struct run_listing {
-    struct run *run;
+struct listing {
+    struct daemon *daemon;
     uint64_t client;
     uint32_t id;
     uint32_t missing; /* pieces without reply */
@@ -31,39 +33,18 @@ struct run_listing {
 /* ---- a row in our words ---- */
 
 struct owner {
-    const struct run_cluster *rc;
+    const struct cluster *cluster;
     uint32_t endpoint;
     uint32_t member; /* MEMBER_NONE: it is connected to none that we know */
 };
 
-static bool same_address(const struct sever_address *a, const struct sever_address *b)
+static bool find_owner(const struct daemon *daemon, const struct sever_row *row, struct owner *ret)
 {
-    return a->family == b->family && a->port == b->port &&
-           memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
-static uint32_t find_member(const struct run_cluster *rc, const struct sever_address *address)
-{
-    struct probe_member member;
-
-    for (uint32_t m = 0; m < rc->conf->member_count; m++) {
-        probe_member(rc->probe, m, &member);
-        for (uint32_t i = 0; i < member.address_count; i++) {
-            struct sever_address at = run_sever_address(&member.addresses[i]);
-            if (same_address(&at, address))
-                return m;
-        }
-    }
-    return MEMBER_NONE;
-}
-
-static bool find_owner(const struct run *run, const struct sever_row *row, struct owner *ret)
-{
-    for (uint32_t c = 0; c < run->cluster_count; c++) {
-        const struct run_cluster *rc = run->clusters[c];
-        for (uint32_t e = 0; e < rc->conf->endpoint_count; e++)
-            if (rc->endpoints[e].id == row->endpoint) {
-                *ret = (struct owner){rc, e, find_member(rc, &row->address)};
+    for (uint32_t c = 0; c < daemon->cluster_count; c++) {
+        const struct cluster *cluster = daemon->clusters[c];
+        for (uint32_t e = 0; e < cluster->conf->endpoint_count; e++)
+            if (cluster->endpoints[e].id == row->endpoint) {
+                *ret = (struct owner){cluster, e, members_find(&cluster->members, &row->address)};
                 return true;
             }
     }
@@ -73,58 +54,60 @@ static bool find_owner(const struct run *run, const struct sever_row *row, struc
 /* As severing would judge it (W7). */
 static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 {
-    const struct run_cluster *rc = owner->rc;
+    const struct cluster *cluster = owner->cluster;
 
-    return rc->conf->endpoints[owner->endpoint].role == CONF_ROLE_WRITER &&
-           row->generation < rc->endpoints[owner->endpoint].generation &&
-           owner->member != MEMBER_NONE && (rc->mind.verdict.demoted >> owner->member & 1);
+    return cluster->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
+           row->generation < cluster->endpoints[owner->endpoint].generation &&
+           owner->member != MEMBER_NONE && (cluster->decision.verdict.demoted >> owner->member & 1);
 }
 
-static void put_row(struct msg_writer *w, const struct run *run, const struct sever_row *row)
+static void put_row(struct msg_writer *w, const struct daemon *daemon, const struct sever_row *row)
 {
     char address[64], member[MEMBER_TEXT_SIZE] = "";
     struct owner owner;
-    bool known = find_owner(run, row, &owner);
+    bool known = find_owner(daemon, row, &owner);
 
     if (known && owner.member != MEMBER_NONE)
-        run_text_member_at(owner.rc, owner.member, member);
-    sever_address_print(&row->address, address, sizeof(address));
-    msg_put_map(w, 11);
+        words_member_at(owner.cluster, owner.member, member);
+    inet_address_print(&row->address, address, sizeof(address));
+    msg_open_map(w);
     msg_put_key_uint(w, "pid", (uint64_t)row->pid);
     msg_put_key_uint(w, "uid", row->uid);
     msg_put_key_str(w, "command", row->comm);
-    msg_put_key_str(w, "cluster", known ? owner.rc->conf->name : NULL);
+    msg_put_key_str(w, "cluster", known ? owner.cluster->conf->name : NULL);
     msg_put_key_str(w, "endpoint",
-                    known ? owner.rc->conf->endpoints[owner.endpoint].names[0] : NULL);
+                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0].text : NULL);
     msg_put_key_str(w, "member", member[0] ? member : NULL);
     msg_put_key_str(w, "address", address);
     msg_put_key_uint(w, "port", row->address.port);
     msg_put_key_uint(w, "age_ms", row->age_ms);
     msg_put_key_uint(w, "generation", row->generation);
     msg_put_key_bool(w, "outdated", known && is_outdated(&owner, row));
+    msg_close(w);
 }
 
 /* ---- the reply ---- */
 
-static void put_result(struct msg_writer *w, const struct run_listing *listing)
+static void put_result(struct msg_writer *w, const struct listing *listing)
 {
     msg_put_reply(w, listing->id);
-    msg_put_map(w, 2);
+    msg_open_map(w);
     msg_put_key_bool(w, "partial", listing->partial);
     msg_put_str(w, "connections");
     msg_put_array(w, listing->row_count);
     for (uint32_t i = 0; i < listing->row_count; i++)
-        put_row(w, listing->run, &listing->rows[i]);
+        put_row(w, listing->daemon, &listing->rows[i]);
+    msg_close(w);
 }
 
-static void free_listing(struct run_listing *listing)
+static void free_listing(struct listing *listing)
 {
-    listing->run->listings--;
+    listing->daemon->listings--;
     free(listing->rows);
     free(listing);
 }
 
-static void finish(struct run_listing *listing)
+static void finish(struct listing *listing)
 {
     struct msg_writer w;
 
@@ -134,12 +117,12 @@ static void finish(struct run_listing *listing)
         msg_writer_reset(&w);
         msg_put_error(&w, listing->id, MSG_ERROR_INTERNAL, "out of memory");
     }
-    serve_reply(listing->run->serve, SERVE_ADMIN, listing->client, &w);
+    serve_reply(listing->daemon->serve, SERVE_ADMIN, listing->client, &w);
     msg_writer_done(&w);
     free_listing(listing);
 }
 
-static void keep_rows(struct run_listing *listing, const struct sever_row *rows, uint32_t count)
+static void keep_rows(struct listing *listing, const struct sever_row *rows, uint32_t count)
 {
     uint32_t left = SEVER_ROWS_MAX - listing->row_count, more = count < left ? count : left;
     struct sever_row *all = NULL;
@@ -156,7 +139,7 @@ static void keep_rows(struct run_listing *listing, const struct sever_row *rows,
 
 static void on_rows(void *arg, int error, const struct sever_row *rows, uint32_t count)
 {
-    struct run_listing *listing = arg;
+    struct listing *listing = arg;
 
     if (error == 0)
         keep_rows(listing, rows, count);
@@ -172,11 +155,11 @@ static void on_rows(void *arg, int error, const struct sever_row *rows, uint32_t
 
 /* ---- asking ---- */
 
-static void send_piece(struct run_listing *listing, struct sever_order *order)
+static void send_piece(struct listing *listing, struct sever_order *order)
 {
     if (order->address_count == 0)
         return;
-    if (sever_client_connections(listing->run->sever_client, order, on_rows, listing) == 0) {
+    if (sever_client_connections(listing->daemon->sever_client, order, on_rows, listing) == 0) {
         listing->missing++;
         listing->asked++;
     } else {
@@ -185,50 +168,68 @@ static void send_piece(struct run_listing *listing, struct sever_order *order)
     order->address_count = 0;
 }
 
-static void ask_cluster(struct run_listing *listing, const struct run_cluster *rc,
+static void ask_cluster(struct listing *listing, const struct cluster *cluster,
                         struct sever_order *order)
 {
-    struct probe_member member;
+    const struct members *members = &cluster->members;
 
-    for (uint32_t m = 0; m < rc->conf->member_count; m++) {
-        probe_member(rc->probe, m, &member);
-        for (uint32_t i = 0; i < member.address_count; i++) {
+    for (uint32_t m = 0; m < members->count; m++)
+        for (uint32_t i = 0; i < members->at[m].where.count; i++) {
             if (order->address_count == SEVER_ADDRESSES_MAX)
                 send_piece(listing, order);
-            order->addresses[order->address_count++] = run_sever_address(&member.addresses[i]);
+            order->addresses[order->address_count++] = members->at[m].where.at[i].inet;
         }
-    }
 }
 
-static int begin(struct run_listing *listing, const struct run_cluster *only)
+static int begin(struct listing *listing, const struct cluster *only)
 {
     struct sever_order order = {.kind = SEVER_LIST};
-    struct run *run = listing->run;
+    struct daemon *daemon = listing->daemon;
 
-    for (uint32_t i = 0; i < run->cluster_count; i++)
-        if (!only || run->clusters[i] == only)
-            ask_cluster(listing, run->clusters[i], &order);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        if (!only || daemon->clusters[i] == only)
+            ask_cluster(listing, daemon->clusters[i], &order);
     send_piece(listing, &order);
     return listing->asked ? 0 : -EAGAIN;
 }
 
-int run_connections_list(struct run *run, const struct run_cluster *only,
-                         const struct serve_peer *peer, uint32_t id)
+static int list(struct daemon *daemon, const struct cluster *only, const struct serve_peer *peer,
+                uint32_t id)
 {
-    struct run_listing *listing;
+    struct listing *listing;
     int rv;
 
-    if (!sever_client_instance(run->sever_client))
+    if (!sever_client_instance(daemon->sever_client))
         return -ENOTCONN;
-    if (run->listings >= LISTINGS_MAX)
+    if (daemon->listings >= LISTINGS_MAX)
         return -EBUSY;
     listing = calloc(1, sizeof(*listing));
     if (!listing)
         return -ENOMEM;
-    *listing = (struct run_listing){.run = run, .client = peer->number, .id = id};
-    run->listings++;
+    *listing = (struct listing){.daemon = daemon, .client = peer->number, .id = id};
+    daemon->listings++;
     rv = begin(listing, only);
     if (rv < 0)
         free_listing(listing);
     return rv;
+}
+
+void connections_call(struct call *call)
+{
+    const char *text = call_param(call, 0);
+    const struct cluster *only = cluster_find(call->daemon, text);
+    int rv;
+
+    if (text && !only) {
+        call_refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s", text);
+        return;
+    }
+    rv = list(call->daemon, only, call->peer, call->id);
+    if (rv == 0)
+        *call->ret_fd = SERVE_LATER;
+    else if (rv == -ENOTCONN)
+        call_refuse(call, MSG_ERROR_UNSUPPORTED,
+                    "connections: only homing-sever knows them, and none is running (see status)");
+    else
+        call_refuse(call, MSG_ERROR_INTERNAL, "connections: %s", strerror(-rv));
 }

@@ -6,7 +6,7 @@
 #ifndef HOMING_AGENT_ADMIN_EXPLAIN_H
 #define HOMING_AGENT_ADMIN_EXPLAIN_H
 
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 #include "proto/view_read.h"
 
 enum layer {

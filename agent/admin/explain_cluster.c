@@ -8,36 +8,42 @@
 #include <stdio.h>
 
 #include "agent/admin/explain.h"
-#include "agent/daemon/parts.h"
+#include "agent/admin/explain_cluster.h"
+#include "agent/admin/status.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/publish.h"
+#include "proto/view_names.h"
 
 /* Why severing does nothing though mode and state allow it; "": it would. */
-static void sever_hindrance(const struct run_cluster *rc, const struct view_entry *entry, char *ret,
-                            size_t size)
+static void sever_hindrance(const struct cluster *cluster, const struct view_entry *entry,
+                            char *ret, size_t size)
 {
-    const struct sever_client_status *status = sever_client_status(rc->run->sever_client);
+    const struct sever_client_status *status = sever_client_status(cluster->daemon->sever_client);
 
     ret[0] = '\0';
     if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)
         return;
-    if (rc->mind.verdict.braked)
-        snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s", rc->conf->name);
+    if (cluster->decision.verdict.braked)
+        snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s",
+                 cluster->conf->name);
     else if (!status->instance || !status->able)
         snprintf(ret, size, "nothing: %s", status->why);
 }
 
-static void put_layers(const struct run_cluster *rc, struct msg_writer *w,
+static void put_layers(const struct cluster *cluster, struct msg_writer *w,
                        const struct view_entry *entry, enum view_state state)
 {
     char hindrance[256];
 
-    sever_hindrance(rc, entry, hindrance, sizeof(hindrance));
+    sever_hindrance(cluster, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
-    msg_put_map(w, LAYER_COUNT);
+    msg_open_map(w);
     for (int layer = 0; layer < LAYER_COUNT; layer++)
         msg_put_key_str(w, layer_name((enum layer)layer),
                         layer == LAYER_SEVER && hindrance[0]
                             ? hindrance
                             : explain_layer((enum layer)layer, entry->role, entry->mode, state));
+    msg_close(w);
 }
 
 /* One per family, the preferred one first. */
@@ -55,15 +61,15 @@ static uint32_t writer_addresses(const struct view_entry *entry, struct view_add
     return count;
 }
 
-void run_explain_put_addresses(const struct run *run, const struct view_entry *entry,
-                               struct msg_writer *w)
+void explain_put_addresses(const struct daemon *daemon, const struct view_entry *entry,
+                           struct msg_writer *w)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     struct view_map map;
     uint32_t count = 0;
 
     if (entry->role == VIEW_ROLE_READER &&
-        view_map_check(view_writer(run->view)->header, view_bytes(run->view), &map))
+        view_map_check(view_writer(daemon->view)->header, view_bytes(daemon->view), &map))
         count = view_read_members(&map, entry->cluster, VIEW_MEMBER_READER, at,
                                   HOMING_VIEW_ADDRESSES_MAX);
     if (!count)
@@ -78,36 +84,55 @@ void run_explain_put_addresses(const struct run *run, const struct view_entry *e
         msg_put_uint(w, at[i].address.port);
 }
 
-static void put_name(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
-                     struct msg_writer *w)
+static void put_name(const struct place *place, const char *text, struct msg_writer *w)
 {
-    uint64_t now_ms = loop_now_ms(rc->run->loop);
+    const struct daemon *daemon = place->cluster->daemon;
     struct view_entry entry;
     enum view_state state;
 
-    if (!name || !run_view_read(rc->run, name, &entry)) {
+    if (!publish_read(daemon, place_name(place), &entry)) {
         msg_put_key_nil(w, "name");
         return;
     }
-    state = view_entry_stale(&entry, now_ms) && entry.state != VIEW_STATE_UNKNOWN ? VIEW_STATE_STALE
-                                                                                  : entry.state;
+    state = entry.state;
+    if (state != VIEW_STATE_UNKNOWN && view_entry_stale(&entry, loop_now_ms(daemon->loop)))
+        state = VIEW_STATE_STALE;
     msg_put_str(w, "name");
-    msg_put_map(w, 8);
-    msg_put_key_str(w, "name", name);
-    msg_put_key_str(w, "endpoint", endpoint->names[0]);
+    msg_open_map(w);
+    msg_put_key_str(w, "name", text);
+    msg_put_key_str(w, "endpoint", place_endpoint(place)->names[0].text);
     msg_put_key_str(w, "role", view_role_name(entry.role));
     msg_put_key_str(w, "mode", view_mode_name(entry.mode));
     msg_put_key_uint(w, "generation", entry.generation);
-    run_explain_put_addresses(rc->run, &entry, w);
-    put_layers(rc, w, &entry, state);
+    explain_put_addresses(daemon, &entry, w);
+    put_layers(place->cluster, w, &entry, state);
+    msg_close(w);
 }
 
-void run_explain_put(struct run_cluster *rc, const struct conf_endpoint *endpoint, const char *name,
-                     struct msg_writer *w)
+void explain_call(struct call *call)
 {
-    msg_put_map(w, 3);
+    const char *text = call_param(call, 0);
+    struct place place = {.cluster = cluster_find(call->daemon, text)};
+    struct msg_writer *w = call->reply;
+    bool named;
+
+    if (!text) {
+        call_refuse(call, MSG_ERROR_BAD_REQUEST, "explain: params are [name or cluster]");
+        return;
+    }
+    named = call_find_name(call, text, &place);
+    if (!place.cluster) {
+        call_refuse_name(call, text);
+        return;
+    }
+    msg_put_reply(w, call->id);
+    msg_open_map(w);
     msg_put_str(w, "cluster");
-    run_status_put_cluster(rc, w);
-    put_name(rc, endpoint, name, w);
-    msg_put_key_str(w, "change", explain_change(rc->mind.verdict.reason));
+    status_put_cluster(place.cluster, w);
+    if (named)
+        put_name(&place, text, w);
+    else
+        msg_put_key_nil(w, "name");
+    msg_put_key_str(w, "change", explain_change(place.cluster->decision.verdict.reason));
+    msg_close(w);
 }

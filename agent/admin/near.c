@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/admin/near.h"
+#include "agent/base/spelling.h"
 
 /* Whether `longer` is `shorter`, a dot, and more. */
 static bool is_suffixed(const char *shorter, const char *longer)
@@ -23,21 +24,10 @@ static bool same_first_label(const char *a, const char *b)
     return len == strcspn(b, ".") && strncmp(a, b, len) == 0;
 }
 
-/* One edit apart. Names of three letters are all near one another: those do not count. */
+/* Names of three letters are all near one another: those do not count. */
 static bool is_typo(const char *a, const char *b)
 {
-    size_t i = 0;
-
-    if (strlen(a) < 4 || strlen(b) < 4)
-        return false;
-    while (a[i] && a[i] == b[i])
-        i++;
-    if (!a[i] && !b[i])
-        return false;
-    if (a[i] && b[i] && a[i] == b[i + 1] && a[i + 1] == b[i])
-        return strcmp(a + i + 2, b + i + 2) == 0;
-    return (a[i] && b[i] && strcmp(a + i + 1, b + i + 1) == 0) ||
-           (a[i] && strcmp(a + i + 1, b + i) == 0) || (b[i] && strcmp(a + i, b + i + 1) == 0);
+    return strlen(a) >= 4 && strlen(b) >= 4 && spelling_is_near(a, b);
 }
 
 enum near near_compare(const char *asked, const char *configured)
@@ -57,10 +47,10 @@ enum near near_find(const struct conf *conf, const char *asked, const char **ret
         for (uint32_t e = 0; e < conf->clusters[c].endpoint_count; e++) {
             const struct conf_endpoint *endpoint = &conf->clusters[c].endpoints[e];
             for (uint32_t n = 0; n < endpoint->name_count; n++) {
-                enum near near = near_compare(asked, endpoint->names[n]);
+                enum near near = near_compare(asked, endpoint->names[n].text);
                 if (near != NEAR_NOTHING && (best == NEAR_NOTHING || near < best)) {
                     best = near;
-                    *ret_name = endpoint->names[n];
+                    *ret_name = endpoint->names[n].text;
                 }
             }
         }

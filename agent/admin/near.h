@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * near.h - which configured name somebody may have meant. Pure; called by admin/methods.c.
+ * near.h - which configured name somebody may have meant. Pure; called by call.c.
  */
 #ifndef HOMING_AGENT_ADMIN_NEAR_H
 #define HOMING_AGENT_ADMIN_NEAR_H

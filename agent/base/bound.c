@@ -2,7 +2,7 @@
  *
  * bound.c - see bound.h. Called at the start and after each reload.
  *
- * A member may announce a message of a gigabyte, and libpq makes room for it before a byte of it
+ * A member may announce a message of a gigabyte, and its client library makes room for it before a byte of it
  * came, then reads on as long as there is something to read. With this bound that allocation fails,
  * and with it one connection, where else the kernel would end the agent.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * log.c - as log.h says: one event, one line, one write(2).
+ * log.c - see log.h: one event, one line, one write(2).
  *
  * 1. A line is valid JSON (or safe text) whatever a server answered: control bytes are escaped,
- *    what is not UTF-8 becomes U+FFFD.
- * 2. A line is at most LOG_LINE_MAX bytes, which a pipe takes whole or not at all. What does not
- *    fit is cut, field by field, and the line says "truncated".
- * 3. Never waits: a descriptor that takes nothing loses the line. The process ignores SIGPIPE.
+ *    bytes that are not UTF-8 become U+FFFD.
+ * 2. A line has at most LOG_LINE_MAX bytes, which a pipe takes whole or not at all. Fields that do
+ *    not fit are left out, and the line says "truncated".
+ * 3. Never waits: if the descriptor takes nothing, the line is lost. The process ignores SIGPIPE.
  */
 #include "config.h"
 
@@ -18,6 +18,7 @@
 
 #include "agent/base/log.h"
 #include "proto/hash.h"
+#include "proto/utf8.h"
 
 /* PIPE_BUF. Larger: two processes' lines could mix in one pipe. */
 #define LOG_LINE_MAX 4096
@@ -25,7 +26,7 @@
 #define LOG_TAIL_MAX 64
 /* No string takes more than this of a line, so that one long message leaves room for the fields. */
 #define LOG_STRING_MAX 2048
-/* Different events that are counted apart; more share the last counter. */
+/* So many events have a counter of their own; all further ones share the last. */
 #define LOG_EVENTS_MAX 128
 #define LOG_WINDOW_NS  ((uint64_t)10 * 1000000000)
 
@@ -78,63 +79,39 @@ static void put_int(struct log_line *line, int64_t num)
     put(line, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)num));
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629: no overlong forms, no
- * surrogates). Reads no further than the first byte that is wrong, the NUL at the latest. */
-static size_t utf8_len(const unsigned char *text)
-{
-    unsigned char least = 0x80, most = 0xbf;
-    size_t len = text[0] < 0x80                      ? 1
-                 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-                 : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                     : 0;
-    least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : least;
-    most = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : most;
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] < least || text[i] > most)
-            return 0;
-        least = 0x80, most = 0xbf;
-    }
-    return len;
-}
-
-/* C0, DEL and C1: nothing that a terminal acts upon gets through. */
-static bool is_control(const unsigned char *text, size_t len)
-{
-    return (len == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
-           (len == 2 && text[0] == 0xc2 && text[1] < 0xa0);
-}
-
-static void put_char(struct log_line *line, const unsigned char *text, size_t len)
+/* `size` 0: it is no UTF-8. Nothing that a terminal acts upon gets through. */
+static void put_char(struct log_line *line, const char *text, size_t size, uint32_t code)
 {
     char escape[8];
-    if (len == 0)
+    if (size == 0)
         put_text(line, "\xef\xbf\xbd");
-    else if (*text == '\n')
+    else if (code == '\n')
         put_text(line, "\\n");
-    else if (*text == '\t')
+    else if (code == '\t')
         put_text(line, "\\t");
-    else if (is_control(text, len))
-        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", text[len - 1]));
-    else if (*text == '"' || *text == '\\')
-        put(line, (char[]){'\\', (char)*text}, 2);
+    else if (utf8_is_control(code))
+        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)code));
+    else if (code == '"' || code == '\\')
+        put(line, (char[]){'\\', (char)code}, 2);
     else
-        put(line, (const char *)text, len);
+        put(line, text, size);
 }
 
 /* The inside of a JSON string. */
 static void put_escaped(struct log_line *line, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    size_t start = line->len;
-    while (*at != '\0' && !line->full) {
-        size_t len = utf8_len(at);
+    size_t start = line->len, left = strlen(text);
+    while (left > 0 && !line->full) {
+        uint32_t code = 0;
+        size_t size = utf8_next(text, left, &code);
         if (line->len - start > LOG_STRING_MAX) {
             put_text(line, "...");
             return;
         }
-        put_char(line, at, len);
-        at += len != 0 ? len : 1;
+        put_char(line, text, size, code);
+        size += size == 0;
+        text += size;
+        left -= size;
     }
 }
 
@@ -227,10 +204,11 @@ static void write_line(const struct log_line *line)
 {
     const char *bytes = line->bytes;
     size_t len = line->len;
-    if (!log_state.torn)
-        bytes++,
-            len--; /* every line is built behind a newline that is sent only after a torn one */
     ssize_t written;
+    if (!log_state.torn) { /* the newline in front is only for behind a torn line */
+        bytes++;
+        len--;
+    }
     do
         written = write(STDERR_FILENO, bytes, len);
     while (written < 0 && errno == EINTR);
@@ -249,7 +227,7 @@ static struct log_rate *rate_of(const char *event)
     return rate;
 }
 
-/* Whether this line goes out; *ret_suppressed: how many of its event did not since the last. */
+/* Whether this line goes out; *ret_suppressed: how many of its event were held back before it. */
 static bool rate_allows(const char *event, uint64_t *ret_suppressed)
 {
     struct timespec now;

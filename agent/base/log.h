@@ -2,9 +2,9 @@
  *
  * log.h - one line per event on stderr: a JSON object, or plain text on a terminal.
  *
- * Every line has time, level, event (a fixed word to search for), message (for people) and
- * fields. Rate-limited per event: after LOG_BURST lines in 10 s of one event they are counted, and
- * the count is logged with the next line. Never allocates; a line that cannot be written is lost.
+ * Every line has time, level, event (a fixed word to search for), message (for people) and fields.
+ * Of one event LOG_BURST lines go out in 10 s. Further ones are counted, and the next line tells
+ * their number. Never allocates; a line that cannot be written is lost.
  */
 #ifndef HOMING_AGENT_BASE_LOG_H
 #define HOMING_AGENT_BASE_LOG_H

@@ -11,12 +11,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <ev.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-#include <ev.h>
 
 #include "agent/base/loop.h"
 

@@ -13,6 +13,7 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 #include "proto/name.h"
+#include "proto/view_names.h"
 
 /* run_dir + "-admin/" + a temporary socket name must fit into sun_path's 107 bytes. */
 #define CONF_RUN_DIR_MAX 70
@@ -20,14 +21,6 @@
 #define CONF_STATE_DIR   "/var/lib/homing"
 /* A cluster's name goes into file names, log fields and metric labels. */
 #define CONF_CLUSTER_NAME_MAX 63
-
-struct conf_engine {
-    const char *name;
-    uint16_t port;
-};
-
-/* The engines of this version, with the port that a member has by default. */
-static const struct conf_engine engines[] = {{"postgresql", 5432}};
 
 /* What is passed down while one file is checked. */
 struct conf_checker {
@@ -98,15 +91,11 @@ static int check_agent(struct conf_checker *checker, const struct conf_raw_agent
 }
 
 static void check_role(const char *role, struct conf_at at, struct conf_errors *errors,
-                       enum conf_role *ret_role)
+                       enum view_role *ret_role)
 {
     if (!role)
         conf_errors_add(errors, at, "an endpoint without role; write role: writer or role: reader");
-    else if (strcmp(role, "writer") == 0)
-        *ret_role = CONF_ROLE_WRITER;
-    else if (strcmp(role, "reader") == 0)
-        *ret_role = CONF_ROLE_READER;
-    else
+    else if (!view_role_parse(role, ret_role))
         conf_errors_add(errors, at, "role '%.100s' is neither writer nor reader; write one of them",
                         role);
 }
@@ -114,21 +103,21 @@ static void check_role(const char *role, struct conf_at at, struct conf_errors *
 static int check_name(struct conf_checker *checker, const char *text, struct conf_at at,
                       struct conf_endpoint *endpoint)
 {
-    struct name name;
-    if (!name_valid(text) || !name_canonical(text, &name)) {
+    struct conf_name *own = &endpoint->names[endpoint->name_count];
+    if (!name_valid(text) || !name_canonical(text, &own->name)) {
         conf_errors_add(checker->errors, at,
                         "name '%.300s' is not a DNS name; write labels of 1 to 63 letters, digits, "
                         "'-' and '_', %d bytes in all, without address or port",
                         text, HOMING_NAME_MAX);
         return 0;
     }
-    char *copy = malloc(name.len + 1);
-    if (!copy)
+    own->text = malloc(own->name.len + 1);
+    if (!own->text)
         return -ENOMEM;
-    memcpy(copy, name.words, name.len);
-    copy[name.len] = '\0';
-    endpoint->names[endpoint->name_count++] = copy;
-    return conf_uses_add(&checker->names, copy, at);
+    memcpy(own->text, own->name.words, own->name.len);
+    own->text[own->name.len] = '\0';
+    endpoint->name_count++;
+    return conf_uses_add(&checker->names, own->text, at);
 }
 
 static int check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
@@ -188,18 +177,36 @@ static int check_endpoints(struct conf_checker *checker, const struct conf_raw_c
     return rv;
 }
 
-static const struct conf_engine *check_engine(const char *engine, const struct conf_node *node,
+/* The names of all engines, between them `separator`. */
+static const char *list_engines(const struct engine_kind *const *engines, const char *separator,
+                                char *ret, size_t size)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (const struct engine_kind *const *at = engines; *at && used < size; at++)
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", at != engines ? separator : "",
+                                 (*at)->name);
+    return ret;
+}
+
+/* What is of no engine is checked as if it were of the first one, so that all errors come in one
+ * go. */
+static const struct engine_kind *check_engine(const struct engine_kind *const *engines,
+                                              const char *name, const struct conf_node *node,
                                               struct conf_errors *errors)
 {
-    for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
-        if (engine && strcmp(engine, engines[i].name) == 0)
-            return &engines[i];
-    if (!engine)
-        conf_errors_add(errors, node->at, "a cluster without engine; write engine: postgresql");
+    char list[200];
+    for (const struct engine_kind *const *at = engines; name && *at; at++)
+        if (strcmp(name, (*at)->name) == 0)
+            return *at;
+    if (!name)
+        conf_errors_add(errors, node->at, "a cluster without engine; write engine: %s",
+                        list_engines(engines, " or ", list, sizeof(list)));
     else
         conf_errors_add(errors, conf_position_at(node, "engine"),
-                        "unknown engine '%.100s'; this version knows: postgresql", engine);
-    return &engines[0];
+                        "unknown engine '%.100s'; this version knows: %s", name,
+                        list_engines(engines, ", ", list, sizeof(list)));
+    return engines[0];
 }
 
 static bool check_is_cluster_name(const char *name)
@@ -246,7 +253,7 @@ static int check_access(struct conf_checker *checker, const struct conf_raw_clus
 {
     const struct conf_node *connection = conf_position_find(node, "connection");
     if (connection)
-        conf_connection_check(connection, checker->errors);
+        conf_connection_check(cluster->engine, connection, checker->errors);
     int rv = check_copy(raw->connection ? raw->connection : "", &cluster->connection);
     if (rv != 0 || !raw->password_file)
         return rv;
@@ -273,8 +280,7 @@ static int check_cluster(struct conf_checker *checker, const struct conf_raw_clu
 {
     struct conf_errors *errors = checker->errors;
     uint32_t failures = errors->failures;
-    const struct conf_engine *engine = check_engine(raw->engine, node, errors);
-    cluster->engine = engine->name;
+    cluster->engine = check_engine(checker->conf->engines, raw->engine, node, errors);
     cluster->at = node->at;
     cluster->timing = checker->defaults;
     conf_timing_apply(raw->keys, node, errors, &cluster->timing);
@@ -282,7 +288,7 @@ static int check_cluster(struct conf_checker *checker, const struct conf_raw_clu
                          &cluster->sever_untagged);
     int rv = check_cluster_name(checker, raw->name, node, cluster);
     if (rv == 0)
-        rv = conf_members_check(node, engine->port, errors, cluster);
+        rv = conf_members_check(node, errors, cluster);
     if (rv == 0)
         rv = conf_networks_check(conf_position_find(node, "allowed_networks"), errors, cluster);
     if (rv == 0 && errors->failures == failures)

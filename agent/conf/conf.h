@@ -2,7 +2,7 @@
  *
  * conf.h - the configuration as homingd uses it: parsed, checked, defaults filled in.
  *
- * Called by main.c (start, --check-config) and daemon/daemon.c (reload: all or nothing). A
+ * Called by main.c (start, --check-config) and daemon/reload.c (reload: all or nothing). A
  * configuration is immutable once loaded. Every error is one line "file:line:column: what, and what
  * to do".
  */
@@ -13,24 +13,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Ordered and numbered as enum view_mode, without VIEW_MODE_GONE. */
-enum conf_mode {
-    CONF_MODE_OFF = 1,
-    CONF_MODE_OBSERVE,
-    CONF_MODE_NAMES,
-    CONF_MODE_CONNECT,
-    CONF_MODE_SEVER,
-    CONF_MODE_COUNT
-};
+#include "agent/conf/engine_kind.h"
+#include "proto/name.h"
+#include "proto/view_format.h"
 
 /* The highest mode that this version carries out, and its default. */
-#define CONF_MODE_HIGHEST CONF_MODE_SEVER
+#define CONF_MODE_HIGHEST VIEW_MODE_SEVER
 
-enum conf_role {
-    CONF_ROLE_WRITER,
-    CONF_ROLE_READER,
-    CONF_ROLE_COUNT
-};
+/* What `homingctl mode CLUSTER default` orders: no mode, each endpoint's own counts. Only an order
+ * is ever this; in the view the same number is VIEW_MODE_GONE. */
+#define CONF_MODE_DEFAULT ((enum view_mode)0)
 
 enum conf_family {
     CONF_FAMILY_AUTO = 0,
@@ -55,7 +47,7 @@ struct conf_timing {
     uint32_t sever_spread_ms;  /* 50 */
     uint32_t max_switches;     /* 5 in 10 minutes; 0: no brake */
     uint64_t max_lag;          /* 16 MiB, in bytes */
-    enum conf_mode mode;
+    enum view_mode mode;
     enum conf_family family;
 };
 
@@ -66,11 +58,17 @@ struct conf_member {
     struct conf_at at;
 };
 
+/* A name in its canonical form: to print, and with its hash, to find it in the view. */
+struct conf_name {
+    char *text;
+    struct name name;
+};
+
 struct conf_endpoint {
-    char **names; /* canonical; names[0] identifies the endpoint */
+    struct conf_name *names; /* names[0] identifies the endpoint */
     uint32_t name_count;
-    enum conf_role role;
-    enum conf_mode mode;
+    enum view_role role;
+    enum view_mode mode;
     uint32_t hold_ms;
     struct conf_at at;
 };
@@ -83,10 +81,10 @@ struct conf_network {
 
 struct conf_cluster {
     char *name;
-    const char *engine; /* "postgresql" */
+    const struct engine_kind *engine;
     struct conf_member *members;
     uint32_t member_count;
-    char *connection;    /* libpq keywords and values, "" if none */
+    char *connection;    /* the engine's keywords and values, "" if none */
     char *password_file; /* NULL if none */
     struct conf_endpoint *endpoints;
     uint32_t endpoint_count;
@@ -99,16 +97,19 @@ struct conf_cluster {
 
 struct conf {
     char *file;
-    char *run_dir;   /* /run/homing */
-    char *state_dir; /* /var/lib/homing */
+    char *run_dir;                            /* /run/homing */
+    char *state_dir;                          /* /var/lib/homing */
+    const struct engine_kind *const *engines; /* that clusters may name: as given to conf_load() */
     struct conf_cluster *clusters;
     uint32_t cluster_count;
 };
 
-/* Reads and checks `file`; on any error writes one line per error to `errors` and returns -EINVAL
+/* Reads and checks `file`, whose clusters are of `engines`: a list that ends with NULL, holds at
+ * least one, and must live as long as the configuration. On any error writes one line per error to `errors` and returns -EINVAL
  * (-errno if the file cannot be read), with *ret_conf untouched. A warning (no clusters) is a line
  * too. */
-int conf_load(const char *file, FILE *errors, struct conf **ret_conf);
+int conf_load(const char *file, const struct engine_kind *const *engines, FILE *errors,
+              struct conf **ret_conf);
 void conf_free(struct conf *conf); /* NULL is allowed */
 
 /* The configuration in force, defaults included and secrets hidden,
@@ -123,8 +124,5 @@ int conf_password(const struct conf_cluster *cluster, char **ret_password);
 /* Whether the address may be used for this cluster (allowed_networks; all,
  * where none are given). */
 bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes);
-
-const char *conf_mode_name(enum conf_mode mode);
-bool conf_mode_parse(const char *text, enum conf_mode *ret_mode);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "agent/conf/check.h"
 #include "agent/conf/timing.h"
+#include "proto/view_names.h"
 
 static void dump_byte(char byte, FILE *out)
 {
@@ -53,11 +54,10 @@ static void dump_endpoint(const struct conf_endpoint *endpoint, const struct con
     fputs("      - names: [", out);
     for (uint32_t i = 0; i < endpoint->name_count; i++) {
         fputs(i != 0 ? ", " : "", out);
-        dump_text(endpoint->names[i], out);
+        dump_text(endpoint->names[i].text, out);
     }
-    fprintf(out, "]\n        role: %s\n        mode: %s\n",
-            endpoint->role == CONF_ROLE_WRITER ? "writer" : "reader",
-            conf_mode_name(endpoint->mode));
+    fprintf(out, "]\n        role: %s\n        mode: %s\n", view_role_name(endpoint->role),
+            view_mode_name(endpoint->mode));
     if (endpoint->hold_ms == timing->hold_ms)
         return;
     fputs("        hold: ", out);
@@ -81,11 +81,11 @@ static void dump_networks(const struct conf_cluster *cluster, FILE *out)
 static void dump_cluster(const struct conf_cluster *cluster, FILE *out)
 {
     dump_pair("  - name: ", cluster->name, out);
-    dump_pair("    engine: ", cluster->engine, out);
+    dump_pair("    engine: ", cluster->engine->name, out);
     dump_members(cluster, out);
     if (cluster->connection[0] != '\0') {
         fputs("    connection: \"", out);
-        conf_connection_print(cluster->connection, dump_byte, out);
+        conf_connection_print(cluster->engine, cluster->connection, dump_byte, out);
         fputs("\"\n", out);
     }
     if (cluster->password_file)

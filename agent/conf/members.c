@@ -77,11 +77,12 @@ static void members_unique(const struct conf_cluster *cluster, struct conf_error
     }
 }
 
-static int members_add(const struct conf_node *node, uint16_t default_port,
-                       struct conf_errors *errors, struct conf_cluster *cluster)
+static int members_add(const struct conf_node *node, struct conf_errors *errors,
+                       struct conf_cluster *cluster)
 {
     struct conf_host host;
-    struct conf_member member = {.port = default_port, .failover = true, .at = node->at};
+    struct conf_member member = {
+        .port = cluster->engine->default_port, .failover = true, .at = node->at};
     bool good = node->kind == CONF_NODE_SCALAR ? members_word(node, errors, &host, &member)
                                                : members_mapping(node, errors, &host, &member);
     if (!good)
@@ -94,8 +95,8 @@ static int members_add(const struct conf_node *node, uint16_t default_port,
     return 0;
 }
 
-int conf_members_check(const struct conf_node *node, uint16_t default_port,
-                       struct conf_errors *errors, struct conf_cluster *cluster)
+int conf_members_check(const struct conf_node *node, struct conf_errors *errors,
+                       struct conf_cluster *cluster)
 {
     const struct conf_node *list = conf_position_find(node, "members");
     size_t count = members_count(list);
@@ -114,7 +115,7 @@ int conf_members_check(const struct conf_node *node, uint16_t default_port,
         return -ENOMEM;
     int rv = 0;
     for (const struct conf_node *child = list->first; child && rv == 0; child = child->next)
-        rv = members_add(child, default_port, errors, cluster);
+        rv = members_add(child, errors, cluster);
     return rv;
 }
 

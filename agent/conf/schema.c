@@ -7,11 +7,12 @@
  */
 #include "config.h"
 
+#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cyaml/cyaml.h>
 
+#include "agent/base/spelling.h"
 #include "agent/conf/schema.h"
 
 #define TEXT(key, structure, member)                                                               \
@@ -117,20 +118,10 @@ static const cyaml_schema_value_t schema_member = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_member, schema_member_fields),
 };
 
-/* One typing mistake apart: a character too many, too few, another one, or two swapped. */
-static bool schema_is_near(const char *a, const char *b)
-{
-    while (*a != '\0' && *a == *b)
-        a++, b++;
-    return (*a != '\0' && strcmp(a + 1, b) == 0) || (*b != '\0' && strcmp(a, b + 1) == 0) ||
-           (*a != '\0' && *b != '\0' && strcmp(a + 1, b + 1) == 0) ||
-           (*a != '\0' && *b != '\0' && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0);
-}
-
 static const char *schema_nearest(const cyaml_schema_field_t *fields, const char *key)
 {
     for (; fields->key; fields++)
-        if (schema_is_near(fields->key, key))
+        if (spelling_is_near(fields->key, key))
             return fields->key;
     return NULL;
 }

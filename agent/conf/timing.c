@@ -10,6 +10,7 @@
 
 #include "agent/conf/timing.h"
 #include "agent/conf/value.h"
+#include "proto/view_names.h"
 
 const struct conf_timing conf_timing_defaults = {
     .interval_ms = 250,
@@ -96,10 +97,10 @@ bool conf_timing_duration(const char *key, const char *text, struct conf_at at, 
     return false;
 }
 
-static const char *timing_mode(const char *text, enum conf_mode *ret_mode)
+static const char *timing_mode(const char *text, enum view_mode *ret_mode)
 {
-    enum conf_mode mode;
-    if (!conf_mode_parse(text, &mode))
+    enum view_mode mode;
+    if (!view_mode_parse(text, &mode))
         return "is no mode; write off, observe, names, connect or sever";
     *ret_mode = mode;
     return NULL;
@@ -216,7 +217,7 @@ static uint64_t timing_value(const struct conf_timing *timing, const struct conf
     case CONF_TIMING_SIZE:
         return *(const uint64_t *)field;
     case CONF_TIMING_MODE:
-        return *(const enum conf_mode *)field;
+        return *(const enum view_mode *)field;
     case CONF_TIMING_FAMILY:
         return *(const enum conf_family *)field;
     default:
@@ -240,7 +241,7 @@ static void timing_print_value(const struct conf_timing_key *key, uint64_t value
     else if (key->kind == CONF_TIMING_SIZE)
         timing_print_size(value, out);
     else if (key->kind == CONF_TIMING_MODE)
-        fputs(conf_mode_name((enum conf_mode)value), out);
+        fputs(view_mode_name((enum view_mode)value), out);
     else if (key->kind == CONF_TIMING_FAMILY && value == CONF_FAMILY_AUTO)
         fputs("auto", out);
     else

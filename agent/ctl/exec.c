@@ -90,7 +90,6 @@ static void warn_without_agent(const char *path)
 
 int exec_run(char **argv, const char *socket)
 {
-    const char *path = socket ? socket : getenv("HOMING_SOCKET");
     char library[PATH_MAX];
 
     if (!argv[0]) {
@@ -102,7 +101,7 @@ int exec_run(char **argv, const char *socket)
     if (!find_library(library) || !prepend_preload(library))
         fputs("homingctl: " SHIM " is not where it belongs: running without homing\n", stderr);
     else
-        warn_without_agent(path && path[0] ? path : RPC_SOCKET_DEFAULT);
+        warn_without_agent(rpc_agent_path(socket));
     execvp(argv[0], argv);
     fprintf(stderr, "homingctl: %s: %s\n", argv[0], strerror(errno));
     return errno == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT_RUN;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -31,8 +32,16 @@ static int directory_of(const char *path, char *ret, size_t size)
     return snprintf(ret, size, "%.*s", len, path) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-int rpc_path(const char *agent_path, enum rpc_socket socket, char *ret_path, size_t size)
+const char *rpc_agent_path(const char *given)
 {
+    const char *path = given && given[0] ? given : getenv("HOMING_SOCKET");
+
+    return path && path[0] ? path : RPC_SOCKET_DEFAULT;
+}
+
+int rpc_path(const char *given, enum rpc_socket socket, char *ret_path, size_t size)
+{
+    const char *agent_path = rpc_agent_path(given);
     char directory[PATH_MAX];
     int rv = directory_of(agent_path, directory, sizeof(directory));
     int len;

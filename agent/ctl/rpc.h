@@ -23,8 +23,11 @@ struct rpc_reply {
     struct msg msg;
 };
 
-/* The path of a socket, given that of agent.sock. -ENAMETOOLONG; -errno. */
-int rpc_path(const char *agent_path, enum rpc_socket socket, char *ret_path, size_t size);
+/* The path of agent.sock: `given`; if that is NULL or "", HOMING_SOCKET, else the default. */
+const char *rpc_agent_path(const char *given);
+
+/* The path of a socket, from the same `given`. -ENAMETOOLONG; -errno. */
+int rpc_path(const char *given, enum rpc_socket socket, char *ret_path, size_t size);
 
 /* Asks; params are strings, NULL for nil. 0: *ret_reply holds a reply, which may be an error. Else
  * -errno: the agent could not be reached, or did not answer in time. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show.h - the agent's answers as text for people. Called by commands.c with a method's result;
- * the keys are those of proto/PROTOCOL.md. Every string may come from a server: none reaches the
- * terminal unclean (text.h).
+ * show.h - the agent's replies as text for people. Called by commands.c with a method's result,
+ * whose keys are in proto/PROTOCOL.md. Any string may come from a database server: each is made fit
+ * for the terminal (text.h).
  */
 #ifndef HOMING_AGENT_CTL_SHOW_H
 #define HOMING_AGENT_CTL_SHOW_H

@@ -44,24 +44,5 @@ void text_size(uint64_t bytes, char ret[TEXT_SHORT])
 
 size_t text_clean(const char *text, char *ret, size_t size)
 {
-    size_t left = strlen(text), len = 0, width = 0;
-
-    while (left > 0) {
-        uint32_t code;
-        size_t bytes = utf8_next(text, left, &code);
-        bool shown = bytes > 0 && !utf8_is_control(code);
-        size_t need = shown ? bytes : 1;
-
-        if (len + need >= size)
-            break;
-        memcpy(ret + len, shown ? text : "?", need);
-        len += need;
-        width++;
-        bytes += bytes == 0;
-        text += bytes;
-        left -= bytes;
-    }
-    if (size > 0)
-        ret[len] = '\0';
-    return width;
+    return utf8_clean(text, strlen(text), ret, size);
 }

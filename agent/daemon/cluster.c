@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cluster.c - one cluster at work: its probe's reports go in, its mind's actions are carried
- * out. See daemon/daemon.h.
+ * cluster.c - see cluster.h.
  *
- * 1. A cluster has no effect before run_cluster_start() or run_cluster_inherit(), so that a reload
- *    can make all new ones first and drop them again.
+ * 1. W2: verdict, term and generation are on disk before they are published.
  */
 #include "config.h"
 
@@ -13,89 +11,31 @@
 #include <string.h>
 
 #include "agent/base/log.h"
-#include "agent/daemon/parts.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/events.h"
+#include "agent/daemon/persist.h"
+#include "agent/daemon/publish.h"
+#include "agent/daemon/sever_orders.h"
 
-static void set_wake(struct run_cluster *rc, uint64_t wake_ms, uint64_t now_ms)
+struct shared_conf *shared_conf_ref(struct shared_conf *held)
 {
-    if (!wake_ms)
-        loop_timer_stop(rc->wake);
-    else /* never 0: a mind that wants to be woken in the past must not spin the loop */
-        loop_timer_set(rc->wake, wake_ms > now_ms ? wake_ms - now_ms : 1);
+    held->refs++;
+    return held;
 }
 
-static void carry_out(struct run_cluster *rc, const struct actions *actions,
-                      const struct verdict *before, const struct report *cause, uint64_t now_ms)
+void shared_conf_unref(struct shared_conf *held)
 {
-    if (actions->publish) {
-        bool switched = before->writer != MEMBER_NONE && before->writer != rc->mind.verdict.writer;
-
-        run_publish(rc);
-        run_events_verdict(rc, before, cause, now_ms);
-        if (switched && rc->mind.verdict.writer != MEMBER_NONE)
-            run_sever_switched(rc, now_ms);
-    } else if (actions->confirmed) {
-        run_publish_confirmed(rc, actions->persist);
-    }
-    run_sever_consider(rc);
-    run_events_alarms(rc, actions->raised, actions->cleared);
-    set_wake(rc, actions->wake_ms, now_ms);
-    if (actions->pace != rc->pace) {
-        rc->pace = actions->pace;
-        probe_set_pace(rc->probe, rc->pace);
-    }
-    if (actions->ask)
-        probe_ask(rc->probe, actions->ask);
+    if (!held || --held->refs > 0)
+        return;
+    conf_free(held->conf);
+    free(held);
 }
 
-static enum refusal handle(struct run_cluster *rc, const struct event *event)
+/* ---- what is saved ---- */
+
+static struct decision_conf decision_conf(const struct conf_cluster *conf)
 {
-    struct verdict before = rc->mind.verdict;
-    uint64_t now_ms = loop_now_ms(rc->run->loop);
-    struct actions actions = {0};
-    enum refusal refusal = cluster_handle(&rc->mind, event, now_ms, &actions);
-
-    if (refusal == REFUSAL_NONE)
-        carry_out(rc, &actions, &before, event->kind == EVENT_REPORT ? &event->report : NULL,
-                  now_ms);
-    return refusal;
-}
-
-enum refusal run_cluster_order(struct run_cluster *rc, const struct event *event)
-{
-    return handle(rc, event);
-}
-
-static void on_wake(void *arg)
-{
-    struct run_cluster *rc = arg;
-
-    handle(rc, &(struct event){.kind = EVENT_TICK});
-    run_beat(rc->run);
-    run_check_ready(rc->run);
-}
-
-static void on_report(void *arg, const struct report *report)
-{
-    struct run_cluster *rc = arg;
-
-    if (report->kind == REPORT_ANSWER && report->role == ROLE_READER)
-        rc->reader_incarnation[report->member] = report->incarnation;
-    handle(rc, &(struct event){.kind = EVENT_REPORT, .report = *report});
-    run_beat(rc->run);
-    run_check_ready(rc->run);
-}
-
-/* Addresses are part of the answer, and of what members of the view are told apart by. */
-static void on_addresses(void *arg, uint32_t member)
-{
-    (void)member;
-    run_publish(arg);
-    run_sever_consider(arg);
-}
-
-static struct cluster_conf mind_conf(const struct conf_cluster *conf)
-{
-    struct cluster_conf c = {
+    struct decision_conf c = {
         .members = conf->member_count,
         .interval_ms = conf->timing.interval_ms,
         .fast_interval_ms = conf->timing.fast_interval_ms,
@@ -111,114 +51,42 @@ static struct cluster_conf mind_conf(const struct conf_cluster *conf)
     return c;
 }
 
-static bool make_endpoints(struct run_cluster *rc)
+/* Of an endpoint that still exists; its generation only grows. */
+static void take_endpoint(struct cluster *cluster, const struct state_endpoint *saved)
 {
-    struct name name;
-
-    rc->endpoints = calloc(rc->conf->endpoint_count + 1, sizeof(*rc->endpoints));
-    if (!rc->endpoints)
-        return false;
-    for (uint32_t i = 0; i < rc->conf->endpoint_count; i++)
-        if (name_canonical(rc->conf->endpoints[i].names[0], &name))
-            rc->endpoints[i].id = name.hash;
-    return true;
-}
-
-struct run_cluster *run_cluster_new(struct run *run, struct run_conf *held,
-                                    const struct conf_cluster *conf)
-{
-    struct run_cluster *rc = calloc(1, sizeof(*rc));
-
-    if (!rc)
-        return NULL;
-    rc->run = run;
-    rc->held = run_conf_ref(held);
-    rc->conf = conf;
-    rc->pace = PACE_FAST; /* as a probe starts */
-    verdict_init(&rc->mind.verdict);
-    rc->wake = loop_timer_new(run->loop, on_wake, rc);
-    if (rc->wake && make_endpoints(rc) && run_sever_init(rc))
-        rc->probe = probe_new(
-            run->loop, run->resolver, conf,
-            &(struct probe_sink){.report = on_report, .addresses = on_addresses, .arg = rc});
-    if (rc->probe)
-        return rc;
-    run_cluster_free(rc);
-    return NULL;
-}
-
-void run_cluster_free(struct run_cluster *rc)
-{
-    if (!rc)
-        return;
-    probe_free(rc->probe);
-    run_sever_done(rc);
-    loop_timer_free(rc->wake);
-    free(rc->endpoints);
-    run_conf_unref(rc->held);
-    free(rc);
-}
-
-/* Generations of endpoints that still exist; each only grows. */
-static void take_endpoint(struct run_cluster *rc, uint64_t id, uint64_t generation, uint64_t answer)
-{
-    for (uint32_t i = 0; i < rc->conf->endpoint_count; i++) {
-        struct run_endpoint *endpoint = &rc->endpoints[i];
-        if (endpoint->id == id && generation >= endpoint->generation) {
-            endpoint->generation = generation;
-            endpoint->answer = answer;
-        }
+    for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
+        struct state_endpoint *endpoint = &cluster->endpoints[i];
+        if (endpoint->id == saved->id && saved->generation >= endpoint->generation)
+            *endpoint = *saved;
     }
 }
 
-static void take_saved(struct run_cluster *rc, const struct state_cluster *saved)
+static void take_saved(struct cluster *cluster, const struct state_cluster *saved)
 {
     for (uint32_t i = 0; i < saved->endpoint_count; i++)
-        take_endpoint(rc, saved->endpoints[i].id, saved->endpoints[i].generation,
-                      saved->endpoints[i].answer);
-    rc->mode = saved->have_mode ? saved->mode : 0;
-    if (rc->mode > CONF_MODE_HIGHEST) /* ordered of a newer version */
-        rc->mode = CONF_MODE_HIGHEST;
+        take_endpoint(cluster, &saved->endpoints[i]);
+    cluster->mode = saved->have_mode ? saved->mode : 0;
+    if (cluster->mode > CONF_MODE_HIGHEST) /* ordered of a newer version */
+        cluster->mode = CONF_MODE_HIGHEST;
 }
 
-/* What cannot be read counts as nothing saved. Free ret_saved->endpoints. */
-static void load(struct run_cluster *rc, struct state_cluster *ret_saved)
-{
-    int rv;
-
-    memset(ret_saved, 0, sizeof(*ret_saved));
-    rv = rc->run->state ? state_load(rc->run->state, rc->conf, ret_saved) : 0;
-    if (rv == 0)
-        return;
-    memset(ret_saved, 0, sizeof(*ret_saved));
-    log_event(LOG_ERROR, "state_unreadable",
-              rv == -EBADMSG ? "saved state is corrupt and was renamed aside: starting unknown"
-                             : "saved state cannot be read: starting unknown",
-              LOG_STR("cluster", rc->conf->name), LOG_STR("error", strerror(-rv)));
-}
-
-static void begin(struct run_cluster *rc, const struct state_cluster *saved,
+static void begin(struct cluster *cluster, const struct state_cluster *saved,
                   struct actions *ret_actions)
 {
-    struct cluster_conf conf = mind_conf(rc->conf);
+    struct decision_conf conf = decision_conf(cluster->conf);
 
-    cluster_init(&rc->mind, &conf, saved->have_verdict ? &saved->verdict : NULL,
-                 loop_now_ms(rc->run->loop), ret_actions);
+    decision_init(&cluster->decision, &conf, saved->have_verdict ? &saved->verdict : NULL,
+                  loop_now_ms(cluster->daemon->loop), ret_actions);
 }
 
-void run_cluster_start(struct run_cluster *rc)
+static void set_wake(struct cluster *cluster, uint64_t wake_ms)
 {
-    struct state_cluster saved;
-    struct actions actions;
+    uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
 
-    load(rc, &saved);
-    take_saved(rc, &saved);
-    begin(rc, &saved, &actions);
-    free(saved.endpoints);
-    run_save_note(rc); /* a thousand clusters must not wait for the disk to say nothing new */
-    run_events_restored(rc);
-    actions.publish = true; /* in any case: the names exist from now on */
-    carry_out(rc, &actions, &rc->mind.verdict, NULL, loop_now_ms(rc->run->loop));
+    if (!wake_ms)
+        loop_timer_stop(cluster->wake);
+    else /* never 0: a decision that wants to be woken in the past must not spin the loop */
+        loop_timer_set(cluster->wake, wake_ms > now_ms ? wake_ms - now_ms : 1);
 }
 
 /* W2: what another agent on this node saved, in a rollout, wins if it is newer, or another data
@@ -229,22 +97,225 @@ static bool is_newer(const struct state_cluster *saved, const struct verdict *ow
                                    term_compare(saved->verdict.term, own->term) > 0);
 }
 
-void run_cluster_merge(struct run_cluster *rc)
+/* Another agent saved something newer: takes it over, and asks every member. */
+static void merge(struct cluster *cluster)
 {
+    struct verdict *verdict = &cluster->decision.verdict;
     struct state_cluster saved;
-    struct actions actions = {.wake_ms = loop_now_ms(rc->run->loop) + 1};
+    struct actions actions = {.wake_ms = loop_now_ms(cluster->daemon->loop) + 1};
 
-    load(rc, &saved);
-    take_saved(rc, &saved);
-    if (is_newer(&saved, &rc->mind.verdict))
-        begin(rc, &saved, &actions);
-    else if (saved.have_verdict && rc->mind.verdict.writer != MEMBER_NONE)
-        rc->mind.verdict.frozen = saved.verdict.frozen;
+    persist_load(cluster, &saved);
+    take_saved(cluster, &saved);
+    if (is_newer(&saved, verdict))
+        begin(cluster, &saved, &actions);
+    else if (saved.have_verdict && verdict->writer != MEMBER_NONE)
+        verdict->frozen = saved.verdict.frozen;
     free(saved.endpoints);
     log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
-              LOG_STR("cluster", rc->conf->name));
-    set_wake(rc, actions.wake_ms, loop_now_ms(rc->run->loop));
-    probe_ask(rc->probe, UINT32_MAX);
+              LOG_STR("cluster", cluster->conf->name));
+    set_wake(cluster, actions.wake_ms);
+    probe_ask(cluster->probe, UINT32_MAX);
+}
+
+/* ---- what is published ---- */
+
+/* A new generation for each endpoint of which lookups get something else than before. */
+static void count(struct cluster *cluster, const struct publication *publication)
+{
+    for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
+        const struct conf_endpoint *conf = &cluster->conf->endpoints[i];
+        struct state_endpoint *endpoint = &cluster->endpoints[i];
+        uint64_t fingerprint = publication_fingerprint(publication, conf->role);
+        if (!fingerprint || fingerprint == endpoint->fingerprint)
+            continue;
+        endpoint->fingerprint = fingerprint;
+        endpoint->generation++;
+        if (conf->role == VIEW_ROLE_WRITER)
+            events_answer(cluster, i, &publication->entry);
+    }
+}
+
+static void publish(struct cluster *cluster, bool force_save)
+{
+    struct publication publication;
+
+    publish_make(cluster, &publication);
+    count(cluster, &publication);
+    if (persist_save(cluster, force_save) == -ESTALE) { /* once: then nothing on disk is newer */
+        merge(cluster);
+        publish_make(cluster, &publication);
+        count(cluster, &publication);
+        persist_save(cluster, true);
+    }
+    sever_orders_note(cluster);
+    publish_write(cluster, &publication);
+}
+
+void cluster_publish(struct cluster *cluster)
+{
+    publish(cluster, false);
+}
+
+/* ---- a report's way ---- */
+
+static void carry_out(struct cluster *cluster, const struct actions *actions,
+                      const struct verdict *before, const struct report *cause)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
+
+    if (actions->publish) {
+        publish(cluster, false);
+        events_verdict(cluster, before, cause, now_ms);
+        if (before->writer != MEMBER_NONE && verdict->writer != MEMBER_NONE &&
+            before->writer != verdict->writer)
+            sever_orders_switched(cluster, now_ms);
+    } else if (actions->confirmed && actions->persist) {
+        publish(cluster, true);
+    } else if (actions->confirmed) {
+        publish_refresh(cluster);
+    }
+    sever_orders_consider(cluster);
+    events_alarms(cluster, actions->raised, actions->cleared);
+    set_wake(cluster, actions->wake_ms);
+    if (actions->pace != cluster->pace) {
+        cluster->pace = actions->pace;
+        probe_set_pace(cluster->probe, cluster->pace);
+    }
+    if (actions->ask)
+        probe_ask(cluster->probe, actions->ask);
+}
+
+static enum refusal handle(struct cluster *cluster, const struct event *event)
+{
+    struct verdict before = cluster->decision.verdict;
+    struct actions actions = {0};
+    enum refusal refusal =
+        decision_handle(&cluster->decision, event, loop_now_ms(cluster->daemon->loop), &actions);
+
+    if (refusal == REFUSAL_NONE)
+        carry_out(cluster, &actions, &before, event->kind == EVENT_REPORT ? &event->report : NULL);
+    return refusal;
+}
+
+enum refusal cluster_order(struct cluster *cluster, const struct event *event)
+{
+    return handle(cluster, event);
+}
+
+void cluster_set_mode(struct cluster *cluster, enum view_mode mode)
+{
+    cluster->mode = mode;
+    publish(cluster, false);
+    sever_orders_consider(cluster);
+}
+
+static void on_wake(void *arg)
+{
+    struct cluster *cluster = arg;
+
+    handle(cluster, &(struct event){.kind = EVENT_TICK});
+    cluster->daemon->turned(cluster->daemon);
+}
+
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    struct cluster *cluster = arg;
+
+    members_take(&cluster->members, member, known);
+}
+
+static void on_report(void *arg, const struct report *report)
+{
+    struct cluster *cluster = arg;
+
+    members_take_report(&cluster->members, report);
+    handle(cluster, &(struct event){.kind = EVENT_REPORT, .report = *report});
+    cluster->daemon->turned(cluster->daemon);
+}
+
+/* Addresses are part of what lookups get, and of what severing tells members apart by. */
+static void on_addresses(void *arg, uint32_t member)
+{
+    struct cluster *cluster = arg;
+
+    (void)member;
+    publish(cluster, false);
+    sever_orders_consider(cluster);
+}
+
+/* ---- coming and going ---- */
+
+static bool make_endpoints(struct cluster *cluster)
+{
+    cluster->endpoints = calloc(cluster->conf->endpoint_count + 1, sizeof(*cluster->endpoints));
+    if (!cluster->endpoints)
+        return false;
+    for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++)
+        cluster->endpoints[i].id = cluster->conf->endpoints[i].names[0].name.hash;
+    return true;
+}
+
+static bool make_parts(struct cluster *cluster)
+{
+    const struct probe_sink sink = {
+        .member = on_member, .report = on_report, .addresses = on_addresses, .arg = cluster};
+    struct daemon *daemon = cluster->daemon;
+
+    cluster->wake = loop_timer_new(daemon->loop, on_wake, cluster);
+    if (!cluster->wake || !make_endpoints(cluster) || !sever_orders_init(cluster) ||
+        !members_init(&cluster->members, cluster->conf->member_count, &cluster->decision))
+        return false;
+    cluster->probe =
+        probe_new(daemon->loop, daemon->resolver,
+                  engine_find(daemon->engines, cluster->conf->engine), cluster->conf, &sink);
+    return cluster->probe;
+}
+
+struct cluster *cluster_new(struct daemon *daemon, struct shared_conf *held,
+                            const struct conf_cluster *conf)
+{
+    struct cluster *cluster = calloc(1, sizeof(*cluster));
+
+    if (!cluster)
+        return NULL;
+    cluster->daemon = daemon;
+    cluster->held = shared_conf_ref(held);
+    cluster->conf = conf;
+    cluster->pace = PACE_FAST; /* as a probe starts */
+    verdict_init(&cluster->decision.verdict);
+    if (make_parts(cluster))
+        return cluster;
+    cluster_free(cluster);
+    return NULL;
+}
+
+void cluster_free(struct cluster *cluster)
+{
+    if (!cluster)
+        return;
+    probe_free(cluster->probe);
+    sever_orders_done(cluster);
+    loop_timer_free(cluster->wake);
+    members_done(&cluster->members);
+    free(cluster->endpoints);
+    shared_conf_unref(cluster->held);
+    free(cluster);
+}
+
+void cluster_start(struct cluster *cluster)
+{
+    struct state_cluster saved;
+    struct actions actions;
+
+    persist_load(cluster, &saved);
+    take_saved(cluster, &saved);
+    begin(cluster, &saved, &actions);
+    free(saved.endpoints);
+    persist_noted(cluster); /* a thousand clusters must not wait for the disk to say nothing new */
+    events_restored(cluster);
+    actions.publish = true; /* in any case: the names exist from now on */
+    carry_out(cluster, &actions, &cluster->decision.verdict, NULL);
 }
 
 /* Old member indices to new ones: the same host and port is the same member. */
@@ -260,37 +331,36 @@ static void map_members(const struct conf_cluster *from, const struct conf_clust
     }
 }
 
-void run_cluster_inherit(struct run_cluster *rc, struct run_cluster *old)
+void cluster_inherit(struct cluster *cluster, struct cluster *old)
 {
-    struct verdict before = old->mind.verdict;
-    struct cluster_conf conf = mind_conf(rc->conf);
+    struct verdict before = old->decision.verdict;
+    struct decision_conf conf = decision_conf(cluster->conf);
     struct actions actions = {0};
     uint32_t map[HOMING_MEMBERS_MAX];
-    uint64_t now_ms = loop_now_ms(rc->run->loop);
 
-    rc->mode = old->mode;
-    rc->mind = old->mind;
-    rc->saved = old->saved;
-    run_sever_inherit(rc, old);
+    cluster->mode = old->mode;
+    cluster->decision = old->decision;
+    cluster->persisted = old->persisted;
+    sever_orders_inherit(cluster, old);
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
-        take_endpoint(rc, old->endpoints[i].id, old->endpoints[i].generation,
-                      old->endpoints[i].answer);
-    probe_inherit(rc->probe, old->probe);
-    map_members(old->conf, rc->conf, map);
-    cluster_reconfigure(&rc->mind, &conf, map, now_ms, &actions);
+        take_endpoint(cluster, &old->endpoints[i]);
+    probe_inherit(cluster->probe, old->probe);
+    map_members(old->conf, cluster->conf, map);
+    decision_reconfigure(&cluster->decision, &conf, map, loop_now_ms(cluster->daemon->loop),
+                         &actions);
     actions.publish = true; /* names, modes and times may be new without a new verdict */
-    carry_out(rc, &actions, &before, NULL, now_ms);
+    carry_out(cluster, &actions, &before, NULL);
 }
 
-bool run_cluster_ready(const struct run_cluster *rc)
+bool cluster_ready(const struct cluster *cluster)
 {
-    return rc->mind.first_round_done || rc->mind.verdict.state == CLUSTER_STEADY;
+    return cluster->decision.first_round_done || cluster->decision.verdict.state == CLUSTER_STEADY;
 }
 
-struct run_cluster *run_cluster_find(const struct run *run, const char *name)
+struct cluster *cluster_find(const struct daemon *daemon, const char *name)
 {
-    for (uint32_t i = 0; name && i < run->cluster_count; i++)
-        if (strcmp(run->clusters[i]->conf->name, name) == 0)
-            return run->clusters[i];
+    for (uint32_t i = 0; name && i < daemon->cluster_count; i++)
+        if (strcmp(daemon->clusters[i]->conf->name, name) == 0)
+            return daemon->clusters[i];
     return NULL;
 }

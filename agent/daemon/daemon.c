@@ -13,12 +13,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "agent/base/bound.h"
 #include "agent/base/log.h"
 #include "agent/base/notify.h"
-#include "agent/daemon/parts.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/daemon.h"
+#include "agent/daemon/persist.h"
+#include "agent/daemon/publish.h"
+#include "agent/daemon/reload.h"
+#include "agent/daemon/sever_orders.h"
 
 #define START_MS 1000
 /* Pause until the next attempt to be visible. */
@@ -28,32 +31,18 @@
 
 static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
 _Static_assert(sizeof(SIGNALS) / sizeof(SIGNALS[0]) ==
-                   sizeof(((struct run *)0)->signals) / sizeof(struct loop_signal *),
+                   sizeof(((struct daemon *)0)->signals) / sizeof(struct loop_signal *),
                "one watcher each");
 
-struct run_conf *run_conf_ref(struct run_conf *held)
+static void beat(struct daemon *daemon)
 {
-    held->refs++;
-    return held;
-}
-
-void run_conf_unref(struct run_conf *held)
-{
-    if (!held || --held->refs > 0)
-        return;
-    conf_free(held->conf);
-    free(held);
-}
-
-static void beat(struct run *run)
-{
-    run->beat_ms = loop_now_ms(run->loop);
-    view_write_heartbeat(view_writer(run->view), run->beat_ms);
-    loop_timer_set(run->beat, HOMING_HEARTBEAT_MS);
+    daemon->beat_ms = loop_now_ms(daemon->loop);
+    view_write_heartbeat(view_writer(daemon->view), daemon->beat_ms);
+    loop_timer_set(daemon->beat, HOMING_HEARTBEAT_MS);
     /* A start that does not come to READY is for the manager's start time-out to end. */
-    if (!run->visible || run->beat_ms - run->watchdog_ms < WATCHDOG_MS)
+    if (!daemon->visible || daemon->beat_ms - daemon->watchdog_ms < WATCHDOG_MS)
         return;
-    run->watchdog_ms = run->beat_ms;
+    daemon->watchdog_ms = daemon->beat_ms;
     (void)notify_send("WATCHDOG=1");
 }
 
@@ -62,266 +51,216 @@ static void on_beat(void *arg)
     beat(arg);
 }
 
-void run_beat(struct run *run)
-{
-    if (loop_now_ms(run->loop) - run->beat_ms >= HOMING_HEARTBEAT_MS / 2)
-        beat(run);
-}
-
 /* Descriptors may be short for a moment, while many members connect at once. */
-static void not_visible(struct run *run, int error)
+static void not_visible(struct daemon *daemon, int error)
 {
     log_event(LOG_ERROR, "serve_failed", "the sockets cannot be put in place",
-              LOG_STR("run_dir", run->held->conf->run_dir), LOG_STR("error", strerror(-error)));
+              LOG_STR("run_dir", daemon->held->conf->run_dir), LOG_STR("error", strerror(-error)));
     if (error != -EADDRINUSE) {
-        loop_timer_set(run->deadline, START_RETRY_MS);
+        loop_timer_set(daemon->deadline, START_RETRY_MS);
         return;
     }
-    run->result = error;
-    loop_stop(run->loop);
+    daemon->result = error;
+    loop_stop(daemon->loop);
 }
 
-static void make_visible(struct run *run)
+static void make_visible(struct daemon *daemon)
 {
-    int rv = serve_publish(run->serve);
+    int rv = serve_publish(daemon->serve);
 
     if (rv < 0) {
-        not_visible(run, rv);
+        not_visible(daemon, rv);
         return;
     }
-    run->visible = true;
-    loop_timer_stop(run->deadline);
+    daemon->visible = true;
+    loop_timer_stop(daemon->deadline);
     (void)notify_send("READY=1");
-    log_event(LOG_INFO, "ready", "serving", LOG_STR("run_dir", run->held->conf->run_dir),
-              LOG_INT("clusters", run->cluster_count),
-              LOG_INT("start_ms", loop_now_ms(run->loop) - run->started_ms));
+    log_event(LOG_INFO, "ready", "serving", LOG_STR("run_dir", daemon->held->conf->run_dir),
+              LOG_INT("clusters", daemon->cluster_count),
+              LOG_INT("start_ms", loop_now_ms(daemon->loop) - daemon->started_ms));
 }
 
-void run_check_ready(struct run *run)
+static bool is_ready(const struct daemon *daemon)
 {
-    if (run->visible)
-        return;
-    for (uint32_t i = 0; i < run->cluster_count; i++)
-        if (!run_cluster_ready(run->clusters[i]))
-            return;
-    make_visible(run);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        if (!cluster_ready(daemon->clusters[i]))
+            return false;
+    return true;
+}
+
+/* On every wake-up: the heartbeat is stamped if the last one is not quite fresh, so that an idle
+ * agent seldom wakes for it alone; and the sockets are renamed into place once every cluster had
+ * its first answer. */
+static void turned(struct daemon *daemon)
+{
+    if (loop_now_ms(daemon->loop) - daemon->beat_ms >= HOMING_HEARTBEAT_MS / 2)
+        beat(daemon);
+    if (!daemon->visible && is_ready(daemon))
+        make_visible(daemon);
 }
 
 static void on_deadline(void *arg)
 {
-    struct run *run = arg;
+    struct daemon *daemon = arg;
 
-    if (!run->visible)
-        make_visible(run);
-}
-
-void run_note_state(struct run *run, const char *error)
-{
-    if (!error && run->state_error[0]) {
-        run->state_error[0] = '\0';
-        log_event(LOG_INFO, "state_saved", "verdicts are being saved again");
-    } else if (error && strcmp(error, run->state_error) != 0) {
-        snprintf(run->state_error, sizeof(run->state_error), "%s", error);
-        log_event(LOG_ERROR, "state_unsaved",
-                  "verdicts cannot be saved: they are published all the same, but a restart may "
-                  "begin with older ones",
-                  LOG_STR("state_dir", run->held->conf->state_dir), LOG_STR("error", error));
-    }
+    if (!daemon->visible)
+        make_visible(daemon);
 }
 
 static void on_signal(void *arg, int signo)
 {
-    struct run *run = arg;
+    struct daemon *daemon = arg;
     char *lines = NULL;
 
     if (signo == SIGHUP) {
-        run_reload(run, &lines); /* which says how it went */
+        reload_conf(daemon, &lines); /* which says how it went */
         free(lines);
         return;
     }
     (void)notify_send("STOPPING=1");
     log_event(LOG_INFO, "stopping", "clean shutdown", LOG_INT("signal", signo));
-    loop_stop(run->loop);
+    loop_stop(daemon->loop);
 }
 
-static bool watch_signals(struct run *run)
+static bool watch_signals(struct daemon *daemon)
 {
     for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
-        run->signals[i] = loop_signal_new(run->loop, SIGNALS[i], on_signal, run);
-        if (!run->signals[i])
+        daemon->signals[i] = loop_signal_new(daemon->loop, SIGNALS[i], on_signal, daemon);
+        if (!daemon->signals[i])
             return false;
     }
     return true;
 }
 
-/* Descriptors besides those of members and clients: loop, sockets, view, files, resolver. */
-#define OTHER_DESCRIPTORS 32
-
-void run_check_descriptors(struct run *run)
+static int make_clusters(struct daemon *daemon)
 {
-    const struct conf *conf = run->held->conf;
-    uint64_t needed = OTHER_DESCRIPTORS + HOMING_CLIENTS_MAX;
-    struct rlimit limit;
+    const struct conf *conf = daemon->held->conf;
 
-    for (uint32_t i = 0; i < conf->cluster_count; i++)
-        needed += conf->clusters[i].member_count;
-    run->descriptors_missing = 0;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
-        return;
-    run->descriptors_missing = needed - limit.rlim_cur;
-    log_event(LOG_WARNING, "descriptors_short",
-              "members or clients may be turned away: raise the limit of open files",
-              LOG_INT("limit", limit.rlim_cur), LOG_INT("needed", needed));
-}
-
-void run_bound_memory(const struct run *run)
-{
-    const struct conf *conf = run->held->conf;
-    uint64_t members = 0;
-
-    for (uint32_t i = 0; i < conf->cluster_count; i++)
-        members += conf->clusters[i].member_count;
-    bound_memory(members);
-}
-
-/* A state directory that cannot be used costs memory across restarts, not the service. */
-static void open_state(struct run *run)
-{
-    char error[sizeof(run->state_error)] = "";
-
-    if (state_open(run->held->conf->state_dir, error, sizeof(error), &run->state) == 0)
-        return;
-    run->state = NULL;
-    run_note_state(run, error[0] ? error : "cannot be opened");
-}
-
-static int make_clusters(struct run *run)
-{
-    const struct conf *conf = run->held->conf;
-
-    run->clusters = calloc(conf->cluster_count + 1, sizeof(*run->clusters));
-    if (!run->clusters)
+    daemon->clusters = calloc(conf->cluster_count + 1, sizeof(*daemon->clusters));
+    if (!daemon->clusters)
         return -ENOMEM;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
-        run->clusters[i] = run_cluster_new(run, run->held, &conf->clusters[i]);
-        if (!run->clusters[i])
+        daemon->clusters[i] = cluster_new(daemon, daemon->held, &conf->clusters[i]);
+        if (!daemon->clusters[i])
             return -ENOMEM;
-        run->cluster_count++;
+        daemon->cluster_count++;
     }
     return 0;
 }
 
-static int make_parts(struct run *run)
+static int make_parts(struct daemon *daemon)
 {
     int rv;
 
-    run->resolver = resolver_new(run->loop);
-    run->beat = loop_timer_new(run->loop, on_beat, run);
-    run->deadline = loop_timer_new(run->loop, on_deadline, run);
-    if (!run->resolver || !run->beat || !run->deadline || !watch_signals(run))
+    daemon->resolver = resolver_new(daemon->loop);
+    daemon->beat = loop_timer_new(daemon->loop, on_beat, daemon);
+    daemon->deadline = loop_timer_new(daemon->loop, on_deadline, daemon);
+    if (!daemon->resolver || !daemon->beat || !daemon->deadline || !watch_signals(daemon))
         return errno ? -errno : -ENOMEM;
-    rv = make_clusters(run);
+    rv = make_clusters(daemon);
     if (rv == 0)
-        rv = run_publish_grow(run, run->clusters, run->cluster_count);
+        rv = publish_grow(daemon, daemon->clusters, daemon->cluster_count);
     if (rv == 0)
-        rv = run_sever_open(run, run->held->conf->run_dir);
+        rv = sever_orders_open(daemon, daemon->held->conf->run_dir);
     return rv;
 }
 
-static void start(struct run *run)
+static void start(struct daemon *daemon)
 {
-    open_state(run);
-    run_check_descriptors(run);
-    run_bound_memory(run);
-    for (uint32_t i = 0; i < run->cluster_count; i++)
-        run_cluster_start(run->clusters[i]);
-    if (run->cluster_count) /* a disk that refuses should be known before it is needed */
-        run_save(run->clusters[0], true);
-    beat(run);
-    loop_timer_set(run->deadline, run->cluster_count ? START_MS : 0);
+    persist_open(daemon);
+    reload_bounds(daemon);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        cluster_start(daemon->clusters[i]);
+    if (daemon->cluster_count) /* a disk that refuses should be known before it is needed */
+        persist_save(daemon->clusters[0], true);
+    beat(daemon);
+    loop_timer_set(daemon->deadline, daemon->cluster_count ? START_MS : 0);
 }
 
-static struct run *alloc(struct loop *loop, struct conf *conf)
+static struct daemon *alloc(struct loop *loop, struct conf *conf,
+                            const struct engine *const *engines)
 {
-    struct run *run = calloc(1, sizeof(*run));
-    struct run_conf *held = calloc(1, sizeof(*held));
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    struct shared_conf *held = calloc(1, sizeof(*held));
 
-    if (!run || !held) {
-        free(run);
+    if (!daemon || !held) {
+        free(daemon);
         free(held);
         return NULL;
     }
-    *held = (struct run_conf){.conf = conf, .refs = 1};
-    run->held = held;
-    run->loop = loop;
-    run->started_ms = loop_now_ms(loop);
-    return run;
+    *held = (struct shared_conf){.conf = conf, .refs = 1};
+    daemon->held = held;
+    daemon->loop = loop;
+    daemon->engines = engines;
+    daemon->started_ms = loop_now_ms(loop);
+    daemon->turned = turned;
+    return daemon;
 }
 
 /* Ends everything but the configuration, which is the caller's if the start failed. */
-static void done(struct run *run)
+static void done(struct daemon *daemon)
 {
-    run_sever_close(run);
-    for (uint32_t i = 0; i < run->cluster_count; i++)
-        run_cluster_free(run->clusters[i]);
-    free(run->clusters);
-    if (run->serve)
-        serve_close(run->serve);
-    if (run->view)
-        view_free(run->view);
-    if (run->state)
-        state_close(run->state);
-    if (run->resolver)
-        resolver_free(run->resolver);
+    sever_orders_close(daemon);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        cluster_free(daemon->clusters[i]);
+    free(daemon->clusters);
+    if (daemon->serve)
+        serve_close(daemon->serve);
+    if (daemon->view)
+        view_free(daemon->view);
+    if (daemon->state)
+        state_close(daemon->state);
+    if (daemon->resolver)
+        resolver_free(daemon->resolver);
     for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
-        if (run->signals[i])
-            loop_signal_free(run->signals[i]);
-    loop_timer_free(run->beat);
-    loop_timer_free(run->deadline);
+        if (daemon->signals[i])
+            loop_signal_free(daemon->signals[i]);
+    loop_timer_free(daemon->beat);
+    loop_timer_free(daemon->deadline);
 }
 
-int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, size_t error_size,
-            struct run **ret_run)
+int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
+               char *error, size_t error_size, struct daemon **ret_run)
 {
-    struct run *run = alloc(loop, conf);
+    struct daemon *daemon = alloc(loop, conf, options->engines);
     int rv;
 
     error[0] = '\0';
-    if (!run) {
+    if (!daemon) {
         snprintf(error, error_size, "cannot start: %s", strerror(ENOMEM));
         return -ENOMEM;
     }
     /* First of all: a second agent by mistake must find out before it touches anything. */
-    rv = serve_open(loop, conf->run_dir, takeover, run_methods_serve, run, error, error_size,
-                    &run->serve);
+    rv = serve_open(loop, conf->run_dir, options->takeover, options->serve, daemon, error,
+                    error_size, &daemon->serve);
     if (rv == 0)
-        rv = make_parts(run);
+        rv = make_parts(daemon);
     if (rv == 0) {
-        start(run);
-        *ret_run = run;
+        start(daemon);
+        *ret_run = daemon;
         return 0;
     }
     if (!error[0])
         snprintf(error, error_size, "cannot start: %s", strerror(-rv));
-    done(run);
-    free(run->held);
-    free(run);
+    done(daemon);
+    free(daemon->held);
+    free(daemon);
     return rv;
 }
 
-int run_result(const struct run *run)
+int daemon_result(const struct daemon *daemon)
 {
-    return run->result;
+    return daemon->result;
 }
 
-void run_free(struct run *run)
+void daemon_free(struct daemon *daemon)
 {
-    if (!run)
+    if (!daemon)
         return;
-    for (uint32_t i = 0; i < run->cluster_count; i++)
-        if (run->clusters[i]->mind.verdict.writer != MEMBER_NONE)
-            run_save(run->clusters[i], true);
-    done(run);
-    run_conf_unref(run->held);
-    free(run);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        if (daemon->clusters[i]->decision.verdict.writer != MEMBER_NONE)
+            persist_save(daemon->clusters[i], true);
+    done(daemon);
+    shared_conf_unref(daemon->held);
+    free(daemon);
 }

@@ -2,8 +2,8 @@
  *
  * daemon.h - the running agent: the one place where probe, decide and publish meet.
  *
- * One pass: main.c makes a run out of a configuration. Its probes report, daemon/cluster.c hands
- * each report to cluster_handle() and carries out the actions: the changed verdict goes to disk
+ * One pass: main.c makes a daemon out of a configuration. Its probes report, daemon/cluster.c hands
+ * each report to decision_handle() and carries out the actions: the changed verdict goes to disk
  * (W2), then into the view, then into the log. admin/methods.c answers the sockets, daemon/reload.c
  * exchanges the configuration.
  */
@@ -14,25 +14,30 @@
 
 #include "agent/base/loop.h"
 #include "agent/conf/conf.h"
+#include "agent/serve/serve.h"
 
-struct run;
+struct daemon;
+struct engine;
+
+struct daemon_options {
+    bool takeover;   /* replaces an agent that lives on the path */
+    serve_fn *serve; /* answers the sockets' requests; its `arg` is the daemon */
+    /* How the configuration's engines are asked: a list that ends with NULL, for as long as the
+     * daemon lives. */
+    const struct engine *const *engines;
+};
 
 /* Starts everything; nothing is visible on the sockets before every cluster had its first answer,
  * or 1 s has passed. Takes `conf` over if it succeeds. -errno with one line in `error`:
- * -EADDRINUSE if another agent lives on the path and `takeover` is false. */
-int run_new(struct loop *loop, struct conf *conf, bool takeover, char *error, size_t error_size,
-            struct run **ret_run);
+ * -EADDRINUSE if another agent lives on the path and this one is no takeover. */
+int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
+               char *error, size_t error_size, struct daemon **ret_daemon);
 
 /* Why loop_run() returned: 0 for a signal, else -errno of what made going on impossible. */
-int run_result(const struct run *run);
+int daemon_result(const struct daemon *daemon);
 
 /* Clean shutdown: saves what is known, retires the view (V4), unlinks the sockets.
  * NULL is allowed. */
-void run_free(struct run *run);
-
-/* Reads the configuration's file again: all or nothing. On failure -errno, and nothing has changed.
- * Clusters that did not change keep probes, reports, verdicts. *ret_lines is set in either case:
- * malloc'd text, one line per error or warning, "" if there are none. */
-int run_reload(struct run *run, char **ret_lines);
+void daemon_free(struct daemon *daemon);
 
 #endif

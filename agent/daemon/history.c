@@ -28,7 +28,7 @@ static bool is_wanted(const struct history_entry *entry, const char *cluster)
     return !cluster || strncmp(entry->cluster, cluster, sizeof(entry->cluster) - 1) == 0;
 }
 
-struct history_switch *history_last_switch(struct history *h, const char *cluster)
+static struct history_switch *last_switch(struct history *h, const char *cluster)
 {
     uint64_t first = h->count > HISTORY_MAX ? h->count - HISTORY_MAX : 0;
 
@@ -38,6 +38,54 @@ struct history_switch *history_last_switch(struct history *h, const char *cluste
             return &entry->change;
     }
     return NULL;
+}
+
+static struct history_switch *last_ordered(struct history *h, const char *cluster)
+{
+    struct history_switch *change = last_switch(h, cluster);
+
+    return change && change->ordered ? change : NULL;
+}
+
+void history_note_ordered(struct history *h, const char *cluster, uint64_t order_ms)
+{
+    struct history_switch *change = last_switch(h, cluster);
+
+    if (!change)
+        return;
+    change->ordered = true;
+    change->order_ms = (int64_t)order_ms;
+}
+
+void history_note_severed(struct history *h, const char *cluster, enum sever_kind kind,
+                          const struct sever_counts *counts, bool done)
+{
+    struct history_switch *change = last_ordered(h, cluster);
+
+    if (!change)
+        return;
+    if (kind == SEVER_DO) {
+        change->aborted += counts->severed;
+        change->not_aborted += counts->denied + counts->failed;
+    } else {
+        change->would_abort += counts->severed;
+    }
+    if (counts->processes > change->processes)
+        change->processes = counts->processes;
+    if (!change->severed)
+        change->sweep_us = counts->first_us;
+    change->severed = done;
+}
+
+void history_note_redirects(struct history *h, const char *cluster, uint64_t redirected,
+                            uint64_t would_redirect)
+{
+    struct history_switch *change = last_ordered(h, cluster);
+
+    if (!change)
+        return;
+    change->redirected = redirected;
+    change->would_redirect = would_redirect;
 }
 
 static void put_ms(struct msg_writer *w, const char *key, int64_t ms)
@@ -55,7 +103,7 @@ static void put_severed(struct msg_writer *w, const struct history_switch *at)
         return;
     }
     msg_put_str(w, "sever");
-    msg_put_map(w, 9);
+    msg_open_map(w);
     msg_put_key_bool(w, "done", at->severed);
     put_ms(w, "order_ms", at->order_ms);
     msg_put_key_uint(w, "severed", at->aborted);
@@ -65,11 +113,12 @@ static void put_severed(struct msg_writer *w, const struct history_switch *at)
     msg_put_key_uint(w, "sweep_us", at->sweep_us);
     msg_put_key_uint(w, "redirected", at->redirected);
     msg_put_key_uint(w, "would_redirect", at->would_redirect);
+    msg_close(w);
 }
 
 static void put_switch(struct msg_writer *w, const struct history_switch *at)
 {
-    msg_put_map(w, 12);
+    msg_open_map(w);
     msg_put_key_str(w, "from", at->from);
     msg_put_key_str(w, "to", at->to);
     msg_put_key_str(w, "term", at->term);
@@ -82,11 +131,12 @@ static void put_switch(struct msg_writer *w, const struct history_switch *at)
     msg_put_key_uint(w, "loss_bytes", at->loss_bytes);
     msg_put_key_bool(w, "loss_exact", at->loss_exact);
     put_severed(w, at);
+    msg_close(w);
 }
 
 static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct msg_writer *w)
 {
-    msg_put_map(w, 5);
+    msg_open_map(w);
     msg_put_key_uint(w, "ago_ms", now_ms - entry->at_ms);
     msg_put_key_str(w, "cluster", entry->cluster);
     msg_put_key_str(w, "event", entry->event);
@@ -97,6 +147,7 @@ static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct
     } else {
         msg_put_key_nil(w, "switch");
     }
+    msg_close(w);
 }
 
 void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "proto/msg.h"
+#include "proto/sever.h"
 
 /* About 600 kB, taken as it fills; a hundred clusters that all switch at once still fit. */
 #define HISTORY_MAX 256
@@ -55,8 +56,18 @@ struct history {
 struct history_entry *history_add(struct history *h, uint64_t now_ms, const char *cluster,
                                   const char *event, const char *text);
 
-/* The newest switch of this cluster; NULL: none any more. */
-struct history_switch *history_last_switch(struct history *h, const char *cluster);
+/* What comes after the newest switch of a cluster; nothing happens if there is none any more. */
+
+/* Severing, or its count in observe, was ordered so long after the report that decided it. */
+void history_note_ordered(struct history *h, const char *cluster, uint64_t order_ms);
+
+/* An order ended; `done`: it was the last. Of a switch that was ordered. */
+void history_note_severed(struct history *h, const char *cluster, enum sever_kind kind,
+                          const struct sever_counts *counts, bool done);
+
+/* What the whole node redirected since then. Of a switch that was ordered. */
+void history_note_redirects(struct history *h, const char *cluster, uint64_t redirected,
+                            uint64_t would_redirect);
 
 /* An array of at most `limit` maps, oldest first; `cluster` NULL: of all clusters. */
 void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,

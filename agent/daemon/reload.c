@@ -12,14 +12,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "agent/base/bound.h"
 #include "agent/base/log.h"
-#include "agent/daemon/parts.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/publish.h"
+#include "agent/daemon/reload.h"
 
 struct plan {
-    struct run_conf *held;
-    struct run_cluster **clusters; /* in the new configuration's order */
-    struct run_cluster **from;     /* the old object of each; equal to it: unchanged; NULL: new */
+    struct shared_conf *held;
+    struct cluster **clusters; /* in the new configuration's order */
+    struct cluster **from;     /* the old object of each; equal to it: unchanged; NULL: new */
     uint32_t count;
     struct view *view; /* larger; NULL: the one in force has room */
 };
@@ -58,7 +62,7 @@ static bool same_endpoint(const struct conf_endpoint *a, const struct conf_endpo
         a->hold_ms != b->hold_ms)
         return false;
     for (uint32_t i = 0; i < a->name_count; i++)
-        if (strcmp(a->names[i], b->names[i]) != 0)
+        if (!name_same(&a->names[i].name, &b->names[i].name))
             return false;
     return true;
 }
@@ -88,31 +92,31 @@ static bool same_networks(const struct conf_cluster *a, const struct conf_cluste
 
 static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster *b)
 {
-    return strcmp(a->engine, b->engine) == 0 && same_text(a->connection, b->connection) &&
+    return a->engine == b->engine && same_text(a->connection, b->connection) &&
            same_text(a->password_file, b->password_file) &&
            a->sever_untagged == b->sever_untagged && same_timing(&a->timing, &b->timing) &&
            same_members(a, b) && same_endpoints(a, b) && same_networks(a, b);
 }
 
 /* Members that refused our credentials are not asked again before a reload: this is it. */
-static bool is_denied(const struct run_cluster *rc)
+static bool is_denied(const struct cluster *cluster)
 {
-    for (uint32_t i = 0; i < rc->conf->member_count; i++)
-        if (rc->mind.topo.at[i].kind == REPORT_DENIED)
+    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
+        if (members_said(&cluster->members, i)->kind == REPORT_DENIED)
             return true;
     return false;
 }
 
 /* ---- the plan ---- */
 
-static struct run_cluster *find_old(const struct run *run, uint32_t likely, const char *name)
+static struct cluster *find_old(const struct daemon *daemon, uint32_t likely, const char *name)
 {
-    if (likely < run->cluster_count && strcmp(run->clusters[likely]->conf->name, name) == 0)
-        return run->clusters[likely];
-    return run_cluster_find(run, name);
+    if (likely < daemon->cluster_count && strcmp(daemon->clusters[likely]->conf->name, name) == 0)
+        return daemon->clusters[likely];
+    return cluster_find(daemon, name);
 }
 
-static int plan_clusters(struct run *run, struct plan *plan)
+static int plan_clusters(struct daemon *daemon, struct plan *plan)
 {
     const struct conf *conf = plan->held->conf;
 
@@ -121,31 +125,31 @@ static int plan_clusters(struct run *run, struct plan *plan)
     if (!plan->clusters || !plan->from)
         return -ENOMEM;
     for (uint32_t i = 0; i < conf->cluster_count; i++, plan->count++) {
-        struct run_cluster *old = find_old(run, i, conf->clusters[i].name);
+        struct cluster *old = find_old(daemon, i, conf->clusters[i].name);
         plan->from[i] = plan->clusters[i] = old;
         if (!old || is_denied(old) || !same_cluster(old->conf, &conf->clusters[i]))
-            plan->clusters[i] = run_cluster_new(run, plan->held, &conf->clusters[i]);
+            plan->clusters[i] = cluster_new(daemon, plan->held, &conf->clusters[i]);
         if (!plan->clusters[i])
             return -ENOMEM;
     }
     return 0;
 }
 
-static uint32_t count_new_names(const struct run *run, const struct conf_cluster *conf)
+static uint32_t count_new_names(const struct daemon *daemon, const struct conf_cluster *conf)
 {
     struct view_entry entry;
     uint32_t count = 0;
 
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            count += !run_view_read(run, conf->endpoints[e].names[n], &entry);
+            count += !publish_read(daemon, &conf->endpoints[e].names[n].name, &entry);
     return count;
 }
 
 /* Numbers the new clusters with what is free in the view. False: not enough is. */
-static bool plan_numbers(const struct run *run, struct plan *plan)
+static bool plan_numbers(const struct daemon *daemon, struct plan *plan)
 {
-    uint32_t room = view_writer(run->view)->cluster_count, next = 0;
+    uint32_t room = view_writer(daemon->view)->cluster_count, next = 0;
     bool *used = calloc(room + 1, sizeof(*used));
 
     if (!used)
@@ -166,16 +170,16 @@ static bool plan_numbers(const struct run *run, struct plan *plan)
     return next <= room;
 }
 
-static int plan_view(struct run *run, struct plan *plan)
+static int plan_view(struct daemon *daemon, struct plan *plan)
 {
-    uint32_t names = view_writer(run->view)->names;
+    uint32_t names = view_writer(daemon->view)->names;
 
     for (uint32_t i = 0; i < plan->count; i++)
         if (plan->clusters[i] != plan->from[i])
-            names += count_new_names(run, plan->clusters[i]->conf);
-    if (plan_numbers(run, plan) && names <= view_writer(run->view)->slot_count / 2)
+            names += count_new_names(daemon, plan->clusters[i]->conf);
+    if (plan_numbers(daemon, plan) && names <= view_writer(daemon->view)->slot_count / 2)
         return 0;
-    plan->view = view_new(names, plan->count + RUN_SPARE_CLUSTERS);
+    plan->view = view_new(names, plan->count + SPARE_CLUSTERS);
     return plan->view ? 0 : -errno;
 }
 
@@ -184,65 +188,64 @@ static void plan_drop(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->count; i++)
         if (plan->clusters[i] != plan->from[i])
-            run_cluster_free(plan->clusters[i]);
+            cluster_free(plan->clusters[i]);
     if (plan->view)
         view_free(plan->view);
     free(plan->clusters);
     free(plan->from);
-    run_conf_unref(plan->held);
+    shared_conf_unref(plan->held);
 }
 
 /* ---- the exchange ---- */
 
-static bool has_name(const struct conf_cluster *conf, const char *name)
+static bool has_name(const struct conf_cluster *conf, const struct name *name)
 {
     for (uint32_t e = 0; e < conf->endpoint_count; e++)
         for (uint32_t n = 0; n < conf->endpoints[e].name_count; n++)
-            if (strcmp(conf->endpoints[e].names[n], name) == 0)
+            if (name_same(&conf->endpoints[e].names[n].name, name))
                 return true;
     return false;
 }
 
 /* Names of `old` that no cluster has any more. A name that moved is the new cluster's by now. */
-static void remove_names(struct run *run, const struct run_cluster *old,
-                         struct run_cluster *const *by_index)
+static void remove_names(struct daemon *daemon, const struct cluster *old,
+                         struct cluster *const *by_index)
 {
     for (uint32_t e = 0; e < old->conf->endpoint_count; e++)
         for (uint32_t n = 0; n < old->conf->endpoints[e].name_count; n++) {
-            const char *text = old->conf->endpoints[e].names[n];
+            const struct name *name = &old->conf->endpoints[e].names[n].name;
             struct view_entry entry;
-            struct name name;
-            if (!run_view_read(run, text, &entry) || !name_canonical(text, &name))
+            if (!publish_read(daemon, name, &entry))
                 continue;
-            if (!by_index[entry.cluster] || !has_name(by_index[entry.cluster]->conf, text))
-                view_write_gone(view_writer(run->view), &name);
+            if (!by_index[entry.cluster] || !has_name(by_index[entry.cluster]->conf, name))
+                view_write_gone(view_writer(daemon->view), name);
         }
 }
 
 /* By number in the view; NULL: nobody's. */
-static struct run_cluster **list_by_index(const struct run *run)
+static struct cluster **list_by_index(const struct daemon *daemon)
 {
-    struct run_cluster **list = calloc(view_writer(run->view)->cluster_count + 1, sizeof(*list));
+    struct cluster **list = calloc(view_writer(daemon->view)->cluster_count + 1, sizeof(*list));
 
-    for (uint32_t i = 0; list && i < run->cluster_count; i++)
-        list[run->clusters[i]->index] = run->clusters[i];
+    for (uint32_t i = 0; list && i < daemon->cluster_count; i++)
+        list[daemon->clusters[i]->index] = daemon->clusters[i];
     return list;
 }
 
 /* The old objects that are not in use any more, and their names. */
-static void end_old(struct run *run, struct run_cluster **old, uint32_t count, bool new_view)
+static void end_old(struct daemon *daemon, struct cluster **old, uint32_t count, bool new_view)
 {
-    struct run_cluster **by_index = new_view ? NULL : list_by_index(run);
+    struct cluster **by_index = new_view ? NULL : list_by_index(daemon);
 
     for (uint32_t i = 0; i < count; i++) {
         if (old[i]->kept)
             continue;
         if (by_index) {
-            remove_names(run, old[i], by_index);
+            remove_names(daemon, old[i], by_index);
             if (!by_index[old[i]->index])
-                view_write_members(view_writer(run->view), old[i]->index, NULL, 0);
+                view_write_members(view_writer(daemon->view), old[i]->index, NULL, 0);
         }
-        run_cluster_free(old[i]);
+        cluster_free(old[i]);
     }
     free(by_index);
 }
@@ -250,51 +253,81 @@ static void end_old(struct run *run, struct run_cluster **old, uint32_t count, b
 static void begin_new(struct plan *plan, bool new_view)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
-        struct run_cluster *rc = plan->clusters[i];
-        rc->kept = rc == plan->from[i];
+        struct cluster *cluster = plan->clusters[i];
+        cluster->kept = cluster == plan->from[i];
         if (new_view)
-            rc->index = i;
+            cluster->index = i;
         if (!plan->from[i])
-            run_cluster_start(rc);
-        else if (!rc->kept)
-            run_cluster_inherit(rc, plan->from[i]);
+            cluster_start(cluster);
+        else if (!cluster->kept)
+            cluster_inherit(cluster, plan->from[i]);
         else if (new_view)
-            run_publish(rc);
+            cluster_publish(cluster);
     }
 }
 
-static void exchange(struct run *run, struct plan *plan)
+/* Descriptors besides those of members and clients: loop, sockets, view, files, resolver. */
+#define OTHER_DESCRIPTORS 32
+
+static void check_descriptors(struct daemon *daemon)
 {
-    struct run_cluster **old = run->clusters;
-    uint32_t old_count = run->cluster_count;
-    struct view *old_view = plan->view ? run->view : NULL;
+    const struct conf *conf = daemon->held->conf;
+    uint64_t needed = OTHER_DESCRIPTORS + HOMING_CLIENTS_MAX;
+    struct rlimit limit;
+
+    for (uint32_t i = 0; i < conf->cluster_count; i++)
+        needed += conf->clusters[i].member_count;
+    daemon->descriptors_missing = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+        return;
+    daemon->descriptors_missing = needed - limit.rlim_cur;
+    log_event(LOG_WARNING, "descriptors_short",
+              "members or clients may be turned away: raise the limit of open files",
+              LOG_INT("limit", limit.rlim_cur), LOG_INT("needed", needed));
+}
+
+void reload_bounds(struct daemon *daemon)
+{
+    const struct conf *conf = daemon->held->conf;
+    uint64_t members = 0;
+
+    for (uint32_t i = 0; i < conf->cluster_count; i++)
+        members += conf->clusters[i].member_count;
+    bound_memory(members);
+    check_descriptors(daemon);
+}
+
+static void exchange(struct daemon *daemon, struct plan *plan)
+{
+    struct cluster **old = daemon->clusters;
+    uint32_t old_count = daemon->cluster_count;
+    struct view *old_view = plan->view ? daemon->view : NULL;
 
     for (uint32_t i = 0; i < old_count; i++)
         old[i]->kept = false;
-    run->clusters = plan->clusters;
-    run->cluster_count = plan->count;
+    daemon->clusters = plan->clusters;
+    daemon->cluster_count = plan->count;
     if (plan->view)
-        run->view = plan->view;
+        daemon->view = plan->view;
     begin_new(plan, plan->view);
-    view_write_heartbeat(view_writer(run->view), loop_now_ms(run->loop));
-    end_old(run, old, old_count, plan->view);
+    view_write_heartbeat(view_writer(daemon->view), loop_now_ms(daemon->loop));
+    end_old(daemon, old, old_count, plan->view);
     if (old_view)
         view_free(old_view);
     free(old);
     free(plan->from);
-    run_conf_unref(run->held);
-    run->held = plan->held;
-    run_check_descriptors(run);
-    run_bound_memory(run);
+    shared_conf_unref(daemon->held);
+    daemon->held = plan->held;
+    reload_bounds(daemon);
 }
 
 /* ---- the way in ---- */
 
-static int load(struct run *run, FILE *lines, struct conf **ret_conf)
+static int load(struct daemon *daemon, FILE *lines, struct conf **ret_conf)
 {
-    const struct conf *now = run->held->conf;
+    const struct conf *now = daemon->held->conf;
     struct conf *conf;
-    int rv = conf_load(now->file, lines, &conf);
+    int rv = conf_load(now->file, now->engines, lines, &conf);
 
     if (rv < 0)
         return rv;
@@ -308,7 +341,7 @@ static int load(struct run *run, FILE *lines, struct conf **ret_conf)
     return -EINVAL;
 }
 
-static int try_reload(struct run *run, FILE *lines)
+static int try_reload(struct daemon *daemon, FILE *lines)
 {
     struct plan plan = {.held = calloc(1, sizeof(*plan.held))};
     int rv;
@@ -316,32 +349,32 @@ static int try_reload(struct run *run, FILE *lines)
     if (!plan.held)
         return -ENOMEM;
     plan.held->refs = 1;
-    rv = load(run, lines, &plan.held->conf);
+    rv = load(daemon, lines, &plan.held->conf);
     if (rv == 0)
-        rv = plan_clusters(run, &plan);
+        rv = plan_clusters(daemon, &plan);
     if (rv == 0)
-        rv = plan_view(run, &plan);
+        rv = plan_view(daemon, &plan);
     if (rv == 0)
-        exchange(run, &plan);
+        exchange(daemon, &plan);
     else
         plan_drop(&plan);
     return rv;
 }
 
-static void say(const struct run *run, int rv, const char *lines)
+static void say(const struct daemon *daemon, int rv, const char *lines)
 {
-    const char *file = run->held->conf->file;
+    const char *file = daemon->held->conf->file;
 
     if (rv == 0)
         log_event(LOG_INFO, "reloaded", "configuration reloaded", LOG_STR("file", file),
-                  LOG_INT("clusters", run->cluster_count),
+                  LOG_INT("clusters", daemon->cluster_count),
                   LOG_STR("warnings", lines[0] ? lines : NULL));
     else
         log_event(LOG_ERROR, "reload_failed", "the old configuration stays", LOG_STR("file", file),
                   LOG_STR("error", strerror(-rv)), LOG_STR("lines", lines));
 }
 
-int run_reload(struct run *run, char **ret_lines)
+int reload_conf(struct daemon *daemon, char **ret_lines)
 {
     size_t size = 0;
     FILE *lines;
@@ -351,8 +384,8 @@ int run_reload(struct run *run, char **ret_lines)
     lines = open_memstream(ret_lines, &size);
     if (!lines)
         return -ENOMEM;
-    rv = try_reload(run, lines);
+    rv = try_reload(daemon, lines);
     fclose(lines);
-    say(run, rv, *ret_lines ? *ret_lines : "");
+    say(daemon, rv, *ret_lines ? *ret_lines : "");
     return rv;
 }

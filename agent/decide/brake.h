@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * brake.h - W10: too many switches in ten minutes. Used by cluster.c. The brake itself is part of
+ * brake.h - W10: too many switches in ten minutes. Used by decision.c. The brake itself is part of
  * the verdict and survives a restart of the agent; the count that leads to it starts anew.
  */
 #ifndef HOMING_AGENT_DECIDE_BRAKE_H

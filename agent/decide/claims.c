@@ -15,14 +15,14 @@ const char *rank_name(enum rank rank)
 }
 
 /* Position 0 is not known, which is no evidence. */
-static bool is_behind(const struct member_view *m, const struct verdict *held)
+static bool is_behind(const struct topo_member *m, const struct verdict *held)
 {
     return m->behind || (m->last.position != 0 && m->last.position < held->position);
 }
 
 enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32_t member)
 {
-    const struct member_view *m = &topo->at[member];
+    const struct topo_member *m = &topo->at[member];
     int order = term_compare(m->last.term, held->term);
 
     if (m->last.identity != held->identity)

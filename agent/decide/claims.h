@@ -7,8 +7,7 @@
 #ifndef HOMING_AGENT_DECIDE_CLAIMS_H
 #define HOMING_AGENT_DECIDE_CLAIMS_H
 
-#include "agent/decide/topo.h"
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 
 /* A claim measured against what is held, worst first. */
 enum rank {

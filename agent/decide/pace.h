@@ -2,7 +2,7 @@
  *
  * pace.h - how often a cluster's members are asked: the one word that decide says to probe.
  *
- * Apart from cluster.h, so that probe does not see how decisions are made.
+ * Apart from decision.h, so that probe does not see how decisions are made.
  */
 #ifndef HOMING_AGENT_DECIDE_PACE_H
 #define HOMING_AGENT_DECIDE_PACE_H

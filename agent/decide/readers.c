@@ -7,14 +7,14 @@
 #include "agent/decide/readers.h"
 
 /* A reader of this data set, at most max_lag behind the writer. Not known is far behind. */
-static bool reader_good(const struct report *last, const struct cluster_conf *conf,
+static bool reader_good(const struct report *last, const struct decision_conf *conf,
                         const struct verdict *held)
 {
     return last->role == ROLE_READER && last->identity == held->identity &&
            (held->position <= last->position || held->position - last->position <= conf->max_lag);
 }
 
-static void reader_count(struct member_view *m, bool good)
+static void reader_count(struct topo_member *m, bool good)
 {
     if (!good)
         m->good_answers = 0;
@@ -22,7 +22,7 @@ static void reader_count(struct member_view *m, bool good)
         m->good_answers++;
 }
 
-void readers_note(struct topo *topo, const struct cluster_conf *conf, const struct verdict *held,
+void readers_note(struct topo *topo, const struct decision_conf *conf, const struct verdict *held,
                   uint32_t answered, uint64_t now_ms)
 {
     for (uint32_t m = 0; m < topo->members; m++)

@@ -3,8 +3,8 @@
  * report.h - what one member said, once. Engines make reports, agent/decide judges them.
  *
  * One pass: probe asks a member over its own connection; the engine translates the answer ("not in
- * recovery", "primary") into a role, a term and an identity; daemon/daemon.c hands the report to
- * cluster_handle(). A report is about the member that made it: a claim (W1).
+ * recovery", "primary") into a role, a term and an identity; daemon/cluster.c hands the report to
+ * decision_handle(). A report is about the member that made it: a claim (W1).
  */
 #ifndef HOMING_AGENT_DECIDE_REPORT_H
 #define HOMING_AGENT_DECIDE_REPORT_H
@@ -20,7 +20,7 @@ enum role {
 };
 
 /* The engine's own fencing token, ordered within one identity: hi first, then lo.
- * PostgreSQL: lo = timeline. All zero: none known. */
+ * All zero: none known. */
 struct term {
     uint64_t hi;
     uint64_t lo;

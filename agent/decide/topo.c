@@ -8,7 +8,7 @@
 
 #include "agent/decide/topo.h"
 
-void topo_init_member(struct member_view *m)
+void topo_init_member(struct topo_member *m)
 {
     memset(m, 0, sizeof(*m));
     /* One good answer short of serving: at the start there is no failure to recover from. */
@@ -29,7 +29,7 @@ static bool claim_continues(const struct report *before, const struct report *af
            term_compare(before->term, after->term) == 0;
 }
 
-static bool member_answer(struct member_view *m, const struct report *report, uint64_t now_ms)
+static bool member_answer(struct topo_member *m, const struct report *report, uint64_t now_ms)
 {
     /* A question cannot have been sent later than now: such a time would mute the member. */
     uint64_t asked_ms = report->asked_ms < now_ms ? report->asked_ms : now_ms;
@@ -51,7 +51,7 @@ bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
 {
     if (report->member >= t->members || (unsigned)report->kind >= REPORT_KIND_COUNT)
         return false;
-    struct member_view *m = &t->at[report->member];
+    struct topo_member *m = &t->at[report->member];
 
     if (report->kind == REPORT_ANSWER) {
         if (!member_answer(m, report, now_ms))
@@ -71,7 +71,7 @@ bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
 
 bool topo_live(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms)
 {
-    const struct member_view *m = &t->at[member];
+    const struct topo_member *m = &t->at[member];
     return m->standing && now_ms - m->answered_ms < timeout_ms;
 }
 

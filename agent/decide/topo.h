@@ -12,7 +12,7 @@
 #include "agent/decide/report.h"
 #include "proto/limits.h"
 
-struct member_view {
+struct topo_member {
     struct report last;    /* the last REPORT_ANSWER */
     enum report_kind kind; /* of the last report of any kind */
     bool heard;            /* any report but LATE, which says nothing about a slow connect */
@@ -28,7 +28,7 @@ struct member_view {
 
 struct topo {
     uint32_t members;
-    struct member_view at[HOMING_MEMBERS_MAX];
+    struct topo_member at[HOMING_MEMBERS_MAX];
 };
 
 /* Good answers after which a reader serves again: one could be luck, ten would idle it for long. */
@@ -37,7 +37,7 @@ struct topo {
 void topo_init(struct topo *t, uint32_t members);
 
 /* A member of which nothing is known. */
-void topo_init_member(struct member_view *m);
+void topo_init_member(struct topo_member *m);
 
 /* Takes down what a report says. false: it was about nobody, of no known kind, or an answer to an
  * older question than one already answered (a replay, W2), and changed nothing. */

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#include "agent/decide/topo.h"
-#include "agent/decide/writer.h"
+#include "agent/decide/verdict.h"
 
 const char *cluster_state_name(enum cluster_state state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * writer.c - THE decision. Called by cluster.c after each event.
+ * writer.c - THE decision. Called by decision.c after each event.
  *
  * One pass: the incumbent's own good claim is absorbed; the other live claims are ranked; if one
  * of them is good (W3a) and the incumbent has stopped claiming (W3), it is adopted; then the state
@@ -11,7 +11,6 @@
 
 #include "agent/decide/claims.h"
 #include "agent/decide/readers.h"
-#include "agent/decide/topo.h"
 #include "agent/decide/writer.h"
 
 /* W3: whether the incumbent may still claim, for all we know. */
@@ -23,7 +22,7 @@ enum stance {
 
 static enum stance incumbent_stance(const struct writer_input *in, const struct verdict *v)
 {
-    const struct member_view *m = &in->topo->at[v->writer];
+    const struct topo_member *m = &in->topo->at[v->writer];
 
     if (!m->heard && m->last.role != ROLE_READER)
         return STANCE_UNHEARD;
@@ -50,7 +49,7 @@ static bool incumbent_claims(const struct writer_input *in, const struct verdict
 
 static bool incumbent_demoted(const struct writer_input *in, const struct verdict *v)
 {
-    const struct member_view *m = &in->topo->at[v->writer];
+    const struct topo_member *m = &in->topo->at[v->writer];
     return m->answered && m->last.role == ROLE_READER;
 }
 
@@ -79,7 +78,7 @@ static uint64_t others_answered_ms(const struct writer_input *in, const struct v
     uint64_t newest = 0;
 
     for (uint32_t m = 0; m < in->topo->members; m++) {
-        const struct member_view *other = &in->topo->at[m];
+        const struct topo_member *other = &in->topo->at[m];
         if (m != v->writer && other->answered && other->last.identity == v->identity &&
             other->answered_ms > newest)
             newest = other->answered_ms;
@@ -90,7 +89,7 @@ static uint64_t others_answered_ms(const struct writer_input *in, const struct v
 /* W9. Found silent, not merely unheard; a demoted or strange writer is not silent. */
 static void confirm(const struct writer_input *in, const struct claims *claims, struct verdict *v)
 {
-    const struct member_view *m = &in->topo->at[v->writer];
+    const struct topo_member *m = &in->topo->at[v->writer];
     uint64_t confirmed_ms = 0;
 
     if (incumbent_claims(in, v)) {
@@ -112,7 +111,7 @@ static void demote(struct verdict *v, const struct topo *topo)
 void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, enum reason reason,
                   uint64_t now_ms)
 {
-    const struct member_view *m = &topo->at[member];
+    const struct topo_member *m = &topo->at[member];
 
     if (v->writer != member) {
         if (v->writer != MEMBER_NONE)

@@ -4,104 +4,13 @@
  *
  * writer_decide() looks at what each member last said and at the verdict in force, and returns the
  * next verdict. Pure: no clock (now is a parameter), no allocation, no history other than its
- * input. Rules W1-W6 and W9 live here and in claims.h; cluster.h feeds it and turns a changed
+ * input. Rules W1-W6 and W9 live here and in claims.h; decision.h feeds it and turns a changed
  * verdict into actions.
  */
 #ifndef HOMING_AGENT_DECIDE_WRITER_H
 #define HOMING_AGENT_DECIDE_WRITER_H
 
-#include "agent/decide/report.h"
-#include "proto/limits.h"
-
-enum cluster_state {
-    CLUSTER_UNKNOWN,   /* no writer was ever confirmed, or several claim at first start */
-    CLUSTER_STEADY,    /* the writer answers */
-    CLUSTER_SUSPECT,   /* it does not */
-    CLUSTER_NO_WRITER, /* it is known to be demoted, and no successor claims */
-    CLUSTER_AMBIGUOUS, /* W3, W4: an operator or an arbiter must decide; the incumbent stays */
-    CLUSTER_FROZEN,    /* pinned by the operator, and confirmed */
-    CLUSTER_STALE,     /* W9: there is a writer, but not confirmed for max_stale; stronger than all
-                        * of the above, verdict.frozen and .rival say what else is the case */
-    CLUSTER_STATE_COUNT
-};
-
-/* Why the verdict is what it is; homingctl explain prints it, the log names it. */
-enum reason {
-    REASON_NONE,
-    REASON_FIRST_CLAIM,      /* W3a: the sole claim at first start */
-    REASON_NEWER_TERM,       /* W3, W3a: a newer term, and the incumbent does not claim */
-    REASON_DEMOTION_UNDONE,  /* W3a: an equal term, sole claim, not behind */
-    REASON_INCUMBENT_CLAIMS, /* steady */
-    REASON_INCUMBENT_SILENT, /* W5 */
-    REASON_INCUMBENT_READER, /* it answers as a reader and nobody claims */
-    REASON_TWO_CLAIMS,       /* W3: a newer claim while the incumbent claims too */
-    REASON_CLAIMS_AT_START,  /* W3a: several claims, no term held */
-    REASON_OLDER_TERM,       /* W3a: the sole claim is older */
-    REASON_BEHIND,           /* W3a: the sole claim is equal but behind what was last seen */
-    REASON_OTHER_IDENTITY,   /* W4 */
-    REASON_NO_FAILOVER,      /* the claimant has failover: false: only accept adopts it */
-    REASON_WRITER_REMOVED,   /* a reload removed the published writer */
-    REASON_ACCEPTED,         /* homingctl accept */
-    REASON_FROZEN,           /* homingctl freeze */
-    REASON_UNCONFIRMED, /* W9: silence all round; a stale verdict with a better reason keeps it */
-    REASON_RESTORED,    /* from disk, not confirmed yet */
-    REASON_COUNT
-};
-
-/* Member index of "nobody". */
-#define MEMBER_NONE UINT32_MAX
-
-/* What is published. Masks have bit 1 << member.
- *
- * In `steady` the reason stays the one for which the writer was adopted until the state changes.
- * A reload that removes the writer leaves MEMBER_NONE in `ambiguous`: nothing is handed out, but
- * identity, term and position are still held, and a claim has to be good against them (W2, W3a). */
-struct verdict {
-    enum cluster_state state;
-    enum reason reason;
-    uint32_t writer;       /* MEMBER_NONE while unknown, or removed by a reload */
-    uint32_t rival;        /* whose claim awaits a decision, or MEMBER_NONE; the writer itself, if
-                            * its own claim is not good against what is held (W4, W3a) */
-    uint32_t fenced;       /* W6: members that claim on an older term beside the writer: a second
-                            * primary, to which nobody is sent */
-    uint32_t demoted;      /* W6: members known to have been demoted; never the writer's bit */
-    uint32_t readers;      /* members that serve reader endpoints now; none: the writer does */
-    bool authenticated;    /* the claim it rests on came over an authenticated connection */
-    bool braked;           /* W10: too many switches; names and connects follow, no severing */
-    bool frozen;           /* by the operator; survives restarts, and `stale` */
-    uint64_t identity;     /* of the data set */
-    uint64_t discarded;    /* W4: the identity that accept left behind; its claims rank as old */
-    struct term term;      /* held term: never goes back within one identity (W2) */
-    uint64_t position;     /* newest position that the writer claimed on `term` */
-    uint64_t confirmed_ms; /* W9; 0: never */
-    uint64_t since_ms;     /* since when `writer` is the writer */
-    uint64_t switches;     /* number of switches so far */
-};
-
-/* Configuration of one cluster as far as deciding needs it. Times in ms. */
-struct cluster_conf {
-    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
-    uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
-    uint32_t interval_ms;
-    uint32_t fast_interval_ms;
-    uint32_t timeout_ms; /* > interval_ms, or no claim would be live between two answers */
-    uint32_t max_stale_ms;
-    uint32_t max_switches; /* in 10 minutes, at most BRAKE_SWITCHES_MAX; 0: no brake */
-    uint64_t max_lag;      /* bytes of WAL */
-};
-
-struct topo;
-
-struct writer_input {
-    const struct cluster_conf *conf;
-    const struct topo *topo;
-    const struct verdict *held;
-    bool first_round_done;   /* W3a: every member was heard once */
-    uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; now, if only now */
-    uint64_t reaffirmed_ms;  /* W3: when it last answered a question sent after that; 0: not yet */
-    uint64_t last_call_ms;   /* W3: when its patience was first seen to be over; 0: not yet */
-    uint64_t now_ms;
-};
+#include "agent/decide/verdict.h"
 
 struct writer_output {
     struct verdict verdict;
@@ -113,16 +22,6 @@ struct writer_output {
  * writer is left later than 250 ms; shorter: one slow answer moves production. */
 #define WRITER_PATIENCE_MS 150
 
-/* A verdict that knows nothing. */
-void verdict_init(struct verdict *v);
-
-/* Whether it holds a data set and a term, against which claims are judged: not at a first start. */
-bool verdict_holds(const struct verdict *v);
-
-/* Whether anybody who reads the published verdict would see a difference: everything but position
- * and time of confirmation, which change with each answer. */
-bool verdict_differs(const struct verdict *a, const struct verdict *b);
-
 /* Makes a member's last claim the verdict in force; state, readers and the end of
  * its own demotion are left to writer_decide.
  * W2: only REASON_ACCEPTED may take an older term or another identity. */
@@ -130,11 +29,5 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
                   uint64_t now_ms);
 
 void writer_decide(const struct writer_input *in, struct writer_output *ret_output);
-
-const char *cluster_state_name(enum cluster_state state);
-const char *reason_name(enum reason reason);
-/* One sentence for a person, naming the rule:
- * "W3: a newer claim while the incumbent claims too". */
-const char *reason_text(enum reason reason);
 
 #endif

@@ -12,7 +12,7 @@
 #include "agent/probe/hosts.h"
 
 /* Zero beyond an IPv4 address's four bytes, so that comparing whole entries is right. */
-static int compare(const struct resolve_address *a, const struct resolve_address *b)
+static int compare(const struct inet_address *a, const struct inet_address *b)
 {
     if (a->family != b->family)
         return a->family < b->family ? -1 : 1;
@@ -21,7 +21,7 @@ static int compare(const struct resolve_address *a, const struct resolve_address
 
 void address_set_add(struct address_set *set, uint8_t family, const void *bytes)
 {
-    struct resolve_address new = {.family = family};
+    struct inet_address new = {.family = family};
     memcpy(new.bytes, bytes, family == 4 ? 4 : 16);
     uint32_t i = 0;
     while (i < set->count && compare(&set->at[i], &new) < 0)

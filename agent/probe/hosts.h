@@ -10,13 +10,14 @@
 
 #include <stdbool.h>
 
-#include "agent/probe/resolve.h"
+#include "agent/conf/conf.h"
+#include "proto/inet_address.h"
 #include "proto/limits.h"
 
-/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. */
+/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. Their ports are 0. */
 struct address_set {
     uint32_t count;
-    struct resolve_address at[HOMING_ADDRESSES_MAX];
+    struct inet_address at[HOMING_ADDRESSES_MAX];
 };
 
 /* Keeps the smallest HOMING_ADDRESSES_MAX, whatever the order of adding: a name with more addresses

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by daemon/daemon.c, knows no database.
+ * probe.c - asks the members of one cluster, in time. Called by daemon/cluster.c, knows no database.
  *
  * 1. Every member is in exactly one of the states below, and (but for two that wait for others) has
  *    a time at which something happens to it: nothing is waited for without an end.
@@ -11,7 +11,6 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,14 +58,11 @@ struct member {
     uint32_t index;
     enum member_state state;
     struct resolve_host *host;
-    struct address addresses[HOMING_ADDRESSES_MAX];
-    uint32_t address_count;
+    struct addresses where;
     uint32_t next;        /* address of the next attempt */
     uint32_t tried;       /* addresses that failed in this round */
     struct address using; /* of the attempt or session */
-    struct address connected;
-    bool was_connected; /* `connected` is set */
-    uint64_t gone_ms;   /* since when DNS does not name `connected`; 0: it does */
+    uint64_t gone_ms;     /* since when DNS does not name `connected`; 0: it does */
     struct engine_session *session;
     uint64_t due_ms;
     uint64_t late_ms;  /* 0: reported */
@@ -155,6 +151,17 @@ static uint64_t member_tick(const struct member *m, uint64_t now)
 
 /* Reports. */
 
+static void member_tell(const struct member *m)
+{
+    const struct probe_member known = {
+        .where = &m->where,
+        .error = m->text,
+        .note = m->note,
+        .retry_ms = m->state == MEMBER_WAITING ? m->due_ms : 0,
+    };
+    m->probe->sink.member(m->probe->sink.arg, m->index, &known);
+}
+
 static void member_report(struct member *m, enum report_kind kind, const struct report *facts)
 {
     struct report report = {0};
@@ -163,7 +170,14 @@ static void member_report(struct member *m, enum report_kind kind, const struct 
     report.member = m->index;
     report.kind = kind;
     report.asked_ms = m->asked_ms;
+    member_tell(m);
     m->probe->sink.report(m->probe->sink.arg, &report);
+}
+
+static void member_addresses(struct member *m)
+{
+    member_tell(m);
+    m->probe->sink.addresses(m->probe->sink.arg, m->index);
 }
 
 static uint32_t member_backoff(struct member *m, uint64_t now, enum engine_hint hint)
@@ -195,9 +209,9 @@ static void member_lost(struct member *m, uint64_t now, enum engine_hint hint)
 /* An attempt failed: the member's next address, and after the last one a pause. True: the pause. */
 static bool member_missed(struct member *m, uint64_t now, enum engine_hint hint)
 {
-    if (m->address_count > 0)
-        m->next = (m->next + 1) % m->address_count;
-    if (++m->tried < m->address_count) {
+    if (m->where.count > 0)
+        m->next = (m->next + 1) % m->where.count;
+    if (++m->tried < m->where.count) {
         m->due_ms = now;
         return false;
     }
@@ -224,7 +238,7 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
     copy_text(m->text, text); /* before the session goes, which may own it */
     member_close(m);
     m->slowly = kind == REPORT_ODD || hint == HINT_CROWDED;
-    m->state = m->address_count > 0 ? MEMBER_WAITING : MEMBER_UNRESOLVED;
+    m->state = m->where.count > 0 ? MEMBER_WAITING : MEMBER_UNRESOLVED;
     if (kind == REPORT_DENIED)
         m->state = MEMBER_DENIED;
     else if (stood)
@@ -235,6 +249,8 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
         m->patience++;
     if (tell && !told)
         member_report(m, kind, NULL);
+    else
+        member_tell(m);
     schedule(m->probe);
 }
 
@@ -257,9 +273,9 @@ static void member_ready(void *arg)
 {
     struct member *m = arg;
     uint64_t now = loop_now_ms(m->probe->loop);
-    bool moved = !m->was_connected || memcmp(&m->connected, &m->using, sizeof(m->using)) != 0;
-    m->connected = m->using;
-    m->was_connected = true;
+    bool moved = !m->where.connected.inet.family ||
+                 memcmp(&m->where.connected, &m->using, sizeof(m->using)) != 0;
+    m->where.connected = m->using;
     m->gone_ms = 0;
     m->tried = 0;
     m->patience = 0;
@@ -268,7 +284,7 @@ static void member_ready(void *arg)
     member_ask(m, now);
     schedule(m->probe);
     if (moved)
-        m->probe->sink.addresses(m->probe->sink.arg, m->index);
+        member_addresses(m);
 }
 
 /* DNS has named other addresses for long enough: follow it, between two questions. */
@@ -309,10 +325,10 @@ static void member_connect(struct member *m, uint64_t now)
 {
     struct probe *p = m->probe;
     uint64_t timeout = p->cluster->timing.timeout_ms;
-    bool alone = m->address_count == 1 && m->patience < PATIENCE_ALONE;
+    bool alone = m->where.count == 1 && m->patience < PATIENCE_ALONE;
     const struct engine_sink sink = {
         .ready = member_ready, .answer = member_answer, .failed = member_failed, .arg = m};
-    m->using = m->addresses[m->next];
+    m->using = m->where.at[m->next];
     m->state = MEMBER_CONNECTING;
     m->asked_ms = now;
     m->late_ms = now + timeout;
@@ -389,21 +405,21 @@ static void turn(void *arg)
 
 /* What the resolver says. */
 
-static void address_set(struct address *to, const struct resolve_address *from, uint16_t port)
+static void address_set(struct address *to, const struct inet_address *from, uint16_t port)
 {
     memset(to, 0, sizeof(*to)); /* padding too: compared whole */
-    to->family = from->family;
-    memcpy(to->bytes, from->bytes, sizeof(to->bytes));
-    to->port = port;
-    inet_ntop(from->family == 4 ? AF_INET : AF_INET6, from->bytes, to->text, sizeof(to->text));
+    to->inet.family = from->family;
+    memcpy(to->inet.bytes, from->bytes, sizeof(to->inet.bytes));
+    to->inet.port = port;
+    inet_address_print(&to->inet, to->text, sizeof(to->text));
 }
 
-static void member_take(struct member *m, const struct resolve_address *addresses, uint32_t count)
+static void member_take(struct member *m, const struct inet_address *addresses, uint32_t count)
 {
-    m->address_count = 0;
-    for (uint32_t i = 0; i < count && m->address_count < HOMING_ADDRESSES_MAX; i++)
+    m->where.count = 0;
+    for (uint32_t i = 0; i < count && m->where.count < HOMING_ADDRESSES_MAX; i++)
         if (conf_address_allowed(m->probe->cluster, addresses[i].family, addresses[i].bytes))
-            address_set(&m->addresses[m->address_count++], &addresses[i], m->conf->port);
+            address_set(&m->where.at[m->where.count++], &addresses[i], m->conf->port);
     m->next = 0;
     m->tried = 0;
 }
@@ -411,10 +427,10 @@ static void member_take(struct member *m, const struct resolve_address *addresse
 /* Starts with the address that worked last, and minds since when DNS does not name it. */
 static void member_find_connected(struct member *m, uint64_t now)
 {
-    if (!m->was_connected)
+    if (!m->where.connected.inet.family)
         return;
-    for (uint32_t i = 0; i < m->address_count; i++) {
-        if (memcmp(&m->addresses[i], &m->connected, sizeof(m->connected)) == 0) {
+    for (uint32_t i = 0; i < m->where.count; i++) {
+        if (memcmp(&m->where.at[i], &m->where.connected, sizeof(m->where.connected)) == 0) {
             m->next = i;
             m->gone_ms = 0;
             return;
@@ -435,13 +451,13 @@ static void member_unusable(struct member *m, const char *error)
     member_report(m, REPORT_REFUSED, NULL);
 }
 
-static void member_resolved(void *arg, const struct resolve_address *addresses, uint32_t count,
+static void member_resolved(void *arg, const struct inet_address *addresses, uint32_t count,
                             const char *error)
 {
     struct member *m = arg;
     uint64_t now = loop_now_ms(m->probe->loop);
     member_take(m, addresses, count);
-    if (m->address_count == 0) {
+    if (m->where.count == 0) {
         member_unusable(m, error);
     } else {
         member_find_connected(m, now);
@@ -454,10 +470,10 @@ static void member_resolved(void *arg, const struct resolve_address *addresses, 
     }
     schedule(m->probe);
     if (!error)
-        m->probe->sink.addresses(m->probe->sink.arg, m->index);
+        member_addresses(m);
 }
 
-/* For daemon/daemon.c. */
+/* For daemon/cluster.c. */
 
 static bool member_init(struct member *m, struct probe *p, uint32_t index,
                         struct resolver *resolver)
@@ -471,7 +487,7 @@ static bool member_init(struct member *m, struct probe *p, uint32_t index,
     return m->host;
 }
 
-struct probe *probe_new(struct loop *loop, struct resolver *resolver,
+struct probe *probe_new(struct loop *loop, struct resolver *resolver, const struct engine *engine,
                         const struct conf_cluster *cluster, const struct probe_sink *sink)
 {
     uint32_t count = cluster->member_count;
@@ -480,13 +496,13 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
         return NULL;
     p->loop = loop;
     p->cluster = cluster;
-    p->engine = engine_find(cluster->engine);
+    p->engine = engine;
     p->sink = *sink;
     p->pace = PACE_FAST;
     p->fast_since_ms = loop_now_ms(loop);
     p->phase = (uint32_t)hash_text(cluster->name);
     p->timer = loop_timer_new(loop, turn, p);
-    if (!p->timer || !p->engine)
+    if (!p->timer)
         goto fail;
     for (; p->member_count < count; p->member_count++)
         if (!member_init(&p->members[p->member_count], p, p->member_count, resolver))
@@ -501,24 +517,23 @@ fail:
 static void member_inherit(struct member *m, const struct member *old)
 {
     uint8_t family = (uint8_t)m->probe->cluster->timing.family;
-    struct resolve_address known[HOMING_ADDRESSES_MAX];
+    struct inet_address known[HOMING_ADDRESSES_MAX];
     uint32_t count = 0;
-    for (uint32_t i = 0; i < old->address_count; i++) {
-        known[count].family = old->addresses[i].family;
-        memcpy(known[count].bytes, old->addresses[i].bytes, sizeof(known[count].bytes));
+    for (uint32_t i = 0; i < old->where.count; i++) {
+        known[count] = old->where.at[i].inet;
         count += family == 0 || known[count].family == family;
     }
     member_take(m, known, count);
-    for (uint32_t i = 0; i < m->address_count && old->was_connected; i++)
-        if (memcmp(&m->addresses[i], &old->connected, sizeof(old->connected)) == 0) {
-            m->connected = old->connected;
-            m->was_connected = true;
+    for (uint32_t i = 0; i < m->where.count && old->where.connected.inet.family; i++)
+        if (memcmp(&m->where.at[i], &old->where.connected, sizeof(old->where.connected)) == 0) {
+            m->where.connected = old->where.connected;
             m->next = i;
         }
-    if (m->address_count > 0 && m->state == MEMBER_UNRESOLVED) {
+    if (m->where.count > 0 && m->state == MEMBER_UNRESOLVED) {
         m->state = MEMBER_WAITING;
         m->due_ms = loop_now_ms(m->probe->loop);
     }
+    member_tell(m);
 }
 
 void probe_inherit(struct probe *p, const struct probe *old)
@@ -576,17 +591,4 @@ void probe_ask(struct probe *p, uint32_t members)
             member_due_by(m, member_soonest(m, now));
     }
     schedule(p);
-}
-
-void probe_member(const struct probe *p, uint32_t member, struct probe_member *ret_member)
-{
-    const struct member *m = &p->members[member];
-    *ret_member = (struct probe_member){
-        .connected = m->was_connected ? &m->connected : NULL,
-        .addresses = m->addresses,
-        .address_count = m->address_count,
-        .text = m->text,
-        .note = m->note,
-        .retry_ms = m->state == MEMBER_WAITING ? m->due_ms : 0,
-    };
 }

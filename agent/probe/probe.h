@@ -16,32 +16,32 @@
 
 struct probe;
 
+/* What is known of one member. All of it lives until the sink call returns. */
+struct probe_member {
+    const struct addresses *where;
+    const char *error; /* the last one in the server's own words; "" if all is well */
+    const char *note;  /* "" or the engine's remark */
+    uint64_t retry_ms; /* when it is tried again; 0: it is connected or denied */
+};
+
 struct probe_sink {
+    /* Something of it changed. Comes before the call of `report` or `addresses` that tells why; is
+     * for keeping, and calls nothing of the probe. */
+    void (*member)(void *arg, uint32_t member, const struct probe_member *known);
     void (*report)(void *arg, const struct report *report);
     /* The addresses of a member, or the one its session is connected to, changed. */
     void (*addresses)(void *arg, uint32_t member);
     void *arg;
 };
 
-/* What is known of one member, for status and for the view. Texts live until the next call. */
-struct probe_member {
-    const struct address
-        *connected; /* the one the session is connected to; or the last one; or NULL */
-    const struct address *addresses; /* all resolved ones that are allowed */
-    uint32_t address_count;
-    const char *text;  /* the last error in the server's own words; "" if all is well */
-    const char *note;  /* "" or the engine's remark */
-    uint64_t retry_ms; /* when it is tried again; 0: it is connected or denied */
-};
-
 /* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. From
  * inside a sink call all functions but probe_free() may be called. */
-struct probe *probe_new(struct loop *loop, struct resolver *resolver,
+struct probe *probe_new(struct loop *loop, struct resolver *resolver, const struct engine *engine,
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);
 
 /* A reload: members that both have begin with the addresses that the old probe knows, so that what
- * is published of them does not vanish while DNS is asked. */
+ * is published of them does not vanish while DNS is asked. Calls sink.member for these. */
 void probe_inherit(struct probe *probe, const struct probe *old);
 
 void probe_set_pace(struct probe *probe, enum pace pace);
@@ -49,7 +49,5 @@ void probe_set_pace(struct probe *probe, enum pace pace);
 /* Asks these members now with the full question (a mask); one that has a question
  * outstanding is asked when that is answered. Not connected ones are tried at once. */
 void probe_ask(struct probe *probe, uint32_t members);
-
-void probe_member(const struct probe *probe, uint32_t member, struct probe_member *ret_member);
 
 #endif

@@ -10,20 +10,14 @@
 #define HOMING_AGENT_PROBE_RESOLVE_H
 
 #include "agent/base/loop.h"
-#include "agent/conf/conf.h"
+#include "agent/probe/hosts.h"
 
 struct resolver;
 struct resolve_host;
 
-/* One set of addresses: network byte order, family 4 or 6. */
-struct resolve_address {
-    uint8_t family;
-    uint8_t bytes[16];
-};
-
 /* Called whenever the set changes, and after a failure with count 0 and error set if there never
  * was a good one. */
-typedef void resolve_fn(void *arg, const struct resolve_address *addresses, uint32_t count,
+typedef void resolve_fn(void *arg, const struct inet_address *addresses, uint32_t count,
                         const char *error);
 
 /* NULL: out of memory, or c-ares cannot start (errno). */

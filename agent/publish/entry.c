@@ -49,19 +49,17 @@ static uint32_t flags_rank(uint8_t flags)
     return flags & VIEW_MEMBER_READER ? 2 : 3;
 }
 
-static uint32_t put_member(const struct probe_member *member, uint32_t index, uint8_t flags,
+static uint32_t put_member(const struct addresses *where, uint32_t index, uint8_t flags,
                            struct view_address *ret, uint32_t room)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < member->address_count && n < room; i++) {
-        const struct address *from = &member->addresses[i];
+    for (uint32_t i = 0; i < where->count && n < room; i++) {
+        const struct address *from = &where->at[i];
         struct view_address *to = &ret[n++];
 
         memset(to, 0, sizeof(*to));
-        memcpy(to->address.bytes, from->bytes, (size_t)inet_address_len(from->family));
-        to->address.family = from->family;
-        to->address.port = from->port;
+        to->address = from->inet;
         to->flags = flags;
         to->member = (uint16_t)index;
         snprintf(to->text, sizeof(to->text), "%s", from->text);
@@ -69,8 +67,8 @@ static uint32_t put_member(const struct probe_member *member, uint32_t index, ui
     return n;
 }
 
-uint32_t answer_addresses(const struct verdict *verdict, const struct probe_member *members,
-                          uint32_t count, struct view_address *ret)
+uint32_t entry_addresses(const struct verdict *verdict, const struct addresses *const *members,
+                         uint32_t count, struct view_address *ret)
 {
     uint32_t n = 0;
 
@@ -78,51 +76,52 @@ uint32_t answer_addresses(const struct verdict *verdict, const struct probe_memb
         for (uint32_t m = 0; m < count; m++) {
             uint8_t flags = member_flags(verdict, m);
             if (flags_rank(flags) == rank)
-                n += put_member(&members[m], m, flags, ret + n, HOMING_VIEW_ADDRESSES_MAX - n);
+                n += put_member(members[m], m, flags, ret + n, HOMING_VIEW_ADDRESSES_MAX - n);
         }
     return n;
 }
 
 /* The address of `family` to hand out: the probe's own, or the smallest, so that resolvers that
  * rotate their answers do not make ours change. */
-static const struct address *pick(const struct probe_member *member, uint8_t family)
+static const struct address *pick(const struct addresses *where, uint8_t family)
 {
     const struct address *best = NULL;
     size_t len = family == 4 ? 4 : 16;
 
-    if (member->connected && member->connected->family == family)
-        return member->connected;
-    for (uint32_t i = 0; i < member->address_count; i++) {
-        const struct address *at = &member->addresses[i];
-        if (at->family == family && (!best || memcmp(at->bytes, best->bytes, len) < 0))
+    if (where->connected.inet.family == family)
+        return &where->connected;
+    for (uint32_t i = 0; i < where->count; i++) {
+        const struct address *at = &where->at[i];
+        if (at->inet.family == family &&
+            (!best || memcmp(at->inet.bytes, best->inet.bytes, len) < 0))
             best = at;
     }
     return best;
 }
 
-void answer_fill(const struct verdict *verdict, const struct probe_member *members,
-                 struct view_entry *ret_entry)
+void entry_fill(const struct verdict *verdict, const struct addresses *const *members,
+                struct view_entry *ret_entry)
 {
     const struct address *v4 = NULL, *v6 = NULL, *preferred;
 
     if (verdict->writer != MEMBER_NONE) {
-        v4 = pick(&members[verdict->writer], 4);
-        v6 = pick(&members[verdict->writer], 6);
+        v4 = pick(members[verdict->writer], 4);
+        v6 = pick(members[verdict->writer], 6);
     }
     preferred = v4 ? v4 : v6;
-    if (v4 && v6 && members[verdict->writer].connected)
-        preferred = members[verdict->writer].connected;
+    if (v4 && v6 && members[verdict->writer]->connected.inet.family)
+        preferred = &members[verdict->writer]->connected;
 
     snprintf(ret_entry->text4, sizeof(ret_entry->text4), "%.15s", v4 ? v4->text : "");
     snprintf(ret_entry->text6, sizeof(ret_entry->text6), "%.45s", v6 ? v6->text : "");
-    ret_entry->family = preferred ? preferred->family : 4;
-    ret_entry->port = preferred ? preferred->port : 0;
+    ret_entry->family = preferred ? preferred->inet.family : 4;
+    ret_entry->port = preferred ? preferred->inet.port : 0;
     ret_entry->state = preferred ? (enum view_state)verdict->state : VIEW_STATE_UNKNOWN;
 }
 
-/* The hash names an answer for ourselves: nobody gains by a collision. */
-uint64_t answer_hash(enum view_role role, const struct view_entry *entry,
-                     const struct view_address *at, uint32_t count)
+/* The hash tells one answer from another for ourselves: nobody gains by a collision. */
+uint64_t entry_fingerprint(enum view_role role, const struct view_entry *entry,
+                           const struct view_address *at, uint32_t count)
 {
     uint64_t hash = HASH_START;
 

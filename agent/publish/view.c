@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * view.c - the memfd behind the view; what is in it is proto/view_write.c's. Called by
- * daemon/daemon.c.
+ * daemon/publish.c and daemon/reload.c.
  *
  * 1. Nobody but this mapping can write: it is made before F_SEAL_FUTURE_WRITE, which refuses every
  *    later one, through any descriptor, to any uid.

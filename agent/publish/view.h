@@ -2,7 +2,7 @@
  *
  * view.h - publishes verdicts as shared memory: a sealed memfd that every attached process maps.
  *
- * Called by daemon/daemon.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no
+ * Called by daemon/publish.c and reload.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no
  * client can. A full table makes a new memfd and retires the old one (V4).
  */
 #ifndef HOMING_AGENT_PUBLISH_VIEW_H

@@ -170,13 +170,15 @@ static bool answer(struct client *c, const struct msg *msg)
         start_deadline(c);
         return true;
     }
+    if (fd == SERVE_WATCH) {
+        c->watching = true;
+        fd = -1;
+    }
     if (msg_writer_finish(&reply) || reply.len == 0) {
         msg_writer_reset(&reply);
         msg_put_error(&reply, msg->id, MSG_ERROR_INTERNAL, "out of memory, or the reply too long");
         fd = -1;
     }
-    if (c->socket == SERVE_ADMIN && strcmp(msg->method, "watch") == 0)
-        c->watching = true;
     bool sent = msg_writer_finish(&reply) == 0 && send_out(c, reply.data, reply.len, fd);
     msg_writer_done(&reply);
     start_deadline(c);

@@ -15,7 +15,8 @@
 #ifndef HOMING_AGENT_SERVE_CLIENT_H
 #define HOMING_AGENT_SERVE_CLIENT_H
 
-#include "agent/serve/serve.h"
+#include "agent/base/loop.h"
+#include "agent/serve/request.h"
 
 /* Notifications that a watcher has not read: hundreds. Who is further behind asks again. */
 #define CLIENT_WATCH_MAX (256 * 1024)

@@ -4,43 +4,16 @@
  * slow or hostile.
  *
  * Bounded requests, a deadline of 1 s per client, quotas per uid and in total; accept pauses on
- * EMFILE with a reserve descriptor. daemon/daemon.c answers, through serve_fn; the one method that
- * is known here is admin's `watch`, after which a client gets notifications and may idle. Contract:
+ * EMFILE with a reserve descriptor. No method is known here: a serve_fn answers. Contract:
  * proto/PROTOCOL.md.
  */
 #ifndef HOMING_AGENT_SERVE_SERVE_H
 #define HOMING_AGENT_SERVE_SERVE_H
 
-#include <sys/types.h>
-
 #include "agent/base/loop.h"
-#include "proto/limits.h"
-#include "proto/msg.h"
-
-enum serve_socket {
-    SERVE_AGENT,
-    SERVE_ADMIN,
-    SERVE_SOCKET_COUNT
-};
-
-struct serve_peer {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-    uint64_t number; /* of the client: no two have the same */
-};
-
-/* In place of a descriptor: the reply comes later, through serve_reply(). */
-#define SERVE_LATER (-2)
+#include "agent/serve/request.h"
 
 struct serve;
-
-/* Answers one request: writes a whole reply into `reply`. *ret_fd: a descriptor to pass along
- * (stays the callee's), -1, or SERVE_LATER with nothing in `reply`. It may call serve_notify(), but
- * not serve_close(). */
-typedef void serve_fn(void *arg, enum serve_socket socket, const struct serve_peer *peer,
-                      uint64_t id, const char *method, const struct msg_value *params,
-                      struct msg_writer *reply, int *ret_fd);
 
 /* Binds both sockets under temporary names; nothing is visible yet. A live agent on the path is
  * -EADDRINUSE with its pid and uid in `error`, unless takeover. */
@@ -56,7 +29,7 @@ int serve_publish(struct serve *serve);
 void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
                  const struct msg_writer *reply);
 
-/* Sends a notification to every admin client that asked to watch. */
+/* Sends a notification to every client that was answered with SERVE_WATCH. */
 void serve_notify(struct serve *serve, const struct msg_writer *notification);
 
 /* Unlinks the paths if they are still its own inodes, and drops all clients. */

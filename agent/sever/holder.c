@@ -2,9 +2,9 @@
  *
  * holder.c - see holder.h.
  *
- * 1. Sockets appear in place when all behind them is ready, sever.sock last: who is answered there
- *    can hand over permits.
- * 2. A holder whose sockets were removed or replaced can be reached by nobody, and ends.
+ * 1. The sockets appear in place when all behind them is ready, sever.sock last. So if homingd is
+ *    answered at sever.sock, programs can hand over permits.
+ * 2. A holder whose sockets were removed or replaced can be reached by no program, and ends.
  */
 #include "config.h"
 
@@ -18,13 +18,15 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/sever/ability.h"
-#include "agent/sever/desk.h"
-#include "agent/sever/guard.h"
+#include "agent/base/sockpath.h"
 #include "agent/sever/holder.h"
+#include "agent/sever/orders.h"
+#include "agent/sever/permits/guard.h"
+#include "agent/sever/sweep/ability.h"
 
 enum {
-    /* Descriptors for all but permits: arrivals, clients of the desk, the loop's. */
+    /* Descriptors for all but permits: those of the loop, programs in line (QUEUE_MAX), clients of
+     * sever.sock. */
     OTHER_FDS = 600,
     FDS_PER_PERMIT = 3,
     /* How often it looks whether its sockets are still in place. */
@@ -52,8 +54,8 @@ struct holder {
     struct sockpath at[SOCKET_COUNT];
     struct permits *permits;
     struct sweeps *sweeps;
-    struct intake *intake;
-    struct desk *desk;
+    struct handover *handover;
+    struct orders *orders;
     struct loop_timer *beat;
     struct loop_timer *look;
     struct loop_signal *term;
@@ -79,7 +81,7 @@ static int check_and_listen(struct holder *h, struct sockpath_error error)
     return rv;
 }
 
-/* The lock is homingd's, too, but for a moment only. */
+/* homingd takes the same lock. Both hold it for a moment only. */
 static int open_sockets(struct holder *h, struct sockpath_error error)
 {
     int lock = -1, rv = 0;
@@ -135,9 +137,9 @@ static void look(void *arg)
     const char *why = NULL;
 
     if (!in_place(&h->at[SOCKET_PERMIT]) || !in_place(&h->at[SOCKET_SEVER]))
-        why = "its sockets were removed or replaced";
-    else if (h->config->idle_ms && desk_idle_ms(h->desk) >= h->config->idle_ms)
-        why = "no agent has been there for long";
+        why = "permit.sock or sever.sock was removed or replaced";
+    else if (h->config->idle_ms && orders_idle_ms(h->orders) >= h->config->idle_ms)
+        why = "no homingd has been connected for as long as --idle-exit says";
     if (why) {
         log_event(LOG_WARNING, "ending", why);
         loop_stop(h->loop);
@@ -184,18 +186,18 @@ static int make_parts(struct holder *h)
 
 static int make_service(struct holder *h)
 {
-    struct desk_parts parts = {.loop = h->loop,
-                               .permits = h->permits,
-                               .sweeps = h->sweeps,
-                               .instance = h->instance,
-                               .ability = ability_prove()};
-    int rv = intake_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->intake);
+    struct orders_parts parts = {.loop = h->loop,
+                                 .permits = h->permits,
+                                 .sweeps = h->sweeps,
+                                 .instance = h->instance,
+                                 .ability = ability_prove()};
+    int rv = handover_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->handover);
 
     if (rv)
         return rv;
-    parts.intake = h->intake;
-    h->desk = desk_new(&parts, h->at[SOCKET_SEVER].fd);
-    if (!h->desk)
+    parts.handover = h->handover;
+    h->orders = orders_new(&parts, h->at[SOCKET_SEVER].fd);
+    if (!h->orders)
         return -ENOMEM;
     log_event(parts.ability ? LOG_WARNING : LOG_INFO, "ability", ability_explain(parts.ability),
               LOG_BOOL("able", parts.ability == 0));
@@ -226,8 +228,8 @@ static void end(struct holder *h)
     for (int i = 0; i < SOCKET_COUNT; i++)
         if (h->at[i].fd >= 0)
             sockpath_close(&h->at[i]);
-    desk_free(h->desk);
-    intake_free(h->intake);
+    orders_free(h->orders);
+    handover_free(h->handover);
     permits_free(h->permits);
     sweeps_free(h->sweeps);
     loop_timer_free(h->beat);

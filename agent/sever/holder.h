@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holder.h - the process that holds the permits and carries out orders: all parts of homing-sever
- * on one loop, between the two sockets.
+ * holder.h - the holder: the process that holds the permits and carries out orders. On one loop it
+ * has permit.sock, sever.sock, and all that is between them.
  */
 #ifndef HOMING_AGENT_SEVER_HOLDER_H
 #define HOMING_AGENT_SEVER_HOLDER_H
@@ -12,15 +12,15 @@
 struct holder_config {
     const char *run_dir;
     const char *admin_dir;
-    uint64_t idle_ms; /* ends when nobody has been at sever.sock for so long; 0: never */
-    int beat_fd;      /* a byte every HOLDER_BEAT_MS */
+    uint64_t idle_ms; /* ends when sever.sock had no client for so long; 0: never */
+    int beat_fd;      /* gets a byte every HOLDER_BEAT_MS; -1: none */
 };
 
 #define HOLDER_BEAT_MS 250
 
 enum holder_exit {
     HOLDER_ENDED = 0,  /* told to, or idle, or its sockets were replaced or removed */
-    HOLDER_FAILED = 1, /* could not start: is said in the log */
+    HOLDER_FAILED = 1, /* could not start; the log says why */
     HOLDER_TAKEN = 3   /* another homing-sever is alive there */
 };
 

@@ -2,9 +2,9 @@
  *
  * main.c - homing-sever: arguments, privilege, start.
  *
- * 1. Whatever it was started with, it goes on with CAP_NET_ADMIN alone, if it had that.
- * 2. It never runs under the shim, which would ask it for permits: homingd starts it with the shim
- *    switched off, and it connects to nothing but itself.
+ * 1. Whatever privilege it was started with, it keeps CAP_NET_ADMIN alone, if it had that.
+ * 2. The shim has nothing to do in it: homingd starts it with the shim switched off
+ *    (HOMING_DISABLE), and the only connection that it makes is one to itself (ability.h).
  */
 #include "config.h"
 
@@ -55,7 +55,7 @@ static int usage(const char *what)
     return 2;
 }
 
-/* Without slashes at the end: "-admin" goes behind it. */
+/* Copies it without the slashes at its end, so that "-admin" can stand behind it. */
 static bool keep_dir(char to[DIR_MAX], const char *dir)
 {
     size_t len = strlen(dir);
@@ -80,7 +80,7 @@ static bool parse_seconds(const char *text, uint64_t *ret_ms)
     return true;
 }
 
-/* -1: go on; else exit with this. */
+/* The code to exit with; -1: go on. */
 static int take_option(struct arguments *a, int option)
 {
     switch (option) {

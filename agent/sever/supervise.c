@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * supervise.c - see supervise.h. No loop: one child, one pipe, three signals taken in turn.
+ * supervise.c - see supervise.h. It waits for one pipe and three signals, with poll() and no loop.
  *
- * 1. A holder that is killed but does not end (it hangs in the kernel) is left behind: the next one
- *    binds beside it and renames over.
+ * 1. A holder that is killed may hang in the kernel and not end. It is left behind: the next one
+ *    makes sockets of its own and renames them into place.
  */
 #include "config.h"
 
@@ -22,9 +22,12 @@
 #include "agent/sever/supervise.h"
 
 enum {
-    /* Twenty beats: a machine that is merely busy is not made busier. */
+    /* Without a beat for so long it hangs. A shorter time would replace holders on a machine that
+     * is merely busy. */
     SILENCE_MS = 20 * HOLDER_BEAT_MS,
+    /* How long a holder may take to end. */
     END_MS = 2000,
+    /* Before a holder is started anew; longer each time that it could not start. */
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 5000
 };
@@ -100,7 +103,7 @@ static enum event next_event(const struct supervisor *s)
     return EVENT_BEAT;
 }
 
-/* Its exit code; -1: killed, or still not gone. */
+/* Its exit code; -1: a signal killed it, or it is still there. */
 static int collect(const struct supervisor *s, int wait_for_ms)
 {
     int status = 0;
@@ -122,7 +125,7 @@ static void end_holder(const struct supervisor *s)
     (void)collect(s, END_MS);
 }
 
-/* Until one holder is over. True: that is the end of all; *ret_code to exit with. */
+/* Until one holder is over. True: no other one is started, *ret_code is the code to exit with. */
 static bool watch(struct supervisor *s, int *ret_code)
 {
     for (;;) {
@@ -141,7 +144,9 @@ static bool watch(struct supervisor *s, int *ret_code)
         *ret_code = collect(s, END_MS);
         bool over = *ret_code == HOLDER_ENDED || (*ret_code > 0 && !s->lived);
         if (!over)
-            log_event(LOG_ERROR, "holder_replaced", event == EVENT_SILENT ? "it hung" : "it died",
+            log_event(LOG_ERROR, "holder_replaced",
+                      event == EVENT_SILENT ? "the process that holds the permits hung"
+                                            : "the process that holds the permits died",
                       LOG_INT("pid", s->pid));
         return over;
     }
@@ -167,7 +172,8 @@ int supervise(struct holder_config config)
     for (;;) {
         int rv = s.signals < 0 ? -errno : start(&s);
         if (rv) {
-            log_event(LOG_ERROR, "start_failed", "no descriptor or process");
+            log_event(LOG_ERROR, "start_failed",
+                      "no descriptor is left, or no process can be started");
             return 1;
         }
         bool over = watch(&s, &code);

@@ -43,7 +43,7 @@ uint64_t state_disk_sum(const char *text, size_t len)
     return hash_bytes(HASH_START, text, len);
 }
 
-static void disk_path_of(const char *name, size_t i, const char *suffix, disk_path ret_path)
+static void path_of(const char *name, size_t i, const char *suffix, disk_path ret_path)
 {
     snprintf(ret_path, sizeof(disk_path), "%s.%zu%s", name, i + 1, suffix);
 }
@@ -171,8 +171,8 @@ void state_disk_reject(int dir, const char *name, struct state_disk *disk, struc
     size_t i = (size_t)(copy - disk->copies);
     disk_path path, aside;
 
-    disk_path_of(name, i, "", path);
-    disk_path_of(name, i, ".corrupt", aside);
+    path_of(name, i, "", path);
+    path_of(name, i, ".corrupt", aside);
     (void)renameat(dir, path, dir, aside);
     log_event(LOG_WARNING, "state_damaged",
               "a copy of a saved state was renamed aside: a crash of the machine interrupted its "
@@ -189,7 +189,7 @@ int state_disk_read(int dir, const char *name, struct state_disk *ret_disk)
     disk_path path;
 
     for (size_t i = 0; i < 2; i++) {
-        disk_path_of(name, i, "", path);
+        path_of(name, i, "", path);
         int rv = copy_read(dir, path, &disk.copies[i]);
         if (rv == -EBADMSG) {
             state_disk_reject(dir, name, &disk, &disk.copies[i]);
@@ -223,7 +223,7 @@ static int copy_overwrite(int dir, const char *name, size_t i, const char *image
 {
     disk_path path;
 
-    disk_path_of(name, i, "", path);
+    path_of(name, i, "", path);
     int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd < 0)
@@ -258,12 +258,12 @@ static int copies_make(int dir, const char *name, const char *image, size_t size
     int rv = 0;
 
     for (size_t i = 0; i < 2 && rv == 0; i++) {
-        disk_path_of(name, i, ".new", new);
+        path_of(name, i, ".new", new);
         rv = copy_write_new(dir, new, image, size);
     }
     for (size_t i = 0; i < 2; i++) {
-        disk_path_of(name, i, ".new", new);
-        disk_path_of(name, i, "", path);
+        path_of(name, i, ".new", new);
+        path_of(name, i, "", path);
         if (rv == 0 && renameat(dir, new, dir, path))
             rv = -errno;
         if (rv)
@@ -273,7 +273,7 @@ static int copies_make(int dir, const char *name, const char *image, size_t size
 }
 
 /* Half as much again, because names of members and endpoints come and go. */
-static size_t disk_room(size_t len)
+static size_t room_for(size_t len)
 {
     return (len + len / 2 + DISK_TAIL_MAX + DISK_SECTOR - 1) / DISK_SECTOR * DISK_SECTOR;
 }
@@ -284,7 +284,7 @@ static bool copy_sync(int dir, const char *name, size_t i)
 {
     disk_path path;
 
-    disk_path_of(name, i, "", path);
+    path_of(name, i, "", path);
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return false;
@@ -294,7 +294,7 @@ static bool copy_sync(int dir, const char *name, size_t i)
 }
 
 /* Which copy may be overwritten: not the last one that is sure to be on disk. -1: none. */
-static int disk_turn(int dir, const char *name, struct state_disk *disk, struct state_known *known)
+static int next_turn(int dir, const char *name, struct state_disk *disk, struct state_known *known)
 {
     const struct state_copy *copies = disk->copies, *newest = state_disk_newest(disk);
 
@@ -325,9 +325,9 @@ static char *image_new(struct state_disk *disk, const char *text, size_t len, si
 int state_disk_write(int dir, const char *name, struct state_disk *disk, struct state_known *known,
                      const char *text, size_t len, bool sync)
 {
-    int turn = disk_turn(dir, name, disk, known);
+    int turn = next_turn(dir, name, disk, known);
     bool fits = turn >= 0 && len + DISK_TAIL_MAX <= disk->copies[turn].size;
-    size_t size = fits ? disk->copies[turn].size : disk_room(len);
+    size_t size = fits ? disk->copies[turn].size : room_for(len);
     uint64_t sum;
     char *image = image_new(disk, text, len, size, &sum);
 

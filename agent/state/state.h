@@ -11,24 +11,7 @@
 #ifndef HOMING_AGENT_STATE_STATE_H
 #define HOMING_AGENT_STATE_STATE_H
 
-#include "agent/conf/conf.h"
-#include "agent/decide/writer.h"
-
-struct state_endpoint {
-    uint64_t id; /* hash of its first name */
-    uint64_t generation;
-    uint64_t answer; /* hash of the last published answer: the same answer keeps its generation */
-};
-
-struct state_cluster {
-    bool have_verdict;
-    struct verdict verdict; /* indices and masks for the configuration given to state_load() */
-    bool frozen;            /* = verdict.frozen, which is what is saved */
-    bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
-    enum conf_mode mode;
-    struct state_endpoint *endpoints; /* malloc'd */
-    uint32_t endpoint_count;
-};
+#include "agent/state/saved.h"
 
 struct state;
 

@@ -13,7 +13,7 @@
 #include <strings.h>
 
 #include "agent/state/text.h"
-#include "proto/view_read.h"
+#include "proto/view_names.h"
 
 static const char first_line[] = "homing-state 1\n";
 
@@ -29,22 +29,21 @@ enum kind {
     KIND_COUNT
 };
 
-#define FIELD(k, f)                                                                                \
-    {                                                                                              \
-#f, (k), offsetof(struct verdict, f)                                                       \
-    }
+#define FIELD(k, f) .key = #f, .kind = (k), .at = offsetof(struct verdict, f)
 
 static const struct field {
     const char *key;
     enum kind kind;
     size_t at;
 } fields[] = {
-    FIELD(KIND_STATE, state),        FIELD(KIND_REASON, reason),     FIELD(KIND_MEMBER, writer),
-    FIELD(KIND_MEMBER, rival),       FIELD(KIND_MEMBERS, demoted),   FIELD(KIND_MEMBERS, readers),
-    FIELD(KIND_BOOL, authenticated), FIELD(KIND_BOOL, braked),       FIELD(KIND_BOOL, frozen),
-    FIELD(KIND_NUMBER, identity),    FIELD(KIND_NUMBER, discarded),  FIELD(KIND_TERM, term),
-    FIELD(KIND_NUMBER, position),    FIELD(KIND_TIME, confirmed_ms), FIELD(KIND_TIME, since_ms),
-    FIELD(KIND_NUMBER, switches),
+    {FIELD(KIND_STATE, state)},        {FIELD(KIND_REASON, reason)},
+    {FIELD(KIND_MEMBER, writer)},      {FIELD(KIND_MEMBER, rival)},
+    {FIELD(KIND_MEMBERS, demoted)},    {FIELD(KIND_MEMBERS, readers)},
+    {FIELD(KIND_BOOL, authenticated)}, {FIELD(KIND_BOOL, braked)},
+    {FIELD(KIND_BOOL, frozen)},        {FIELD(KIND_NUMBER, identity)},
+    {FIELD(KIND_NUMBER, discarded)},   {FIELD(KIND_TERM, term)},
+    {FIELD(KIND_NUMBER, position)},    {FIELD(KIND_TIME, confirmed_ms)},
+    {FIELD(KIND_TIME, since_ms)},      {FIELD(KIND_NUMBER, switches)},
 };
 
 enum {
@@ -140,7 +139,7 @@ static void put_all(FILE *out, const struct conf_cluster *cluster,
     fprintf(out, "%scluster %s\nboot %s\n", first_line, cluster->name,
             clock->boot_id[0] ? clock->boot_id : "-");
     if (saved->have_mode)
-        fprintf(out, "mode %s\n", view_mode_name((enum view_mode)saved->mode));
+        fprintf(out, "mode %s\n", view_mode_name(saved->mode));
     for (size_t i = 0; i < FIELD_COUNT && saved->have_verdict; i++) {
         fputs(fields[i].key, out);
         put_field(out, cluster, clock, fields[i].kind,
@@ -149,7 +148,7 @@ static void put_all(FILE *out, const struct conf_cluster *cluster,
     }
     for (uint32_t i = 0; i < saved->endpoint_count; i++)
         fprintf(out, "endpoint %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", saved->endpoints[i].id,
-                saved->endpoints[i].generation, saved->endpoints[i].answer);
+                saved->endpoints[i].generation, saved->endpoints[i].fingerprint);
 }
 
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
@@ -305,7 +304,7 @@ static bool take_endpoint(struct reading *r, char *text)
     struct state_endpoint e;
 
     if (!take_number(&text, &e.id) || !take_number(&text, &e.generation) ||
-        !take_number(&text, &e.answer))
+        !take_number(&text, &e.fingerprint))
         return false;
     struct state_endpoint *grown =
         reallocarray(s->endpoints, s->endpoint_count + 1, sizeof(*grown));
@@ -317,16 +316,10 @@ static bool take_endpoint(struct reading *r, char *text)
     return true;
 }
 
-_Static_assert((int)CONF_MODE_OFF == VIEW_MODE_OFF && (int)CONF_MODE_COUNT == VIEW_MODE_COUNT,
-               "one name for both");
-
 static bool take_mode(struct reading *r, const char *text)
 {
-    for (int i = CONF_MODE_OFF; i < CONF_MODE_COUNT; i++)
-        if (strcmp(text, view_mode_name((enum view_mode)i)) == 0) {
-            r->saved.have_mode = true;
-            r->saved.mode = (enum conf_mode)i;
-        }
+    if (view_mode_parse(text, &r->saved.mode))
+        r->saved.have_mode = true;
     return r->saved.have_mode;
 }
 

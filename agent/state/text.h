@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "agent/state/state.h"
+#include "agent/state/saved.h"
 
 /* Three readings of one moment. boot_id "": not known, then times of before mean nothing. */
 struct state_clock {

@@ -19,7 +19,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, Agent, cleanly, cleanups, cluster_of, pair, settle  # noqa: E402
+from homing import BUILD, Agent, cluster_of, own_names, pair, settle  # noqa: E402
+from tap import cleanly, cleanups  # noqa: E402
 
 NAME, ASTRAY = "localhost", "127.0.0.1"
 LOOPS, CROWD, LANES, STARTS = 12, 100, 4, 300
@@ -108,4 +109,5 @@ def main():
     agent.process.send_signal(signal.SIGCONT)
 
 
+own_names()
 cleanly(main)

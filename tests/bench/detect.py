@@ -14,7 +14,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, Agent, cleanly, cleanups, cluster_of, pair, settle  # noqa: E402
+from homing import BUILD, Agent, cluster_of, pair, settle  # noqa: E402
+from tap import cleanly, cleanups  # noqa: E402
 
 NAME = "orders-db.internal"
 KINDS = (

@@ -10,7 +10,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, cleanly, cluster_text, eventually, own_namespaces  # noqa: E402
+from homing import Agent, Servers, cluster_text, own_namespaces  # noqa: E402
+from tap import cleanly, eventually  # noqa: E402
 
 MEMBERS = ("a", "b", "c")
 

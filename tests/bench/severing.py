@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import cleanly  # noqa: E402
+from tap import cleanly  # noqa: E402
 from sever import Client, Sever  # noqa: E402
 
 PROCESSES, EACH = 50, 20

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long a verdict takes to be on disk, which a failover waits for (W2), in the directory that is
- * given: state_save() in turns with the usual way, which is to write aside, sync, rename, and sync
- * the directory. One cluster, and 100 one after the other, as when a whole server fails; on a quiet
- * disk, and beside a process that writes much and syncs little, which commits of a journal wait
- * for.
+ * state_save.c - how long a verdict takes to be on disk, which a failover waits for (W2), in the
+ * directory that is given: state_save() in turns with the usual way, which is to write aside, sync,
+ * rename, and sync the directory. One cluster, and 100 one after the other, as when a whole server
+ * fails; on a quiet disk, and beside a process that writes much and syncs little, which commits of
+ * a journal wait for.
  */
 #include "config.h"
 

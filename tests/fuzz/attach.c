@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as the reply to `attach`. What is accepted is a MessagePack-RPC reply, and
+ * attach.c - any bytes as the reply to `attach`. What is accepted is a MessagePack-RPC reply, and
  * encodes to the same bytes again.
  */
 #include "config.h"

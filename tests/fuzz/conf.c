@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf/conf.c - any bytes as a configuration file. Besides not crashing: what is refused is
- * explained in whole lines without control bytes, and what is taken dumps to a file that is taken
- * and dumps alike.
+ * conf.c - any bytes as a configuration file. Besides not crashing: what is refused is explained in
+ * whole lines without control bytes, and what is taken dumps to a file that is taken and dumps
+ * alike.
  */
 #include "config.h"
 
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -28,7 +29,7 @@ static struct conf *load(const void *bytes, size_t len, char **ret_answer)
         abort();
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     FILE *out = open_memstream(ret_answer, &size);
-    if ((conf_load(path, out, &conf) == 0) != !!conf)
+    if ((conf_load(path, engine_kinds, out, &conf) == 0) != !!conf)
         abort();
     fclose(out);
     close(fd);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a datagram of the kernel's. Reading moves on and ends; what is listed
- * can be judged and named to the kernel.
+ * diag.c - any bytes as a datagram of the kernel's. Reading moves on and ends; what is listed can
+ * be judged and named to the kernel.
  */
 #include "config.h"
 
 #include <stdlib.h>
 
-#include "agent/sever/diag.h"
-#include "agent/sever/tags.h"
+#include "agent/sever/sweep/diag.h"
+#include "agent/sever/sweep/tags.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         before = at;
         if (kind != DIAG_SOCKET)
             continue;
-        struct sever_address peer = diag_peer(&m.socket);
+        struct inet_address peer = diag_peer(&m.socket);
         if (!diag_is_connected_to(&m.socket, &peer, 1) || tags_add(&tags, &m.socket))
             abort();
         diag_put_destroy(&m.socket, 1, request);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes from a peer. The first chooses how they are cut: they mean the same
- * however they arrive, and what they hold can be read and printed without a control character.
+ * msg.c - any bytes from a peer. The first chooses how they are cut: they mean the same however
+ * they arrive, and what they hold can be read and printed without a control character.
  */
 #include "config.h"
 
@@ -10,6 +10,7 @@
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "proto/msg_print.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a name, ending where readable memory ends. What name_canonical() makes
- * of them is what a slow reading makes of them.
+ * name.c - any bytes as a name, ending where readable memory ends. What name_canonical() makes of
+ * them is what a slow reading makes of them.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: what a stranger sends to permit.sock: how many descriptors of which kinds, with
- * which bytes; and what is in his tags. Only a permit is taken for one, nothing is left open.
+ * permit.c - what a stranger sends to permit.sock: how many descriptors of which kinds, with which
+ * bytes; and what is in his tags. Only a permit is taken for one, nothing is left open.
  */
 #include "config.h"
 
@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/sever/guard.h"
-#include "agent/sever/receive.h"
-#include "agent/sever/tags.h"
+#include "agent/sever/permits/guard.h"
+#include "agent/sever/permits/offer.h"
+#include "agent/sever/sweep/tags.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,27 +67,25 @@ static void send_things(int fd, const void *bytes, size_t len, const int *fds, s
     (void)!sendmsg(fd, &m, MSG_DONTWAIT);
 }
 
-static void check(const struct received *r, bool could_be)
+static void check(const struct offer *offer, bool could_be)
 {
     static const struct sever_order order = {.endpoints = {{1, 2}}, .endpoint_count = 1};
     struct tags tags = {0};
 
-    if (r->result != RECEIVE_PERMIT)
+    if (offer->result != OFFER_PERMIT)
         return;
     if (!could_be)
         abort();
     (void)tags_add(&tags, &(struct diag_socket){.cookie = 1});
-    (void)tags_judge_memory(&tags, &order, r->fds[PERMIT_FD_TAGS],
-                            &(struct tags_holder){.own = true});
+    (void)tags_judge_memory(&tags, &order, offer->rights.fds[PERMIT_FD_TAGS],
+                            &(struct tags_owner){.own = true});
     tags_done(&tags);
-    guard_close(r->fds[PERMIT_FD_NETLINK]);
-    guard_close(r->fds[PERMIT_FD_TAGS]);
 }
 
 /* count, a kind for each, whether the hello is right, then the memory's content. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct received received = {0};
+    struct offer offer;
     int fds[4], pair[2];
 
     if (size < 6 || size > 8192)
@@ -104,8 +102,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         send_things(pair[0], data, size, fds, count);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    receive_permit(pair[1], &received);
-    check(&received, count == PERMIT_FD_COUNT && data[1] % 9 == 0 && data[2] % 9 == 4);
+    offer_read(pair[1], &offer);
+    check(&offer, count == PERMIT_FD_COUNT && data[1] % 9 == 0 && data[2] % 9 == 4);
+    while (offer.rights.count > 0)
+        guard_close(offer.rights.fds[--offer.rights.count]);
     close(pair[0]);
     close(pair[1]);
     int next = dup(2); /* the lowest free one: what it got was closed */

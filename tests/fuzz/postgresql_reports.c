@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a hostile server answers: rows (first byte R: columns separated by '|', NULL is \N) and
- * failures (any other first byte, which also chooses how far the connection came).
+ * postgresql_reports.c - what a hostile server answers: rows (first byte R: columns separated by
+ * '|', NULL is \N) and failures (any other first byte, which also chooses how far the connection
+ * came).
  */
 #include "config.h"
 

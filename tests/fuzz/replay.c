@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stands in for libFuzzer: runs a fuzz target over each file of its corpus, one TAP line per file,
- * so that every compiler replays what the fuzzers found. Arguments are files; without any, the
- * corpus folder named like the program below $HOMING_SRCDIR/tests/fuzz/corpus. A corpus that is
- * missing or empty fails.
+ * replay.c - stands in for libFuzzer: runs a fuzz target over each file of its corpus, one TAP line
+ * per file, so that every compiler replays what the fuzzers found. Arguments are files; without
+ * any, the corpus folder named like the program below $HOMING_SRCDIR/tests/fuzz/corpus. A corpus
+ * that is missing or empty fails.
  */
 #include "config.h"
 

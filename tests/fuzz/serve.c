@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: one client of a socket, through a real socket pair and a virtual clock. The input
- * is what it does: each step is a byte that says what, a byte that says how much, and, when it
- * sends, so many bytes. However it behaves, it is gone when its deadline has passed, unless it
- * watches, and with it all that was kept for it.
+ * serve.c - one client of a socket, through a real socket pair and a virtual clock. The input is
+ * what it does: each step is a byte that says what, a byte that says how much, and, when it sends,
+ * so many bytes. However it behaves, it is gone when its deadline has passed, unless it watches,
+ * and with it all that was kept for it.
  */
 #include "config.h"
 
@@ -71,6 +71,8 @@ static void answer(void *arg, enum serve_socket socket, const struct serve_peer 
     msg_put_bin(reply, zeros, kib * 1024 < sizeof(zeros) ? kib * 1024 : sizeof(zeros));
     if (strcmp(method, "fd") == 0)
         *ret_fd = w->far;
+    if (strcmp(method, "watch") == 0)
+        *ret_fd = SERVE_WATCH;
 }
 
 /* Receives; descriptors that come along are discarded. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a message over sever.sock, either way. An order that is taken is taken
+ * sever.c - any bytes as a message over sever.sock, either way. An order that is taken is taken
  * again, the same, from what is made of it.
  */
 #include "config.h"

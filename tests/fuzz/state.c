@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a saved state and as a file of one, as they are, and again with the
- * first line and the end made right. What is taken is safe to use, and says the same when it is
- * saved and loaded again.
+ * state.c - any bytes as a saved state and as a file of one, as they are, and again with the first
+ * line and the end made right. What is taken is safe to use, and says the same when it is saved and
+ * loaded again.
  */
 #include "config.h"
 
@@ -63,7 +63,7 @@ static void decode(const char *text, size_t len)
 
     if (state_text_decode(text, len, &cluster, &now, &saved))
         return;
-    must(saved.have_mode == (saved.mode != 0) && saved.mode < CONF_MODE_COUNT);
+    must(saved.have_mode == (saved.mode != 0) && saved.mode < VIEW_MODE_COUNT);
     check_verdict(&saved.verdict);
     check_again(&saved);
     free(saved.endpoints);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: any bytes as a view (V2). The first eight say what is put right, so that the rest
- * is reached, and whether another thread changes words of the view while it is read.
+ * view.c - any bytes as a view (V2). The first eight say what is put right, so that the rest is
+ * reached, and whether another thread changes words of the view while it is read.
  */
 #include "config.h"
 
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/view_read.h"
+#include "tests/support/dice.h"
 
 enum {
     CONTROL = 8,
@@ -25,24 +26,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What the other thread changes between `go` and `stopped`. */
 static view_word *mutable;
 static size_t mutable_words;
-static uint64_t mutator_seed;
+static uint64_t mutator_dice;
 static sem_t go, stopped;
 static atomic_bool stop;
-
-static uint64_t mutator_next(void)
-{
-    mutator_seed = mutator_seed * 6364136223846793005ull + 1442695040888963407ull;
-    return mutator_seed >> 16;
-}
 
 static void *mutator_main(void *arg)
 {
     for (;;) {
         sem_wait(&go);
         while (!atomic_load(&stop)) {
-            view_word *word = &mutable[mutator_next() % mutable_words];
+            view_word *word = &mutable[dice_next(&mutator_dice) % mutable_words];
 
-            atomic_store_explicit(word, mutator_next() << (mutator_next() & 56),
+            atomic_store_explicit(word, dice_next(&mutator_dice) << (dice_next(&mutator_dice) & 56),
                                   memory_order_release);
         }
         sem_post(&stopped);
@@ -61,7 +56,7 @@ static void mutator_start(void *base, size_t size, uint64_t seed)
     runs = true;
     mutable = base;
     mutable_words = size / sizeof(view_word);
-    mutator_seed = seed;
+    mutator_dice = seed;
     atomic_store(&stop, false);
     sem_post(&go);
 }

@@ -24,7 +24,7 @@ in_tree() { # make's arguments
     rm -f "$work.log"
 }
 
-installed() { (cd "$work" && find . -type f -printf '%m %P\n' | sort -k 2); }
+installed() { (cd "$work" && find . -type f -printf '%m %P\n' | LC_ALL=C sort -k 2); }
 
 echo 1..7
 in_tree install
@@ -51,8 +51,11 @@ verdict 'the installed command starts programs under the installed library' \
     "$(HOMING_SOCKET=/nonexistent/agent.sock "$work/usr/bin/homingctl" run -- sh -c 'echo "$LD_PRELOAD"' 2>/dev/null)" \
     "$work/usr/lib/homing/libhoming.so"
 if command -v groff >/dev/null; then
-    verdict 'the manual pages are rendered without a warning' \
-        "$(find "$work" -name '*.[1-8]' -path '*/man/*' -exec groff -man -ww -rCHECKSTYLE=2 -K utf8 -Tutf8 -z {} + 2>&1)" ''
+    verdict 'the manual pages are rendered without a warning' "$(
+        find "$work" -name '*.[1-8]' -path '*/man/*' | while read -r page; do
+            groff -mdoc -ww -K utf8 -Tutf8 -z "$page" 2>&1
+            ! command -v mandoc >/dev/null || mandoc -T lint -W warning "$page"
+        done)" ''
 else
     count=$((count + 1))
     echo "ok $count - the manual pages are rendered without a warning # SKIP groff is missing"

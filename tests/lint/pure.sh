@@ -30,4 +30,4 @@ pure() { # name, objects…: what they need that neither they nor the names and 
 echo 1..2
 pure 'the decision reaches nothing that has an effect' agent/decide/*.o
 pure 'names and views are read and written without a call to the system' \
-    proto/name.o proto/name_valid.o proto/view_format.o proto/view_read.o proto/view_write.o
+    proto/name.o proto/name_valid.o proto/view_names.o proto/view_read.o proto/view_write.o

@@ -1,45 +1,64 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The shape of the source tree, one TAP line per rule: who includes whom, how long a file may be,
-what stands at its head, and that every numbered rule is found in the code, a test and the manual."""
+"""The shape of the source tree: which folder may use which, by what it includes and by what its objects call; no
+circle of files; one idea a folder and a file; and every numbered rule is found in the code, a test and the manual."""
+import functools
 import os
 import re
+import subprocess
+import sys
+from collections import defaultdict
 from pathlib import Path
 
-TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
+TOP = Path(os.environ.get("HOMING_SRCDIR", ".")).resolve()
+BUILD = Path(os.environ.get("HOMING_BUILDDIR", "build")).resolve()
+sys.path.insert(0, str(TOP / "tests/support"))
+from tap import main, rule  # noqa: E402
 
-# Folder -> what it may include of ours (a folder's every header, or one header). The longest prefix
-# counts. Their own folder is allowed to all. A change here changes the architecture.
-MAY_INCLUDE = {
+# Folder -> what of ours it may use: folders, or single headers; its own it always may. The way of the data,
+# lowest first. A change here changes the architecture.
+MAY_USE = {
     "proto": [],
-    # The configuration checks names and counts as the rest of homing bounds them.
-    "agent/base": ["proto/limits.h", "proto/name.h"],
+    "agent/base": ["proto"],
+    "agent/conf": ["agent/base", "proto"],
     "agent/decide": ["proto"],
-    "agent/probe": ["agent/base", "agent/decide/report.h", "agent/decide/pace.h", "proto"],
-    "agent/publish": ["agent/base", "agent/decide/writer.h", "proto"],
-    "agent/sever": ["agent/base", "proto"],
+    "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/conf", "agent/base", "proto"],
+    "agent/probe/engines": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
+    "agent/state": ["agent/decide", "agent/conf", "agent/base", "proto"],
+    "agent/publish": ["agent/state", "agent/decide", "agent/conf", "agent/base", "proto"],
+    "agent/serve": ["agent/base", "proto"],
+    "agent/sever/client": ["agent/base", "proto"],
+    "agent/daemon": ["agent/serve", "agent/sever/client", "agent/publish", "agent/state", "agent/probe",
+                     "agent/decide", "agent/conf", "agent/base", "proto"],
+    "agent/admin": ["agent/daemon", "agent/serve", "agent/sever/client", "agent/publish", "agent/decide",
+                    "agent/conf", "agent/base", "proto"],
+    # main.c alone stands here: it wires admin's methods and the table of engines into the daemon.
+    "agent": ["agent/admin", "agent/daemon", "agent/sever/client", "agent/probe/engines", "agent/conf", "agent/base",
+              "proto"],
+    # homing-sever, and homingctl.
+    "agent/sever/sweep": ["agent/sever/permits", "agent/base", "proto"],
+    "agent/sever/permits": ["agent/base", "proto"],
+    "agent/sever": ["agent/sever/sweep", "agent/sever/permits", "agent/base", "proto"],
     "agent/ctl": ["agent/base", "proto"],
-    "agent": ["agent/base", "agent/decide", "agent/probe", "agent/publish", "proto"],
-    "shim": ["proto/limits.h", "proto/inet_address.h", "proto/name.h", "proto/attach.h", "proto/view_format.h",
-             "proto/view_read.h", "proto/permit.h"],
+    "shim": ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_format.h", "proto/view_read.h",
+             "proto/permit.h", "proto/hash.h", "proto/inet_address.h"],
 }
 # Pure: no clock, no socket, no allocation can be had from these.
 DECIDE_SYSTEM = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
 # Client library -> the one file that includes it.
 LIBRARIES = {
     r"ev(\+\+)?\.h": "agent/base/loop.c",
-    r"yaml\.h": "agent/base/",
-    r"cyaml/.*": "agent/base/",
+    r"yaml\.h": "agent/conf/position.c",
+    r"cyaml/.*": "agent/conf/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
     r"(libpq|postgres).*\.h": "agent/probe/engines/postgresql.c",
     r"msgpack.*": "proto/msg.c",
-    r"hiredis/.*": "agent/base/redisio.c",
-    r"microhttpd\.h": "agent/publish/http.c",
-    r"sodium.*\.h": "agent/publish/announce.c",
 }
 LINES = {".c": 600, ".h": 200}
+MODULES_MAX = 12  # .c files of a folder in agent/
 HEAD_LINES = 15
-RULES = re.compile(r"\b(?:W(?:10|[1-9])|V[1-4])\b")
+RULE = re.compile(r"\b(?:W\d+a?|V\d|I\d)\b")
+RULES = "agent/decide/RULES.md"
 
 
 def files(*folders, ext=(".c", ".h")):
@@ -52,38 +71,101 @@ def name(path):
 
 
 def folder(path):
-    """The longest key of MAY_INCLUDE above this file."""
-    return max((f for f in MAY_INCLUDE if name(path).startswith(f + "/")), key=len)
+    """The longest key of MAY_USE above this file, which is given by its name from the top."""
+    return max((f for f in MAY_USE if path.startswith(f + "/")), key=len)
+
+
+def may_use(user, used):
+    """Whether the folder `user` may use this file; a header stands for what its .c defines."""
+    header = used[:-2] + ".h" if used.endswith(".c") else used
+    return folder(used) == user or any(header == m or folder(used) == m for m in MAY_USE[user])
 
 
 def includes(path):
     """(line, 'own' or 'system', header); own ones as paths from the top, or None if not found."""
     for number, text in enumerate(path.read_text().splitlines(), 1):
         m = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', text)
-        if not m:
-            continue
-        if m[1] == "<":
+        if m and m[1] == "<":
             yield number, "system", m[2]
-        elif m[2] != "config.h":
-            near = [c for c in ((path.parent / m[2]).resolve(), (TOP / m[2]).resolve())
-                    if c.is_file()]
-            yield number, "own", str(near[0].relative_to(TOP.resolve())) if near else None
+        elif m and m[2] != "config.h":
+            yield number, "own", m[2] if (TOP / m[2]).is_file() else None
 
 
-def allowed(user, header):
-    return header.startswith(user + "/") and folder(TOP / header) == user or any(
-        header == a or header.startswith(a + "/") for a in MAY_INCLUDE[user])
+@functools.cache
+def symbols():
+    """For each of our names, the source file that defines it; and (file, name) of each that an object lacks."""
+    source = {str((BUILD / name(p)).with_suffix(".o")): name(p) for p in files("agent", "proto", ext=(".c",))}
+    built = [o for o in source if Path(o).is_file()]
+    out = subprocess.run(["nm", "--print-file-name", *built], check=True, capture_output=True, text=True).stdout
+    defined, lacking = {}, []
+    for line in out.splitlines():
+        file, rest = line.split(":", 1)
+        *_, kind, symbol = rest.split()
+        if kind == "U":
+            lacking.append((source[file], symbol))
+        elif kind.isupper() and symbol != "main":
+            defined[symbol] = source[file]
+    return defined, sorted(lacking)
 
 
-def own_includes_follow_the_data():
-    for p in files(*MAY_INCLUDE):
+def calls():
+    """(file, name, the file that defines it) for each of our names that an object takes from another."""
+    defined, lacking = symbols()
+    return [(user, symbol, defined[symbol]) for user, symbol in lacking if defined.get(symbol, user) != user]
+
+
+def module(path):
+    """A .c file and its header are one module."""
+    return path.rsplit(".", 1)[0]
+
+
+# --- Who may use whom ---------------------------------------------------------------------------------
+
+@rule
+def includes_follow_the_way_of_the_data():
+    for p in files("proto", "agent", "shim"):
         for line, kind, header in includes(p):
             if kind == "own" and header is None:
-                yield f"{name(p)}:{line}: no such file"
-            elif kind == "own" and not allowed(folder(p), header):
-                yield f"{name(p)}:{line}: {folder(p)} may not include {header}"
+                yield f"{name(p)}:{line}: no such file; name it from the top"
+            elif kind == "own" and not may_use(folder(name(p)), header):
+                yield f"{name(p)}:{line}: {folder(name(p))} may not use {header}"
 
 
+@rule
+def calls_follow_the_way_of_the_data():
+    seen = 0
+    for source, symbol, definer in calls():
+        seen += 1
+        if not may_use(folder(source), definer):
+            yield f"{source} calls {symbol}() of {definer}: {folder(source)} may not use that"
+    if not seen:
+        yield f"no objects in {BUILD}"
+
+
+@rule
+def no_files_stand_in_a_circle():
+    arrows = defaultdict(set)
+    for p in files("proto", "agent", "shim"):
+        for _, kind, header in includes(p):
+            if kind == "own" and header:
+                arrows[module(name(p))].add(module(header))
+    for source, _, definer in calls():
+        arrows[module(source)].add(module(definer))
+    done = set()
+
+    def walk(at, path):
+        if at in path:
+            yield " -> ".join([*path[path.index(at):], at])
+        elif at not in done:
+            for to in sorted(arrows[at] - {at}):
+                yield from walk(to, [*path, at])
+            done.add(at)
+
+    for start in sorted(arrows):
+        yield from walk(start, [])
+
+
+@rule
 def decide_includes_nothing_that_has_an_effect():
     for p in files("agent/decide"):
         for line, kind, header in includes(p):
@@ -91,24 +173,26 @@ def decide_includes_nothing_that_has_an_effect():
                 yield f"{name(p)}:{line}: <{header}>"
 
 
+@rule
 def each_client_library_is_included_by_one_file():
-    users = {}
+    unused = set(LIBRARIES)
     for p in files("agent", "proto", "shim"):
         for line, kind, header in includes(p):
             for pattern, owner in LIBRARIES.items():
                 if kind == "system" and re.fullmatch(pattern, header):
-                    users.setdefault(pattern, set()).add(name(p))
-                    if not name(p).startswith(owner) or p.suffix != ".c":
+                    unused.discard(pattern)
+                    if name(p) != owner:
                         yield f"{name(p)}:{line}: <{header}> belongs to {owner}"
-    for pattern, who in users.items():
-        if len(who) > 1:
-            yield f"{pattern} is included by {', '.join(sorted(who))}"
+    for pattern in sorted(unused):
+        yield f"nobody includes {pattern}"
 
 
+@rule
 def config_h_comes_first_and_stays_out_of_the_shim():
-    shared = {h[:-2] + ".c" for h in MAY_INCLUDE["shim"]}
+    listed = re.findall(r"^SHIM_C \+?= (.*)", (TOP / "shim/Makefile.inc").read_text(), re.MULTILINE)
+    shared = {f for line in listed for f in line.split() if f.startswith("proto/")}
     for p in files("agent", "proto", "shim", ext=(".c",)):
-        in_shim = folder(p) == "shim" or name(p) in shared
+        in_shim = folder(name(p)) == "shim" or name(p) in shared
         m = re.search(r"#\s*include\s*(\S+)", p.read_text())
         if in_shim and '"config.h"' in p.read_text():
             yield f"{name(p)}: part of the shim, which is the same for every system: no config.h"
@@ -116,6 +200,30 @@ def config_h_comes_first_and_stays_out_of_the_shim():
             yield f"{name(p)}: the first include is {m[1]}"
 
 
+# --- One idea a folder, one idea a file ---------------------------------------------------------------
+
+@rule
+def nothing_is_loose_in_agent_but_main_c():
+    for p in sorted((TOP / "agent").glob("*.[ch]")):
+        if p.name != "main.c":
+            yield f"{name(p)}: in which folder does it belong?"
+    for user, used in MAY_USE.items():
+        for f in [user, *used]:
+            if not (TOP / f).exists():
+                yield f"{f}: a room for what does not exist"
+
+
+@rule
+def a_folder_has_a_dozen_modules_at_most():
+    count = defaultdict(int)
+    for p in files("agent", ext=(".c",)):
+        count[name(p.parent)] += 1
+    for f, n in count.items():
+        if n > MODULES_MAX:
+            yield f"{f}: {n} modules, {MODULES_MAX} at most"
+
+
+@rule
 def no_file_includes_a_c_file():
     for p in files("agent", "proto", "shim", "tests"):
         for line, _, header in includes(p):
@@ -123,6 +231,7 @@ def no_file_includes_a_c_file():
                 yield f"{name(p)}:{line}: {header}"
 
 
+@rule
 def files_and_headers_stay_short():
     for p in files("agent", "proto", "shim", "tests"):
         count = len(p.read_text().splitlines())
@@ -130,6 +239,7 @@ def files_and_headers_stay_short():
             yield f"{name(p)}: {count} lines, {LINES[p.suffix]} at most"
 
 
+@rule
 def every_file_says_its_license_and_what_it_is():
     scripts = files("shim", "tests", ext=(".sh", ".py", ".map"))
     for p in [*files("agent", "proto", "shim", "tests"), *scripts]:
@@ -143,39 +253,50 @@ def every_file_says_its_license_and_what_it_is():
             yield f"{name(p)}: a head comment of {len(head)} lines, expected 3 to {HEAD_LINES}"
 
 
+# --- The rules ----------------------------------------------------------------------------------------
+
 def rules_named(paths):
-    return {rule for p in paths for rule in RULES.findall(p.read_text(errors="replace"))}
+    """Rule -> the first of these files that names it."""
+    named = {}
+    for p in paths:
+        for found in RULE.findall(p.read_text(errors="replace")):
+            named.setdefault(found, name(p))
+    return named
 
 
+def rules_stated():
+    """Rule -> its section, of all that stand in RULES.md, but for those that are not built."""
+    sections = re.split(r"^## (?=[WVI]\d)", (TOP / RULES).read_text(), flags=re.MULTILINE)[1:]
+    return {RULE.match(s)[0]: s for s in sections if "(not built)" not in s.splitlines()[0]}
+
+
+@rule
 def every_rule_is_in_code_tests_and_manual():
+    stated = rules_stated()
     manual = [*files("packaging/man", ext=tuple(f".{n}" for n in range(1, 9))),
               *files("proto", ext=(".md",))]
     places = {
         # A header may state a rule before it is built.
         "the code": rules_named(files("agent", "proto", "shim", ext=(".c",))),
+        "a header": rules_named(files("agent", "proto", "shim", ext=(".h",))),
         "a test": rules_named(p for p in files("tests", ext=(".c", ".h", ".py", ".sh"))
                               if p.name != Path(__file__).name),
         "the manual": rules_named(manual),
     }
-    for rule in sorted(set.union(*places.values())):
-        for place, rules in places.items():
-            if rule not in rules:
-                yield f"{rule} is not named in {place}"
-
-
-def main():
-    checks = [own_includes_follow_the_data, decide_includes_nothing_that_has_an_effect,
-              each_client_library_is_included_by_one_file,
-              config_h_comes_first_and_stays_out_of_the_shim, no_file_includes_a_c_file,
-              files_and_headers_stay_short, every_file_says_its_license_and_what_it_is, every_rule_is_in_code_tests_and_manual]
-    print(f"1..{len(checks)}")
-    for number, check in enumerate(checks, 1):
-        faults = list(check())
-        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}")
-        for fault in faults:
-            print(f"# {fault}")
-    if not files("agent", "proto"):
-        print("Bail out! no source below " + str(TOP))
+    for stated_rule, section in stated.items():
+        wanted = ["a test", "the manual"]
+        if stated_rule[0] in "WV":
+            wanted.append("the code")
+        elif "No one place of the code carries this" not in " ".join(section.split()):
+            # A promise may be kept by what a header declares, as bounds are.
+            wanted.append("a header" if stated_rule not in places["the code"] else "the code")
+        for place in wanted:
+            if stated_rule not in places[place]:
+                yield f"{stated_rule} is not named in {place}"
+    for found in places.values():
+        for named, where in found.items():
+            if named not in stated:
+                yield f"{where} names {named}, which does not stand in {RULES}"
 
 
 main()

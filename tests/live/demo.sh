@@ -20,19 +20,10 @@ DNS_ADDRESS=127.77.0.53
 DNS_LATE=30
 DNS_TTL=5
 
-# Where node finds `pg`: Debian's package, or one of our own from npm.
+# Where node finds `pg`: in what ./bootstrap fetched, or in Debian's package.
 export NODE_PATH=$build/tools/node/node_modules
 
-node_pg() {
-    command -v node >/dev/null || return 1
-    node -e 'require("pg")' 2>/dev/null && return
-    command -v npm >/dev/null && mkdir -p "$build/tools/node" &&
-        npm install --silent --no-audit --no-fund --prefix "$build/tools/node" pg@8 >/dev/null 2>&1 || return 1
-    node -e 'require("pg")' 2>/dev/null
-}
-
 outside() {
-    node_pg || echo "demo: node and its pg cannot be had here: without the lanes of the pool" >&2
     work=$(mktemp -d "${TMPDIR:-/tmp}/homing-demo.XXXXXX")
     chmod 755 "$work"
     trap 'rm -rf "$work"' EXIT
@@ -48,11 +39,13 @@ outside() {
 
 say() { printf '%s\n' "$*"; }
 
+has_pool() { node -e 'require("pg")' 2>/dev/null; }
+
 name_server() {
-    echo "nameserver $DNS_ADDRESS" >"$work/resolv.conf"
-    mount --bind "$work/resolv.conf" /etc/resolv.conf
-    # Caches of the host must not answer for us.
-    [ ! -d /run/nscd ] || mount -t tmpfs none /run/nscd
+    mkdir "$work/names"
+    echo "nameserver $DNS_ADDRESS" >"$work/names/resolv.conf"
+    echo 'hosts: files dns' >"$work/names/nsswitch.conf"
+    "$here/../support/own_names.sh" "$work/names"
     point_dns a
     "$here/../support/dns.py" "$DNS_ADDRESS" 53 "$work/zone" >"$work/dns.log" 2>&1 &
 }
@@ -91,7 +84,7 @@ writers() {
     "$program" "$work/plain" "$by_name" &
     "$build/homingctl" run -- "$program" "$work/homing" "$by_name" &
     "$program" "$work/multi" "$several" &
-    node -e 'require("pg")' 2>/dev/null || return 0
+    has_pool || return 0
     node "$here/demo/pool.js" "$work/pool-plain" "$NAME" "$(pg_port)" &
     "$build/homingctl" run -- node "$here/demo/pool.js" "$work/pool-homing" "$NAME" "$(pg_port)" &
 }
@@ -119,8 +112,13 @@ inside() {
     pg_clone b a
     name_server
     agent
-    say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"
-    say "connects anew after any error; one has a pool (node pg), which keeps what is healthy. In 5 s the"
+    if has_pool; then
+        say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"
+        say "connects anew after any error; one has a pool (node pg), which keeps what is healthy. In 5 s the"
+    else
+        say "A program that connects anew after any error writes twice a second to $NAME, and twice"
+        say "there is one: as it is, and under homing. The one with a pool needs node and its pg. In 5 s the"
+    fi
     say "primary is shut down, the standby promoted, and the old primary comes back as a standby. DNS"
     say "follows $DNS_LATE s later, as a provider's would. . good  x failed  | promotion"
     say

@@ -6,7 +6,8 @@ import shlex
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
+from homing import Agent, cluster_text, pair  # noqa: E402
+from tap import equal, eventually, main, test  # noqa: E402
 
 pg = pair()
 pg.init("other")

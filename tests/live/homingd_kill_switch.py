@@ -11,8 +11,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, NOBODY, PATIENCE, Agent, cleanups, cluster_of, equal, main, own_hosts, own_namespaces, pair, test)
+from homing import BUILD, NOBODY, Agent, cluster_of, own_hosts, own_namespaces, pair  # noqa: E402
+from tap import PATIENCE, cleanups, equal, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()

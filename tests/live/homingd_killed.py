@@ -13,8 +13,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, Agent, cleanups, cluster_of, directory, equal, main, own_namespaces, pair, test)
+from homing import BUILD, Agent, cluster_of, directory, own_namespaces, pair, put_names  # noqa: E402
+from tap import cleanups, equal, main, test  # noqa: E402
 
 SECONDS = float(os.environ.get("HOMING_KILL_SECONDS", "60"))
 NAME = "orders-db.absent.test"
@@ -25,17 +25,14 @@ DNS = "127.53.0.1"
 
 def name_server():
     """Knows no name at all, so that a lookup which is not answered from the view fails at once."""
-    base = directory()
-    for path, text in (("zone", ""), ("resolv.conf", "nameserver %s\n" % DNS)):
-        with open(os.path.join(base, path), "w") as out:
-            out.write(text)
-    process = subprocess.Popen([os.path.join(HERE, "../support/dns.py"), DNS, "53", os.path.join(base, "zone")],
+    zone = os.path.join(directory(), "zone")
+    with open(zone, "w"):
+        pass
+    process = subprocess.Popen([os.path.join(HERE, "../support/dns.py"), DNS, "53", zone],
                                stdout=subprocess.PIPE, text=True)
     cleanups.append(process.kill)
     assert process.stdout.readline().startswith("ready")
-    subprocess.run(["mount", "--bind", os.path.join(base, "resolv.conf"), "/etc/resolv.conf"], check=True)
-    if os.path.isdir("/run/nscd"):
-        subprocess.run(["mount", "-t", "tmpfs", "none", "/run/nscd"], check=True)
+    put_names(resolv="nameserver %s\n" % DNS, nsswitch="hosts: files dns\n")
 
 
 def start_load(preload=True):

@@ -10,7 +10,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, Servers, cluster_text, directory, equal, eventually, main, test  # noqa: E402
+from homing import Agent, Servers, cluster_text, directory  # noqa: E402
+from tap import equal, eventually, main, test  # noqa: E402
 
 pg = Servers()
 pg.init("a")

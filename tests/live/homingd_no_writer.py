@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENTS = os.path.join(HERE, "../bench/failover/clients")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE, Agent, cleanups, cluster_of, directory, equal, eventually, main, own_hosts, own_namespaces, pair,
-    settle, test)
+    BUILD, NODE_PATH, Agent, cluster_of, directory, node_has_pg, own_hosts, own_namespaces, pair, settle)
+from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 
@@ -55,7 +55,7 @@ class Program:
     def __init__(self, name, command, host=NAME, plain=False):
         self.name, self.out = name, os.path.join(OUT, "%d" % len(os.listdir(OUT)))
         env = dict(os.environ, CLIENT=name, PGHOST=host, PGPORT=PORT, PGUSER="postgres", PGDATABASE="postgres",
-                   PGSSLMODE="disable", PGPASSWORD="x", NODE_PATH=NODE + "/node_modules")
+                   PGSSLMODE="disable", PGPASSWORD="x", NODE_PATH=NODE_PATH)
         run = [] if plain else [os.path.join(BUILD, "homingctl"), "--socket", agent.socket, "run", "--"]
         with open(self.out, "w") as out, open(self.out + ".err", "w") as err:
             self.process = subprocess.Popen([*run, *command], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -105,7 +105,7 @@ class Dialer(Program):
 def commands():
     yield "psycopg2", ["/usr/bin/python3", "-B", os.path.join(CLIENTS, "psycopg2_loop.py")]
     yield "psql", ["bash", os.path.join(CLIENTS, "psql.sh")]
-    if os.path.isdir(NODE + "/node_modules/pg"):
+    if node_has_pg():
         yield "node pg", ["node", os.path.join(CLIENTS, "node_pg.js")]
 
 

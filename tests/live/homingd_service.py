@@ -6,7 +6,8 @@ import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, PATIENCE, equal, main, test  # noqa: E402
+from homing import Agent  # noqa: E402
+from tap import PATIENCE, equal, main, test  # noqa: E402
 
 agent = Agent(" []\n")
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

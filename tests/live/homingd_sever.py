@@ -10,9 +10,8 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, NOBODY, PATIENCE, Agent, cleanups, cluster_of, demote, directory, equal, eventually, main, pair, settle,
-    test)
+from homing import BUILD, NOBODY, Agent, cluster_of, demote, directory, pair, settle  # noqa: E402
+from tap import PATIENCE, cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, SRC, Agent, cluster_text, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, SRC, Agent, cluster_text, directory  # noqa: E402
+from tap import equal, eventually, main, test  # noqa: E402
 
 HOMINGD = os.path.join(BUILD, "homingd")
 SHIM = os.path.join(BUILD, "shim/libhoming.so")

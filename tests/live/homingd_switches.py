@@ -11,7 +11,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, Agent, cleanups, cluster_of, demote, equal, eventually, main, pair, settle, test  # noqa: E402
+from homing import BUILD, Agent, cluster_of, demote, pair, settle  # noqa: E402
+from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()

@@ -12,7 +12,8 @@ import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from homing import Servers, main, test  # noqa: E402
+from homing import Servers  # noqa: E402
+from tap import main, test  # noqa: E402
 from probe import Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the probe sees of a real streaming pair: roles, promotions, ends of servers, TLS, settings."""
+"""What the probe sees of a real streaming pair: roles, promotions, ends of servers, TLS (I5), settings."""
 
 import re
 import signal
@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from homing import main, pair, test  # noqa: E402
+from homing import pair  # noqa: E402
+from tap import main, test  # noqa: E402
 from probe import Dns, Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"
@@ -229,6 +230,7 @@ def only_a_verified_certificate_authenticates_a_claim():
         assert field(p.wait("report 0 answer writer"), "authenticated") == "1"
 
 
+# I5: and thereby no claim.
 @test
 def a_certificate_that_does_not_fit_is_odd():
     crt = Path(PG.root) / "server.crt"

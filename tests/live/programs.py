@@ -11,9 +11,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import (  # noqa: E402
-    BUILD, NODE, PATIENCE, Agent, all_here, cluster_of, directory, equal, eventually, main, pair, test)
+from homing import BUILD, NODE_PATH, Agent, all_here, cluster_of, directory, node_has_pg, own_names, pair  # noqa: E402
+from tap import PATIENCE, equal, eventually, main, test  # noqa: E402
 
+own_names()
 LIBRARY = os.path.join(BUILD, "shim/libhoming.so")
 # Its first label is fine for a configuration and for DNS; .invalid never resolves (RFC 6761).
 NAME = "orders-db.invalid"
@@ -41,14 +42,6 @@ def installed(*programs):
 def python_has(module):
     return subprocess.run(["/usr/bin/python3", "-c", "import " + module], stderr=subprocess.DEVNULL,
                           check=False).returncode == 0
-
-
-def node_has_pg():
-    if installed("node", "npm") and not os.path.isdir(NODE + "/node_modules/pg"):
-        os.makedirs(NODE, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", NODE, "pg@8"],
-                       stdout=sys.stderr, check=False)
-    return os.path.isdir(NODE + "/node_modules/pg")
 
 
 def compiled(compiler, name):
@@ -79,7 +72,7 @@ agent = Agent(cluster_of(pg, NAME))
 
 def reached(command, shim):
     """The address that a program printed; None: it got nowhere."""
-    env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE + "/node_modules", "LC_ALL": "C", "HOME": WORK}
+    env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE_PATH, "LC_ALL": "C", "HOME": WORK}
     if shim:
         env.update(LD_PRELOAD=LIBRARY, HOMING_SOCKET=agent.socket)
     words = [word.format(name=NAME, port=pg.port(), socket=agent.socket) if word[0] == "{" else word

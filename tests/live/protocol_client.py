@@ -15,7 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../support"), HERE]
 sys.dont_write_bytecode = True
 import client  # noqa: E402
-from homing import SRC, Agent, cluster_text, equal, eventually, main, pair, test  # noqa: E402
+from homing import SRC, Agent, cluster_text, pair  # noqa: E402
+from tap import equal, eventually, main, test  # noqa: E402
 
 pg = pair()
 A, B = pg.member("a"), pg.member("b")

@@ -19,8 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TURNS = os.path.join(HERE, "turns")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 from homing import (  # noqa: E402
-    BUILD, NODE, PATIENCE, Agent, all_here, cleanups, cluster_of, directory, equal, eventually, main, own_hosts,
-    own_namespaces, pair, test)
+    BUILD, NODE_PATH, Agent, all_here, cluster_of, directory, node_has_pg, own_hosts, own_namespaces, pair)
+from tap import PATIENCE, cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 
@@ -67,7 +67,7 @@ PROGRAMS = [
     ("psql", shutil.which("psql"), ["psql", "-XqAtw", "-v", "ON_ERROR_STOP=0", "-U", "postgres", "-h", NAME, "-p", PORT,
                                     "postgres"]),
     ("psycopg2", python_has("psycopg2"), ["/usr/bin/python3", "-B", TURNS + "/psycopg2_turns.py", *WHERE]),
-    ("node pg", os.path.isdir(NODE + "/node_modules/pg"), ["node", TURNS + "/node_pg_turns.js", *WHERE]),
+    ("node pg", node_has_pg(), ["node", TURNS + "/node_pg_turns.js", *WHERE]),
     ("curl in a shell", shutil.which("curl"), ["sh", "-c", CURL, *WHERE]),
     ("Perl", shutil.which("perl"), ["/usr/bin/perl", TURNS + "/perl_turns.pl", *WHERE]),
     ("Ruby", shutil.which("ruby"), ["ruby", TURNS + "/ruby_turns.rb", *WHERE]),
@@ -84,7 +84,7 @@ class Program:
     """One of them, with the shim or (plain) without."""
 
     def __init__(self, name, command, plain):
-        env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE + "/node_modules", "LC_ALL": "C.UTF-8", "HOME": WORK}
+        env = {"PATH": os.environ["PATH"], "NODE_PATH": NODE_PATH, "LC_ALL": "C.UTF-8", "HOME": WORK}
         if not plain:
             env.update(LD_PRELOAD=os.path.join(BUILD, "shim/libhoming.so"), HOMING_SOCKET=agent.socket)
         self.name, self.rest, self.turns = name + (", plain" if plain else ""), b"", 0
@@ -95,8 +95,11 @@ class Program:
 
     def begin(self):
         self.turns += 1
-        self.process.stdin.write(self.line)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(self.line)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise AssertionError("%s before its turn %d: %s" % (self.name, self.turns, self.answer())) from None
 
     def answer(self):
         """The line that a turn gives."""
@@ -176,7 +179,7 @@ class Restarter:
         self.next += EVERY
 
 
-def severer_sizes():
+def sever_sizes():
     pid = agent.status()["severing"]["pid"]
     with open("/proc/%d/status" % pid) as status:
         parent = next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
@@ -227,19 +230,19 @@ def while_the_agent_is_restarted_again_and_again_nothing_differs_and_nothing_gro
     restarter = Restarter()
     run(pairs, SECONDS / 3)
     before = {pair.name: pair.sizes() for pair in pairs}
-    of_agent, of_severer = agent_size(), severer_sizes()
+    of_agent, of_sever = agent_size(), sever_sizes()
     turns, ended = run(pairs, SECONDS * 2 / 3)
     print("# %d restarts, %d turns of %d pairs of programs, %d pairs that ended" % (
         restarter.count, turns, len(pairs), ended))
     report(pairs, before)
-    print("# homingd %s, then %s; homing-sever %s, then %s" % (of_agent, agent_size(), of_severer, severer_sizes()))
+    print("# homingd %s, then %s; homing-sever %s, then %s" % (of_agent, agent_size(), of_sever, sever_sizes()))
     for pair in pairs:
         (was, was_plain), (now, now_plain) = before[pair.name], pair.sizes()
         assert now[0] <= now_plain[0] + OWN_DESCRIPTORS, (pair.name, now, now_plain)
         assert now[1] <= now_plain[1] + OWN_MAPPINGS, (pair.name, now, now_plain)
         assert now[2] - was[2] <= max(0, now_plain[2] - was_plain[2]) + GROWTH_KB, (pair.name, was, now)
-    equal([pid for pid, _, _ in severer_sizes()], [pid for pid, _, _ in of_severer])
-    assert all(now[2] <= was[2] + GROWTH_KB for was, now in zip(of_severer, severer_sizes()))
+    equal([pid for pid, _, _ in sever_sizes()], [pid for pid, _, _ in of_sever])
+    assert all(now[2] <= was[2] + GROWTH_KB for was, now in zip(of_sever, sever_sizes()))
 
 
 @test
@@ -256,7 +259,9 @@ def all_that_still_run_follow_a_promotion():
 
         def follows():
             one.begin()
-            return set(one.answer().split()) & {pg.address("a"), pg.address("b")} == {pg.address("b")}
+            said = one.answer()
+            assert "ended" not in said, (one.name, said)
+            return set(said.split()) & {pg.address("a"), pg.address("b")} == {pg.address("b")}
         eventually(follows, one.name + " gets to the new writer")
 
 

@@ -11,7 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, cleanups, directory, equal, eventually, main, test  # noqa: E402
+from homing import BUILD, directory  # noqa: E402
+from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import Client, Sever, need_root, pack  # noqa: E402
 
 need_root()
@@ -464,13 +465,13 @@ def it_ends_when_nobody_orders_for_long():
     equal([os.path.exists(lonely.permit), os.path.exists(lonely.order_path)], [False, False])
 
 
-def staged(with_severer=True):
+def staged(with_homing_sever=True):
     """A moved installation, with what starts homing-sever in homingd's place."""
     prefix = directory()
     os.makedirs(prefix + "/sbin")
     os.makedirs(prefix + "/libexec/homing")
     shutil.copy(os.path.join(BUILD, "tests/support/start_sever_child"), prefix + "/sbin/homingd")
-    if with_severer:
+    if with_homing_sever:
         shutil.copy(os.path.join(BUILD, "homing-sever"), prefix + "/libexec/homing/homing-sever")
     return prefix + "/sbin/homingd"
 
@@ -504,7 +505,7 @@ def homingd_starts_one_that_outlives_it_and_only_one():
 def without_the_privilege_or_the_program_none_is_started():
     none = Sever()
     equal(begin(staged(), none, "setpriv", "--bounding-set=-net_admin"), 0)
-    equal(begin(staged(with_severer=False), none), errno.ENOENT)
+    equal(begin(staged(with_homing_sever=False), none), errno.ENOENT)
     equal(os.path.exists(none.base + "/run-admin"), False)
 
 

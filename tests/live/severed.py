@@ -8,10 +8,10 @@ import sys
 
 TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
-from homing import equal, main, test  # noqa: E402
+from tap import equal, main, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
 from harness import LIBCS, Agent, Probe, hash_of  # noqa: E402
-from connect import Peers  # noqa: E402
+from peers import Peers  # noqa: E402
 
 need_root()
 NET = "127.%d.%d." % (random.randrange(16, 250), random.randrange(250))

@@ -11,7 +11,8 @@ import time
 
 TOP = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(TOP, "../support"), os.path.join(TOP, "../shim")]
-from homing import BUILD, cleanups, directory, equal, main, own_namespaces, test  # noqa: E402
+from homing import BUILD, HOSTS, directory, own_namespaces, put_names  # noqa: E402
+from tap import cleanups, equal, main, test  # noqa: E402
 from sever import Sever, need_root  # noqa: E402
 from harness import LIBCS, environment  # noqa: E402
 
@@ -26,18 +27,13 @@ counts = {}
 
 def prepare():
     """Addresses, and names that are not managed, for nobody but us."""
-    hosts = os.path.join(base, "hosts")
-    with open(hosts, "w") as out:
-        out.write("127.0.0.1 localhost\n")
-        for c in range(CLUSTERS):
-            for m in range(MEMBERS):
-                out.write("127.77.%d.%d plain-%d-%d.walk\nfd77::%x:%x plain-%d-%d.walk\n"
-                          % (c + 1, m + 1, c, m, c + 1, m + 1, c, m))
+    put_names(HOSTS + "".join("127.77.%d.%d plain-%d-%d.walk\nfd77::%x:%x plain-%d-%d.walk\n"
+                              % (c + 1, m + 1, c, m, c + 1, m + 1, c, m)
+                              for c in range(CLUSTERS) for m in range(MEMBERS)))
     # What is marked with 7 is refused before it is sent.
     rules = [ip + rule for ip in ("ip ", "ip -6 ")
              for rule in ("rule add pref 9 lookup local", "rule del pref 0", "rule add pref 1 fwmark 7 prohibit")]
-    for command in ["ip -6 route add local fd77::/16 dev lo", "mount --bind %s /etc/hosts" % hosts,
-                    *rules]:
+    for command in ["ip -6 route add local fd77::/16 dev lo", *rules]:
         subprocess.run(command.split(), check=True)
 
 

@@ -12,7 +12,7 @@
 struct story {
     struct step steps[STEPS_MAX], favourites[FAVOURITES];
     uint32_t count, told;
-    uint64_t random;
+    uint64_t dice;
 };
 
 /* HOMING_MODEL_SEED, or the time of day. */

@@ -8,19 +8,15 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/model/chance.h"
 #include "tests/model/domains.h"
 #include "tests/model/merge.h"
 #include "tests/model/pack.h"
+#include "tests/support/test.h"
 
 #define RUNS_DEFAULT 40
 #define RUN_STEPS    1000

@@ -46,7 +46,7 @@ static void merge_report(struct report *r, const struct domain *d, uint64_t now_
 
 static void merge_member(struct world *w, const struct domain *d, uint32_t member)
 {
-    struct member_view *m = &w->c.topo.at[member];
+    struct topo_member *m = &w->c.topo.at[member];
     const struct verdict *v = &w->c.verdict;
     bool live = topo_live(&w->c.topo, member, d->timeout_ms, w->now_ms);
     bool dead = !live && (!m->standing || member != v->writer);
@@ -100,7 +100,7 @@ static void merge_verdict(struct verdict *v, const struct domain *d, uint64_t no
     v->switches = 0;
 }
 
-static void merge_contest(struct cluster *c, const struct domain *d, uint64_t now_ms)
+static void merge_contest(struct decision *c, const struct domain *d, uint64_t now_ms)
 {
     bool unheard = c->verdict.writer != MEMBER_NONE && !c->topo.at[c->verdict.writer].heard;
 
@@ -112,7 +112,7 @@ static void merge_contest(struct cluster *c, const struct domain *d, uint64_t no
 }
 
 /* What lies far ahead comes by STEP_MINUTES and STEP_QUIET only. */
-void merge_schedule(struct cluster *c, const struct domain *d, uint64_t now_ms)
+void merge_schedule(struct decision *c, const struct domain *d, uint64_t now_ms)
 {
     c->fast_until_ms = c->fast_until_ms > now_ms || !d->paces ? now_ms + MERGE_FAR_MS : 0;
     if (!d->paces)
@@ -200,7 +200,7 @@ static void merge_terms(struct world *w, const struct domain *d)
  * was is of no use to anybody. */
 static bool same_rival(const struct world *w, const struct domain *d, uint32_t a, uint32_t b)
 {
-    const struct cluster *c = &w->c;
+    const struct decision *c = &w->c;
     enum rank rank = claim_rank(&c->topo, &c->verdict, a);
 
     if (c->wake_ms != 0 && c->wake_ms <= w->now_ms)

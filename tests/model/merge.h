@@ -14,7 +14,7 @@
 void merge_world(struct world *w, const struct domain *d);
 
 /* The part of it that keeps far away what is far away. */
-void merge_schedule(struct cluster *c, const struct domain *d, uint64_t now_ms);
+void merge_schedule(struct decision *c, const struct domain *d, uint64_t now_ms);
 
 /* The same state with member m called map[m]. */
 void merge_rename(const struct world *w, const struct domain *d, const uint32_t *map,

@@ -93,7 +93,7 @@ static void tape_report(struct tape *t, struct report *r)
         tape_past(t, &r->asked_ms);
 }
 
-static void tape_member(struct tape *t, struct member_view *m)
+static void tape_member(struct tape *t, struct topo_member *m)
 {
     tape_report(t, &m->last);
     TAPE(t, 1, m->heard);
@@ -133,7 +133,7 @@ static void tape_verdict(struct tape *t, struct verdict *v)
     tape_past(t, &v->confirmed_ms);
 }
 
-static void tape_cluster(struct tape *t, struct cluster *c)
+static void tape_cluster(struct tape *t, struct decision *c)
 {
     tape_past(t, &c->asked_again_ms);
     tape_past(t, &c->reaffirmed_ms);

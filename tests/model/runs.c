@@ -7,17 +7,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/model/chance.h"
 #include "tests/model/rules.h"
+#include "tests/support/test.h"
 
 #define RUNS_DEFAULT 100
 #define RUN_STEPS    2000

@@ -11,18 +11,14 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/model/domains.h"
 #include "tests/model/pack.h"
 #include "tests/model/rules.h"
+#include "tests/support/test.h"
 
 /* What the largest of the others needs and a little more: ten seconds for all together. */
 #define STATES_DEFAULT 100000

@@ -10,9 +10,9 @@
 
 #include "tests/model/rules.h"
 
-static struct cluster_conf domain_conf(const struct domain *d)
+static struct decision_conf domain_conf(const struct domain *d)
 {
-    return (struct cluster_conf){
+    return (struct decision_conf){
         .members = d->members,
         .no_failover = d->no_failover,
         .interval_ms = d->beat_ms,
@@ -26,12 +26,12 @@ static struct cluster_conf domain_conf(const struct domain *d)
 
 void world_start(struct world *w, const struct domain *d)
 {
-    struct cluster_conf conf = domain_conf(d);
+    struct decision_conf conf = domain_conf(d);
     struct actions actions;
 
     memset(w, 0, sizeof(*w));
     w->now_ms = START_MS;
-    cluster_init(&w->c, &conf, NULL, w->now_ms, &actions);
+    decision_init(&w->c, &conf, NULL, w->now_ms, &actions);
     w->disk = w->c.verdict;
     w->w.alarms = actions.raised;
 }
@@ -148,19 +148,19 @@ static const char *handle(struct world *w, const struct domain *d, const struct 
 
     if (event->kind == EVENT_REPORT)
         witness_report(w, &event->report);
-    o.refusal = cluster_handle(&w->c, event, w->now_ms, &o.actions);
+    o.refusal = decision_handle(&w->c, event, w->now_ms, &o.actions);
     return conclude(w, d, step, &o);
 }
 
 /* "The agent sleeps otherwise": a call just before the wake-up it asked for changes nothing. */
 static bool sleeps_soundly(const struct world *w, uint64_t until_ms)
 {
-    struct cluster copy = w->c;
+    struct decision copy = w->c;
     struct actions actions;
 
     if (until_ms <= w->now_ms)
         return true;
-    cluster_handle(&copy, &(struct event){.kind = EVENT_TICK}, until_ms, &actions);
+    decision_handle(&copy, &(struct event){.kind = EVENT_TICK}, until_ms, &actions);
     return !verdict_differs(&copy.verdict, &w->c.verdict) && actions.ask == 0 &&
            actions.raised == 0 && actions.cleared == 0 && actions.pace == w->c.pace;
 }
@@ -205,7 +205,7 @@ static void pass_minutes(struct world *w)
 static const char *restart(struct world *w, const struct domain *d, const struct step *step)
 {
     struct outcome o = {.before = w->disk};
-    struct cluster_conf conf = w->c.conf;
+    struct decision_conf conf = w->c.conf;
     struct witness fresh = {
         .evidence_ms = w->disk.confirmed_ms,
         .seen_position = w->disk.position,
@@ -222,7 +222,7 @@ static const char *restart(struct world *w, const struct domain *d, const struct
             .said = answer(w->disk.rival, ROLE_WRITER, w->disk.term.lo, w->disk.identity, 0),
         };
     w->w = fresh;
-    cluster_init(&w->c, &conf, &w->disk, w->now_ms, &o.actions);
+    decision_init(&w->c, &conf, &w->disk, w->now_ms, &o.actions);
     return conclude(w, d, step, &o);
 }
 
@@ -239,7 +239,7 @@ static const char *reload(struct world *w, const struct domain *d, const struct 
                           const uint32_t *map)
 {
     struct outcome o = {.before = w->c.verdict};
-    struct cluster_conf conf = w->c.conf;
+    struct decision_conf conf = w->c.conf;
     struct witness old = w->w;
 
     memset(w->w.at, 0, sizeof(w->w.at));
@@ -254,7 +254,7 @@ static const char *reload(struct world *w, const struct domain *d, const struct 
         o.before.writer = map[o.before.writer];
     if (o.before.writer == MEMBER_NONE)
         o.before.frozen = false;
-    cluster_reconfigure(&w->c, &conf, map, w->now_ms, &o.actions);
+    decision_reconfigure(&w->c, &conf, map, w->now_ms, &o.actions);
     return conclude(w, d, step, &o);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * world.h - the small worlds in which the model tests walk: a real struct cluster, what a witness
+ * world.h - the small worlds in which the model tests walk: a real struct decision, what a witness
  * remembers of its history, and the events that can happen next.
  *
  * One pass: world_start(), then world_step() with one event of world_steps() after the other; after
@@ -10,7 +10,7 @@
 #ifndef HOMING_TESTS_MODEL_WORLD_H
 #define HOMING_TESTS_MODEL_WORLD_H
 
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
 
 #define START_MS       10000000
 #define MODEL_MAX      3
@@ -95,7 +95,7 @@ struct witness {
 };
 
 struct world {
-    struct cluster c;
+    struct decision c;
     struct verdict disk; /* what was persisted last */
     struct witness w;
     uint64_t now_ms;

@@ -4,41 +4,46 @@
 import socket
 import threading
 
-from harness import AF_INET6, AI_CANONNAME, DNS, NONE, Agent, Probe, eventually, follows, main, same
+from harness import AF_INET6, AI_CANONNAME, DNS, NONE, Agent, Probe, follows, main, per_libc
+from tap import equal
 
 MANNERS = ("hangs-up", "garbage", "half", "longer", "no-fd", "pipe", "unsealed", "short", "empty", "size",
            "major", "magic", "instance")
 
 
+@per_libc
 def one_view_is_attached_and_nothing_else_kept(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
         before = probe.ask("fds")
-        same(probe.address("db"), "10.1.2.3")
-        same(probe.ask("fds"), before)
-        same(probe.ask("maps"), "views=1")
+        equal(probe.address("db"), "10.1.2.3")
+        equal(probe.ask("fds"), before)
+        equal(probe.ask("maps"), "views=1")
         assert "changes=1" in probe.gai("db", how=("times", 10000))
-        same(agent.attached(), 1)
+        equal(agent.attached(), 1)
 
 
+@per_libc
 def threads_whose_first_lookups_coincide_all_get_the_view(libc):
     for _ in range(10):
         with Agent() as agent, Probe(libc, agent) as probe:
             agent.entry(NONE, "10.1.2.3")
             said = probe.gai(NONE, how=("threads", 32))
             assert "DIFFERS" not in said and " 10.1.2.3 " in said, said
-            same(probe.ask("maps"), "views=1")
+            equal(probe.ask("maps"), "views=1")
 
 
+@per_libc
 def a_process_without_an_agent_is_as_without_homing(libc):
     with Probe(libc, "/nonexistent/agent.sock") as probe, Probe(libc, preload=None) as plain:
         before = probe.ask("fds")
         for node in (DNS, "127.0.0.1"):
-            same(probe.gai(node), plain.gai(node))
-            same(probe.ask("h", node), plain.ask("h", node))
-        same(probe.ask("fds"), before)
+            equal(probe.gai(node), plain.gai(node))
+            equal(probe.ask("h", node), plain.ask("h", node))
+        equal(probe.ask("fds"), before)
 
 
+@per_libc
 def a_process_started_before_its_agent_attaches_later(libc):
     with Agent() as first:
         path = first.path + ".later"
@@ -49,6 +54,7 @@ def a_process_started_before_its_agent_attaches_later(libc):
                 follows(probe, DNS, "10.1.2.3")
 
 
+@per_libc
 def an_agent_that_misbehaves_changes_nothing_and_leaves_nothing(libc):
     with Agent() as agent, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3")
@@ -56,32 +62,35 @@ def an_agent_that_misbehaves_changes_nothing_and_leaves_nothing(libc):
             agent.do(f"manner {manner}")
             with Probe(libc, agent) as probe:
                 before = probe.ask("fds")
-                same((manner, probe.gai(DNS)), (manner, plain.gai(DNS)))
-                same((manner, probe.ask("fds")), (manner, before))
-                same((manner, probe.ask("maps")), (manner, "views=0"))
+                equal((manner, probe.gai(DNS)), (manner, plain.gai(DNS)))
+                equal((manner, probe.ask("fds")), (manner, before))
+                equal((manner, probe.ask("maps")), (manner, "views=0"))
                 agent.do("manner proper")
                 follows(probe, DNS, "10.1.2.3")
 
 
+@per_libc
 def a_reply_with_two_descriptors_leaves_none_open(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry(DNS, "10.1.2.3")
         agent.do("manner two-fds")
         before = probe.ask("fds")
         probe.gai(DNS)
-        same(probe.ask("fds"), before)
+        equal(probe.ask("fds"), before)
 
 
+@per_libc
 def an_agent_that_does_not_answer_is_waited_for_a_moment_only(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3")
         agent.do("manner silent")
         # it would hang for ever if it waited: that it comes back at all is what is tested here
-        same(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
         agent.do("manner proper")
         follows(probe, DNS, "10.1.2.3")
 
 
+@per_libc
 def a_stopped_agent_with_a_full_backlog_is_not_waited_for(libc):
     with Agent() as agent, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3")
@@ -99,70 +108,77 @@ def a_stopped_agent_with_a_full_backlog_is_not_waited_for(libc):
             raise AssertionError("the backlog never fills")
         with Probe(libc, agent) as probe:
             before = probe.ask("fds")
-            same(probe.gai(DNS), plain.gai(DNS))
-            same(probe.ask("fds"), before)
+            equal(probe.gai(DNS), plain.gai(DNS))
+            equal(probe.ask("fds"), before)
 
 
+@per_libc
 def stale_asks_the_real_resolver_and_believes_it(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         for state, age in (("stale", 0), ("steady", 120000)):
             agent.entry(DNS, "10.1.2.3", state=state, age=age)
             for words in (("gai0", DNS, "80"), ("h", DNS), ("hr", DNS, 1024), ("h2r", DNS, AF_INET6, 1024)):
-                same(probe.ask(*words), plain.ask(*words))
+                equal(probe.ask(*words), plain.ask(*words))
 
 
+@per_libc
 def stale_falls_back_to_the_last_view_when_the_real_resolver_fails(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry(NONE, "10.1.2.3", "fd00::3", state="stale")
-        same(probe.address(NONE), "10.1.2.3")
+        equal(probe.address(NONE), "10.1.2.3")
         assert f" {NONE} 2 4 " in probe.ask("h", NONE) and "10.1.2.3" in probe.ask("h", NONE)
         assert "fd00::3" in probe.ask("h2", NONE, AF_INET6)
         assert "10.1.2.3" in probe.ask("hr", NONE, 1024)
         agent.entry(NONE, "10.1.2.3", state="stale", role="reader")
-        same(probe.address(NONE), "10.1.2.3")
+        equal(probe.address(NONE), "10.1.2.3")
 
 
+@per_libc
 def stale_does_not_believe_a_resolver_that_names_a_demoted_member(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3", state="stale")
         agent.do("members w=10.1.2.3 d=127.0.0.1 d=::1")
-        same(probe.address(DNS), "10.1.2.3")
+        equal(probe.address(DNS), "10.1.2.3")
         said = probe.gai(DNS, flags=AI_CANONNAME)
         assert said.startswith("rc=0 errno=") and said.endswith(f" 10.1.2.3 0 {DNS}]"), said
         for words in (("h", DNS), ("hr", DNS, 1024), ("h2", DNS, 2), ("h2r", DNS, 2, 1024)):
             assert probe.ask(*words).endswith(" 10.1.2.3"), probe.ask(*words)
         agent.entry(DNS, "10.1.2.3", state="stale", role="reader")  # for reading it is as good as any
-        same(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
 
 
+@per_libc
 def unknown_is_left_to_the_real_resolver(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3", state="unknown")
-        same(probe.gai(DNS), plain.gai(DNS))
-        same(probe.ask("h", DNS), plain.ask("h", DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.ask("h", DNS), plain.ask("h", DNS))
 
 
+@per_libc
 def off_and_observe_change_nothing(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         for mode in ("off", "observe"):
             agent.entry(DNS, "10.1.2.3", mode=mode)
             for words in (("gai0", DNS, "80"), ("h", DNS), ("hr", DNS, 1024)):
-                same(probe.ask(*words), plain.ask(*words))
+                equal(probe.ask(*words), plain.ask(*words))
         for mode in ("names", "connect", "sever", "off"):  # and back, in a running process
             agent.entry(DNS, "10.1.2.3", mode=mode)
-            same((mode, probe.address(DNS)), (mode, plain.address(DNS) if mode == "off" else "10.1.2.3"))
+            equal((mode, probe.address(DNS)), (mode, plain.address(DNS) if mode == "off" else "10.1.2.3"))
         agent.entry(DNS, "10.1.2.3")
-        same(probe.address(DNS), "10.1.2.3")
+        equal(probe.address(DNS), "10.1.2.3")
         agent.do(f"gone {DNS}")
-        same(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
 
 
+@per_libc
 def an_address_that_is_none_falls_through(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "not.an.address")
-        same(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
 
 
+@per_libc
 def a_view_of_random_bytes_does_no_harm(libc):
     with Agent() as agent:
         for seed in range(60):
@@ -178,14 +194,15 @@ def a_view_of_random_bytes_does_no_harm(libc):
                 for i in range(0, 40, 5):
                     probe.gai(f"{NONE}{i}")
                     probe.ask("h", f"{NONE}{i + 1}")
-                same((seed, probe.ask("fds")), (seed, "0 1 2"))
-                same(probe.close(), 0)
+                equal((seed, probe.ask("fds")), (seed, "0 1 2"))
+                equal(probe.close(), 0)
 
 
+@per_libc
 def a_view_that_changes_under_its_readers_is_never_torn(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry(NONE, "10.1.2.3", "fd00::3")
-        same(probe.address(NONE), "10.1.2.3")
+        equal(probe.address(NONE), "10.1.2.3")
         stop = threading.Event()
 
         def change():
@@ -201,7 +218,7 @@ def a_view_that_changes_under_its_readers_is_never_torn(libc):
             seen.add(said.partition("[")[2].split(" ")[5])
         stop.set()
         thread.join()
-        same(seen | {"10.1.2.3", "10.200.200.200"}, {"10.1.2.3", "10.200.200.200"})
+        equal(seen | {"10.1.2.3", "10.200.200.200"}, {"10.1.2.3", "10.200.200.200"})
 
 
-main(globals())
+main()

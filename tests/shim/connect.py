@@ -7,37 +7,15 @@ import socket
 import threading
 import time
 
-from harness import AF_INET, AF_INET6, Agent, Probe, eventually, main, same
+from harness import AF_INET, AF_INET6, Agent, Probe, eventually, main, per_libc
+from peers import Peers
+from tap import equal
 
 # Of ourselves, so that two runs do not meet.
 NET = f"127.{random.randrange(16, 250)}.{random.randrange(250)}"
 A, B, C, D = (f"{NET}.{i}" for i in (1, 2, 3, 4))
 REFUSED, INTR, INPROGRESS, TIMEDOUT = 111, 4, 115, 110
 NAME = "db.test"
-
-
-class Peers:
-    """Servers on several addresses, at one port unless said otherwise. They accept and forget."""
-
-    def __init__(self, *addresses, port=0, kind=socket.SOCK_STREAM):
-        self.sockets = []
-        for address in addresses:
-            family = AF_INET6 if ":" in address else AF_INET
-            server = socket.socket(family, kind)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind((address, port))
-            if kind == socket.SOCK_STREAM:
-                server.listen(4096)
-            port = port or server.getsockname()[1]
-            self.sockets.append(server)
-        self.port = port
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for server in self.sockets:
-            server.close()
 
 
 class World:
@@ -86,12 +64,13 @@ def given(libc, *addresses, **more):
     """The name was A's; now it is B's. The process still has A."""
     world = World(libc, *addresses, **more)
     world.writer(A, B)
-    same(world.look_up(), A)
+    equal(world.look_up(), A)
     world.reaches(A, A)
     world.writer(B, A)
     return world
 
 
+@per_libc
 def a_cached_address_of_the_old_writer_leads_to_the_new_one(libc):
     with given(libc) as world:
         world.reaches(A, B)
@@ -101,6 +80,7 @@ def a_cached_address_of_the_old_writer_leads_to_the_new_one(libc):
         world.reaches(A, A)
 
 
+@per_libc
 def whichever_function_gave_it_out(libc):
     for words in (("h", NAME), ("h2", NAME, AF_INET), ("hr", NAME, 1024), ("h2r", NAME, AF_INET, 1024)):
         with World(libc) as world:
@@ -110,96 +90,106 @@ def whichever_function_gave_it_out(libc):
             world.reaches(A, B)
 
 
+@per_libc
 def a_v4_mapped_address_stays_one(libc):
     with given(libc) as world:
         for how in ("", "n"):
             world.reaches(f"::ffff:{A}", f"::ffff:{B}", how=how)
 
 
+@per_libc
 def an_ipv6_address_leads_to_the_new_writers_port(libc):
     with Peers("::1") as old, World(libc, peers=Peers("::1")) as world:
         members = f"{{}}=::1@{old.port} {{}}=::1@{world.port}"
         world.writer("-", text6="::1", port=old.port, members=members.format("w", "rd"))
-        same(world.look_up(family=AF_INET6), "::1")
+        equal(world.look_up(family=AF_INET6), "::1")
         world.reaches("::1", "::1", port=old.port)
         world.writer("-", text6="::1", members=members.format("rd", "w"))
         world.reaches("::1", "::1", port=old.port, at=world.port)
         world.reaches("::1", "::1", port=old.port, at=world.port, how="n")
 
 
+@per_libc
 def members_of_different_ports_have_the_port_rewritten(libc):
     with Peers(A) as old, World(libc, peers=Peers(B)) as world:
         def switch(to, *flags):
             world.writer(to, port=world.port if to == B else old.port,
                          members=f"{flags[0]}={A}@{old.port} {flags[1]}={B}@{world.port}")
         switch(A, "w", "rd")
-        same(world.look_up(), A)
+        equal(world.look_up(), A)
         switch(B, "rd", "w")
         world.reaches(A, B, port=old.port, at=world.port)
-        same(world.look_up(), B)  # and with the port that the program is configured with
+        equal(world.look_up(), B)  # and with the port that the program is configured with
         world.reaches(B, B, port=old.port, at=world.port)
 
 
+@per_libc
 def a_port_that_is_none_of_the_clusters_is_left_alone(libc):
     with Peers(A) as other, given(libc) as world:
         world.reaches(A, A, port=other.port)
 
 
+@per_libc
 def an_address_that_was_not_given_for_the_name_is_left_alone(libc):
     with World(libc) as world:
         world.writer(A, B)
-        same(world.look_up(), A)
+        equal(world.look_up(), A)
         world.writer(A, B)
         world.reaches(B, B)
 
 
+@per_libc
 def an_address_looked_up_as_a_literal_is_left_alone(libc):
     with World(libc) as world:
         world.writer(B, A)
-        same(world.look_up(), B)
+        equal(world.look_up(), B)
         for words in (("gai", A, "-", 0, 1, 0, 0), ("gai", A, "-", 0, 1, 0, 4), ("h", A), ("hr", A, 1024)):
             assert A in world.probe.ask(*words)
         world.reaches(A, A)
 
 
+@per_libc
 def a_name_resolved_before_the_agent_was_up_is_redirected_too(libc):
     with Agent() as first:
         path = first.path + ".later"
         with Peers("127.0.0.1", "127.0.0.2") as peers, Probe(libc, path) as probe:
-            same(probe.address("localhost"), "127.0.0.1")
+            equal(probe.address("localhost"), "127.0.0.1")
             with Agent(path) as agent:
                 agent.do(f"members w=127.0.0.2@{peers.port} d=127.0.0.1@{peers.port}")
                 agent.do(f"entry localhost connect steady writer 4 127.0.0.2 - 60000 0 port={peers.port}")
                 eventually(lambda: "peer=2 127.0.0.2 " in probe.ask("dial", "127.0.0.1", peers.port), "redirected")
 
 
+@per_libc
 def an_address_that_an_unmanaged_name_has_too_is_left_alone(libc):
     with World(libc, "127.0.0.1", B) as world:
         world.writer("127.0.0.1", B)
-        same(world.look_up(), "127.0.0.1")
+        equal(world.look_up(), "127.0.0.1")
         world.writer(B, "127.0.0.1")
         world.reaches("127.0.0.1", B)
-        same(world.look_up("localhost"), "127.0.0.1")
+        equal(world.look_up("localhost"), "127.0.0.1")
         world.reaches("127.0.0.1", "127.0.0.1")
 
 
+@per_libc
 def an_address_that_a_reader_endpoint_names_is_left_alone(libc):
     with World(libc) as world:
         reader = f"entry ro.test connect steady reader 4 {A} - 60000 0 port={world.port}"
         world.agent.do(reader)
         world.writer(A, B)
-        same(world.look_up(), A)
+        equal(world.look_up(), A)
         world.writer(B, A)  # A serves reads now
-        same(world.look_up("ro.test"), A)
+        equal(world.look_up("ro.test"), A)
         world.reaches(A, A)
         world.writer(B, members=f"wr={B}@{world.port} d={A}@{world.port}")  # and is silent
         world.reaches(A, B)
 
 
+@per_libc
 def a_reader_that_left_leads_to_one_that_serves(libc):
     with World(libc, A, B, C) as world:
         world.writer(A, B, role="reader", members=f"w={A}@{world.port} r={B}@{world.port}")
-        same(world.look_up(), B)
+        equal(world.look_up(), B)
         for flags, expected in (("r", B), ("w", B), ("-", C), ("d", C)):
             world.writer(A, role="reader", members=f"-={A}@{world.port} {flags}={B}@{world.port} r={C}@{world.port}")
             world.reaches(B, expected)
@@ -207,6 +197,7 @@ def a_reader_that_left_leads_to_one_that_serves(libc):
         world.reaches(B, B)
 
 
+@per_libc
 def the_mode_and_the_state_say_whether(libc):
     with given(libc) as world:
         for mode, expected in (("off", A), ("observe", A), ("names", A), ("connect", B), ("sever", B), ("off", A)):
@@ -224,15 +215,17 @@ def the_mode_and_the_state_say_whether(libc):
         world.reaches(A, A)
 
 
+@per_libc
 def without_a_writer_a_nonblocking_connect_is_refused_at_once(libc):
     with given(libc) as world:
         world.writer(B, A, state="no_writer")
         for address in (A, B, f"::ffff:{A}"):
             if address == B:
-                same(world.look_up(), B)
-            same(world.dial(address, how="n"), f"rc=-1 errno={REFUSED} block=0 peer=-")
+                equal(world.look_up(), B)
+            equal(world.dial(address, how="n"), f"rc=-1 errno={REFUSED} block=0 peer=-")
 
 
+@per_libc
 def without_a_writer_a_blocking_connect_waits_for_one(libc):
     with given(libc) as world:
         world.writer(A, B, state="no_writer", hold=60000)
@@ -247,24 +240,27 @@ def without_a_writer_a_blocking_connect_waits_for_one(libc):
         timer.join()
 
 
+@per_libc
 def and_is_refused_in_the_end(libc):
     with given(libc) as world:
         world.writer(B, A, state="no_writer", hold=150)
         start = time.monotonic()
-        same(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
         assert time.monotonic() - start >= 0.14, "did not wait"
         world.writer(B, A, state="no_writer", hold=600000)
-        same(world.dial(A, how="t"), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(A, how="t"), f"rc=-1 errno={REFUSED} block=1 peer=-")
 
 
+@per_libc
 def a_signal_ends_the_wait_as_it_would_end_a_connect(libc):
     with given(libc) as world:
         world.writer(B, A, state="no_writer", hold=600000)
-        same(world.dial(A, how="e"), f"rc=-1 errno={INTR} block=1 peer=-")
+        equal(world.dial(A, how="e"), f"rc=-1 errno={INTR} block=1 peer=-")
         world.writer(B, A, state="no_writer", hold=400)
-        same(world.dial(A, how="r"), f"rc=-1 errno={REFUSED} block=1 peer=-")  # waited on
+        equal(world.dial(A, how="r"), f"rc=-1 errno={REFUSED} block=1 peer=-")  # waited on
 
 
+@per_libc
 def a_wait_ends_when_nothing_is_confirmed_any_more(libc):
     with given(libc) as world:
         world.writer(B, A, state="no_writer", hold=600000)
@@ -274,36 +270,41 @@ def a_wait_ends_when_nothing_is_confirmed_any_more(libc):
         timer.join()
 
 
+@per_libc
 def a_demoted_address_is_refused_if_the_writer_has_none_of_its_family(libc):
     with given(libc) as world:
         members = f"rd={A}@{world.port} w=::1@{world.port}"
         world.writer("-", text6="::1", members=members)
-        same(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
-        same(world.dial(f"::ffff:{A}"), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(f"::ffff:{A}"), f"rc=-1 errno={REFUSED} block=1 peer=-")
 
 
+@per_libc
 def what_the_real_connect_says_is_said(libc):
     with given(libc, A) as world:  # nobody listens at B
-        same(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
-        same(world.dial(A, how="n"), f"rc=-1 errno={REFUSED} block=0 peer=-")
+        equal(world.dial(A), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(A, how="n"), f"rc=-1 errno={REFUSED} block=0 peer=-")
 
 
+@per_libc
 def udp_and_unix_sockets_are_left_alone(libc):
     with given(libc) as world, Peers(A, port=world.port, kind=socket.SOCK_DGRAM):
         world.reaches(A, A, how="u")
-        same(world.probe.ask("unix", world.agent.path), "rc=0 errno=77")
-        same(world.probe.ask("unix", "/nonexistent"), "rc=-1 errno=2")
+        equal(world.probe.ask("unix", world.agent.path), "rc=0 errno=77")
+        equal(world.probe.ask("unix", "/nonexistent"), "rc=-1 errno=2")
 
 
+@per_libc
 def a_connect_that_began_is_not_touched(libc):
     with given(libc) as world:
         fd = world.reaches(A, B, how="k").rpartition("=")[2]
         world.writer(A, B)
         world.writer(B, A, state="no_writer")
-        same(world.probe.ask("redial", fd, A, world.port).split(" peer=")[0], "rc=-1 errno=106 block=1")  # EISCONN
-        same(world.probe.ask("peer", fd), f"2 {B} {world.port}")
+        equal(world.probe.ask("redial", fd, A, world.port).split(" peer=")[0], "rc=-1 errno=106 block=1")  # EISCONN
+        equal(world.probe.ask("peer", fd), f"2 {B} {world.port}")
 
 
+@per_libc
 def programs_that_ask_by_connecting_again_are_answered(libc):
     with given(libc) as world:
         for _ in range(20):
@@ -311,13 +312,15 @@ def programs_that_ask_by_connecting_again_are_answered(libc):
             assert f" peer=2 {B} {world.port}" in said and said.startswith("rc=0 "), said
 
 
+@per_libc
 def a_signal_handler_may_connect(libc):
     with given(libc) as world:
         world.reaches(A, B, how="s")
         world.writer(B, A, state="no_writer", hold=50)
-        same(world.dial(A, how="s"), f"rc=-1 errno={REFUSED} block=1 peer=-")
+        equal(world.dial(A, how="s"), f"rc=-1 errno={REFUSED} block=1 peer=-")
 
 
+@per_libc
 def children_and_threads_connect_alike(libc):
     with given(libc) as world:
         for before in (("fork",), ("vfork",), ("fork", "fork"), ("threads", 16), ("times", 500)):
@@ -325,26 +328,28 @@ def children_and_threads_connect_alike(libc):
             assert f"rc=0 errno=77 block=1 peer=2 {B} {world.port}" in said and "DIFFERS" not in said, said
 
 
+@per_libc
 def a_full_table_leaves_what_is_not_in_it_alone(libc):
     with World(libc, A, B, C) as world:
         world.agent.do("view 65536")
         world.writer(A, B)
-        same(world.look_up(), A)
+        equal(world.look_up(), A)
         for i in range(8000):
             world.agent.do(f"entry n{i}.test names steady writer 4 10.0.{i >> 8}.{i & 255} - 60000 0")
             world.look_up(f"n{i}.test")
         world.writer(C, B, name="late.test")
-        same(world.look_up("late.test"), C)
+        equal(world.look_up("late.test"), C)
         members = f"w={B}@{world.port} rd={A}@{world.port} d={C}@{world.port}"
         world.writer(B, name="late.test", members=members)
         world.writer(B, members=members)
         world.reaches(C, C)
         world.reaches(A, B)
         world.agent.do(f"entry more.test names steady writer 4 {A} - 60000 0")
-        same(world.look_up("more.test"), A)
+        equal(world.look_up("more.test"), A)
         world.reaches(A, A)  # who knows for whom
 
 
+@per_libc
 def off_without_the_agents_view_and_disabled(libc):
     with World(libc, env={"HOMING_DISABLE": "1"}) as world:
         world.writer(A, B)
@@ -353,6 +358,7 @@ def off_without_the_agents_view_and_disabled(libc):
         world.reaches(A, A)
 
 
+@per_libc
 def a_dead_agents_last_word_counts_until_it_is_stale(libc):
     with given(libc) as world:
         world.agent.do(f"entry {NAME} connect steady writer 4 {B} - 1500 0 port={world.port} generation=9")
@@ -362,28 +368,31 @@ def a_dead_agents_last_word_counts_until_it_is_stale(libc):
         eventually(lambda: f"peer=2 {A} " in world.dial(A), "stale: untouched")
 
 
+@per_libc
 def keepalive_is_set_before_the_connect(libc):
     def options(fd):
         return [int(world.probe.ask("option", fd, *option)) for option in ((1, 9), (6, 4), (6, 5), (6, 18))]
     with given(libc) as world:
         fd = world.reaches(A, B, how="k").rpartition("=")[2]
         plain = options(fd)
-        same((plain[0], plain[3]), (0, 0))
+        equal((plain[0], plain[3]), (0, 0))
         for mode, expected in (("connect", [1, 2, 1, 5000]), ("observe", plain)):
             world.writer(B, A, mode=mode, keepalive=5000)
             fd = world.dial(A, how="k").rpartition("=")[2]
-            same(options(fd), expected)
+            equal(options(fd), expected)
         world.writer(B, A, keepalive=5000)
         fd = world.reaches(B, B, how="k").rpartition("=")[2]
-        same(options(fd), plain)  # B was not looked up
+        equal(options(fd), plain)  # B was not looked up
 
 
+@per_libc
 def what_is_no_proper_connect_fails_as_without_the_shim(libc):
     with given(libc) as world, Probe(libc, preload=None) as plain:
         for what in ["file", "bad", "null", "unspec"] + [str(n) for n in list(range(1, 32)) + list(range(101, 136))]:
-            same((what, world.probe.ask("odd", what)), (what, plain.ask("odd", what)))
+            equal((what, world.probe.ask("odd", what)), (what, plain.ask("odd", what)))
 
 
+@per_libc
 def unmanaged_connects_are_as_without_the_shim(libc):
     with Peers("127.0.0.1", "::1") as peers, World(libc) as world, Probe(libc, preload=None) as plain:
         world.writer(A, B)
@@ -395,30 +404,31 @@ def unmanaged_connects_are_as_without_the_shim(libc):
                 for port in (peers.port, 1):
                     for how in ("", "n", "u", "w", "s"):
                         words = ("dial", address, port, how)
-                        same((words, world.probe.ask(*words)), (words, plain.ask(*words)))
+                        equal((words, world.probe.ask(*words)), (words, plain.ask(*words)))
 
 
+@per_libc
 def a_storm_of_forks_connects_where_it_should(libc):
     with given(libc) as world:
         before = world.probe.ask("fds")
         for _ in range(50):
             world.reaches(A, B, before=("fork",))
-        same(world.probe.ask("fds"), before)
+        equal(world.probe.ask("fds"), before)
 
 
+@per_libc
 def a_view_of_random_bytes_does_no_harm(libc):
     with World(libc) as world:
         for seed in range(60):
             world.agent.do("view")
             world.writer(A, B)
             with Probe(libc, world.agent) as probe:
-                same(probe.address(NAME), A)
+                equal(probe.address(NAME), A)
                 world.writer(B, A, hold=1)
                 world.agent.do(f"scribble {seed}")
                 for _ in range(5):
                     probe.ask("dial", A, world.port, "n")
-                same(probe.close(), 0)
+                equal(probe.close(), 0)
 
 
-if __name__ == "__main__":
-    main(globals())
+main()

@@ -7,22 +7,19 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "shim/attach.h"
 #include "shim/consult.h"
 #include "shim/intern.h"
 #include "shim/process.h"
 #include "tests/support/fake_agent.h"
+#include "tests/support/test.h"
 
 #define THREADS 6
 #define VIEWS   4
@@ -180,10 +177,10 @@ static void a_full_table_of_strings_refuses_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_are_answered_while_views_come_and_go),
-        cmocka_unit_test(what_was_confirmed_while_a_thread_did_not_run_is_not_stale),
-        cmocka_unit_test(a_chain_of_views_ends),
-        cmocka_unit_test(a_full_table_of_strings_refuses_more),
+        TEST(threads_are_answered_while_views_come_and_go),
+        TEST(what_was_confirmed_while_a_thread_did_not_run_is_not_stale),
+        TEST(a_chain_of_views_ends),
+        TEST(a_full_table_of_strings_refuses_more),
     };
     char folder[] = "/tmp/homing-consult-XXXXXX";
     int failed;
@@ -192,7 +189,7 @@ int main(void)
         return 1;
     snprintf(socket_path, sizeof(socket_path), "%s/agent.sock", folder);
     setenv("HOMING_SOCKET", socket_path, 1);
-    failed = cmocka_run_group_tests_name("shim/consult", tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(socket_path);
     rmdir(folder);
     return failed;

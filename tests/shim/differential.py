@@ -6,15 +6,16 @@ The same lookups, with the shim and without, in both libcs: names x families x s
 In namespaces of its own, with its own resolver: tests/support/dns.py on the loopback, /etc/hosts, resolv.conf.
 """
 import itertools
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
-from harness import (AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST,
-                     AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, SRC, Agent, Probe, main, same)
+from harness import (
+    AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE,
+    AI_V4MAPPED, SRC, Agent, Probe, per_libc)
+from own_names import own_namespaces, put_names
+from tap import equal, main
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n10.5.5.5 Canonical.hosts alias.hosts\n10.1.1.1 managed.hosts\n"
 ZONE = """one.test 60 10.4.4.4
@@ -82,9 +83,9 @@ def agree(words, probe, plain):
     found, expected = probe.ask(*words), plain.ask(*words)
     waited = probe.libc == "musl" and ("errno=11 " in found + " " or "errno=11 " in expected + " ")
     if waited:
-        same((words, ERRNO.sub("", found)), (words, ERRNO.sub("", expected)))
+        equal((words, ERRNO.sub("", found)), (words, ERRNO.sub("", expected)))
     else:
-        same((words, found), (words, expected))
+        equal((words, found), (words, expected))
     return found
 
 
@@ -95,7 +96,7 @@ def compare(libc, agent, lookups, **env):
             found = agree(words, probe, plain)
             seen.add(found.partition(" ")[0])
             count += 1
-        same(probe.ask("fds"), plain.ask("fds"))
+        equal(probe.ask("fds"), plain.ask("fds"))
     assert len(seen) > 1, f"{count} lookups gave only {seen}"
     print(f"# {count} lookups", flush=True)
 
@@ -105,16 +106,18 @@ def populated(agent, mode):
         agent.entry(name, "10.1.2.3", "fd00::3", mode=mode)
 
 
+@per_libc
 def unmanaged_names_are_as_without_the_shim(libc):
     with Agent() as agent:
         populated(agent, "names")
         with Probe(libc, agent) as probe:
-            same(probe.address("managed.test"), "10.1.2.3")
+            equal(probe.address("managed.test"), "10.1.2.3")
         compare(libc, agent, getaddrinfos(UNMANAGED))
         compare(libc, agent, gethostbynames(UNMANAGED))
         compare(libc, agent, BROKEN)
 
 
+@per_libc
 def all_names_are_under_observe(libc):
     with Agent() as agent:
         for mode in ("observe", "off"):
@@ -122,47 +125,27 @@ def all_names_are_under_observe(libc):
             compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)))
 
 
+@per_libc
 def all_names_are_with_homing_disabled(libc):
     with Agent() as agent:
         populated(agent, "names")
         compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)), HOMING_DISABLE="1")
 
 
-def inside(folder):
-    """The files and the server of this namespace, then the tests."""
-    for name, text in (("hosts", HOSTS), ("resolv.conf", RESOLV), ("nsswitch.conf", NSSWITCH)):
-        with open(f"{folder}/{name}", "w", encoding="ascii") as file:
-            file.write(text)
-        subprocess.run(["mount", "--bind", f"{folder}/{name}", os.path.realpath(f"/etc/{name}")], check=True)
-    if os.path.isdir("/var/run/nscd"):
-        subprocess.run(["mount", "-t", "tmpfs", "none", "/var/run/nscd"], check=True)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with open(f"{folder}/zone", "w", encoding="ascii") as file:
-        file.write(ZONE)
-    with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53",
-                           f"{folder}/zone"], stdout=subprocess.PIPE, text=True) as dns:
-        same(dns.stdout.readline().split()[0], "ready")
-        try:
-            main(globals())
-        finally:
-            dns.terminate()
+def run_beside_a_server():
+    """All tests, with a DNS server of this namespace."""
+    with tempfile.NamedTemporaryFile("w", prefix="homing-differential-", encoding="ascii") as zone:
+        zone.write(ZONE)
+        zone.flush()
+        with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53", zone.name],
+                              stdout=subprocess.PIPE, text=True) as dns:
+            equal(dns.stdout.readline().split()[0], "ready")
+            try:
+                main()
+            finally:
+                dns.terminate()
 
 
-def outside(argv):
-    """Itself again, in namespaces of its own: root's, or an ordinary user's where those are allowed."""
-    unshare = ["unshare", "--mount", "--net"] + (["--map-root-user"] if os.geteuid() else [])
-    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        print("1..0 # SKIP no namespaces of our own here")
-        return 0
-    folder = tempfile.mkdtemp(prefix="homing-differential-")
-    try:
-        return subprocess.run([*unshare, sys.executable, "-B", __file__, *argv],
-                              env={**os.environ, "HOMING_NAMESPACE": folder}, check=False).returncode
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-if "HOMING_NAMESPACE" in os.environ:
-    inside(os.environ["HOMING_NAMESPACE"])
-else:
-    sys.exit(outside(sys.argv[1:]))
+own_namespaces("--mount", "--net")
+put_names(HOSTS, RESOLV, NSSWITCH)
+run_beside_a_server()

@@ -3,15 +3,13 @@
  * finding.c - what one name has to do with a destination: every mode, state, role and destination
  * against the rules, stated a second time here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 #include "shim/finding.h"
 #include "tests/shim/words.h"
+#include "tests/support/test.h"
 
 #define NOW  1000000u
 #define PORT 5432
@@ -306,18 +304,18 @@ static void every_kind_is_a_word(void **test)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_writer_endpoint_finds_is_what_the_table_says),
-        cmocka_unit_test(what_a_reader_endpoint_finds_is_what_the_table_says),
-        cmocka_unit_test(readers_take_turns),
-        cmocka_unit_test(a_port_of_no_member_is_elsewhere_in_every_mode),
-        cmocka_unit_test(a_member_is_its_address_and_its_port),
-        cmocka_unit_test(the_writer_is_told_by_its_port_from_a_member_with_its_address),
-        cmocka_unit_test(what_is_no_members_address_is_wrong_but_never_refused),
-        cmocka_unit_test(an_answer_that_is_no_members_leaves_it_to_the_flags),
-        cmocka_unit_test(a_view_without_members_leaves_all_alone),
-        cmocka_unit_test(a_name_that_the_view_does_not_have_is_foreign),
-        cmocka_unit_test(a_finding_carries_what_the_view_has_for_the_name),
-        cmocka_unit_test(every_kind_is_a_word),
+        TEST(what_a_writer_endpoint_finds_is_what_the_table_says),
+        TEST(what_a_reader_endpoint_finds_is_what_the_table_says),
+        TEST(readers_take_turns),
+        TEST(a_port_of_no_member_is_elsewhere_in_every_mode),
+        TEST(a_member_is_its_address_and_its_port),
+        TEST(the_writer_is_told_by_its_port_from_a_member_with_its_address),
+        TEST(what_is_no_members_address_is_wrong_but_never_refused),
+        TEST(an_answer_that_is_no_members_leaves_it_to_the_flags),
+        TEST(a_view_without_members_leaves_all_alone),
+        TEST(a_name_that_the_view_does_not_have_is_foreign),
+        TEST(a_finding_carries_what_the_view_has_for_the_name),
+        TEST(every_kind_is_a_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the shim's tests share: the fake agent, the unmodified program, TAP.
+"""What the shim's tests share: the fake agent and the unmodified program.
 
-A test is a function of a module, its name a sentence; it takes the libc whose program to run, or nothing.
-main() runs all of them, for every libc there is, and prints TAP. A fact that does not hold raises AssertionError with what was
-found. Nothing sleeps for a fixed time that decides a verdict: eventually() waits for a condition. The shim itself
-gives its agent 20 ms, which a busy machine may not: the fake agent notices when a client had left before its reply,
-and what failed meanwhile is no verdict, but run again.
+    from harness import Agent, Probe, main, per_libc
+
+    @per_libc
+    def a_sentence(libc): ...       # once for the program of each libc that there is
+
+    main()      # names lead where own_names.py says
+
+The shim itself gives its agent 20 ms, which a busy machine may not: the fake agent notices when a client had left
+before its reply, and what failed meanwhile is no verdict, but run again.
 """
-import inspect
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import tap  # noqa: E402
+from own_names import own_names  # noqa: E402
+from tap import equal  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "build")).resolve()
 SRC = Path(os.environ.get("HOMING_SRCDIR", "."))
@@ -29,28 +35,13 @@ AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_V4MAPPED, AI_ALL, AI_ADDRCONFIG, AI
 EAI_NONAME = -2
 # A name that the real resolver has, and one that it refuses without asking anybody: its label is too long.
 DNS, NONE = "localhost", "x" * 64 + ".invalid"
-AGAIN = 20  # times that a test is run again on a machine that is too busy
 LIMIT = 20  # seconds that a condition may take to become true on a slow machine
-
 
 agents = []  # of the test that runs
 
 
-class Skip(Exception):
-    pass
-
-
-def same(found, expected):
-    assert found == expected, f"found    {found!r}\nexpected {expected!r}"
-
-
 def eventually(condition, what):
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {LIMIT} s: {what}")
+    return tap.eventually(condition, what, LIMIT)
 
 
 def follows(probe, name, address):
@@ -107,10 +98,10 @@ class Agent(Lines):
         agents.append(self)
         self.missed = 0
         super().__init__([BUILD / "tests/support/fake_agent", self.path])
-        same(self.process.stdout.readline(), "ready\n")
+        equal(self.process.stdout.readline(), "ready\n")
 
     def do(self, line):
-        same(self.ask(line), "ok")
+        equal(self.ask(line), "ok")
 
     def entry(self, name, text4="-", text6="-", mode="names", state="steady", role="writer", family=4,
               max_stale=60000, age=0):
@@ -170,49 +161,17 @@ class Probe(Lines):
         return fields[5] if said.startswith("rc=0 ") else said
 
 
-def signature(test):
-    return inspect.signature(test).parameters
+def missed():
+    """Why a test of the shim may have failed that was not given its time."""
+    count = sum(agent.missed for agent in agents)
+    return f"{count} times something was not run in time" if count else None
 
 
-def text_of(test):
-    return test.__name__.replace("_", " ")
+per_libc = tap.test_each(LIBCS)
+tap.before_each.append(agents.clear)
+tap.excuses.append(missed)
 
 
-def attempt(test, libc):
-    for left in range(AGAIN, -1, -1):
-        agents.clear()
-        try:
-            return test(libc) if libc else test()
-        except AssertionError as failure:
-            missed = sum(agent.missed for agent in agents)
-            if not missed or not left:
-                raise
-            print(f"# again, {missed} times something was not run in time; found: {failure}".replace("\n", "\n# "))
-
-
-def run(number, test, libc):
-    name = f"{text_of(test)} ({libc})" if libc else text_of(test)
-    start = time.monotonic()
-    try:
-        attempt(test, libc)
-        print(f"ok {number} - {name}", flush=True)
-    except Skip as why:
-        print(f"ok {number} - {name} # SKIP {why}", flush=True)
-    except Exception as error:  # a test that breaks has failed
-        print(f"not ok {number} - {name}", flush=True)
-        report = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
-        print("".join(f"# {line}\n" for line in report.splitlines()), end="")
-    if time.monotonic() - start > 3:
-        print(f"# {time.monotonic() - start:.1f} s", flush=True)
-
-
-def main(module):
-    """Runs the tests of a module, given as its globals(): functions of `libc`, or of nothing."""
-    own = [it for it in module.values()
-           if inspect.isfunction(it) and it.__module__ == module["__name__"]]
-    plan = [(test, libc) for test in own for libc in LIBCS if list(signature(test)) == ["libc"]]
-    plan += [(test, None) for test in own if not signature(test)]
-    plan = [(test, libc) for test, libc in plan if test.__name__ in sys.argv[1:] or not sys.argv[1:]]
-    print(f"1..{len(plan)}")
-    for number, (test, libc) in enumerate(plan, 1):
-        run(number, test, libc)
+def main():
+    own_names()
+    tap.main()

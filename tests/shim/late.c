@@ -11,10 +11,6 @@
 
 #include <dlfcn.h>
 #include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +20,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "shim/attach.h"
 #include "tests/support/fake_agent.h"
+#include "tests/support/test.h"
 
 #define NOW    1000
 #define NOBODY UINT64_MAX
@@ -284,13 +280,13 @@ static void an_absent_agent_is_asked_at_the_pauses_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_silent_agent_is_waited_for_longer_once_by_a_connect),
-        cmocka_unit_test(an_agent_with_a_full_backlog_is_knocked_at_for_as_long_once),
-        cmocka_unit_test(an_agent_too_late_for_a_lookup_is_in_time_for_the_connect),
-        cmocka_unit_test(who_was_turned_away_by_a_crowded_agent_comes_again_at_its_connect),
-        cmocka_unit_test(an_agent_that_is_always_crowded_costs_one_bounded_wait),
-        cmocka_unit_test(a_process_that_was_not_run_while_it_asked_still_waits_for_the_answer),
-        cmocka_unit_test(an_absent_agent_is_asked_at_the_pauses_only),
+        TEST(a_silent_agent_is_waited_for_longer_once_by_a_connect),
+        TEST(an_agent_with_a_full_backlog_is_knocked_at_for_as_long_once),
+        TEST(an_agent_too_late_for_a_lookup_is_in_time_for_the_connect),
+        TEST(who_was_turned_away_by_a_crowded_agent_comes_again_at_its_connect),
+        TEST(an_agent_that_is_always_crowded_costs_one_bounded_wait),
+        TEST(a_process_that_was_not_run_while_it_asked_still_waits_for_the_answer),
+        TEST(an_absent_agent_is_asked_at_the_pauses_only),
     };
     char folder[] = "/tmp/homing-late-XXXXXX";
     int failed;
@@ -299,7 +295,7 @@ int main(void)
         return 1;
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/agent.sock", folder);
     setenv("HOMING_SOCKET", address.sun_path, 1);
-    failed = cmocka_run_group_tests_name("shim/late", tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(address.sun_path);
     rmdir(folder);
     return failed;

@@ -3,16 +3,14 @@
  * lookup.c - what is done about one lookup of a managed name: every mode, state, role, family and
  * combination of addresses against the rules, stated a second time here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config.h"
+
 #include <string.h>
 #include <sys/socket.h>
-#include <cmocka.h>
 
 #include "shim/lookup.h"
 #include "tests/shim/words.h"
+#include "tests/support/test.h"
 
 #define NOW 1000000u
 
@@ -184,12 +182,12 @@ static void every_action_has_a_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_combination_is_decided_by_the_rules),
-        cmocka_unit_test(readers_of_a_family_take_turns),
-        cmocka_unit_test(a_demoted_address_is_known_in_both_forms_of_ipv4),
-        cmocka_unit_test(addresses_are_told_from_names_at_a_glance),
-        cmocka_unit_test(every_action_has_a_name),
+        TEST(every_combination_is_decided_by_the_rules),
+        TEST(readers_of_a_family_take_turns),
+        TEST(a_demoted_address_is_known_in_both_forms_of_ipv4),
+        TEST(addresses_are_told_from_names_at_a_glance),
+        TEST(every_action_has_a_name),
     };
 
-    return cmocka_run_group_tests_name("shim/lookup", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, Skip, environment, eventually, main, same)
+from harness import AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, environment, eventually, main, per_libc
+from tap import Skip, equal, test
 
 JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
 
@@ -23,54 +24,59 @@ def closed(libc, agent):
     return Probe(libc, agent, argv=["bash", "-c", 'exec "$0" 98<&0 99>&1 <&- >&- 2>&-', probe_path(libc)])
 
 
+@per_libc
 def descriptors_0_1_and_2_stay_closed_if_they_were(libc):
     with Agent() as agent, closed(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
-        same(probe.ask("fds"), "98 99")
-        same(probe.address("db"), "10.1.2.3")
-        same(agent.standard(), 0)
-        same(probe.ask("fds"), "98 99")
-        same(probe.ask("open"), "0")
+        equal(probe.ask("fds"), "98 99")
+        equal(probe.address("db"), "10.1.2.3")
+        equal(agent.standard(), 0)
+        equal(probe.ask("fds"), "98 99")
+        equal(probe.ask("open"), "0")
     with Agent() as agent, closed(libc, agent) as probe:
         for manner in ("silent", "garbage", "half", "no-fd", "unsealed"):
             agent.do(f"manner {manner}")
             probe.gai(DNS)
-            same((manner, probe.ask("fds")), (manner, "98 99"))
+            equal((manner, probe.ask("fds")), (manner, "98 99"))
 
 
+@per_libc
 def a_process_that_closes_everything_loses_nothing(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
-        same(probe.ask("closefrom", 3), "0")
-        same(probe.address("db"), "10.1.2.3")
-        same(probe.ask("open"), "3")
+        equal(probe.address("db"), "10.1.2.3")
+        equal(probe.ask("closefrom", 3), "0")
+        equal(probe.address("db"), "10.1.2.3")
+        equal(probe.ask("open"), "3")
         agent.do("retire")
         agent.do("view")
         agent.entry("db", "10.1.2.4")
         eventually(lambda: probe.address("db") == "10.1.2.4", "the next view")
-        same(probe.ask("fds"), "0 1 2 3")
+        equal(probe.ask("fds"), "0 1 2 3")
 
 
+@per_libc
 def forked_children_follow_too(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
         wanted = probe.gai("db")
-        same(probe.gai("db", how=("fork",)), wanted)
-        same(probe.gai("db", how=("fork", "fork", "fork")), wanted)
-        same(probe.gai("db", how=("times", 300, "fork")), wanted + " changes=1")
-        same(probe.gai("db", how=("threads", 16, "times", 5, "fork")), wanted + " changes=1")
+        equal(probe.gai("db", how=("fork",)), wanted)
+        equal(probe.gai("db", how=("fork", "fork", "fork")), wanted)
+        equal(probe.gai("db", how=("times", 300, "fork")), wanted + " changes=1")
+        equal(probe.gai("db", how=("threads", 16, "times", 5, "fork")), wanted + " changes=1")
 
 
+@per_libc
 def a_child_forked_before_the_first_lookup_attaches_for_itself(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry(NONE, "10.1.2.3")
-        same(agent.attached(), 0)
+        equal(agent.attached(), 0)
         for wanted in (1, 2):
             assert " 10.1.2.3 " in probe.gai(NONE, how=("fork",))
-            same(agent.attached(), wanted)
+            equal(agent.attached(), wanted)
 
 
+@per_libc
 def forks_in_the_middle_of_first_lookups_attach_too(libc):
     for _ in range(5):
         with Agent() as agent, Probe(libc, agent) as probe:
@@ -79,36 +85,40 @@ def forks_in_the_middle_of_first_lookups_attach_too(libc):
             assert "DIFFERS" not in said and " 10.1.2.3 " in said, said
 
 
+@per_libc
 def a_vforked_child_does_its_parent_no_harm(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
         wanted = probe.gai("db", how=("vfork",))
         assert " 10.1.2.3 " in wanted, wanted
-        same(probe.gai("db"), wanted)
-        same(probe.ask("fds"), "0 1 2")
+        equal(probe.gai("db"), wanted)
+        equal(probe.ask("fds"), "0 1 2")
 
 
+@per_libc
 def a_process_can_still_enter_a_user_namespace(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
-        same(probe.ask("unshare"), plain.ask("unshare"))
-        same(probe.address("db"), "10.1.2.3")
+        equal(probe.address("db"), "10.1.2.3")
+        equal(probe.ask("unshare"), plain.ask("unshare"))
+        equal(probe.address("db"), "10.1.2.3")
 
 
+@per_libc
 def homing_disable_turns_everything_off(libc):
     with Agent() as agent, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3")
         for value, off in (("1", True), ("0", False), ("", False)):
             with Probe(libc, agent, env={"HOMING_DISABLE": value}) as probe:
-                same((value, probe.address(DNS)), (value, plain.address(DNS) if off else "10.1.2.3"))
-                same(probe.ask("maps"), "views=0" if off else "views=1")
+                equal((value, probe.address(DNS)), (value, plain.address(DNS) if off else "10.1.2.3"))
+                equal(probe.ask("maps"), "views=0" if off else "views=1")
 
 
+@per_libc
 def the_environment_of_the_start_counts(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
+        equal(probe.address("db"), "10.1.2.3")
         probe.ask("setenv", "HOMING_SOCKET", "/nonexistent")
         probe.ask("setenv", "HOMING_DISABLE", "1")
         agent.do("retire")
@@ -117,46 +127,51 @@ def the_environment_of_the_start_counts(libc):
         eventually(lambda: probe.address("db") == "10.1.2.4", "the next view")
 
 
+@per_libc
 def a_socket_path_that_cannot_be_is_no_agent(libc):
     with Probe(libc, preload=None) as plain:
         for path in ("/" + "x" * 200, "/", "/dev/null", "relative"):
             with Probe(libc, path) as probe:
-                same((path, probe.gai(DNS)), (path, plain.gai(DNS)))
-                same(probe.ask("fds"), "0 1 2")
+                equal((path, probe.gai(DNS)), (path, plain.gai(DNS)))
+                equal(probe.ask("fds"), "0 1 2")
 
 
+@per_libc
 def nothing_is_printed(libc):
     with Agent() as agent:
         agent.entry("db", "10.1.2.3")
         for socket in (agent, "/nonexistent"):
             done = subprocess.run([probe_path(libc)], env=environment(socket), input="gai0\tdb\t80\n" * 3,
                                   capture_output=True, text=True, check=True)
-            same((done.stderr, done.stdout.count("\n")), ("", 3))
+            equal((done.stderr, done.stdout.count("\n")), ("", 3))
 
 
+@per_libc
 def lookups_need_no_descriptor(libc):
     with Agent() as agent, Probe(libc, agent) as probe:
         agent.entry("db", "10.1.2.3")
-        same(probe.address("db"), "10.1.2.3")
+        equal(probe.address("db"), "10.1.2.3")
         resource.prlimit(probe.process.pid, resource.RLIMIT_NOFILE, (3, 3))
-        same(probe.address("db"), "10.1.2.3")
+        equal(probe.address("db"), "10.1.2.3")
         agent.do("beat 5000")  # late: a new view is asked for, and cannot be had
         assert " 10.1.2.3 " in probe.gai("db", how=("times", 1000))
-        same(probe.ask("fds"), "0 1 2")
+        equal(probe.ask("fds"), "0 1 2")
 
 
+@per_libc
 def a_process_without_descriptors_does_without_an_agent(libc):
     with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         for process in (probe, plain):
-            same(process.ask("fds"), "0 1 2")  # it has started
+            equal(process.ask("fds"), "0 1 2")  # it has started
             resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (3, hard[1]))
         agent.entry(DNS, "10.1.2.3")
-        same(probe.gai(DNS), plain.gai(DNS))
+        equal(probe.gai(DNS), plain.gai(DNS))
         resource.prlimit(probe.process.pid, resource.RLIMIT_NOFILE, hard)
         eventually(lambda: probe.address(DNS) == "10.1.2.3", "attached when there are some again")
 
 
+@test
 def another_malloc_changes_nothing():
     if not JEMALLOC.exists():
         raise Skip("no libjemalloc2")
@@ -167,9 +182,10 @@ def another_malloc_changes_nothing():
                 for words in (("times", 5000), ("threads", 8, "times", 500)):
                     said = probe.gai("db", flags=AI_CANONNAME, how=words)
                     assert said.endswith(" db] changes=1"), said
-                same(probe.close(), 0)
+                equal(probe.close(), 0)
 
 
+@test
 def valgrind_finds_nothing():
     if not shutil.which("valgrind"):
         raise Skip("no valgrind")
@@ -183,7 +199,7 @@ def valgrind_finds_nothing():
                 assert " 10.1.2.3 " in probe.gai(name, flags=AI_CANONNAME, how=("times", 20))
                 for words in (("h", name), ("hr", name, 500), ("hr", name, 30), ("h2", name, 2)):
                     probe.ask(*words)
-            same(probe.close(), 0)
+            equal(probe.close(), 0)
 
 
 def compiled(folder, name, *argv):
@@ -192,6 +208,7 @@ def compiled(folder, name, *argv):
     return path
 
 
+@test
 def a_library_opened_with_deepbind_is_not_reached_and_not_harmed():
     source = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim/deepbind.c"
     code = ("import ctypes, os, socket, sys\n"
@@ -202,9 +219,10 @@ def a_library_opened_with_deepbind_is_not_reached_and_not_harmed():
         library = compiled(folder, "deepbind.so", "-shared", "-fPIC", str(source))
         said = subprocess.run(["/usr/bin/python3", "-c", code, library, DNS], env=environment(agent),
                               capture_output=True, text=True, check=True).stdout
-        same(said, "127 10.1.2.3\n")
+        equal(said, "127 10.1.2.3\n")
 
 
+@test
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:
         raise Skip("needs root, to make a program of another user")
@@ -219,15 +237,15 @@ def a_setuid_program_ignores_the_environment():
         os.chmod(library, 0o755)
         program = compiled(folder, "probe", "-pthread", *sources, library, f"-Wl,-rpath,{folder}")
         with Probe("glibc", agent, preload=None, argv=[program]) as probe:
-            same(probe.address(DNS), "10.1.2.3")
+            equal(probe.address(DNS), "10.1.2.3")
         os.chown(program, 65534, 65534)
         os.chmod(program, 0o4755)
         if os.statvfs(folder).f_flag & os.ST_NOSUID:
             raise Skip("the temporary folder is mounted nosuid")
         with Probe("glibc", agent, preload=None, argv=[program]) as probe, \
                 Probe("glibc", preload=None) as plain:
-            same(probe.gai(DNS), plain.gai(DNS))
-            same(probe.ask("maps"), "views=0")
+            equal(probe.gai(DNS), plain.gai(DNS))
+            equal(probe.ask("maps"), "views=0")
 
 
-main(globals())
+main()

@@ -3,14 +3,13 @@
  * redirect.c - what is to be done with one connect: every pair and triple of names that may be meant
  * against the rules, stated a second time here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "config.h"
+
+#include <string.h>
 
 #include "shim/redirect.h"
 #include "tests/shim/words.h"
+#include "tests/support/test.h"
 
 static struct inet_address target_of(unsigned target)
 {
@@ -171,8 +170,8 @@ static void every_action_is_a_word(void **test)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_names_that_may_be_meant_have_to_agree),
-        cmocka_unit_test(every_action_is_a_word),
+        TEST(all_names_that_may_be_meant_have_to_agree),
+        TEST(every_action_is_a_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

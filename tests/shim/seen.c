@@ -3,17 +3,15 @@
  * seen.c - the table of addresses that were given out. It is one per process and only grows, so
  * each test uses addresses of its own, and the one that fills it comes last.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config.h"
+
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "shim/seen.h"
+#include "tests/support/test.h"
 
 #define THREADS   8
 #define ADDRESSES 200
@@ -236,14 +234,14 @@ static void a_full_table_keeps_what_it_has_and_says_what_it_left_out(void **test
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_ipv4_address_is_its_mapped_form),
-        cmocka_unit_test(what_was_not_recorded_is_not_found),
-        cmocka_unit_test(a_pair_is_kept_once),
-        cmocka_unit_test(the_name_looked_up_last_has_the_largest_stamp),
-        cmocka_unit_test(nothing_is_lost_in_a_storm_of_threads),
-        cmocka_unit_test(hosts_of_many_networks_do_not_crowd_each_other),
-        cmocka_unit_test(the_only_name_is_said_only_where_there_is_one),
-        cmocka_unit_test(a_full_table_keeps_what_it_has_and_says_what_it_left_out),
+        TEST(an_ipv4_address_is_its_mapped_form),
+        TEST(what_was_not_recorded_is_not_found),
+        TEST(a_pair_is_kept_once),
+        TEST(the_name_looked_up_last_has_the_largest_stamp),
+        TEST(nothing_is_lost_in_a_storm_of_threads),
+        TEST(hosts_of_many_networks_do_not_crowd_each_other),
+        TEST(the_only_name_is_said_only_where_there_is_one),
+        TEST(a_full_table_keeps_what_it_has_and_says_what_it_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

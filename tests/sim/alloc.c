@@ -5,32 +5,31 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
+#include "agent/admin/methods.h"
 #include "agent/conf/conf.h"
-#include "agent/daemon/parts.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/daemon.h"
+#include "agent/daemon/reload.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 #define NEW_NAME "bills-db"
 
 static struct sim sim;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     sim_done(&sim);
@@ -41,7 +40,7 @@ static struct conf *load(void)
 {
     struct conf *conf = NULL;
 
-    assert_int_equal(conf_load(sim.file, stderr, &conf), 0);
+    assert_int_equal(conf_load(sim.file, sim.kinds, stderr, &conf), 0);
     return conf;
 }
 
@@ -52,15 +51,15 @@ static void a_start_without_memory_is_refused_whole(void **state)
     (void)state;
     for (int n = 0; failed; n++) {
         struct conf *conf = load();
-        struct run *run = NULL;
+        struct daemon *daemon = NULL;
         char error[256];
         int rv;
 
         fail_allocation(n);
-        rv = run_new(sim.loop, conf, false, error, sizeof(error), &run);
+        rv = daemon_new(sim.loop, conf, &sim.options, error, sizeof(error), &daemon);
         failed = fail_happened();
         if (rv == 0) {
-            run_free(run);
+            daemon_free(daemon);
         } else {
             assert_true(failed);
             assert_int_not_equal(error[0], '\0');
@@ -105,16 +104,16 @@ static void a_reload_without_memory_changes_nothing(void **state)
         int rv;
 
         fail_allocation(n);
-        rv = run_reload(sim.run, &lines);
+        rv = reload_conf(sim.daemon, &lines);
         failed = fail_happened();
         free(lines);
-        assert_int_equal(run_view_read(sim.run, NEW_NAME, &entry), rv == 0);
-        assert_int_equal(run_view_read(sim.run, SIM_READER_NAME, &entry), rv != 0);
+        assert_int_equal(sim_find(&sim, NEW_NAME, &entry), rv == 0);
+        assert_int_equal(sim_find(&sim, SIM_READER_NAME, &entry), rv != 0);
         assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
         if (rv == 0)
             break;
     }
-    assert_int_equal(sim.run->cluster_count, 2);
+    assert_int_equal(sim.daemon->cluster_count, 2);
     sim_run(&sim, 3000);
     assert_int_equal(sim_answer(&sim, NEW_NAME), 0);
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
@@ -133,21 +132,19 @@ static void a_failover_without_memory_is_published(void **state)
         sim_rejoin(&sim, old);
         fail_allocation(n);
         for (int ms = 0; ms < 1000 && sim_answer(&sim, SIM_WRITER_NAME) != (int)new; ms++)
-            run_publish(sim.run->clusters[0]), sim_run(&sim, 1);
+            cluster_publish(sim.daemon->clusters[0]), sim_run(&sim, 1);
         fail_happened();
         assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), new);
         sim_run(&sim, 20000);
     }
 }
 
-#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIM_TEST(a_start_without_memory_is_refused_whole),
-        SIM_TEST(a_reload_without_memory_changes_nothing),
-        SIM_TEST(a_failover_without_memory_is_published),
+        TEST_IN(rig, a_start_without_memory_is_refused_whole),
+        TEST_IN(rig, a_reload_without_memory_changes_nothing),
+        TEST_IN(rig, a_failover_without_memory_is_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

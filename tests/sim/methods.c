@@ -4,24 +4,23 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
-#include "agent/daemon/parts.h"
+#include "agent/admin/methods.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/sever_orders.h"
+#include "agent/daemon/shared.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
+#include "tests/support/test.h"
 
 static struct sim sim;
 static struct msg_writer request, reply;
 static struct msg_parser request_parser, reply_parser;
 static struct msg asked, answered;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
@@ -34,7 +33,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&request);
@@ -62,7 +61,7 @@ static int serve(enum serve_socket socket, uid_t uid)
 
     parse(&request_parser, &request, &asked);
     msg_writer_reset(&reply);
-    run_methods_serve(sim.run, socket, &peer, asked.id, asked.method, asked.params, &reply, &fd);
+    methods_serve(sim.daemon, socket, &peer, asked.id, asked.method, asked.params, &reply, &fd);
     parse(&reply_parser, &reply, &answered);
     assert_int_equal(answered.id, asked.id);
     return fd;
@@ -98,7 +97,7 @@ static void orders_are_for_root_and_the_agents_own_user(void **state)
         call(SERVE_ADMIN, geteuid() + 1, changing[i], "orders", "off");
         assert_string_equal(code(), "denied");
     }
-    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    assert_int_equal(sim.daemon->clusters[0]->mode, 0);
     call(SERVE_ADMIN, 0, "mode", "orders", "off");
     assert_string_equal(code(), "ok");
     call(SERVE_ADMIN, geteuid(), "mode", "orders", "default");
@@ -137,8 +136,8 @@ static void attach_hands_over_the_view_at_the_shims_places_or_any(void **state)
         msg_put_request(&request, id, "attach");
         msg_put_array(&request, 1);
         msg_put_uint(&request, VIEW_MAJOR);
-        assert_int_equal(serve(SERVE_AGENT, 65534), view_fd(sim.run->view));
-        assert_int_equal(msg_get_uint(answered.result, "size", 0), view_bytes(sim.run->view));
+        assert_int_equal(serve(SERVE_AGENT, 65534), view_fd(sim.daemon->view));
+        assert_int_equal(msg_get_uint(answered.result, "size", 0), view_bytes(sim.daemon->view));
         assert_int_equal(attach_reply_check(reply.data, reply.len, &at), id == 1);
     }
     assert_memory_equal(attach_request,
@@ -217,8 +216,9 @@ static void put_odd(unsigned which)
         msg_put_array(&request, 0);
         break;
     default:
-        msg_put_map(&request, 1);
+        msg_open_map(&request);
         msg_put_key_str(&request, "orders", "off");
+        msg_close(&request);
         break;
     }
 }
@@ -241,7 +241,7 @@ static void odd_params_are_refused_and_change_nothing(void **state)
                     put_odd(which);
                     assert_int_equal(serve((enum serve_socket)socket, 0), -1);
                 }
-    assert_int_equal(sim.run->clusters[0]->mode, 0);
+    assert_int_equal(sim.daemon->clusters[0]->mode, 0);
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
     assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).mode, VIEW_MODE_SEVER);
 }
@@ -262,19 +262,17 @@ static void freeze_and_unfreeze_say_when_there_is_nothing_to_do(void **state)
     assert_string_equal(code(), "not_found");
 }
 
-#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIM_TEST(orders_are_for_root_and_the_agents_own_user),
-        SIM_TEST(everybody_who_reaches_the_socket_may_look),
-        SIM_TEST(admins_methods_are_not_on_the_socket_that_containers_get),
-        SIM_TEST(attach_hands_over_the_view_at_the_shims_places_or_any),
-        SIM_TEST(a_layout_that_is_not_served_comes_without_a_descriptor),
-        SIM_TEST(resolve_answers_from_the_view),
-        SIM_TEST(odd_params_are_refused_and_change_nothing),
-        SIM_TEST(freeze_and_unfreeze_say_when_there_is_nothing_to_do),
+        TEST_IN(rig, orders_are_for_root_and_the_agents_own_user),
+        TEST_IN(rig, everybody_who_reaches_the_socket_may_look),
+        TEST_IN(rig, admins_methods_are_not_on_the_socket_that_containers_get),
+        TEST_IN(rig, attach_hands_over_the_view_at_the_shims_places_or_any),
+        TEST_IN(rig, a_layout_that_is_not_served_comes_without_a_descriptor),
+        TEST_IN(rig, resolve_answers_from_the_view),
+        TEST_IN(rig, odd_params_are_refused_and_change_nothing),
+        TEST_IN(rig, freeze_and_unfreeze_say_when_there_is_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

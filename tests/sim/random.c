@@ -5,16 +5,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "tests/sim/sim.h"
+#include "tests/support/dice.h"
+#include "tests/support/test.h"
 
 enum {
     WORLDS = 20,
@@ -22,17 +19,8 @@ enum {
 };
 
 static struct sim sim;
-static uint64_t random_state;
+static uint64_t dice;
 static unsigned switches; /* in all worlds: a run without any has shown nothing */
-
-/* splitmix64: the same on every machine. */
-static uint64_t draw(uint64_t below)
-{
-    uint64_t x = random_state += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return (x ^ x >> 31) % below;
-}
 
 /* What the checks remember of a world. */
 struct witness {
@@ -52,8 +40,8 @@ static void note_claims(struct witness *w)
 static void change_the_world(void)
 {
     static const enum sim_conduct conducts[] = {SIM_ANSWERS, SIM_ANSWERS, SIM_SILENT, SIM_DOWN};
-    unsigned server = (unsigned)draw(sim.count);
-    switch (draw(6)) {
+    unsigned server = dice_roll(&dice, sim.count);
+    switch (dice_roll(&dice, 6)) {
     case 0:
         sim_promote(&sim, server);
         break;
@@ -65,7 +53,7 @@ static void change_the_world(void)
         sim_start(&sim);
         break;
     default:
-        sim_conduct(&sim, server, conducts[draw(4)]);
+        sim_conduct(&sim, server, conducts[dice_roll(&dice, 4)]);
     }
 }
 
@@ -101,12 +89,12 @@ static void settle(struct witness *w)
 static void live_through(uint64_t seed)
 {
     struct witness w = {.writer = SIM_NOBODY};
-    random_state = seed;
-    sim_init(&sim, 2 + (unsigned)draw(4), "");
+    dice = seed;
+    sim_init(&sim, 2 + dice_roll(&dice, 4), "");
     sim_start(&sim);
     note_claims(&w);
     for (unsigned i = 0; i < STEPS; i++) {
-        sim_run(&sim, draw(draw(2) ? 200 : 5000));
+        sim_run(&sim, dice_roll(&dice, dice_roll(&dice, 2) ? 200 : 5000));
         check(&w);
         change_the_world();
         note_claims(&w);
@@ -132,7 +120,7 @@ static void W1_W2_hold_in_worlds_that_change_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(W1_W2_hold_in_worlds_that_change_at_random),
+        TEST(W1_W2_hold_in_worlds_that_change_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

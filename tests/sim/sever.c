@@ -5,20 +5,18 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
-#include "agent/daemon/parts.h"
+#include "agent/admin/methods.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/shared.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_sever.h"
+#include "tests/support/test.h"
 
 #define SETTLED_MS 3000
 
@@ -34,23 +32,23 @@ static void begin(const char *keys)
     assert_int_equal(fake_order_count, 0);
 }
 
-static int forget(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     fake_sever_forget();
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     sim_done(&sim);
     return 0;
 }
 
-static struct run_cluster *cluster(void)
+static struct cluster *cluster(void)
 {
-    return sim.run->clusters[0];
+    return sim.daemon->clusters[0];
 }
 
 /* The planned switchover: the old writer goes, another is promoted, the old one is back to read. */
@@ -65,14 +63,12 @@ static void switch_over(unsigned from, unsigned to)
 
 static void order(enum event_kind kind)
 {
-    assert_int_equal(run_cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
+    assert_int_equal(cluster_order(cluster(), &(struct event){.kind = kind}), REFUSAL_NONE);
 }
 
-static void set_mode(enum conf_mode mode)
+static void set_mode(enum view_mode mode)
 {
-    cluster()->mode = mode;
-    run_publish(cluster());
-    run_sever_consider(cluster());
+    cluster_set_mode(cluster(), mode);
 }
 
 /* It names the member 10.0.0.(server + 1), and the writer endpoint up to its present answer. */
@@ -81,8 +77,8 @@ static void assert_names(const struct sever_order *order, unsigned server)
     struct view_entry entry = sim_look(&sim, SIM_WRITER_NAME);
 
     assert_int_equal(order->address_count, 1);
-    assert_int_equal(order->addresses[0].family, AF_INET);
-    assert_int_equal(order->addresses[0].addr[3], server + 1);
+    assert_int_equal(order->addresses[0].family, 4);
+    assert_int_equal(order->addresses[0].bytes[3], server + 1);
     assert_int_equal(order->addresses[0].port, SIM_PORT + server);
     assert_int_equal(order->endpoint_count, 1);
     assert_true(order->endpoints[0].id == entry.endpoint);
@@ -91,10 +87,13 @@ static void assert_names(const struct sever_order *order, unsigned server)
 
 static const struct history_switch *newest_switch(void)
 {
-    const struct history_switch *change = history_last_switch(&sim.run->history, "orders");
+    const struct history *history = &sim.daemon->history;
 
-    assert_non_null(change);
-    return change;
+    for (uint64_t i = history->count; i > 0; i--)
+        if (history->at[i - 1].is_switch)
+            return &history->at[i - 1].change;
+    fail_msg("no switch in the history");
+    return NULL;
 }
 
 static void
@@ -160,7 +159,7 @@ static void W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen(void **stat
     fake_sever_forget();
     switch_over(1, 2);
     sim_run(&sim, 5000);
-    assert_true(cluster()->mind.verdict.braked);
+    assert_true(cluster()->decision.verdict.braked);
     assert_int_equal(fake_order_count, 0);
     order(EVENT_UNFREEZE);
     assert_true(fake_order_count > 0);
@@ -205,7 +204,7 @@ static void in_observe_it_is_counted_once_and_not_done(void **state)
     fake_sever_done(0, 5);
     assert_int_equal(newest_switch()->would_abort, 5);
     assert_int_equal(newest_switch()->aborted, 0);
-    assert_int_equal(cluster()->sever.would_sever, 5);
+    assert_int_equal(cluster()->severing.would_sever, 5);
     sim_run(&sim, 60000);
     fake_sever_set(2, true);
     sim_run(&sim, 60000);
@@ -224,7 +223,7 @@ static void below_sever_nothing_is_ordered_and_the_mode_counts_at_once(void **st
         switch_over(0, 1);
         sim_run(&sim, 10000);
         assert_int_equal(fake_order_count, 0);
-        set_mode(CONF_MODE_SEVER);
+        set_mode(VIEW_MODE_SEVER);
         assert_int_equal(fake_order_count, 1);
         set_mode(0);
         fake_sever_forget();
@@ -241,7 +240,7 @@ static void the_kill_switch_ends_what_is_under_way(void **state)
     begin("    sever_spread: 10m\n");
     switch_over(0, 1);
     assert_int_equal(fake_sever_cancelled, 0);
-    set_mode(CONF_MODE_OFF);
+    set_mode(VIEW_MODE_OFF);
     assert_int_equal(fake_sever_cancelled, 2); /* all of the cluster's endpoints */
     fake_sever_done(0, 3);
     sim_run(&sim, 60000);
@@ -259,7 +258,7 @@ static void the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_re
     sim_run(&sim, 6000);
     assert_int_equal(fake_order_count, 2);
     fake_sever_refuse(1);
-    set_mode(CONF_MODE_OFF);
+    set_mode(VIEW_MODE_OFF);
     assert_int_equal(fake_sever_cancelled, 2);
 }
 
@@ -360,7 +359,7 @@ static void the_view_names_the_homing_sever_that_permits_go_to(void **state)
 {
     (void)state;
     begin("");
-    struct view_header *header = view_writer(sim.run->view)->header;
+    struct view_header *header = view_writer(sim.daemon->view)->header;
     assert_int_equal(header->sever_instance, 1);
     fake_sever_set(9, true);
     assert_int_equal(header->sever_instance, 9);
@@ -441,7 +440,7 @@ static void the_history_has_the_switch_with_what_was_severed_and_may_be_lost(voi
     assert_non_null(strstr(change->loss, "0/1388"));
     assert_non_null(strstr(change->loss, "branch point is 0/3E8"));
     assert_true(change->silent_ms >= 0 && change->publish_ms >= 0);
-    assert_int_equal(cluster()->sever.severed, 37);
+    assert_int_equal(cluster()->severing.severed, 37);
 }
 
 static void a_branch_point_that_may_be_of_another_recovery_is_not_called_one(void **state)
@@ -479,7 +478,7 @@ static int ask_connections(const char *cluster)
     msg_put_str(&request, cluster);
     assert_int_equal(msg_parser_feed(&parser, request.data, request.len, &used, &msg),
                      MSG_FED_MESSAGE);
-    run_methods_serve(sim.run, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
+    methods_serve(sim.daemon, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
     msg_writer_done(&request);
     msg_writer_done(&reply);
     msg_parser_done(&parser);
@@ -495,9 +494,9 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(fake_order_count, 1);
     assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
     assert_int_equal(fake_orders[0].order.address_count, 3);
-    assert_int_equal(sim.run->listings, 1);
+    assert_int_equal(sim.daemon->listings, 1);
     fake_sever_rows(0, &row, 1);
-    assert_int_equal(sim.run->listings, 0);
+    assert_int_equal(sim.daemon->listings, 0);
     assert_int_equal(ask_connections("unheard-of"), -1);
     fake_sever_set(0, false);
     assert_int_equal(ask_connections("orders"), -1);
@@ -505,36 +504,35 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
 }
 
-#define SEVER_TEST(name) cmocka_unit_test_setup_teardown(name, forget, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SEVER_TEST(W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
-        SEVER_TEST(W5_silence_alone_orders_nothing),
-        SEVER_TEST(without_a_successor_nothing_is_ordered),
-        SEVER_TEST(W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
-        SEVER_TEST(W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
-        SEVER_TEST(a_frozen_cluster_orders_nothing),
-        SEVER_TEST(a_new_writer_that_falls_silent_is_no_reason_to_order_more),
-        SEVER_TEST(in_observe_it_is_counted_once_and_not_done),
-        SEVER_TEST(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
-        SEVER_TEST(the_kill_switch_ends_what_is_under_way),
-        SEVER_TEST(the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
-        SEVER_TEST(a_switch_back_ends_what_is_under_way_before_it_orders_anew),
-        SEVER_TEST(what_was_ordered_before_homing_sever_was_reached_is_taken_back),
-        SEVER_TEST(what_is_under_way_ends_when_the_new_writer_is_contested),
-        SEVER_TEST(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
-        SEVER_TEST(connections_without_tags_are_ordered_once_per_switch),
-        SEVER_TEST(a_homing_sever_that_comes_late_or_anew_is_ordered_again),
-        SEVER_TEST(one_that_cannot_sever_is_ordered_nothing),
-        SEVER_TEST(the_view_names_the_homing_sever_that_permits_go_to),
-        SEVER_TEST(a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
-        SEVER_TEST(an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
-        SEVER_TEST(failing_back_names_the_other_member),
-        SEVER_TEST(the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
-        SEVER_TEST(connections_are_asked_for_at_all_members_and_answered_later),
-        SEVER_TEST(a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
+        TEST_IN(rig,
+                W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
+        TEST_IN(rig, W5_silence_alone_orders_nothing),
+        TEST_IN(rig, without_a_successor_nothing_is_ordered),
+        TEST_IN(rig, W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
+        TEST_IN(rig, W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
+        TEST_IN(rig, a_frozen_cluster_orders_nothing),
+        TEST_IN(rig, a_new_writer_that_falls_silent_is_no_reason_to_order_more),
+        TEST_IN(rig, in_observe_it_is_counted_once_and_not_done),
+        TEST_IN(rig, below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
+        TEST_IN(rig, the_kill_switch_ends_what_is_under_way),
+        TEST_IN(rig, the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
+        TEST_IN(rig, a_switch_back_ends_what_is_under_way_before_it_orders_anew),
+        TEST_IN(rig, what_was_ordered_before_homing_sever_was_reached_is_taken_back),
+        TEST_IN(rig, what_is_under_way_ends_when_the_new_writer_is_contested),
+        TEST_IN(rig, an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
+        TEST_IN(rig, connections_without_tags_are_ordered_once_per_switch),
+        TEST_IN(rig, a_homing_sever_that_comes_late_or_anew_is_ordered_again),
+        TEST_IN(rig, one_that_cannot_sever_is_ordered_nothing),
+        TEST_IN(rig, the_view_names_the_homing_sever_that_permits_go_to),
+        TEST_IN(rig, a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
+        TEST_IN(rig, an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
+        TEST_IN(rig, failing_back_names_the_other_member),
+        TEST_IN(rig, the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
+        TEST_IN(rig, connections_are_asked_for_at_all_members_and_answered_later),
+        TEST_IN(rig, a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,22 +7,21 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
-#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/admin/methods.h"
 #include "agent/base/log.h"
-#include "agent/daemon/parts.h"
-#include "agent/probe/engine.h"
+#include "agent/daemon/publish.h"
+#include "agent/daemon/shared.h"
+#include "agent/probe/engines/postgresql_kind.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
+#include "tests/support/test.h"
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -116,7 +115,7 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
         free(session);
         return NULL;
     }
-    session->server = (unsigned)address->bytes[3] - 1;
+    session->server = (unsigned)address->inet.bytes[3] - 1;
     session->sink = *sink;
     session->next = sessions;
     sessions = session;
@@ -140,14 +139,6 @@ static void sim_close(struct engine_session *session)
     free(session);
 }
 
-const struct engine engine_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
-    .open = sim_open,
-    .ask = sim_ask,
-    .close = sim_close,
-};
-
 /* ---- the world ---- */
 
 static void write_configuration(const struct sim *sim, const char *keys)
@@ -158,47 +149,47 @@ static void write_configuration(const struct sim *sim, const char *keys)
             "agent: {run_dir: %s/run, state_dir: %s/state}\n"
             "clusters:\n"
             "  - name: orders\n"
-            "    engine: postgresql\n"
+            "    engine: %s\n"
             "    endpoints:\n"
             "      - {names: [" SIM_WRITER_NAME "], role: writer}\n"
             "      - {names: [" SIM_READER_NAME "], role: reader}\n"
             "%s"
             "    members:\n",
-            sim->folder, sim->folder, keys);
+            sim->folder, sim->folder, sim->engine.kind->name, keys);
     for (unsigned i = 0; i < sim->count; i++)
         fprintf(file, "      - 10.0.0.%u:%u\n", i + 1, SIM_PORT + i);
     fclose(file);
 }
 
+static void make_engine(struct sim *sim, const struct engine_kind *kind)
+{
+    sim->engine =
+        (struct engine){.kind = kind, .open = sim_open, .ask = sim_ask, .close = sim_close};
+    sim->engines[0] = &sim->engine;
+    sim->kinds[0] = kind;
+    sim->options = (struct daemon_options){.serve = methods_serve, .engines = sim->engines};
+}
+
 void sim_init(struct sim *sim, unsigned count, const char *keys)
 {
-    *sim = (struct sim){.count = count, .folder = "/tmp/homing-sim-XXXXXX"};
+    sim_init_kind(sim, &engine_kind_postgresql, count, keys);
+}
+
+void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
+                   const char *keys)
+{
+    *sim = (struct sim){.count = count};
+    make_engine(sim, kind);
     for (unsigned i = 0; i < count; i++)
         sim->servers[i] = (struct sim_server){
             .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
-    assert_non_null(mkdtemp(sim->folder));
+    folder_make(sim->folder);
     snprintf(sim->file, sizeof(sim->file), "%s/homing.yaml", sim->folder);
     write_configuration(sim, keys);
     log_init(false, LOG_LEVEL_COUNT); /* nothing */
     sim->loop = loop_new();
     assert_non_null(sim->loop);
     world = sim;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        char inner[512];
-        snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlink(inner) != 0)
-            remove_folder(inner);
-    }
-    if (folder)
-        closedir(folder);
-    rmdir(path);
 }
 
 void sim_done(struct sim *sim)
@@ -208,22 +199,22 @@ void sim_done(struct sim *sim)
     assert_int_equal(fake_loop_watchers(sim->loop), 0);
     world = NULL;
     loop_free(sim->loop);
-    remove_folder(sim->folder);
+    folder_remove(sim->folder);
 }
 
 void sim_start(struct sim *sim)
 {
     char error[512];
     struct conf *conf = NULL;
-    assert_int_equal(conf_load(sim->file, stderr, &conf), 0);
-    if (run_new(sim->loop, conf, false, error, sizeof(error), &sim->run) != 0)
+    assert_int_equal(conf_load(sim->file, sim->kinds, stderr, &conf), 0);
+    if (daemon_new(sim->loop, conf, &sim->options, error, sizeof(error), &sim->daemon) != 0)
         fail_msg("%s", error);
 }
 
 void sim_stop(struct sim *sim)
 {
-    run_free(sim->run);
-    sim->run = NULL;
+    daemon_free(sim->daemon);
+    sim->daemon = NULL;
 }
 
 static uint64_t newest_timeline(const struct sim *sim)
@@ -268,10 +259,16 @@ void sim_run(struct sim *sim, uint64_t ms)
     fake_loop_advance(sim->loop, ms);
 }
 
+bool sim_find(const struct sim *sim, const char *text, struct view_entry *ret_entry)
+{
+    struct name name;
+    return name_canonical(text, &name) && publish_read(sim->daemon, &name, ret_entry);
+}
+
 struct view_entry sim_look(const struct sim *sim, const char *name)
 {
     struct view_entry entry = {0};
-    if (!run_view_read(sim->run, name, &entry))
+    if (!sim_find(sim, name, &entry))
         fail_msg("%s is not in the view", name);
     return entry;
 }
@@ -285,7 +282,7 @@ int sim_answer(const struct sim *sim, const char *name)
 
 bool sim_serves(const struct sim *sim, unsigned server)
 {
-    struct view_writer *writer = view_writer(sim->run->view);
+    struct view_writer *writer = view_writer(sim->daemon->view);
     struct view_entry entry = sim_look(sim, SIM_READER_NAME);
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     struct view_map map;

@@ -5,15 +5,11 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 /* From a promotion to the view, the old writer stopped or killed; and the old writer silent. */
 #define MOVE_MS        250
@@ -21,7 +17,7 @@
 
 static struct sim sim;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
@@ -30,7 +26,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     sim_done(&sim);
@@ -146,19 +142,17 @@ static void a_demoted_writer_serves_as_a_reader(void **state)
     assert_false(sim_serves(&sim, 1));
 }
 
-#define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIM_TEST(the_only_claim_is_published),
-        SIM_TEST(W3_a_promotion_after_the_writers_end_is_followed),
-        SIM_TEST(W3_a_silent_writer_keeps_the_name_until_another_claims),
-        SIM_TEST(W3_two_claims_are_ambiguous_and_the_incumbent_stays),
-        SIM_TEST(W2_a_former_writer_that_returns_does_not_get_the_name_back),
-        SIM_TEST(W2_a_restarted_agent_keeps_its_last_verdict_against_an_older_claim),
-        SIM_TEST(W9_what_nobody_confirms_for_max_stale_is_stale),
-        SIM_TEST(a_demoted_writer_serves_as_a_reader),
+        TEST_IN(rig, the_only_claim_is_published),
+        TEST_IN(rig, W3_a_promotion_after_the_writers_end_is_followed),
+        TEST_IN(rig, W3_a_silent_writer_keeps_the_name_until_another_claims),
+        TEST_IN(rig, W3_two_claims_are_ambiguous_and_the_incumbent_stays),
+        TEST_IN(rig, W2_a_former_writer_that_returns_does_not_get_the_name_back),
+        TEST_IN(rig, W2_a_restarted_agent_keeps_its_last_verdict_against_an_older_claim),
+        TEST_IN(rig, W9_what_nobody_confirms_for_max_stale_is_stale),
+        TEST_IN(rig, a_demoted_writer_serves_as_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/view_names.h"
 #include "tests/support/fake_agent.h"
 
 #define WORDS_MAX     40

@@ -5,14 +5,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "tests/support/fake_sever.h"
+#include "tests/support/test.h"
 
 struct sever_client {
     struct loop *loop;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fake_sever.h - daemon/sever_client.h without a process: notes what is ordered, replies when it
+ * fake_sever.h - sever/client/sever_client.h without a process: notes what is ordered, replies when it
  * is told to. One at a time, as agents.
  */
 #ifndef HOMING_TESTS_SUPPORT_FAKE_SEVER_H
 #define HOMING_TESTS_SUPPORT_FAKE_SEVER_H
 
-#include "agent/daemon/sever_client.h"
+#include "agent/sever/client/sever_client.h"
 
 /* More are sent by no test. */
 #define FAKE_ORDERS_MAX 256

@@ -1,50 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""homingd, homingctl and PostgreSQL servers for live tests, and a small TAP runner.
-
-    from homing import Agent, Servers, test, main
-
-    @test
-    def the_endpoint_follows_a_promotion(): ...
-
-    main()      # runs every @test in order; each may go on where the one before ended
-"""
+"""homingd, homingctl and PostgreSQL servers for live tests."""
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
-import traceback
+
+from own_names import HOSTS, own_names, own_namespaces, put_names  # noqa: F401
+from tap import PATIENCE, cleanups, eventually, give_up
 
 SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
 PG_SH = os.path.join(SRC, "tests/support/pg.sh")
-NODE = os.path.join(BUILD, "tools/node")  # where ./bootstrap puts node's pg
+NODE_PATH = os.path.join(BUILD, "tools/node/node_modules")  # where ./bootstrap puts node's pg, if Debian's is not there
 PLAIN = "user=postgres dbname=postgres sslmode=disable"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
-PATIENCE = 30  # seconds until a test gives up waiting; no figure is asserted
-
-cleanups = []
-tests = []
-
-
-def eventually(check, what):
-    """Waits until check() is true, and returns what it returned."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        value = check()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError("not within %d s: %s" % (PATIENCE, what))
-        time.sleep(0.02)
-
-
-def equal(got, want):
-    assert got == want, "got %r, want %r" % (got, want)
 
 
 class Servers:
@@ -53,10 +24,7 @@ class Servers:
     def __init__(self):
         done = subprocess.run(["bash", PG_SH, "root_new"], capture_output=True, text=True)
         if done.returncode != 0:
-            if os.environ.get("CI"):
-                raise RuntimeError(done.stderr)
-            print("1..0 # SKIP " + done.stderr.strip())
-            sys.exit(0)
+            give_up(" ".join(done.stderr.split()))
         self.root = done.stdout.strip()
         cleanups.append(lambda: self("destroy"))
 
@@ -130,22 +98,9 @@ def settle(servers, agent, old, new):
     agent.wait_writer("orders", servers.member(new))
 
 
-def own_namespaces(*kinds):
-    """Goes on in namespaces of our own, of these options of unshare. As root."""
-    if not os.environ.get("HOMING_TEST_NAMESPACES"):
-        os.environ["HOMING_TEST_NAMESPACES"] = "1"
-        os.execvp("unshare", ["unshare", *kinds, sys.executable, "-B", *sys.argv])
-    if "--net" in kinds:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-
-
 def own_hosts(names):
-    """An /etc/hosts with these, {name: address}, and localhost."""
-    path = os.path.join(directory(), "hosts")
-    with open(path, "w") as out:
-        for name, address in {"localhost": "127.0.0.1", **names}.items():
-            out.write("%s %s\n" % (address, name))
-    subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
+    """From now on only these names exist, {name: address}, and localhost."""
+    put_names(HOSTS + "".join("%s %s\n" % (address, name) for name, address in names.items()))
 
 
 class Agent:
@@ -249,11 +204,6 @@ class Agent:
         return eventually(there, "%s: %s is the %s writer" % (cluster, member, state))
 
 
-def test(function):
-    tests.append(function)
-    return function
-
-
 def all_here(programs):
     """Names what is not installed, of [(name, whether it is here, ...)]: most has to be, with CI set all."""
     missing = [name for name, here, *_ in programs if not here]
@@ -263,34 +213,7 @@ def all_here(programs):
     assert len(missing) < len(programs) / 2, missing
 
 
-def run_one(number, function):
-    name = re.sub("_", " ", function.__name__)
-    try:
-        function()
-        print("ok %d - %s" % (number, name), flush=True)
-        return True
-    except Exception:
-        print("not ok %d - %s" % (number, name))
-        for line in traceback.format_exc().splitlines():
-            print("# " + line)
-        sys.stdout.flush()
-        return False
-
-
-def cleanly(function):
-    """Runs it, and leaves nothing behind however it ends."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
-        return function()
-    finally:
-        for cleanup in reversed(cleanups):
-            cleanup()
-
-
-def run_all():
-    print("1..%d" % len(tests), flush=True)
-    return [run_one(number, function) for number, function in enumerate(tests, 1)]
-
-
-def main():
-    sys.exit(not all(cleanly(run_all)))
+def node_has_pg():
+    return bool(shutil.which("node")) and subprocess.run(
+        ["node", "-e", 'require("pg")'], env=dict(os.environ, NODE_PATH=NODE_PATH), stderr=subprocess.DEVNULL,
+        check=False).returncode == 0

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 
-from homing import BUILD, PATIENCE, SRC
+from homing import BUILD, SRC
+from tap import PATIENCE
 
 
 class Probe:

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/probe/engines/postgresql.h"
 #include "agent/probe/probe.h"
 
 enum {
@@ -36,13 +37,15 @@ struct cli {
     int count;
     bool all;
     char last[MEMBERS_MAX][LINE_MAX_BYTES];
+    struct addresses where[MEMBERS_MAX]; /* what the first probe told last of each member */
+    char error[MEMBERS_MAX][ENGINE_TEXT_MAX];
+    char note[MEMBERS_MAX][ENGINE_TEXT_MAX];
 };
 
 static void describe(const struct cli *cli, const struct report *r, char *line, bool position)
 {
-    struct probe_member member;
+    const char *error = cli->error[r->member], *note = cli->note[r->member];
     int n = snprintf(line, LINE_MAX_BYTES, "report %u %s", r->member, report_kind_name(r->kind));
-    probe_member(cli->probes[0], r->member, &member);
     if (r->kind == REPORT_ANSWER)
         n += snprintf(
             line + n, (size_t)(LINE_MAX_BYTES - n),
@@ -50,10 +53,18 @@ static void describe(const struct cli *cli, const struct report *r, char *line, 
             role_name(r->role), r->term.lo, r->identity, r->incarnation, r->authenticated);
     if (r->kind == REPORT_ANSWER && position)
         n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " position=%" PRIu64, r->position);
-    if (member.text[0] != '\0')
-        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " text=%s", member.text);
-    if (member.note[0] != '\0')
-        snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " note=%s", member.note);
+    if (error[0] != '\0')
+        n += snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " text=%s", error);
+    if (note[0] != '\0')
+        snprintf(line + n, (size_t)(LINE_MAX_BYTES - n), " note=%s", note);
+}
+
+static void on_member(void *arg, uint32_t index, const struct probe_member *known)
+{
+    struct cli *cli = arg;
+    cli->where[index] = *known->where;
+    snprintf(cli->error[index], ENGINE_TEXT_MAX, "%s", known->error);
+    snprintf(cli->note[index], ENGINE_TEXT_MAX, "%s", known->note);
 }
 
 static void on_report(void *arg, const struct report *report)
@@ -71,13 +82,17 @@ static void on_report(void *arg, const struct report *report)
 static void on_addresses(void *arg, uint32_t index)
 {
     struct cli *cli = arg;
-    struct probe_member member;
-    probe_member(cli->probes[0], index, &member);
+    const struct addresses *where = &cli->where[index];
     printf("%" PRIu64 " addresses %u %s", loop_now_ms(cli->loop), index,
-           member.connected ? member.connected->text : "-");
-    for (uint32_t i = 0; i < member.address_count; i++)
-        printf(" %s", member.addresses[i].text);
+           where->connected.inet.family ? where->connected.text : "-");
+    for (uint32_t i = 0; i < where->count; i++)
+        printf(" %s", where->at[i].text);
     printf("\n");
+}
+
+static void ignore_member(void *arg, uint32_t index, const struct probe_member *known)
+{
+    (void)arg, (void)index, (void)known;
 }
 
 static void ignore_report(void *arg, const struct report *report)
@@ -130,15 +145,16 @@ static void add_member(struct cli *cli, char *text)
 
 static void start(struct cli *cli, struct resolver *resolver)
 {
-    const struct probe_sink loud = {on_report, on_addresses, cli};
-    const struct probe_sink mute = {ignore_report, ignore_addresses, NULL};
+    const struct probe_sink loud = {on_member, on_report, on_addresses, cli};
+    const struct probe_sink mute = {ignore_member, ignore_report, ignore_addresses, NULL};
     cli->probes = calloc((size_t)cli->count, sizeof(cli->probes[0]));
     cli->clusters = calloc((size_t)cli->count, sizeof(cli->clusters[0]));
     for (int i = 0; i < cli->count; i++) {
         cli->clusters[i] = cli->cluster;
         cli->clusters[i].name = malloc(32);
         snprintf(cli->clusters[i].name, 32, "cluster%d", i);
-        cli->probes[i] = probe_new(cli->loop, resolver, &cli->clusters[i], i == 0 ? &loud : &mute);
+        cli->probes[i] = probe_new(cli->loop, resolver, &engine_postgresql, &cli->clusters[i],
+                                   i == 0 ? &loud : &mute);
     }
 }
 
@@ -162,7 +178,6 @@ int main(int argc, char **argv)
     if (argc - optind < 3)
         return 2;
     cli.cluster = (struct conf_cluster){
-        .engine = "postgresql",
         .connection = argv[optind],
         .password_file = strcmp(argv[optind + 1], "-") == 0 ? NULL : argv[optind + 1],
         .members = cli.members,

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe_rig.c - doubles of engine and resolver, linked instead of the real ones.
+ * probe_rig.c - doubles of engine and resolver; the resolver is linked instead of the real one.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/fake_loop.h"
 #include "tests/support/probe_rig.h"
+#include "tests/support/test.h"
 
-static char rig_name[] = "orders";
-static struct conf_member rig_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
-struct conf_cluster rig_cluster = {
-    .name = rig_name,
-    .engine = "fake",
-    .members = rig_members,
+static char cluster_name[] = "orders";
+static struct conf_member cluster_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
+struct conf_cluster probe_rig_cluster = {
+    .name = cluster_name,
+    .members = cluster_members,
     .member_count = MEMBERS,
     .timing = {.interval_ms = INTERVAL, .fast_interval_ms = FAST, .timeout_ms = TIMEOUT},
 };
@@ -59,13 +55,7 @@ static void fake_close(struct engine_session *s)
     free(s);
 }
 
-static const struct engine FAKE = {
-    .name = "fake", .open = fake_open, .ask = fake_ask, .close = fake_close};
-
-const struct engine *engine_find(const char *name)
-{
-    return strcmp(name, "fake") == 0 ? &FAKE : NULL;
-}
+static const struct engine fake = {.open = fake_open, .ask = fake_ask, .close = fake_close};
 
 void answers(uint32_t member)
 {
@@ -118,10 +108,10 @@ void resolve_host_free(struct resolve_host *host)
 /* Member m is at 10.0.m.<last byte of each of `ends`>. */
 void resolves(uint32_t member, const char *ends)
 {
-    struct resolve_address set[8] = {{0}};
+    struct inet_address set[8] = {{.family = 0}};
     uint32_t count = 0;
     for (; ends[count] != '\0'; count++)
-        set[count] = (struct resolve_address){
+        set[count] = (struct inet_address){
             .family = 4, .bytes = {10, 0, (uint8_t)member, (uint8_t)(ends[count] - '0')}};
     hosts[member]->fn(hosts[member]->arg, set, count, count == 0 ? "no such host" : NULL);
 }
@@ -133,6 +123,17 @@ size_t report_count;
 uint32_t ask_on_report;
 struct probe *probe;
 struct loop *loop;
+
+struct told told[MEMBERS];
+
+static void on_member(void *arg, uint32_t member, const struct probe_member *known)
+{
+    (void)arg;
+    assert_in_range(member, 0, MEMBERS - 1);
+    told[member].where = *known->where;
+    told[member].retry_ms = known->retry_ms;
+    snprintf(told[member].error, sizeof(told[member].error), "%s", known->error);
+}
 
 static void on_report(void *arg, const struct report *report)
 {
@@ -160,25 +161,27 @@ uint32_t reported(uint32_t member, enum report_kind kind)
 void forget(void)
 {
     report_count = 0;
+    memset(told, 0, sizeof(told));
     memset(opened, 0, sizeof(opened));
     memset(cheap, 0, sizeof(cheap));
     memset(full, 0, sizeof(full));
 }
 
-int rig_setup(void **state)
+int probe_rig_setup(void **state)
 {
-    static const struct probe_sink SINK = {.report = on_report, .addresses = on_addresses};
+    static const struct probe_sink SINK = {
+        .member = on_member, .report = on_report, .addresses = on_addresses};
     (void)state;
-    rig_cluster.allowed_network_count = 0;
+    probe_rig_cluster.allowed_network_count = 0;
     host_count = 0;
     ask_on_report = 0;
     forget();
     loop = loop_new();
-    probe = probe_new(loop, NULL, &rig_cluster, &SINK);
+    probe = probe_new(loop, NULL, &fake, &probe_rig_cluster, &SINK);
     return !probe;
 }
 
-int rig_teardown(void **state)
+int probe_rig_teardown(void **state)
 {
     (void)state;
     probe_free(probe);

@@ -28,7 +28,7 @@ struct engine_session {
 
 extern struct loop *loop;
 extern struct probe *probe;
-extern struct conf_cluster rig_cluster;
+extern struct conf_cluster probe_rig_cluster;
 extern struct engine_session *sessions[MEMBERS]; /* open ones */
 extern uint32_t opened[MEMBERS];                 /* since the last forget(): sessions, */
 extern uint32_t cheap[MEMBERS];                  /* questions of either kind, */
@@ -37,8 +37,16 @@ extern struct report reports[REPORTS_MAX]; /* and reports */
 extern size_t report_count;
 extern uint32_t ask_on_report; /* if set, every report is answered with this probe_ask() */
 
-int rig_setup(void **state);
-int rig_teardown(void **state);
+/* What the probe told last of a member; texts and addresses are copies. */
+struct told {
+    struct addresses where;
+    char error[ENGINE_TEXT_MAX];
+    uint64_t retry_ms;
+};
+extern struct told told[MEMBERS];
+
+int probe_rig_setup(void **state);
+int probe_rig_teardown(void **state);
 void forget(void);
 uint32_t reported(uint32_t member, enum report_kind kind);
 

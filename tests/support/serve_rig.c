@@ -6,28 +6,23 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <cmocka.h>
 
+#include "proto/msg_print.h"
 #include "tests/support/serve_rig.h"
+#include "tests/support/test.h"
 
 enum {
-    RIG_PATIENCE_MS = 30000
+    PATIENCE_MS = 30000
 };
 
 /* ---- the server ---- */
 
-static void rig_put_big(const struct msg_value *params, struct msg_writer *reply)
+static void put_big(const struct msg_value *params, struct msg_writer *reply)
 {
     static const uint8_t zeros[HOMING_REPLY_MAX];
     uint64_t n = 0;
@@ -36,28 +31,29 @@ static void rig_put_big(const struct msg_value *params, struct msg_writer *reply
     msg_put_bin(reply, zeros, n < sizeof(zeros) ? n : sizeof(zeros));
 }
 
-static void rig_notify(struct rig *rig, const struct msg_value *params)
+static void notify_watchers(struct serve_rig *rig, const struct msg_value *params)
 {
     struct msg_writer w;
 
     msg_writer_init(&w, HOMING_REPLY_MAX);
     msg_put_notification(&w, "changed");
     msg_put_array(&w, 1);
-    rig_put_big(params, &w);
+    put_big(params, &w);
     if (msg_writer_finish(&w) == 0)
         serve_notify(rig->serve, &w);
     msg_writer_done(&w);
 }
 
-static void rig_put_peer(const struct serve_peer *peer, struct msg_writer *reply)
+static void put_peer(const struct serve_peer *peer, struct msg_writer *reply)
 {
-    msg_put_map(reply, 3);
+    msg_open_map(reply);
     msg_put_key_int(reply, "pid", peer->pid);
     msg_put_key_uint(reply, "uid", peer->uid);
     msg_put_key_uint(reply, "gid", peer->gid);
+    msg_close(reply);
 }
 
-static void rig_reply_later(struct rig *rig)
+static void reply_later(struct serve_rig *rig)
 {
     struct msg_writer w;
 
@@ -68,13 +64,12 @@ static void rig_reply_later(struct rig *rig)
     msg_writer_done(&w);
 }
 
-static void rig_answer(void *arg, enum serve_socket socket, const struct serve_peer *peer,
-                       uint64_t id, const char *method, const struct msg_value *params,
-                       struct msg_writer *reply, int *ret_fd)
+static void answer(void *arg, enum serve_socket socket, const struct serve_peer *peer, uint64_t id,
+                   const char *method, const struct msg_value *params, struct msg_writer *reply,
+                   int *ret_fd)
 {
-    struct rig *rig = arg;
+    struct serve_rig *rig = arg;
 
-    (void)socket;
     rig->calls++;
     if (strcmp(method, "nothing") == 0)
         return;
@@ -85,90 +80,73 @@ static void rig_answer(void *arg, enum serve_socket socket, const struct serve_p
         return;
     }
     if (strcmp(method, "now") == 0)
-        rig_reply_later(rig);
+        reply_later(rig);
     if (strcmp(method, "notify") == 0)
-        rig_notify(rig, params);
+        notify_watchers(rig, params);
     msg_put_reply(reply, (uint32_t)id);
     if (strcmp(method, "ping") == 0)
         msg_put_str(reply, "pong");
     else if (strcmp(method, "whoami") == 0)
-        rig_put_peer(peer, reply);
+        put_peer(peer, reply);
     else if (strcmp(method, "big") == 0)
-        rig_put_big(params, reply);
+        put_big(params, reply);
     else
         msg_put_bool(reply, true);
     if (strcmp(method, "fd") == 0)
         *ret_fd = STDIN_FILENO;
+    if (strcmp(method, "watch") == 0 && socket == SERVE_ADMIN)
+        *ret_fd = SERVE_WATCH;
 }
 
-void rig_init(struct rig *rig)
+void serve_rig_init(struct serve_rig *rig)
 {
     memset(rig, 0, sizeof(*rig));
-    strcpy(rig->base, "/tmp/homing-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->base));
+    folder_make(rig->base);
     snprintf(rig->run_dir, sizeof(rig->run_dir), "%s/run", rig->base);
     rig->loop = loop_new();
     assert_non_null(rig->loop);
 }
 
-int rig_open(struct rig *rig, bool takeover, struct serve **ret_serve)
+int serve_rig_open(struct serve_rig *rig, bool takeover, struct serve **ret_serve)
 {
     memset(rig->error, 0, sizeof(rig->error));
-    return serve_open(rig->loop, rig->run_dir, takeover, rig_answer, rig, rig->error,
+    return serve_open(rig->loop, rig->run_dir, takeover, answer, rig, rig->error,
                       sizeof(rig->error), ret_serve);
 }
 
-void rig_start(struct rig *rig)
+void serve_rig_start(struct serve_rig *rig)
 {
-    if (rig_open(rig, false, &rig->serve))
+    if (serve_rig_open(rig, false, &rig->serve))
         fail_msg("%s", rig->error);
     assert_int_equal(serve_publish(rig->serve), 0);
 }
 
-static void rig_remove(const char *dir)
-{
-    char path[512];
-    const struct dirent *e;
-    DIR *d = opendir(dir);
-
-    while (d && (e = readdir(d))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        if (unlink(path) && (errno == EISDIR || errno == EPERM))
-            rig_remove(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(dir);
-}
-
-void rig_done(struct rig *rig)
+void serve_rig_done(struct serve_rig *rig)
 {
     serve_close(rig->serve);
     loop_free(rig->loop);
-    rig_remove(rig->base);
+    folder_remove(rig->base);
 }
 
-int rig_setup(void **state)
+int serve_rig_setup(void **state)
 {
-    static struct rig rig;
+    static struct serve_rig rig;
 
-    rig_init(&rig);
-    rig_start(&rig);
+    serve_rig_init(&rig);
+    serve_rig_start(&rig);
     *state = &rig;
     return 0;
 }
 
-int rig_teardown(void **state)
+int serve_rig_teardown(void **state)
 {
-    rig_done(*state);
+    serve_rig_done(*state);
     return 0;
 }
 
 /* ---- clients ---- */
 
-const char *rig_dir(const struct rig *rig, enum serve_socket socket)
+const char *serve_rig_dir(const struct serve_rig *rig, enum serve_socket socket)
 {
     static char dirs[SERVE_SOCKET_COUNT][192];
 
@@ -177,22 +155,22 @@ const char *rig_dir(const struct rig *rig, enum serve_socket socket)
     return dirs[socket];
 }
 
-const char *rig_path(const struct rig *rig, enum serve_socket socket)
+const char *serve_rig_path(const struct serve_rig *rig, enum serve_socket socket)
 {
     static char paths[SERVE_SOCKET_COUNT][256];
 
-    snprintf(paths[socket], sizeof(paths[socket]), "%s/%s.sock", rig_dir(rig, socket),
+    snprintf(paths[socket], sizeof(paths[socket]), "%s/%s.sock", serve_rig_dir(rig, socket),
              socket == SERVE_ADMIN ? "admin" : "agent");
     return paths[socket];
 }
 
-int rig_try_connect(const struct rig *rig, enum serve_socket socket_)
+int serve_rig_try_connect(const struct serve_rig *rig, enum serve_socket socket_)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     assert_true(fd >= 0);
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig_path(rig, socket_));
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", serve_rig_path(rig, socket_));
     if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
     int rv = -errno;
@@ -200,20 +178,20 @@ int rig_try_connect(const struct rig *rig, enum serve_socket socket_)
     return rv;
 }
 
-int rig_connect(const struct rig *rig, enum serve_socket socket)
+int serve_rig_connect(const struct serve_rig *rig, enum serve_socket socket)
 {
-    int fd = rig_try_connect(rig, socket);
+    int fd = serve_rig_try_connect(rig, socket);
 
     assert_true(fd >= 0);
     return fd;
 }
 
-void rig_send(int fd, const void *data, size_t len)
+void serve_rig_send(int fd, const void *data, size_t len)
 {
     assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
 }
 
-void rig_request(int fd, uint32_t id, const char *method, uint32_t n)
+void serve_rig_request(int fd, uint32_t id, const char *method, uint32_t n)
 {
     struct msg_writer w;
 
@@ -222,37 +200,37 @@ void rig_request(int fd, uint32_t id, const char *method, uint32_t n)
     msg_put_array(&w, 1);
     msg_put_uint(&w, n);
     assert_int_equal(msg_writer_finish(&w), 0);
-    rig_send(fd, w.data, w.len);
+    serve_rig_send(fd, w.data, w.len);
     msg_writer_done(&w);
 }
 
-static void rig_readable(void *arg, int events)
+static void on_readable(void *arg, int events)
 {
     (void)events;
     loop_stop(arg);
 }
 
-static void rig_impatient(void *arg)
+static void on_impatience(void *arg)
 {
     (void)arg;
-    fail_msg("nothing came for %d ms", RIG_PATIENCE_MS);
+    fail_msg("nothing came for %d ms", PATIENCE_MS);
 }
 
-void rig_await(struct rig *rig, int fd)
+void serve_rig_await(struct serve_rig *rig, int fd)
 {
-    struct loop_io *io = loop_io_new(rig->loop, fd, rig_readable, rig->loop);
-    struct loop_timer *timer = loop_timer_new(rig->loop, rig_impatient, NULL);
+    struct loop_io *io = loop_io_new(rig->loop, fd, on_readable, rig->loop);
+    struct loop_timer *timer = loop_timer_new(rig->loop, on_impatience, NULL);
 
     assert_true(io && timer);
     loop_io_set(io, LOOP_READ);
-    loop_timer_set(timer, RIG_PATIENCE_MS);
+    loop_timer_set(timer, PATIENCE_MS);
     loop_run(rig->loop);
     loop_io_free(io);
     loop_timer_free(timer);
 }
 
 /* One byte or more, and a descriptor if one comes along. 0 at the end. */
-static ssize_t rig_read(int fd, void *data, size_t len, int *ret_fd)
+static ssize_t take(int fd, void *data, size_t len, int *ret_fd)
 {
     union {
         struct cmsghdr header;
@@ -271,7 +249,7 @@ static ssize_t rig_read(int fd, void *data, size_t len, int *ret_fd)
     return n < 0 && errno != EAGAIN ? 0 : n;
 }
 
-static void rig_print(const struct msg *msg, char *ret_text, size_t size)
+static void print(const struct msg *msg, char *ret_text, size_t size)
 {
     FILE *out = fmemopen(ret_text, size - 1, "w");
 
@@ -294,8 +272,8 @@ static void rig_print(const struct msg *msg, char *ret_text, size_t size)
 
 /* Feeds what is there to the parser, and takes from the socket only what belongs to the message. 0
  * at the end. */
-static ssize_t rig_feed(int fd, struct msg_parser *parser, struct msg *msg, enum msg_fed *fed,
-                        int *ret_fd)
+static ssize_t feed(int fd, struct msg_parser *parser, struct msg *msg, enum msg_fed *fed,
+                    int *ret_fd)
 {
     uint8_t bytes[65536];
     ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
@@ -305,14 +283,14 @@ static ssize_t rig_feed(int fd, struct msg_parser *parser, struct msg *msg, enum
         return n < 0 && errno == EAGAIN ? -1 : 0;
     *fed = msg_parser_feed(parser, bytes, (size_t)n, &used, msg);
     while (taken < used) {
-        ssize_t t = rig_read(fd, bytes, used - taken, ret_fd);
+        ssize_t t = take(fd, bytes, used - taken, ret_fd);
         assert_true(t > 0);
         taken += (size_t)t;
     }
     return n;
 }
 
-const char *rig_receive(struct rig *rig, int fd, int *ret_fd)
+const char *serve_rig_receive(struct serve_rig *rig, int fd, int *ret_fd)
 {
     static char text[512];
     struct msg_parser parser;
@@ -324,11 +302,11 @@ const char *rig_receive(struct rig *rig, int fd, int *ret_fd)
     memset(text, 0, sizeof(text));
     msg_parser_init(&parser, HOMING_REPLY_MAX);
     while (fed == MSG_FED_MORE && n != 0) {
-        rig_await(rig, fd);
-        n = rig_feed(fd, &parser, &msg, &fed, &got);
+        serve_rig_await(rig, fd);
+        n = feed(fd, &parser, &msg, &fed, &got);
     }
     if (fed == MSG_FED_MESSAGE)
-        rig_print(&msg, text, sizeof(text));
+        print(&msg, text, sizeof(text));
     msg_parser_done(&parser);
     if (ret_fd)
         *ret_fd = got;
@@ -337,22 +315,22 @@ const char *rig_receive(struct rig *rig, int fd, int *ret_fd)
     return text;
 }
 
-const char *rig_ask(struct rig *rig, int fd, uint32_t id, const char *method)
+const char *serve_rig_ask(struct serve_rig *rig, int fd, uint32_t id, const char *method)
 {
-    rig_request(fd, id, method, 0);
-    return rig_receive(rig, fd, NULL);
+    serve_rig_request(fd, id, method, 0);
+    return serve_rig_receive(rig, fd, NULL);
 }
 
-bool rig_ends(struct rig *rig, int fd)
+bool serve_rig_ends(struct serve_rig *rig, int fd)
 {
     uint8_t byte;
     int got = -1;
 
-    rig_await(rig, fd);
-    return rig_read(fd, &byte, 1, &got) == 0;
+    serve_rig_await(rig, fd);
+    return take(fd, &byte, 1, &got) == 0;
 }
 
-int rig_count_fds(void)
+int serve_rig_count_fds(void)
 {
     int n = 0;
     DIR *d = opendir("/proc/self/fd");

@@ -12,51 +12,52 @@
 #define HOMING_TESTS_SUPPORT_SERVE_RIG_H
 
 #include "agent/serve/serve.h"
+#include "tests/support/folder.h"
 
-struct rig {
+struct serve_rig {
     struct loop *loop;
     struct serve *serve;
-    char base[64];     /* a fresh directory, gone with rig_done() */
-    char run_dir[160]; /* in it */
+    char base[FOLDER_SIZE]; /* a fresh directory, gone with serve_rig_done() */
+    char run_dir[160];      /* in it */
     char error[512];
     uint32_t calls;          /* of serve_fn */
     struct serve_peer later; /* who waits for the reply to "later" */
     uint32_t later_id;
 };
 
-void rig_init(struct rig *rig); /* fails the test on error */
-void rig_done(struct rig *rig);
+void serve_rig_init(struct serve_rig *rig); /* fails the test on error */
+void serve_rig_done(struct serve_rig *rig);
 
 /* serve_open() and serve_publish(), as a test that wants a server. */
-void rig_start(struct rig *rig);
+void serve_rig_start(struct serve_rig *rig);
 /* serve_open() alone; for second servers. */
-int rig_open(struct rig *rig, bool takeover, struct serve **ret_serve);
+int serve_rig_open(struct serve_rig *rig, bool takeover, struct serve **ret_serve);
 
 /* For cmocka: a started rig around each test. */
-int rig_setup(void **state);
-int rig_teardown(void **state);
+int serve_rig_setup(void **state);
+int serve_rig_teardown(void **state);
 
 /* "<run_dir>/agent.sock" or "<run_dir>-admin/admin.sock"; static storage, by turns. */
-const char *rig_path(const struct rig *rig, enum serve_socket socket);
-const char *rig_dir(const struct rig *rig, enum serve_socket socket);
+const char *serve_rig_path(const struct serve_rig *rig, enum serve_socket socket);
+const char *serve_rig_dir(const struct serve_rig *rig, enum serve_socket socket);
 
 /* A connected, non-blocking client. */
-int rig_connect(const struct rig *rig, enum serve_socket socket);
-int rig_try_connect(const struct rig *rig, enum serve_socket socket); /* or -errno */
-void rig_send(int fd, const void *data, size_t len); /* all of it, or the test fails */
-void rig_request(int fd, uint32_t id, const char *method, uint32_t n);
+int serve_rig_connect(const struct serve_rig *rig, enum serve_socket socket);
+int serve_rig_try_connect(const struct serve_rig *rig, enum serve_socket socket); /* or -errno */
+void serve_rig_send(int fd, const void *data, size_t len); /* all of it, or the test fails */
+void serve_rig_request(int fd, uint32_t id, const char *method, uint32_t n);
 
 /* Runs the loop until there is something to read at fd; 30 s without fail the test. */
-void rig_await(struct rig *rig, int fd);
+void serve_rig_await(struct serve_rig *rig, int fd);
 /* Runs the loop and reads one whole message as JSON; "" if the connection ended. Static storage.
  * *ret_fd, if not NULL: a descriptor that came along, or -1. */
-const char *rig_receive(struct rig *rig, int fd, int *ret_fd);
+const char *serve_rig_receive(struct serve_rig *rig, int fd, int *ret_fd);
 /* Both at once. */
-const char *rig_ask(struct rig *rig, int fd, uint32_t id, const char *method);
+const char *serve_rig_ask(struct serve_rig *rig, int fd, uint32_t id, const char *method);
 /* Whether the server closes the connection without saying more. */
-bool rig_ends(struct rig *rig, int fd);
+bool serve_rig_ends(struct serve_rig *rig, int fd);
 
 /* Descriptors that this process has open. */
-int rig_count_fds(void);
+int serve_rig_count_fds(void);
 
 #endif

@@ -4,19 +4,14 @@
  */
 #include "config.h"
 
-#include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "tests/support/state_rig.h"
+#include "tests/support/test.h"
 
 static struct conf_member members[] = {
     {.host = "10.77.0.2", .port = 5432},
@@ -24,9 +19,10 @@ static struct conf_member members[] = {
     {.host = "fd00::3", .port = 5433},
 };
 
-const struct conf_cluster rig_cluster = {.name = "orders", .members = members, .member_count = 3};
+const struct conf_cluster state_rig_cluster = {
+    .name = "orders", .members = members, .member_count = 3};
 
-struct state_cluster rig_saved(void)
+struct state_cluster state_rig_saved(void)
 {
     static struct state_endpoint endpoints[] = {{11, 7, UINT64_MAX}, {12, 9, 14}};
 
@@ -48,13 +44,13 @@ struct state_cluster rig_saved(void)
                     .switches = 6},
         .frozen = true,
         .have_mode = true,
-        .mode = CONF_MODE_OBSERVE,
+        .mode = VIEW_MODE_OBSERVE,
         .endpoints = endpoints,
         .endpoint_count = 2,
     };
 }
 
-void rig_assert_same(const struct state_cluster *got, const struct state_cluster *want)
+void state_rig_assert_same(const struct state_cluster *got, const struct state_cluster *want)
 {
     const struct verdict *g = &got->verdict, *w = &want->verdict;
 
@@ -84,7 +80,7 @@ void rig_assert_same(const struct state_cluster *got, const struct state_cluster
                         want->endpoint_count * sizeof(*want->endpoints));
 }
 
-struct state *fixture_open(const struct fixture *f)
+struct state *state_rig_open(const struct state_rig *f)
 {
     char error[256] = "";
     struct state *state = NULL;
@@ -94,37 +90,27 @@ struct state *fixture_open(const struct fixture *f)
     return state;
 }
 
-int fixture_setup(void **state)
+int state_rig_setup(void **state)
 {
-    static struct fixture f;
+    static struct state_rig f;
 
-    strcpy(f.base, "/tmp/homing-test-XXXXXX");
-    assert_non_null(mkdtemp(f.base));
+    folder_make(f.base);
     snprintf(f.dir, sizeof(f.dir), "%s/state", f.base);
-    f.state = fixture_open(&f);
+    f.state = state_rig_open(&f);
     *state = &f;
     return 0;
 }
 
-int fixture_teardown(void **state)
+int state_rig_teardown(void **state)
 {
-    struct fixture *f = *state;
-    char path[512];
-    const struct dirent *e;
-    DIR *d = opendir(f->dir);
+    struct state_rig *f = *state;
 
     state_close(f->state);
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof(path), "%s/%s", f->dir, e->d_name);
-        if (unlink(path))
-            rmdir(path);
-    }
-    closedir(d);
-    rmdir(f->dir);
+    folder_remove(f->dir);
     return rmdir(f->base);
 }
 
-const char *fixture_path(const struct fixture *f, const char *name)
+const char *state_rig_path(const struct state_rig *f, const char *name)
 {
     static char path[512];
 
@@ -132,26 +118,26 @@ const char *fixture_path(const struct fixture *f, const char *name)
     return path;
 }
 
-bool fixture_has(const struct fixture *f, const char *name)
+bool state_rig_has(const struct state_rig *f, const char *name)
 {
     struct stat st;
 
-    return lstat(fixture_path(f, name), &st) == 0;
+    return lstat(state_rig_path(f, name), &st) == 0;
 }
 
-uint64_t fixture_load_term(struct state *state)
+uint64_t state_rig_load_term(struct state *state)
 {
     struct state_cluster got;
 
-    assert_int_equal(state_load(state, &rig_cluster, &got), 0);
+    assert_int_equal(state_load(state, &state_rig_cluster, &got), 0);
     free(got.endpoints);
     return got.have_verdict ? got.verdict.term.lo : 0;
 }
 
-void fixture_save_term(struct state *state, uint64_t term)
+void state_rig_save_term(struct state *state, uint64_t term)
 {
-    struct state_cluster saved = rig_saved();
+    struct state_cluster saved = state_rig_saved();
 
     saved.verdict.term.lo = term;
-    assert_int_equal(state_save(state, &rig_cluster, &saved), 0);
+    assert_int_equal(state_save(state, &state_rig_cluster, &saved), 0);
 }

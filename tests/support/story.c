@@ -4,15 +4,11 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 struct story story;
 const struct verdict *const verdict = &story.c.verdict;
@@ -37,7 +33,7 @@ void story_configure(uint32_t members)
 {
     memset(&story, 0, sizeof(story));
     story.now_ms = 1000000;
-    story.conf = (struct cluster_conf){
+    story.conf = (struct decision_conf){
         .members = members,
         .interval_ms = 250,
         .fast_interval_ms = 50,
@@ -57,7 +53,7 @@ void story_configure(uint32_t members)
 
 void story_start(const struct verdict *saved)
 {
-    cluster_init(&story.c, &story.conf, saved, story.now_ms, &story.last);
+    decision_init(&story.c, &story.conf, saved, story.now_ms, &story.last);
     story_note(verdict->writer);
 }
 
@@ -95,7 +91,7 @@ void falls_silent(uint32_t member)
 static enum refusal story_handle(const struct event *event)
 {
     uint32_t writer = verdict->writer;
-    enum refusal refusal = cluster_handle(&story.c, event, story.now_ms, &story.last);
+    enum refusal refusal = decision_handle(&story.c, event, story.now_ms, &story.last);
     story_note(writer);
     return refusal;
 }

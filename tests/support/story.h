@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * story.h - tells struct cluster a story: a small world of members, and a clock that ticks whenever
- * the cluster asked for it. Used by the unit tests of agent/decide.
+ * story.h - tells struct decision a story: a small world of members, and a clock that ticks
+ * whenever the cluster asked for it. Used by the unit tests of agent/decide.
  *
  * One pass: story_begin(3); set what the members are with is_writer(), is_reader(), falls_silent();
  * run_for(500) lets every member that speaks answer each 50 ms; then look at story.c.verdict and
@@ -10,7 +10,7 @@
 #ifndef HOMING_TESTS_SUPPORT_STORY_H
 #define HOMING_TESTS_SUPPORT_STORY_H
 
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
 
 #define STORY_STEP_MS  50
 #define STORY_IDENTITY 0x7001
@@ -21,8 +21,8 @@ struct story_member {
 };
 
 struct story {
-    struct cluster c;
-    struct cluster_conf conf;
+    struct decision c;
+    struct decision_conf conf;
     struct story_member members[HOMING_MEMBERS_MAX];
     uint64_t now_ms;
     struct actions last;

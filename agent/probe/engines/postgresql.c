@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql_kind.h"
 #include "agent/probe/engines/postgresql_reports.h"
 
 enum {
@@ -301,6 +303,7 @@ static void session_connected(struct engine_session *s)
 {
     PQsetnonblocking(s->conn, 1);
     s->stage = POSTGRES_STAGE_SESSION;
+    /* I5: with verify-full a server that does not prove who it is does not get here. */
     s->report.authenticated = s->verify_full && PQsslInUse(s->conn);
     if (session_wait(s, LOOP_READ, session_ready))
         s->sink.ready(s->sink.arg);
@@ -383,7 +386,7 @@ static bool options_verify_full(const PQconninfoOption *options)
     return false;
 }
 
-/* Invariant 1: PGHOST and the like are not part of the configuration. */
+/* Invariant 1: PGHOST and the like would override what the configuration says. */
 static void environment_clear(void)
 {
     static bool done;
@@ -408,7 +411,7 @@ static bool session_start(struct engine_session *s, const PQconninfoOption *opti
 {
     struct params params = {.count = 0};
     char port[8];
-    snprintf(port, sizeof(port), "%u", address->port);
+    snprintf(port, sizeof(port), "%u", address->inet.port);
     params_add_defaults(&params);
     params_add_options(&params, options);
     params_add_fixed(&params, member->host, address->text, port, password);
@@ -504,8 +507,7 @@ static void postgres_ask(struct engine_session *s, enum question question)
 }
 
 const struct engine engine_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
+    .kind = &engine_kind_postgresql,
     .open = postgres_open,
     .ask = postgres_ask,
     .close = postgres_close,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/probe/engines/postgresql_reports.h"
+#include "proto/utf8.h"
 
 /* Every function and operator is schema-qualified: a search_path of the role, or objects that
  * somebody made in `public`, must not change the answer.
@@ -277,43 +278,13 @@ static const char *skip_sqlstate(const char *text, char *ret_sqlstate)
     return at + 7;
 }
 
-/* Length of the UTF-8 sequence at `s`; 0 if there is none. */
-static size_t utf8_length(const unsigned char *s)
-{
-    size_t n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : 0;
-    if (s[0] >= 0xf0 && s[0] < 0xf5)
-        n = 4;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return s[0] >= ' ' && s[0] < 0x7f ? 1 : n;
-}
-
-/* One line that any terminal, log and client can take. */
-static void copy_line(const char *from, char *to, size_t size)
-{
-    size_t used = 0;
-    while (*from != '\0' && *from != '\n') {
-        size_t n = utf8_length((const unsigned char *)from);
-        if (used + (n == 0 ? 1 : n) >= size)
-            break;
-        if (n == 0)
-            to[used++] = '?';
-        else
-            memcpy(to + used, from, n);
-        used += n;
-        from += n == 0 ? 1 : n;
-    }
-    to[used] = '\0';
-}
-
 void postgres_report_failure(enum postgres_stage stage, const char *message,
                              struct postgres_failure *ret_failure)
 {
     struct postgres_failure failure = {.kind = REPORT_REFUSED};
     const char *words = skip_address(message);
     const char *text = skip_sqlstate(words, failure.sqlstate);
-    copy_line(text, failure.text, sizeof(failure.text));
+    utf8_clean(text, strcspn(text, "\n"), failure.text, sizeof(failure.text));
     if (failure.sqlstate[0] != '\0' || stage != POSTGRES_STAGE_CONNECTING || words == message) {
         const struct meaning *m = failure.sqlstate[0] != '\0'
                                       ? meaning_find(SQLSTATES, failure.sqlstate)

@@ -2,9 +2,11 @@
 """play.py - the rounds: clients start, the failover happens, they are watched, the old primary comes back."""
 import glob
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -220,10 +222,13 @@ class Results:
         self.save()
         print("\n" + self.text[-1], flush=True)
 
+    def command(self):
+        return shlex.join(["tests/bench/failover/run"] + [it for it in sys.argv[1:] if it != self.options.build])
+
     def save(self):
         for name, content in (("table.txt", "\n".join((*self.text, figures.LEGEND))),
                               ("table.tsv", "\t".join(("kind", *figures.COLUMNS)) + "\n" + "".join(self.tsv)),
-                              ("timeline.svg", timeline.svg(self.panels, self.mode))):
+                              ("timeline.svg", timeline.svg(self.panels, self.mode, self.command()))):
             with open("%s/%s" % (self.out, name), "w") as file:
                 file.write(content)
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""timeline.py - one round of each kind as an SVG: a line per client, without homing above with homing."""
+"""timeline.py - one round of each kind as an SVG: a line per client, without homing above with homing.
+
+timeline.svg, which README shows, is not drawn by hand: its <desc> names the command that left it in
+BUILD/bench/failover. A comment could not, as XML allows no `--` in one.
+"""
 from xml.sax.saxutils import escape
 
 STEP_MS = 100
@@ -91,7 +95,7 @@ def aligned(rounds, order):
     return times, [(lane.client.name, lane.homing, lanes.get(lane.id, [])) for lane in order]
 
 
-def svg(panels, mode):
+def svg(panels, mode, command):
     """panels: [(title, times, [(client, homing, statements)])], the same lanes in each."""
     if not panels:
         return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
@@ -99,7 +103,8 @@ def svg(panels, mode):
     height = LINE * len(lanes)
     width = LABEL + len(panels) * (PANEL + GAP)
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="10">'
-           % (width, TOP + height + 62), '<rect width="100%" height="100%" fill="#fff"/>']
+           % (width, TOP + height + 62), "<desc>Made by %s</desc>" % escape(command),
+           '<rect width="100%" height="100%" fill="#fff"/>']
     for number, (client, homing, _) in enumerate(lanes):
         out.append(text(LABEL - 10, TOP + number * LINE + 9.5, client, "end",
                         "bold" if homing else "normal"))

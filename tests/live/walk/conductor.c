@@ -11,21 +11,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "proto/msg_socket.h"
 #include "proto/sever.h"
 #include "tests/live/walk/walk.h"
+#include "tests/support/dice.h"
 #include "tests/support/fake_agent.h"
 
 /* A switch back before the last sweep of the order is over cancels it; any other waits for that. */
@@ -43,7 +43,7 @@ static struct fake_agent agent;
 static struct walk *walk;
 static uint64_t dice;
 
-struct cluster {
+struct decision {
     uint64_t due_ms;
     bool back;        /* the next switch goes back */
     uint32_t settled; /* of the switches up to this one the order is over */
@@ -51,7 +51,7 @@ struct cluster {
     bool once_writer[WALK_MEMBERS];
 };
 
-static struct cluster clusters[WALK_CLUSTERS];
+static struct decision clusters[WALK_CLUSTERS];
 
 /* Requests without a reply so far, by id. */
 static struct call {
@@ -74,8 +74,7 @@ static void die(const char *what)
 
 static uint32_t roll(uint32_t sides)
 {
-    dice = dice * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(dice >> 33) % sides;
+    return dice_roll(&dice, sides);
 }
 
 /* ---- the servers ---- */
@@ -280,7 +279,7 @@ static void send_order(int c, uint32_t number, const struct walk_switch *now)
     for (int m = 0; m < WALK_MEMBERS; m++)
         for (int family = 4; family <= 6 && now->demoted >> m & 1; family += 2) {
             address_text(family, c, m, text);
-            sever_address_parse(text, WALK_PORT, &order.addresses[order.address_count++]);
+            inet_address_parse(text, WALK_PORT, &order.addresses[order.address_count++]);
         }
     msg_writer_init(&w, HOMING_REQUEST_MAX);
     msg_put_request(&w, take_id(c, number, false), "sever");
@@ -330,14 +329,14 @@ static void hear(void)
 
 /* ---- switches ---- */
 
-static uint8_t next_writer(const struct cluster *cluster, bool back)
+static uint8_t next_writer(const struct decision *cluster, bool back)
 {
     return back ? cluster->was_writer
                 : (uint8_t)((cluster->writer + 1 + roll(WALK_MEMBERS - 1)) % WALK_MEMBERS);
 }
 
 /* The order is for all members that were the writer once, as homingd's is. */
-static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *ret)
+static void fill(struct decision *cluster, uint8_t writer, struct walk_switch *ret)
 {
     cluster->was_writer = cluster->writer;
     cluster->writer = writer;
@@ -349,7 +348,7 @@ static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *re
     ret->endpoints = ret->demoted ? (uint8_t)(1 + roll((1 << WALK_WRITERS) - 1)) : 0;
 }
 
-static void plan(struct cluster *cluster)
+static void plan(struct decision *cluster)
 {
     cluster->back = roll(4) == 0;
     cluster->due_ms =
@@ -358,7 +357,7 @@ static void plan(struct cluster *cluster)
 
 static void do_switch(int c, uint8_t writer)
 {
-    struct cluster *cluster = &clusters[c];
+    struct decision *cluster = &clusters[c];
     struct walk_cluster *shared = &walk->clusters[c];
     uint32_t number = shared->begun + 1;
     struct walk_switch *now = &shared->switches[number];
@@ -428,21 +427,12 @@ static void dial(const char *path)
     msg_parser_init(&sever_client.parser, HOMING_REPLY_MAX);
 }
 
-static void raise_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-}
-
 static void start(char **argv)
 {
     share(argv[1]);
     walk->seed = dice = strtoull(argv[2], NULL, 10);
     walk->target = strtoull(argv[3], NULL, 10);
-    raise_limit();
+    walk_raise_limit();
     serve();
     if (fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN * 4, WALK_CLUSTERS) ||
         fake_agent_listen(&agent, argv[4], 128))

@@ -28,12 +28,6 @@ void notes_new_process(void)
         abort();
 }
 
-uint32_t notes_roll(struct walker *w, uint32_t sides)
-{
-    w->dice = w->dice * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(w->dice >> 33) % sides;
-}
-
 static void trouble(const struct held *h, const char *what)
 {
     dprintf(2, "walker %d: descriptor %d of cluster %d: %s: %s\n", (int)getpid(), h->fd,

@@ -75,7 +75,6 @@ struct walker {
 extern _Atomic uint32_t *notes_numbers;
 void notes_new_process(void);
 
-uint32_t notes_roll(struct walker *w, uint32_t sides);
 socklen_t notes_sockaddr(const struct target *at, struct sockaddr_in6 *ret);
 bool notes_member(const struct sockaddr *from, int *ret_cluster, int *ret_member, int *ret_family);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/live/walk/steps.h"
+#include "tests/support/dice.h"
 
 enum {
     KEEP_MIN_MS = 500,
@@ -32,7 +33,7 @@ static int own_cluster(const struct walker *w, int i)
 
 int steps_cluster(struct walker *w)
 {
-    return own_cluster(w, (int)notes_roll(w, (uint32_t)w->clusters));
+    return own_cluster(w, (int)dice_roll(&w->dice, (uint32_t)w->clusters));
 }
 
 /* Rather one that is being switched in this moment. */
@@ -52,14 +53,15 @@ static int busy_cluster(struct walker *w)
 bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct target *ret)
 {
     static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = families[notes_roll(w, 3)]};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_family = families[dice_roll(&w->dice, 3)]};
     struct addrinfo *list, *at;
     struct walk_cluster *c = &w->walk->clusters[cluster];
     uint32_t low = atomic_load(&c->published), high;
     char text[64];
 
     snprintf(text, sizeof(text), walk_name_patterns[name], cluster,
-             (int)notes_roll(w, WALK_MEMBERS));
+             (int)dice_roll(&w->dice, WALK_MEMBERS));
     if (getaddrinfo(text, "5432", &hints, &list))
         return false;
     high = atomic_load(&c->begun);
@@ -67,7 +69,7 @@ bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct tar
         notes_given(w, name, cluster, low, high, at->ai_addr);
     *ret = (struct target){0};
     notes_member(list->ai_addr, &ret->cluster, &ret->member, &ret->family);
-    ret->mapped = ret->family == 4 && notes_roll(w, 3) == 0;
+    ret->mapped = ret->family == 4 && dice_roll(&w->dice, 3) == 0;
     freeaddrinfo(list);
     return true;
 }
@@ -79,7 +81,7 @@ static enum walk_name any_name(struct walker *w)
                                            WALK_NAME_SECOND, WALK_NAME_SECOND, WALK_NAME_THIRD,
                                            WALK_NAME_THIRD,  WALK_NAME_READER, WALK_NAME_PLAIN};
 
-    return names[notes_roll(w, sizeof(names) / sizeof(names[0]))];
+    return names[dice_roll(&w->dice, sizeof(names) / sizeof(names[0]))];
 }
 
 /* Of a cluster whose number is even no address is ever given for anything but its writer endpoints,
@@ -105,23 +107,24 @@ void steps_take_lookup(struct walker *w)
 /* As a program does that caches, or was configured with an address. */
 static struct target any_target(struct walker *w)
 {
-    struct target to = {.cluster = busy_cluster(w), .member = (int)notes_roll(w, WALK_MEMBERS)};
+    struct target to = {.cluster = busy_cluster(w),
+                        .member = (int)dice_roll(&w->dice, WALK_MEMBERS)};
 
-    to.family = notes_roll(w, 3) == 0 ? 6 : 4;
-    to.mapped = to.family == 4 && notes_roll(w, 3) == 0;
-    to.other_port = notes_roll(w, 6) == 0;
+    to.family = dice_roll(&w->dice, 3) == 0 ? 6 : 4;
+    to.mapped = to.family == 4 && dice_roll(&w->dice, 3) == 0;
+    to.other_port = dice_roll(&w->dice, 6) == 0;
     return to;
 }
 
 static int open_socket(struct walker *w, const struct target *to)
 {
     struct linger reset = {1, 0};
-    int cloexec = notes_roll(w, 2) ? SOCK_CLOEXEC : 0;
+    int cloexec = dice_roll(&w->dice, 2) ? SOCK_CLOEXEC : 0;
     int fd = socket(to->family == 6 || to->mapped ? AF_INET6 : AF_INET, SOCK_STREAM | cloexec, 0);
 
     if (fd < 0)
         steps_die("socket");
-    if (notes_roll(w, 8))
+    if (dice_roll(&w->dice, 8))
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     return fd;
 }
@@ -137,7 +140,7 @@ static void wait_connected(int fd)
 /* False: it was severed while it connected. */
 static bool connect_noted(struct walker *w, int fd, const struct target *to, struct held *held)
 {
-    bool nonblocking = notes_roll(w, 3) == 0;
+    bool nonblocking = dice_roll(&w->dice, 3) == 0;
     struct sockaddr_in6 address;
     socklen_t len = notes_sockaddr(to, &address);
     int flags = fcntl(fd, F_GETFL);
@@ -160,8 +163,8 @@ static void keep(struct walker *w, struct held *held)
     bool racing = held->low < held->high;
 
     if (w->kept < NOTES_KEPT_MAX - (racing ? 0 : NOTES_RACING_MAX) &&
-        notes_roll(w, racing ? 2 : 8) == 0) {
-        held->until_ms = clock_ms() + KEEP_MIN_MS + notes_roll(w, KEEP_SPREAD_MS);
+        dice_roll(&w->dice, racing ? 2 : 8) == 0) {
+        held->until_ms = clock_ms() + KEEP_MIN_MS + dice_roll(&w->dice, KEEP_SPREAD_MS);
         w->kept++;
     }
 }
@@ -179,7 +182,7 @@ void steps_drop(struct walker *w, struct held *held)
 static struct held *any_short(struct walker *w)
 {
     for (int i = 0; i < 8 && w->count; i++) {
-        struct held *held = &w->held[notes_roll(w, w->count)];
+        struct held *held = &w->held[dice_roll(&w->dice, w->count)];
 
         if (!held->until_ms)
             return held;
@@ -217,7 +220,8 @@ void steps_take_connect(struct walker *w)
     int cluster = busy_cluster(w);
     struct target to = any_target(w);
 
-    if (!w->is_child && notes_roll(w, 2) && !steps_lookup(w, name_for(w, cluster), cluster, &to))
+    if (!w->is_child && dice_roll(&w->dice, 2) &&
+        !steps_lookup(w, name_for(w, cluster), cluster, &to))
         steps_die("a name is not known");
     steps_connect_to(w, &to);
 }
@@ -269,7 +273,7 @@ void steps_take_again(struct walker *w)
     then.family = first.family;
     then.mapped = first.mapped;
     fd = open_socket(w, &first);
-    if (is_known(w, &then) && notes_roll(w, 2))
+    if (is_known(w, &then) && dice_roll(&w->dice, 2))
         connect_in_vain(w, fd, &first);
     else if (!connect_and_dissolve(w, fd, &first)) {
         close(fd);
@@ -306,13 +310,13 @@ void steps_take_shutdown(struct walker *w)
 /* Sometimes the first number is closed, and may be another's soon. */
 void steps_take_dup(struct walker *w)
 {
-    struct held *held = w->count ? &w->held[notes_roll(w, w->count)] : NULL;
+    struct held *held = w->count ? &w->held[dice_roll(&w->dice, w->count)] : NULL;
 
     if (!held || held->twin >= 0)
         return;
-    held->twin = fcntl(held->fd, notes_roll(w, 2) ? F_DUPFD : F_DUPFD_CLOEXEC, 3);
+    held->twin = fcntl(held->fd, dice_roll(&w->dice, 2) ? F_DUPFD : F_DUPFD_CLOEXEC, 3);
     held->how |= 1u << WALK_DUPLICATE;
-    if (held->twin < 0 || notes_roll(w, 3))
+    if (held->twin < 0 || dice_roll(&w->dice, 3))
         return;
     close(held->fd);
     held->fd = held->twin;
@@ -326,7 +330,7 @@ void steps_take_dup_over(struct walker *w)
 
     if (!victim || victim->twin >= 0)
         return;
-    source = &w->held[notes_roll(w, w->count)];
+    source = &w->held[dice_roll(&w->dice, w->count)];
     if (source == victim || source->twin >= 0)
         return;
     source->twin = dup2(source->fd, victim->fd);
@@ -340,7 +344,7 @@ void steps_take_dup_over(struct walker *w)
 void steps_take_pipe(struct walker *w)
 {
     static _Thread_local int ends[PIPES_MAX][2], count;
-    int which = (int)notes_roll(w, PIPES_MAX);
+    int which = (int)dice_roll(&w->dice, PIPES_MAX);
     char byte = (char)which;
 
     if (count < PIPES_MAX) {
@@ -370,7 +374,7 @@ void steps_take_check(struct walker *w)
     uint64_t now_ms = clock_ms();
 
     for (int i = 0; i < 4 && w->count; i++)
-        steps_check_one(w, &w->held[notes_roll(w, w->count)], now_ms);
+        steps_check_one(w, &w->held[dice_roll(&w->dice, w->count)], now_ms);
 }
 
 void steps_check_all(struct walker *w, uint64_t now_ms)

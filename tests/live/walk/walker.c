@@ -15,12 +15,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/live/walk/steps.h"
+#include "tests/support/dice.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -73,7 +73,7 @@ static void walk_on(struct walker *w, uint32_t own_steps);
 /* A child that connects, closes and ends; no lookups, as it may come from among threads. */
 static void step_child(struct walker *w)
 {
-    uint64_t dice = notes_roll(w, 1u << 31);
+    uint64_t dice = dice_roll(&w->dice, 1u << 31);
     pid_t pid = fork();
     int status;
 
@@ -81,7 +81,7 @@ static void step_child(struct walker *w)
         steps_die("fork");
     if (pid == 0) {
         become_child(w, dice);
-        for (uint32_t left = 1 + notes_roll(w, 4); left-- > 0;)
+        for (uint32_t left = 1 + dice_roll(&w->dice, 4); left-- > 0;)
             steps_take_connect(w);
         steps_check_all(w, 0);
         _exit(0);
@@ -96,7 +96,7 @@ static void work(struct walker *w)
     for (uint32_t i = w->count; i-- > 0;)
         if (!w->held[i].until_ms)
             steps_drop(w, &w->held[i]);
-    walk_on(w, WORKER_STEPS / 2 + notes_roll(w, WORKER_STEPS));
+    walk_on(w, WORKER_STEPS / 2 + dice_roll(&w->dice, WORKER_STEPS));
     while (!walk->quiet && w->kept) {
         usleep(50000);
         steps_check_all(w, clock_ms());
@@ -107,7 +107,7 @@ static void work(struct walker *w)
 
 static void step_worker(struct walker *w)
 {
-    uint64_t dice = notes_roll(w, 1u << 31);
+    uint64_t dice = dice_roll(&w->dice, 1u << 31);
     pid_t pid;
 
     if (w->is_child || w->threaded)
@@ -179,7 +179,7 @@ static void step(struct walker *w)
 
     for (int i = 0; i < WALK_STEP_COUNT; i++)
         weights += steps[i].weight;
-    at = notes_roll(w, weights);
+    at = dice_roll(&w->dice, weights);
     while (at >= steps[which].weight)
         at -= steps[which++].weight;
     walk->taken[which]++;
@@ -217,15 +217,6 @@ static void share(void)
     if (walk == MAP_FAILED)
         steps_die(walk_path);
     close(fd);
-}
-
-static void raise_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
 }
 
 /* The clusters of a walker overlap with other walkers'; those of its threads do not, for what an
@@ -278,7 +269,7 @@ int main(int argc, char **argv)
     walk_path = argv[1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     share();
-    raise_limit();
+    walk_raise_limit();
     notes_new_process();
     if (is_leaf)
         return leaf(threads);

@@ -4,16 +4,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/admin/explain.h"
 #include "agent/daemon/history.h"
 #include "proto/limits.h"
+#include "tests/support/test.h"
 
 static void every_layer_state_and_mode_has_words(void **state)
 {
@@ -100,11 +96,11 @@ static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layer_state_and_mode_has_words),
-        cmocka_unit_test(a_layer_above_the_mode_is_off),
-        cmocka_unit_test(a_reader_endpoint_is_said_to_answer_the_readers),
-        cmocka_unit_test(a_reader_endpoint_is_never_said_to_be_severed),
-        cmocka_unit_test(the_history_keeps_the_newest_of_what_is_asked_for),
+        TEST(every_layer_state_and_mode_has_words),
+        TEST(a_layer_above_the_mode_is_off),
+        TEST(a_reader_endpoint_is_said_to_answer_the_readers),
+        TEST(a_reader_endpoint_is_never_said_to_be_severed),
+        TEST(the_history_keeps_the_newest_of_what_is_asked_for),
     };
-    return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

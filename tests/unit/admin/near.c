@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "agent/admin/near.h"
+#include "tests/support/test.h"
 
 static const struct {
     const char *asked, *configured;
@@ -47,7 +42,8 @@ static void names_are_near_by_suffix_label_or_one_slip(void **state)
 
 static void the_best_of_all_configured_names_is_found(void **state)
 {
-    char *bills[] = {"orders-dc"}, *orders[] = {"orders.example", "orders-db.internal"};
+    struct conf_name bills[] = {{.text = "orders-dc"}};
+    struct conf_name orders[] = {{.text = "orders.example"}, {.text = "orders-db.internal"}};
     struct conf_endpoint endpoints[] = {
         {.names = bills, .name_count = 1},
         {.names = orders, .name_count = 2},
@@ -72,8 +68,8 @@ static void the_best_of_all_configured_names_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_near_by_suffix_label_or_one_slip),
-        cmocka_unit_test(the_best_of_all_configured_names_is_found),
+        TEST(names_are_near_by_suffix_label_or_one_slip),
+        TEST(the_best_of_all_configured_names_is_found),
     };
-    return cmocka_run_group_tests_name("near", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,20 +5,16 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "tests/support/test.h"
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -35,13 +31,13 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
 static int capture[2];
 static char output[65536 + 1];
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     return pipe2(capture, O_NONBLOCK | O_CLOEXEC);
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     close(capture[0]);
@@ -193,18 +189,13 @@ static void a_full_pipe_loses_lines_but_never_halves_and_never_blocks(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_json_line_has_time_level_event_message_and_fields, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(plain_text_quotes_only_what_needs_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(hostile_bytes_are_escaped, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_long_line_is_cut_but_stays_one_whole_object, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(lines_below_the_least_level_are_not_written, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_burst_of_one_event_is_cut_and_counted_and_others_are_not,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_pipe_loses_lines_but_never_halves_and_never_blocks,
-                                        set_up, tear_down),
+        TEST_IN(rig, a_json_line_has_time_level_event_message_and_fields),
+        TEST_IN(rig, plain_text_quotes_only_what_needs_it),
+        TEST_IN(rig, hostile_bytes_are_escaped),
+        TEST_IN(rig, a_long_line_is_cut_but_stays_one_whole_object),
+        TEST_IN(rig, lines_below_the_least_level_are_not_written),
+        TEST_IN(rig, a_burst_of_one_event_is_cut_and_counted_and_others_are_not),
+        TEST_IN(rig, a_full_pipe_loses_lines_but_never_halves_and_never_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

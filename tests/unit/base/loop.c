@@ -5,15 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -21,6 +16,7 @@
 
 #include "agent/base/loop.h"
 #include "tests/support/fail.h"
+#include "tests/support/test.h"
 
 struct fixture {
     struct loop *loop;
@@ -32,7 +28,7 @@ struct fixture {
     uint64_t fired_ms;
 };
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     f->loop = loop_new();
@@ -42,7 +38,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 3; i++)
@@ -247,19 +243,15 @@ static void any_one_failed_allocation_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_timer_never_fires_early, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_timer_set_by_a_slow_callback_counts_from_now, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(setting_a_timer_again_moves_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_callback_may_free_every_timer_due_with_it, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_readable_descriptor_is_reported_until_it_is_paused,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_descriptor_callback_may_free_its_own_watcher, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_signal_reaches_its_watcher, set_up, tear_down),
-        cmocka_unit_test(without_descriptors_new_says_so_and_does_not_abort),
-        cmocka_unit_test(any_one_failed_allocation_is_survived),
+        TEST_IN(rig, a_timer_never_fires_early),
+        TEST_IN(rig, a_timer_set_by_a_slow_callback_counts_from_now),
+        TEST_IN(rig, setting_a_timer_again_moves_it),
+        TEST_IN(rig, a_callback_may_free_every_timer_due_with_it),
+        TEST_IN(rig, a_readable_descriptor_is_reported_until_it_is_paused),
+        TEST_IN(rig, a_descriptor_callback_may_free_its_own_watcher),
+        TEST_IN(rig, a_signal_reaches_its_watcher),
+        TEST(without_descriptors_new_says_so_and_does_not_abort),
+        TEST(any_one_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

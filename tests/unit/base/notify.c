@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a service manager hears, at sockets of both kinds.
+ * notify.c - what a service manager hears, at sockets of both kinds.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/base/notify.h"
+#include "tests/support/test.h"
 
 static void assert_heard(struct sockaddr_un *at, size_t name_len, const char *variable)
 {
@@ -82,10 +78,10 @@ static void a_name_that_is_none_or_too_long_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path_hears_it),
-        cmocka_unit_test(an_abstract_name_hears_it),
-        cmocka_unit_test(without_a_manager_it_is_nothing),
-        cmocka_unit_test(a_name_that_is_none_or_too_long_is_refused),
+        TEST(a_path_hears_it),
+        TEST(an_abstract_name_hears_it),
+        TEST(without_a_manager_it_is_nothing),
+        TEST(a_name_that_is_none_or_too_long_is_refused),
     };
-    return cmocka_run_group_tests_name("notify", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,18 +5,15 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
+#include "tests/support/test.h"
 
 enum {
     TESTS_MAX = 100
@@ -48,7 +45,7 @@ static char *load(const char *yaml, size_t len, int *ret_r)
     assert_int_equal(fwrite(yaml, 1, len, file), len);
     fclose(file);
     FILE *out = open_memstream(&answer, &size);
-    *ret_r = conf_load("t.yaml", out, &conf);
+    *ret_r = conf_load("t.yaml", engine_kinds, out, &conf);
     fclose(out);
     if (*ret_r == 0)
         conf_free(conf);
@@ -110,8 +107,8 @@ static void a_file_that_is_not_there_is_named(void **state)
     char *answer = NULL;
     size_t size;
     FILE *out = open_memstream(&answer, &size);
-    assert_int_equal(conf_load("/nowhere/homing.yaml", out, &conf), -ENOENT);
-    assert_int_equal(conf_load("/", out, &conf), -EISDIR);
+    assert_int_equal(conf_load("/nowhere/homing.yaml", engine_kinds, out, &conf), -ENOENT);
+    assert_int_equal(conf_load("/", engine_kinds, out, &conf), -EISDIR);
     fclose(out);
     assert_string_equal(answer, "/nowhere/homing.yaml: cannot be read: No such file or directory; "
                                 "check the path and its permissions\n"
@@ -153,9 +150,9 @@ static char *read_cases(void)
 int main(void)
 {
     struct CMUnitTest tests[TESTS_MAX] = {
-        cmocka_unit_test(bytes_that_are_not_text_are_refused),
-        cmocka_unit_test(a_file_that_is_not_there_is_named),
-        cmocka_unit_test(more_errors_than_fit_are_counted),
+        TEST(bytes_that_are_not_text_are_refused),
+        TEST(a_file_that_is_not_there_is_named),
+        TEST(more_errors_than_fit_are_counted),
     };
     size_t count = 3;
     char *text = read_cases();

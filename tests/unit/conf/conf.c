@@ -5,21 +5,18 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
 #include "tests/support/fail.h"
+#include "tests/support/test.h"
 
 #define CLUSTER(name, dns, more)                                                                   \
     "  - name: " name "\n"                                                                         \
@@ -92,7 +89,7 @@ static char *load(const char *file, struct conf **ret_conf, int *ret_r)
     char *answer = NULL;
     size_t size;
     FILE *out = open_memstream(&answer, &size);
-    *ret_r = conf_load(file, out, ret_conf);
+    *ret_r = conf_load(file, engine_kinds, out, ret_conf);
     fclose(out);
     return answer;
 }
@@ -128,7 +125,7 @@ static void what_is_not_given_has_a_default(void **state)
     assert_string_equal(conf->file, "t.yaml");
     assert_string_equal(conf->run_dir, "/run/homing");
     assert_string_equal(conf->state_dir, "/var/lib/homing");
-    assert_string_equal(cluster->engine, "postgresql");
+    assert_string_equal(cluster->engine->name, "postgresql");
     assert_string_equal(cluster->connection, "");
     assert_null(cluster->password_file);
     assert_int_equal(cluster->members[1].port, 5432);
@@ -161,11 +158,11 @@ static void the_innermost_value_wins(void **state)
     assert_int_equal(orders->timing.max_lag, 3);
     assert_int_equal(orders->timing.max_switches, 0);
     assert_int_equal(other->timing.max_lag, (uint64_t)1 << 30);
-    assert_int_equal(orders->endpoints[0].mode, CONF_MODE_NAMES);
+    assert_int_equal(orders->endpoints[0].mode, VIEW_MODE_NAMES);
     assert_int_equal(orders->endpoints[0].hold_ms, 1500);
-    assert_int_equal(orders->endpoints[1].mode, CONF_MODE_OBSERVE);
+    assert_int_equal(orders->endpoints[1].mode, VIEW_MODE_OBSERVE);
     assert_int_equal(orders->endpoints[1].hold_ms, 0);
-    assert_int_equal(other->endpoints[0].mode, CONF_MODE_OFF);
+    assert_int_equal(other->endpoints[0].mode, VIEW_MODE_OFF);
     conf_free(conf);
 }
 
@@ -182,6 +179,7 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
     };
     struct conf *conf = load_good(full);
     const struct conf_cluster *cluster = &conf->clusters[0];
+    struct name name;
     assert_int_equal(cluster->member_count, 6);
     for (unsigned i = 0; i < 6; i++) {
         assert_string_equal(cluster->members[i].host, expected[i].host);
@@ -191,9 +189,13 @@ static void members_and_names_are_kept_in_canonical_form(void **state)
         assert_int_equal(cluster->members[i].at.column, 9);
     }
     assert_string_equal(conf->run_dir, "/tmp/run");
-    assert_string_equal(cluster->endpoints[0].names[0], "orders-db");
-    assert_string_equal(cluster->endpoints[0].names[1], "orders-db.internal");
-    assert_int_equal(cluster->endpoints[1].role, CONF_ROLE_READER);
+    assert_string_equal(cluster->endpoints[0].names[0].text, "orders-db");
+    assert_string_equal(cluster->endpoints[0].names[1].text, "orders-db.internal");
+    assert_true(name_canonical("orders-db.internal", &name));
+    assert_int_equal(cluster->endpoints[0].names[1].name.hash, name.hash);
+    assert_int_equal(cluster->endpoints[0].names[1].name.len, name.len);
+    assert_memory_equal(cluster->endpoints[0].names[1].name.words, name.words, name.len);
+    assert_int_equal(cluster->endpoints[1].role, VIEW_ROLE_READER);
     conf_free(conf);
 }
 
@@ -347,22 +349,9 @@ static void the_installed_example_loads_and_changes_nothing(void **state)
     assert_int_equal(rv, 0);
     assert_int_equal(conf->cluster_count, 1);
     for (uint32_t i = 0; i < conf->clusters[0].endpoint_count; i++)
-        assert_int_equal(conf->clusters[0].endpoints[i].mode, CONF_MODE_OBSERVE);
+        assert_int_equal(conf->clusters[0].endpoints[i].mode, VIEW_MODE_OBSERVE);
     free(answer);
     conf_free(conf);
-}
-
-static void modes_have_names(void **state)
-{
-    (void)state;
-    for (int mode = CONF_MODE_OFF; mode < CONF_MODE_COUNT; mode++) {
-        enum conf_mode parsed = CONF_MODE_COUNT;
-        assert_true(conf_mode_parse(conf_mode_name((enum conf_mode)mode), &parsed));
-        assert_int_equal(parsed, mode);
-    }
-    enum conf_mode untouched = CONF_MODE_COUNT;
-    assert_false(conf_mode_parse("default", &untouched));
-    assert_int_equal(untouched, CONF_MODE_COUNT);
 }
 
 static bool load_with_failure_of(int n)
@@ -372,7 +361,7 @@ static bool load_with_failure_of(int n)
     size_t size;
     FILE *out = open_memstream(&answer, &size);
     fail_allocation(n);
-    int rv = conf_load("t.yaml", out, &conf);
+    int rv = conf_load("t.yaml", engine_kinds, out, &conf);
     bool happened = fail_happened();
     fclose(out);
     assert_int_equal(rv, happened ? -ENOMEM : 0);
@@ -398,19 +387,18 @@ static void any_one_failed_allocation_is_reported_and_leaks_nothing(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_not_given_has_a_default),
-        cmocka_unit_test(the_innermost_value_wins),
-        cmocka_unit_test(members_and_names_are_kept_in_canonical_form),
-        cmocka_unit_test(allowed_networks_hold_exactly_their_addresses),
-        cmocka_unit_test(a_dump_loads_and_dumps_the_same_again),
-        cmocka_unit_test(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
-        cmocka_unit_test(a_dump_of_defaults_loads_without_a_warning),
-        cmocka_unit_test(a_password_file_is_found_beside_the_configuration_and_read_at_use),
-        cmocka_unit_test(a_bad_password_file_is_an_error_at_its_key),
-        cmocka_unit_test(a_password_file_opened_to_others_after_the_start_is_not_used),
-        cmocka_unit_test(the_installed_example_loads_and_changes_nothing),
-        cmocka_unit_test(modes_have_names),
-        cmocka_unit_test(any_one_failed_allocation_is_reported_and_leaks_nothing),
+        TEST(what_is_not_given_has_a_default),
+        TEST(the_innermost_value_wins),
+        TEST(members_and_names_are_kept_in_canonical_form),
+        TEST(allowed_networks_hold_exactly_their_addresses),
+        TEST(a_dump_loads_and_dumps_the_same_again),
+        TEST(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
+        TEST(a_dump_of_defaults_loads_without_a_warning),
+        TEST(a_password_file_is_found_beside_the_configuration_and_read_at_use),
+        TEST(a_bad_password_file_is_an_error_at_its_key),
+        TEST(a_password_file_opened_to_others_after_the_start_is_not_used),
+        TEST(the_installed_example_loads_and_changes_nothing),
+        TEST(any_one_failed_allocation_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

@@ -4,16 +4,12 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/ctl/show.h"
 #include "proto/limits.h"
+#include "tests/support/test.h"
 
 static struct msg_writer writer;
 static struct msg_parser parser;
@@ -22,7 +18,7 @@ static char *text;
 static size_t size;
 static struct show show;
 
-static int setup(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     msg_writer_init(&writer, HOMING_REPLY_MAX);
@@ -33,7 +29,7 @@ static int setup(void **state)
     return show.out ? 0 : -1;
 }
 
-static int teardown(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     fclose(show.out);
@@ -62,7 +58,7 @@ static const char *shown(void)
 
 static void put_member(const char *name, bool is_writer, const char *role, const char *error)
 {
-    msg_put_map(&writer, is_writer ? 8 : 7);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "member", name);
     msg_put_key_str(&writer, "role", role);
     msg_put_key_str(&writer, "report", role ? "answer" : "refused");
@@ -72,11 +68,12 @@ static void put_member(const char *name, bool is_writer, const char *role, const
     msg_put_key_uint(&writer, "answered_ms", 120);
     if (is_writer)
         msg_put_key_bool(&writer, "writer", true);
+    msg_close(&writer);
 }
 
 static void put_cluster(const char *name, const char *state, bool alarm)
 {
-    msg_put_map(&writer, 7);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "cluster", name);
     msg_put_key_str(&writer, "state", state);
     msg_put_key_str(&writer, "writer", "db-a:5432");
@@ -87,22 +84,26 @@ static void put_cluster(const char *name, const char *state, bool alarm)
     put_member("db-a:5432", true, "writer", NULL);
     put_member("db-b:5432", false, NULL, "FATAL: \033[2Jno");
     msg_put_str(&writer, "alarms");
-    msg_put_array(&writer, alarm);
+    msg_open_array(&writer);
     if (alarm) {
-        msg_put_map(&writer, 3);
+        msg_open_map(&writer);
         msg_put_key_str(&writer, "alarm", "ambiguous");
         msg_put_key_str(&writer, "text", "db-b:5432 claims");
         msg_put_key_str(&writer, "command", "homingctl accept orders db-b:5432");
+        msg_close(&writer);
     }
+    msg_close(&writer);
+    msg_close(&writer);
 }
 
 static const struct msg_value *status_of(const char *state, bool alarm)
 {
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "version", "1");
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 1);
     put_cluster("orders", state, alarm);
+    msg_close(&writer);
     return result();
 }
 
@@ -172,11 +173,13 @@ static void an_answer_that_holds_nothing_is_shown_without_harm(void **state)
     bool found;
 
     (void)state;
-    msg_put_map(&writer, 1);
+    msg_open_map(&writer);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 2);
     msg_put_nil(&writer);
-    msg_put_map(&writer, 0);
+    msg_open_map(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
     nothing = result();
     assert_false(show_status(&show, nothing, NULL, &found));
     assert_false(show_explain(&show, nothing));
@@ -186,14 +189,16 @@ static void an_answer_that_holds_nothing_is_shown_without_harm(void **state)
 
 static const struct msg_value *resolve_of(const char *state, bool stale, const char *address)
 {
-    msg_put_map(&writer, 4);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "name", "orders-db");
     msg_put_key_str(&writer, "state", state);
     msg_put_key_bool(&writer, "stale", stale);
     msg_put_str(&writer, "addresses");
-    msg_put_array(&writer, !!address);
+    msg_open_array(&writer);
     if (address)
         msg_put_str(&writer, address);
+    msg_close(&writer);
+    msg_close(&writer);
     return result();
 }
 
@@ -224,17 +229,19 @@ static void resolve_prints_only_what_the_view_answers(void **state)
 
 static const struct msg_value *severing_of(bool available)
 {
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_str(&writer, "severing");
-    msg_put_map(&writer, 6);
+    msg_open_map(&writer);
     msg_put_key_bool(&writer, "available", available);
     msg_put_key_str(&writer, "why", available ? NULL : "no CAP_NET_ADMIN: give it");
     msg_put_key_uint(&writer, "processes", 3);
     msg_put_key_uint(&writer, "redirected", 14);
     msg_put_key_uint(&writer, "would_redirect", 2);
     msg_put_key_uint(&writer, "shared_address", 5);
+    msg_close(&writer);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 0);
+    msg_close(&writer);
     return result();
 }
 
@@ -258,21 +265,25 @@ static const struct msg_value *cannot_sever_in(const char *mode, const char *rol
 {
     msg_writer_reset(&writer);
     msg_put_reply(&writer, 1);
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_str(&writer, "severing");
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_key_bool(&writer, "available", false);
     msg_put_key_str(&writer, "why", "no CAP_NET_ADMIN: give it");
+    msg_close(&writer);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 1);
-    msg_put_map(&writer, 3);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "cluster", "orders");
     msg_put_key_str(&writer, "state", "steady");
     msg_put_str(&writer, "endpoints");
     msg_put_array(&writer, 1);
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "mode", mode);
     msg_put_key_str(&writer, "role", role);
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
     return result();
 }
 
@@ -296,7 +307,7 @@ static void a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed(voi
 
 static void put_connection(const char *command, bool outdated)
 {
-    msg_put_map(&writer, 7);
+    msg_open_map(&writer);
     msg_put_key_uint(&writer, "pid", 4711);
     msg_put_key_uint(&writer, "uid", 1000);
     msg_put_key_str(&writer, "command", command);
@@ -304,18 +315,20 @@ static void put_connection(const char *command, bool outdated)
     msg_put_key_str(&writer, "member", outdated ? "db-a:5432" : NULL);
     msg_put_key_str(&writer, "address", "10.0.0.9");
     msg_put_key_bool(&writer, "outdated", outdated);
+    msg_close(&writer);
 }
 
 static void
 outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted(void **state)
 {
     (void)state;
-    msg_put_map(&writer, 2);
+    msg_open_map(&writer);
     msg_put_key_bool(&writer, "partial", false);
     msg_put_str(&writer, "connections");
     msg_put_array(&writer, 2);
     put_connection("\033[2Jx", false);
     put_connection("old", true);
+    msg_close(&writer);
     assert_true(show_connections(&show, result()));
     assert_null(strstr(shown(), "\033"));
     assert_non_null(strstr(shown(), "10.0.0.9 port 0"));
@@ -326,12 +339,14 @@ static void the_first_writer_is_shown_without_what_was_before_it(void **state)
 {
     (void)state;
     msg_put_array(&writer, 1);
-    msg_put_map(&writer, 1);
+    msg_open_map(&writer);
     msg_put_str(&writer, "switch");
-    msg_put_map(&writer, 3);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "from", "none");
     msg_put_key_str(&writer, "evidence", "db-a:5432 writer term 1");
     msg_put_key_str(&writer, "loss", "");
+    msg_close(&writer);
+    msg_close(&writer);
     show_history(&show, result());
     assert_non_null(strstr(shown(), "evidence   db-a:5432 writer term 1\n"));
     assert_null(strstr(shown(), "severed"));
@@ -342,22 +357,25 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
 {
     (void)state;
     msg_put_array(&writer, 1);
-    msg_put_map(&writer, 3);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "cluster", "orders");
     msg_put_key_str(&writer, "event", "writer_changed");
     msg_put_str(&writer, "switch");
-    msg_put_map(&writer, 6);
+    msg_open_map(&writer);
     msg_put_key_str(&writer, "evidence", "db-a:5432 broken");
     msg_put_key_uint(&writer, "old_writer_silent_ms", 312);
     msg_put_key_uint(&writer, "answer_ms", 4);
     msg_put_key_uint(&writer, "publish_ms", 1);
     msg_put_key_str(&writer, "loss", "up to 192 bytes: and so on");
     msg_put_str(&writer, "sever");
-    msg_put_map(&writer, 4);
+    msg_open_map(&writer);
     msg_put_key_bool(&writer, "done", true);
     msg_put_key_uint(&writer, "severed", 37);
     msg_put_key_uint(&writer, "would_sever", 0);
     msg_put_key_uint(&writer, "redirected", 5);
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
     show_history(&show, result());
     assert_non_null(strstr(shown(), "evidence   db-a:5432 broken\n"));
     assert_non_null(strstr(shown(), "old writer silent for 312 ms; decided by an answer that took "
@@ -371,28 +389,19 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_first_writer_is_shown_without_what_was_before_it, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_names_writer_members_and_the_servers_words, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_alarm_makes_it_not_well_and_prints_the_command, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_frozen_cluster_is_well_and_a_suspect_one_is_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(one_cluster_can_be_picked, setup, teardown),
-        cmocka_unit_test_setup_teardown(colours_are_only_for_terminals, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_answer_that_holds_nothing_is_shown_without_harm, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_says_whether_severing_is_available_or_why_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(a_switch_is_shown_with_what_was_done_and_may_be_lost, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(resolve_prints_only_what_the_view_answers, setup, teardown),
+        TEST_IN(rig, the_first_writer_is_shown_without_what_was_before_it),
+        TEST_IN(rig, status_names_writer_members_and_the_servers_words),
+        TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),
+        TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
+        TEST_IN(rig, one_cluster_can_be_picked),
+        TEST_IN(rig, colours_are_only_for_terminals),
+        TEST_IN(rig, an_answer_that_holds_nothing_is_shown_without_harm),
+        TEST_IN(rig, status_says_whether_severing_is_available_or_why_not),
+        TEST_IN(rig, a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed),
+        TEST_IN(rig,
+                outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted),
+        TEST_IN(rig, a_switch_is_shown_with_what_was_done_and_may_be_lost),
+        TEST_IN(rig, resolve_prints_only_what_the_view_answers),
     };
-    return cmocka_run_group_tests_name("ctl_show", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,14 +4,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/ctl/text.h"
+#include "tests/support/test.h"
 
 static void ages_have_two_units_at_most(void **state)
 {
@@ -109,10 +105,10 @@ static void text_is_cut_off_between_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ages_have_two_units_at_most),
-        cmocka_unit_test(sizes_are_in_binary_units),
-        cmocka_unit_test(what_a_terminal_would_obey_becomes_question_marks),
-        cmocka_unit_test(text_is_cut_off_between_characters),
+        TEST(ages_have_two_units_at_most),
+        TEST(sizes_are_in_binary_units),
+        TEST(what_a_terminal_would_obey_becomes_question_marks),
+        TEST(text_is_cut_off_between_characters),
     };
-    return cmocka_run_group_tests_name("ctl_text", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

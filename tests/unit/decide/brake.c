@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "agent/decide/brake.h"
+#include "tests/support/test.h"
 
 static struct brake brake;
 
@@ -27,7 +22,7 @@ static void note(int times, uint64_t from_ms, uint64_t every_ms)
         brake_note(&brake, from_ms + (uint64_t)i * every_ms);
 }
 
-static void w10_five_switches_are_allowed_and_the_sixth_brakes(void **state)
+static void W10_five_switches_are_allowed_and_the_sixth_brakes(void **state)
 {
     (void)state;
     note(5, 1000, 1000);
@@ -36,7 +31,7 @@ static void w10_five_switches_are_allowed_and_the_sixth_brakes(void **state)
     assert_true(brake_holds(&brake, false, 5, 6000));
 }
 
-static void w10_switches_older_than_ten_minutes_do_not_count(void **state)
+static void W10_switches_older_than_ten_minutes_do_not_count(void **state)
 {
     (void)state;
     note(6, 1000, 1);
@@ -44,7 +39,7 @@ static void w10_switches_older_than_ten_minutes_do_not_count(void **state)
     assert_false(brake_holds(&brake, false, 5, 1000 + BRAKE_WINDOW_MS));
 }
 
-static void w10_only_ten_quiet_minutes_release_it(void **state)
+static void W10_only_ten_quiet_minutes_release_it(void **state)
 {
     (void)state;
     /* One switch each five minutes: never six in ten, but never quiet either. */
@@ -57,14 +52,14 @@ static void w10_only_ten_quiet_minutes_release_it(void **state)
     assert_false(brake_holds(&brake, true, 5, brake_until(&brake)));
 }
 
-static void w10_zero_means_no_brake(void **state)
+static void W10_zero_means_no_brake(void **state)
 {
     (void)state;
     note(16, 1000, 1);
     assert_false(brake_holds(&brake, true, 0, 1016));
 }
 
-static void w10_more_than_can_be_counted_is_taken_as_what_can(void **state)
+static void W10_more_than_can_be_counted_is_taken_as_what_can(void **state)
 {
     (void)state;
     note(15, 1000, 1);
@@ -73,7 +68,7 @@ static void w10_more_than_can_be_counted_is_taken_as_what_can(void **state)
     assert_true(brake_holds(&brake, false, 1000, 1015));
 }
 
-static void w10_the_ring_forgets_the_oldest(void **state)
+static void W10_the_ring_forgets_the_oldest(void **state)
 {
     (void)state;
     note(100, 1000, BRAKE_WINDOW_MS / 3);
@@ -81,7 +76,7 @@ static void w10_the_ring_forgets_the_oldest(void **state)
     assert_true(brake_holds(&brake, false, 2, brake.last_ms));
 }
 
-static void w10_a_brake_found_on_disk_needs_quiet_from_then_on(void **state)
+static void W10_a_brake_found_on_disk_needs_quiet_from_then_on(void **state)
 {
     (void)state;
     brake_init(&brake, true, 5000);
@@ -92,13 +87,13 @@ static void w10_a_brake_found_on_disk_needs_quiet_from_then_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(w10_five_switches_are_allowed_and_the_sixth_brakes, set_up),
-        cmocka_unit_test_setup(w10_switches_older_than_ten_minutes_do_not_count, set_up),
-        cmocka_unit_test_setup(w10_only_ten_quiet_minutes_release_it, set_up),
-        cmocka_unit_test_setup(w10_zero_means_no_brake, set_up),
-        cmocka_unit_test_setup(w10_more_than_can_be_counted_is_taken_as_what_can, set_up),
-        cmocka_unit_test_setup(w10_the_ring_forgets_the_oldest, set_up),
-        cmocka_unit_test_setup(w10_a_brake_found_on_disk_needs_quiet_from_then_on, set_up),
+        TEST_FROM(set_up, W10_five_switches_are_allowed_and_the_sixth_brakes),
+        TEST_FROM(set_up, W10_switches_older_than_ten_minutes_do_not_count),
+        TEST_FROM(set_up, W10_only_ten_quiet_minutes_release_it),
+        TEST_FROM(set_up, W10_zero_means_no_brake),
+        TEST_FROM(set_up, W10_more_than_can_be_counted_is_taken_as_what_can),
+        TEST_FROM(set_up, W10_the_ring_forgets_the_oldest),
+        TEST_FROM(set_up, W10_a_brake_found_on_disk_needs_quiet_from_then_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
-static void w3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
+static void W3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
 {
     (void)state;
     is_writer(A, 1);
@@ -31,7 +26,7 @@ static void w3a_a_sole_claim_waits_until_every_member_was_heard(void **state)
     assert_int_equal(verdict->since_ms, story.now_ms);
 }
 
-static void w3a_several_claims_at_the_first_start_are_unknown(void **state)
+static void W3a_several_claims_at_the_first_start_are_unknown(void **state)
 {
     (void)state;
     is_writer(A, 1);
@@ -45,7 +40,7 @@ static void w3a_several_claims_at_the_first_start_are_unknown(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_FIRST_CLAIM);
 }
 
-static void w3a_a_first_claim_without_failover_is_not_adopted(void **state)
+static void W3a_a_first_claim_without_failover_is_not_adopted(void **state)
 {
     (void)state;
     story.c.conf.no_failover = 1 << A;
@@ -60,7 +55,7 @@ static void w3a_a_first_claim_without_failover_is_not_adopted(void **state)
     assert_int_equal(verdict->switches, 0);
 }
 
-static void w3a_a_demotion_undone_is_the_writer_again(void **state)
+static void W3a_a_demotion_undone_is_the_writer_again(void **state)
 {
     (void)state;
     is_reader(A);
@@ -72,7 +67,7 @@ static void w3a_a_demotion_undone_is_the_writer_again(void **state)
     assert_verdict(A, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
 }
 
-static void w3a_an_equal_sole_claim_that_is_not_behind_is_adopted(void **state)
+static void W3a_an_equal_sole_claim_that_is_not_behind_is_adopted(void **state)
 {
     (void)state;
     breaks(A);
@@ -81,7 +76,7 @@ static void w3a_an_equal_sole_claim_that_is_not_behind_is_adopted(void **state)
     assert_int_equal(verdict->demoted, 1 << A);
 }
 
-static void w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good(void **state)
+static void W3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good(void **state)
 {
     (void)state;
     breaks(A);
@@ -102,7 +97,7 @@ static void w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good(void *
     assert_int_equal(verdict->writer, B);
 }
 
-static void w3a_a_position_not_known_is_no_evidence(void **state)
+static void W3a_a_position_not_known_is_no_evidence(void **state)
 {
     (void)state;
     breaks(A);
@@ -111,7 +106,7 @@ static void w3a_a_position_not_known_is_no_evidence(void **state)
     assert_int_equal(verdict->writer, B);
 }
 
-static void w3a_the_writer_itself_behind_is_ambiguous(void **state)
+static void W3a_the_writer_itself_behind_is_ambiguous(void **state)
 {
     (void)state;
     breaks(A);
@@ -123,7 +118,7 @@ static void w3a_the_writer_itself_behind_is_ambiguous(void **state)
     assert_int_equal(verdict->position, 1);
 }
 
-static void w3a_an_equal_claim_waits_until_the_incumbents_is_not_live(void **state)
+static void W3a_an_equal_claim_waits_until_the_incumbents_is_not_live(void **state)
 {
     (void)state;
     is_writer(B, 1);
@@ -135,7 +130,7 @@ static void w3a_an_equal_claim_waits_until_the_incumbents_is_not_live(void **sta
     assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
 }
 
-static void w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous(void **state)
+static void W3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous(void **state)
 {
     (void)state;
     is_writer(B, 1);
@@ -147,7 +142,7 @@ static void w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous(void *
     assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
 }
 
-static void w3a_the_position_held_is_the_newest_the_writer_claimed(void **state)
+static void W3a_the_position_held_is_the_newest_the_writer_claimed(void **state)
 {
     (void)state;
     story.members[A].says.position = 2 << 20;
@@ -161,7 +156,7 @@ static void w3a_the_position_held_is_the_newest_the_writer_claimed(void **state)
     assert_ambiguous(A, REASON_BEHIND, B);
 }
 
-static void w4_a_claim_of_another_identity_is_never_adopted(void **state)
+static void W4_a_claim_of_another_identity_is_never_adopted(void **state)
 {
     (void)state;
     story.members[B].says.identity = 9;
@@ -175,7 +170,7 @@ static void w4_a_claim_of_another_identity_is_never_adopted(void **state)
     assert_int_equal(verdict->identity, STORY_IDENTITY);
 }
 
-static void w4_an_identity_not_known_is_another_one(void **state)
+static void W4_an_identity_not_known_is_another_one(void **state)
 {
     (void)state;
     story.members[B].says.identity = 0;
@@ -184,7 +179,7 @@ static void w4_an_identity_not_known_is_another_one(void **state)
     assert_ambiguous(A, REASON_OTHER_IDENTITY, B);
 }
 
-static void w4_accept_adopts_a_present_claim_and_discards_the_held_term(void **state)
+static void W4_accept_adopts_a_present_claim_and_discards_the_held_term(void **state)
 {
     (void)state;
     is_writer(A, 9);
@@ -199,7 +194,7 @@ static void w4_accept_adopts_a_present_claim_and_discards_the_held_term(void **s
     assert_int_equal(verdict->demoted, 1 << A);
 }
 
-static void w4_the_identity_left_behind_ranks_as_old(void **state)
+static void W4_the_identity_left_behind_ranks_as_old(void **state)
 {
     (void)state;
     story.members[B].says.identity = 9;
@@ -216,7 +211,7 @@ static void w4_the_identity_left_behind_ranks_as_old(void **state)
     assert_verdict(A, CLUSTER_STEADY, REASON_ACCEPTED);
 }
 
-static void w4_accept_works_without_a_held_term_and_while_two_claim(void **state)
+static void W4_accept_works_without_a_held_term_and_while_two_claim(void **state)
 {
     (void)state;
     is_writer(A, 1);
@@ -230,7 +225,7 @@ static void w4_accept_works_without_a_held_term_and_while_two_claim(void **state
     assert_int_equal(story.moves, 1);
 }
 
-static void w4_accept_starts_a_contest_anew(void **state)
+static void W4_accept_starts_a_contest_anew(void **state)
 {
     (void)state;
     is_writer(B, 2);
@@ -244,7 +239,7 @@ static void w4_accept_starts_a_contest_anew(void **state)
     assert_int_equal(story.last.wake_ms, story.now_ms + 150);
 }
 
-static void w4_accept_is_refused_without_a_present_claim(void **state)
+static void W4_accept_is_refused_without_a_present_claim(void **state)
 {
     (void)state;
     assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NOT_CLAIMING);
@@ -260,7 +255,7 @@ static void w4_accept_is_refused_without_a_present_claim(void **state)
     assert_int_equal(verdict->writer, A);
 }
 
-static void w4_accept_is_refused_while_the_member_is_late(void **state)
+static void W4_accept_is_refused_while_the_member_is_late(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -270,7 +265,7 @@ static void w4_accept_is_refused_while_the_member_is_late(void **state)
     assert_int_equal(operator_says(EVENT_ACCEPT, B), REFUSAL_NONE);
 }
 
-static void w4_accept_forgets_who_was_behind_of_what_it_discards(void **state)
+static void W4_accept_forgets_who_was_behind_of_what_it_discards(void **state)
 {
     (void)state;
     breaks(A);
@@ -283,7 +278,7 @@ static void w4_accept_forgets_who_was_behind_of_what_it_discards(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
 }
 
-static void w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **state)
+static void W3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **state)
 {
     (void)state;
     promote(A, 1);
@@ -300,30 +295,28 @@ static void w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **st
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(w3a_a_sole_claim_waits_until_every_member_was_heard),
-        EMPTY_CASE(w3a_several_claims_at_the_first_start_are_unknown),
-        EMPTY_CASE(w3a_a_first_claim_without_failover_is_not_adopted),
-        CASE(w3a_a_demotion_undone_is_the_writer_again),
-        CASE(w3a_an_equal_sole_claim_that_is_not_behind_is_adopted),
-        CASE(w3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good),
-        CASE(w3a_a_position_not_known_is_no_evidence),
-        CASE(w3a_the_writer_itself_behind_is_ambiguous),
-        CASE(w3a_an_equal_claim_waits_until_the_incumbents_is_not_live),
-        CASE(w3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous),
-        CASE(w3a_the_position_held_is_the_newest_the_writer_claimed),
-        CASE(w4_a_claim_of_another_identity_is_never_adopted),
-        CASE(w4_an_identity_not_known_is_another_one),
-        CASE(w4_accept_adopts_a_present_claim_and_discards_the_held_term),
-        CASE(w4_the_identity_left_behind_ranks_as_old),
-        EMPTY_CASE(w4_accept_works_without_a_held_term_and_while_two_claim),
-        CASE(w4_accept_starts_a_contest_anew),
-        CASE(w4_accept_is_refused_without_a_present_claim),
-        CASE(w4_accept_is_refused_while_the_member_is_late),
-        CASE(w4_accept_forgets_who_was_behind_of_what_it_discards),
-        EMPTY_CASE(w3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
+        TEST_FROM(set_up_empty, W3a_a_sole_claim_waits_until_every_member_was_heard),
+        TEST_FROM(set_up_empty, W3a_several_claims_at_the_first_start_are_unknown),
+        TEST_FROM(set_up_empty, W3a_a_first_claim_without_failover_is_not_adopted),
+        TEST_FROM(set_up_steady, W3a_a_demotion_undone_is_the_writer_again),
+        TEST_FROM(set_up_steady, W3a_an_equal_sole_claim_that_is_not_behind_is_adopted),
+        TEST_FROM(set_up_steady, W3a_an_equal_claim_behind_what_was_seen_is_ambiguous_for_good),
+        TEST_FROM(set_up_steady, W3a_a_position_not_known_is_no_evidence),
+        TEST_FROM(set_up_steady, W3a_the_writer_itself_behind_is_ambiguous),
+        TEST_FROM(set_up_steady, W3a_an_equal_claim_waits_until_the_incumbents_is_not_live),
+        TEST_FROM(set_up_steady, W3a_two_equal_claims_besides_a_silent_incumbent_are_ambiguous),
+        TEST_FROM(set_up_steady, W3a_the_position_held_is_the_newest_the_writer_claimed),
+        TEST_FROM(set_up_steady, W4_a_claim_of_another_identity_is_never_adopted),
+        TEST_FROM(set_up_steady, W4_an_identity_not_known_is_another_one),
+        TEST_FROM(set_up_steady, W4_accept_adopts_a_present_claim_and_discards_the_held_term),
+        TEST_FROM(set_up_steady, W4_the_identity_left_behind_ranks_as_old),
+        TEST_FROM(set_up_empty, W4_accept_works_without_a_held_term_and_while_two_claim),
+        TEST_FROM(set_up_steady, W4_accept_starts_a_contest_anew),
+        TEST_FROM(set_up_steady, W4_accept_is_refused_without_a_present_claim),
+        TEST_FROM(set_up_steady, W4_accept_is_refused_while_the_member_is_late),
+        TEST_FROM(set_up_steady, W4_accept_forgets_who_was_behind_of_what_it_discards),
+        TEST_FROM(set_up_empty, W3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

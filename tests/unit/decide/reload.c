@@ -4,19 +4,15 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
 static void reload(uint32_t members, const uint32_t *map)
 {
     story.conf.members = members;
-    cluster_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
+    decision_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
     assert_true(story.last.publish);
 }
 
@@ -194,7 +190,7 @@ static void a_demotion_is_remembered_over_a_restart(void **state)
     assert_int_equal(verdict->writer, B); /* A need not be waited for */
 }
 
-static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
+static void W3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
 {
     (void)state;
     breaks(A);
@@ -209,7 +205,7 @@ static void w3a_a_claim_found_behind_is_remembered_over_a_restart(void **state)
     assert_int_equal(verdict->reason, REASON_BEHIND);
 }
 
-static void w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term(void **state)
+static void W3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term(void **state)
 {
     (void)state;
     breaks(A);
@@ -428,7 +424,7 @@ static void a_reload_that_removes_a_demoted_member_forgets_it(void **state)
     assert_int_equal(verdict->demoted, 0);
 }
 
-static void w2_a_term_is_held_without_an_identity_and_without_a_writer(void **state)
+static void W2_a_term_is_held_without_an_identity_and_without_a_writer(void **state)
 {
     (void)state;
     story_begin(2);
@@ -508,7 +504,7 @@ static void a_reader_returns_after_three_answers_when_nobody_spoke_in_between(vo
     assert_int_equal(verdict->readers & MASK(B), MASK(B));
 }
 
-static void w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(void **state)
+static void W3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(void **state)
 {
     static const uint32_t same[] = {A, B, C};
 
@@ -524,49 +520,50 @@ static void w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again(
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_settled)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        CASE(readers_are_those_that_follow),
-        EMPTY_CASE(a_reader_enters_at_its_first_good_answer),
-        CASE(a_reader_leaves_at_once_and_returns_after_three_good_answers),
-        CASE(a_reader_silent_for_timeout_leaves_without_a_report),
-        CASE(a_late_reader_stays_until_timeout),
-        CASE(a_reader_too_far_behind_leaves),
-        CASE(a_reader_of_another_data_set_does_not_serve),
-        CASE(after_accept_of_another_data_set_its_old_readers_leave_at_once),
-        CASE(the_writer_is_no_reader_and_a_promoted_reader_leaves),
-        CASE(a_restored_verdict_is_published_at_once_as_suspect),
-        CASE(a_restored_verdict_too_old_is_stale_but_its_term_is_held),
-        CASE(times_from_another_boot_are_not_believed),
-        CASE(a_restored_verdict_about_members_that_are_not_there_is_cut),
-        CASE(a_demotion_is_remembered_over_a_restart),
-        CASE(w3a_a_claim_found_behind_is_remembered_over_a_restart),
-        CASE(a_restored_verdict_without_a_writer_waits_for_a_first_claim),
-        CASE(a_clock_at_zero_is_a_clock),
-        CASE(a_cluster_of_one_member_has_a_writer),
-        CASE(a_cluster_of_32_members_has_a_writer),
-        CASE(a_reload_that_changes_nothing_changes_nothing),
-        CASE(a_reload_renumbers_members),
-        CASE(a_reload_that_removes_the_writer_is_ambiguous),
-        CASE(without_a_writer_nobody_is_a_second_one),
-        CASE(a_removed_writer_is_followed_by_a_sole_good_claim),
-        CASE(a_renamed_writer_is_the_writer_again_when_it_was_heard),
-        CASE(a_removed_writer_is_not_followed_by_a_claim_that_is_not_good),
-        CASE(a_removed_writer_is_not_followed_while_two_claim),
-        CASE(a_reload_that_maps_beyond_the_members_removes),
-        CASE(a_reload_without_brake_releases_it),
-        CASE(a_reader_of_a_stalled_agent_does_not_serve_unasked),
-        CASE(a_rivals_claim_before_a_restart_is_not_held_against_it),
-        CASE(a_reload_that_removes_a_demoted_member_forgets_it),
-        CASE(w2_a_term_is_held_without_an_identity_and_without_a_writer),
-        CASE(w3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
-        CASE(a_reader_returns_after_three_answers_when_nobody_spoke_in_between),
-        CASE(w3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again),
-        EMPTY_CASE(an_engine_without_terms_and_identities_has_readers),
-        EMPTY_CASE(a_verdict_that_knows_nothing_names_nobody),
-        EMPTY_CASE(a_reload_before_any_writer_is_known_leaves_it_unknown),
-        EMPTY_CASE(a_report_without_an_answer_is_no_readers_good_answer),
+        TEST_FROM(set_up_settled, readers_are_those_that_follow),
+        TEST_FROM(set_up_empty, a_reader_enters_at_its_first_good_answer),
+        TEST_FROM(set_up_settled, a_reader_leaves_at_once_and_returns_after_three_good_answers),
+        TEST_FROM(set_up_settled, a_reader_silent_for_timeout_leaves_without_a_report),
+        TEST_FROM(set_up_settled, a_late_reader_stays_until_timeout),
+        TEST_FROM(set_up_settled, a_reader_too_far_behind_leaves),
+        TEST_FROM(set_up_settled, a_reader_of_another_data_set_does_not_serve),
+        TEST_FROM(set_up_settled, after_accept_of_another_data_set_its_old_readers_leave_at_once),
+        TEST_FROM(set_up_settled, the_writer_is_no_reader_and_a_promoted_reader_leaves),
+        TEST_FROM(set_up_settled, a_restored_verdict_is_published_at_once_as_suspect),
+        TEST_FROM(set_up_settled, a_restored_verdict_too_old_is_stale_but_its_term_is_held),
+        TEST_FROM(set_up_settled, times_from_another_boot_are_not_believed),
+        TEST_FROM(set_up_settled, a_restored_verdict_about_members_that_are_not_there_is_cut),
+        TEST_FROM(set_up_settled, a_demotion_is_remembered_over_a_restart),
+        TEST_FROM(set_up_settled, W3a_a_claim_found_behind_is_remembered_over_a_restart),
+        TEST_FROM(set_up_settled, a_restored_verdict_without_a_writer_waits_for_a_first_claim),
+        TEST_FROM(set_up_settled, a_clock_at_zero_is_a_clock),
+        TEST_FROM(set_up_settled, a_cluster_of_one_member_has_a_writer),
+        TEST_FROM(set_up_settled, a_cluster_of_32_members_has_a_writer),
+        TEST_FROM(set_up_settled, a_reload_that_changes_nothing_changes_nothing),
+        TEST_FROM(set_up_settled, a_reload_renumbers_members),
+        TEST_FROM(set_up_settled, a_reload_that_removes_the_writer_is_ambiguous),
+        TEST_FROM(set_up_settled, without_a_writer_nobody_is_a_second_one),
+        TEST_FROM(set_up_settled, a_removed_writer_is_followed_by_a_sole_good_claim),
+        TEST_FROM(set_up_settled, a_renamed_writer_is_the_writer_again_when_it_was_heard),
+        TEST_FROM(set_up_settled, a_removed_writer_is_not_followed_by_a_claim_that_is_not_good),
+        TEST_FROM(set_up_settled, a_removed_writer_is_not_followed_while_two_claim),
+        TEST_FROM(set_up_settled, a_reload_that_maps_beyond_the_members_removes),
+        TEST_FROM(set_up_settled, a_reload_without_brake_releases_it),
+        TEST_FROM(set_up_settled, a_reader_of_a_stalled_agent_does_not_serve_unasked),
+        TEST_FROM(set_up_settled, a_rivals_claim_before_a_restart_is_not_held_against_it),
+        TEST_FROM(set_up_settled, a_reload_that_removes_a_demoted_member_forgets_it),
+        TEST_FROM(set_up_settled, W2_a_term_is_held_without_an_identity_and_without_a_writer),
+        TEST_FROM(set_up_settled,
+                  W3a_a_claim_found_behind_before_a_restart_is_good_on_a_newer_term),
+        TEST_FROM(set_up_settled,
+                  a_reader_returns_after_three_answers_when_nobody_spoke_in_between),
+        TEST_FROM(set_up_settled,
+                  W3_a_reload_calls_no_claim_out_before_the_incumbent_was_asked_again),
+        TEST_FROM(set_up_empty, an_engine_without_terms_and_identities_has_readers),
+        TEST_FROM(set_up_empty, a_verdict_that_knows_nothing_names_nobody),
+        TEST_FROM(set_up_empty, a_reload_before_any_writer_is_known_leaves_it_unknown),
+        TEST_FROM(set_up_empty, a_report_without_an_answer_is_no_readers_good_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

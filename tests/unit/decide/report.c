@@ -4,15 +4,11 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/decide/claims.h"
-#include "agent/decide/cluster.h"
+#include "agent/decide/decision.h"
+#include "tests/support/test.h"
 
 static void a_term_is_ordered_by_hi_and_then_by_lo(void **state)
 {
@@ -95,10 +91,10 @@ static void the_words_that_operators_type_and_grep_stay_as_they_are(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_term_is_ordered_by_hi_and_then_by_lo),
-        cmocka_unit_test(every_word_has_a_name_of_its_own),
-        cmocka_unit_test(a_word_out_of_range_is_a_question_mark),
-        cmocka_unit_test(the_words_that_operators_type_and_grep_stay_as_they_are),
+        TEST(a_term_is_ordered_by_hi_and_then_by_lo),
+        TEST(every_word_has_a_name_of_its_own),
+        TEST(a_word_out_of_range_is_a_question_mark),
+        TEST(the_words_that_operators_type_and_grep_stay_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,15 +5,10 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
-static void w5_silence_is_no_evidence(void **state)
+static void W5_silence_is_no_evidence(void **state)
 {
     (void)state;
     breaks(A);
@@ -23,7 +18,7 @@ static void w5_silence_is_no_evidence(void **state)
     assert_int_equal(story.moves, 0);
 }
 
-static void w5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report(void **state)
+static void W5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report(void **state)
 {
     (void)state;
     falls_silent(A);
@@ -33,7 +28,7 @@ static void w5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report(void
     assert_verdict(A, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT);
 }
 
-static void w6_a_demoted_writer_is_not_published_again_in_the_same_term(void **state)
+static void W6_a_demoted_writer_is_not_published_again_in_the_same_term(void **state)
 {
     (void)state;
     breaks(A);
@@ -48,7 +43,7 @@ static void w6_a_demoted_writer_is_not_published_again_in_the_same_term(void **s
     assert_int_equal(verdict->demoted, 1 << A);
 }
 
-static void w6_a_newer_term_ends_being_demoted(void **state)
+static void W6_a_newer_term_ends_being_demoted(void **state)
 {
     (void)state;
     breaks(A);
@@ -61,7 +56,7 @@ static void w6_a_newer_term_ends_being_demoted(void **state)
     assert_int_equal(verdict->demoted, 1 << B);
 }
 
-static void w6_an_old_claim_beside_a_late_writer_is_not_the_sole_one(void **state)
+static void W6_an_old_claim_beside_a_late_writer_is_not_the_sole_one(void **state)
 {
     (void)state;
     breaks(A);
@@ -72,7 +67,7 @@ static void w6_an_old_claim_beside_a_late_writer_is_not_the_sole_one(void **stat
     assert_verdict(B, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT);
 }
 
-static void w9_unconfirmed_for_max_stale_is_stale(void **state)
+static void W9_unconfirmed_for_max_stale_is_stale(void **state)
 {
     (void)state;
     uint64_t confirmed_ms = verdict->confirmed_ms;
@@ -87,7 +82,7 @@ static void w9_unconfirmed_for_max_stale_is_stale(void **state)
     assert_int_equal(verdict->confirmed_ms, story.now_ms);
 }
 
-static void w9_a_silent_writer_is_confirmed_by_another_members_answer(void **state)
+static void W9_a_silent_writer_is_confirmed_by_another_members_answer(void **state)
 {
     (void)state;
     breaks(A);
@@ -103,7 +98,7 @@ static void w9_a_silent_writer_is_confirmed_by_another_members_answer(void **sta
     assert_verdict(A, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT);
 }
 
-static void w9_a_newer_claim_does_not_confirm_the_silent_writer(void **state)
+static void W9_a_newer_claim_does_not_confirm_the_silent_writer(void **state)
 {
     (void)state;
     story.c.conf.no_failover = 1 << B;
@@ -114,7 +109,7 @@ static void w9_a_newer_claim_does_not_confirm_the_silent_writer(void **state)
     assert_int_equal(verdict->rival, B);
 }
 
-static void w9_a_claim_of_another_identity_does_not_confirm_either(void **state)
+static void W9_a_claim_of_another_identity_does_not_confirm_either(void **state)
 {
     (void)state;
     breaks(A);
@@ -124,7 +119,7 @@ static void w9_a_claim_of_another_identity_does_not_confirm_either(void **state)
     assert_int_equal(verdict->state, CLUSTER_STALE);
 }
 
-static void w9_readers_of_another_data_set_do_not_confirm(void **state)
+static void W9_readers_of_another_data_set_do_not_confirm(void **state)
 {
     (void)state;
     breaks(A);
@@ -134,7 +129,7 @@ static void w9_readers_of_another_data_set_do_not_confirm(void **state)
     assert_int_equal(verdict->state, CLUSTER_STALE);
 }
 
-static void w9_an_older_claim_confirms_like_any_answer(void **state)
+static void W9_an_older_claim_confirms_like_any_answer(void **state)
 {
     (void)state;
     breaks(A);
@@ -146,7 +141,7 @@ static void w9_an_older_claim_confirms_like_any_answer(void **state)
     assert_ambiguous(B, REASON_OLDER_TERM, A);
 }
 
-static void w9_a_demoted_writer_is_not_confirmed_by_anybody(void **state)
+static void W9_a_demoted_writer_is_not_confirmed_by_anybody(void **state)
 {
     (void)state;
     is_reader(A);
@@ -161,7 +156,7 @@ static void w9_a_demoted_writer_is_not_confirmed_by_anybody(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w9_a_writer_with_a_strange_claim_is_not_confirmed(void **state)
+static void W9_a_writer_with_a_strange_claim_is_not_confirmed(void **state)
 {
     (void)state;
     is_writer(A, 0);
@@ -170,7 +165,7 @@ static void w9_a_writer_with_a_strange_claim_is_not_confirmed(void **state)
     assert_int_equal(verdict->rival, A);
 }
 
-static void w9_an_unheard_writer_is_not_a_silent_one(void **state)
+static void W9_an_unheard_writer_is_not_a_silent_one(void **state)
 {
     (void)state;
     struct verdict saved = *verdict;
@@ -225,7 +220,7 @@ static void one_candidate_listed_twice_is_one_candidate(void **state)
 
 /* Its old name says what was true before, so that its new name's claim was not a rival's. */
 static void
-w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows(void **state)
+W3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows(void **state)
 {
     (void)state;
     is_writer(C, 3);
@@ -267,7 +262,7 @@ static void the_same_incarnation_of_another_data_set_is_no_alias(void **state)
     assert_ambiguous(A, REASON_OTHER_IDENTITY, B);
 }
 
-static void w6_a_demoted_servers_alias_is_demoted_until_it_moves_on(void **state)
+static void W6_a_demoted_servers_alias_is_demoted_until_it_moves_on(void **state)
 {
     (void)state;
     story.members[C].says.incarnation = story.members[A].says.incarnation; /* a virtual address */
@@ -311,32 +306,31 @@ static void one_server_by_two_names_is_a_sole_claim(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        CASE(w5_silence_is_no_evidence),
-        CASE(w5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report),
-        CASE(w6_a_demoted_writer_is_not_published_again_in_the_same_term),
-        CASE(w6_a_newer_term_ends_being_demoted),
-        CASE(w6_an_old_claim_beside_a_late_writer_is_not_the_sole_one),
-        CASE(w9_unconfirmed_for_max_stale_is_stale),
-        CASE(w9_a_silent_writer_is_confirmed_by_another_members_answer),
-        CASE(w9_a_newer_claim_does_not_confirm_the_silent_writer),
-        CASE(w9_a_claim_of_another_identity_does_not_confirm_either),
-        CASE(w9_readers_of_another_data_set_do_not_confirm),
-        CASE(w9_an_older_claim_confirms_like_any_answer),
-        CASE(w9_a_demoted_writer_is_not_confirmed_by_anybody),
-        CASE(w9_a_writer_with_a_strange_claim_is_not_confirmed),
-        CASE(w9_an_unheard_writer_is_not_a_silent_one),
-        CASE(an_alias_of_the_writer_is_never_a_rival),
-        EMPTY_CASE(one_server_listed_twice_is_one_claim_at_the_first_start),
-        CASE(one_candidate_listed_twice_is_one_candidate),
-        CASE(w3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows),
-        CASE(an_incarnation_not_known_makes_no_alias),
-        CASE(the_same_incarnation_of_another_data_set_is_no_alias),
-        CASE(w6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
-        CASE(one_server_by_two_names_is_judged_by_its_better_claim),
-        CASE(one_server_by_two_names_is_a_sole_claim),
+        TEST_FROM(set_up_steady, W5_silence_is_no_evidence),
+        TEST_FROM(set_up_steady, W5_an_incumbent_unheard_for_timeout_is_suspect_without_a_report),
+        TEST_FROM(set_up_steady, W6_a_demoted_writer_is_not_published_again_in_the_same_term),
+        TEST_FROM(set_up_steady, W6_a_newer_term_ends_being_demoted),
+        TEST_FROM(set_up_steady, W6_an_old_claim_beside_a_late_writer_is_not_the_sole_one),
+        TEST_FROM(set_up_steady, W9_unconfirmed_for_max_stale_is_stale),
+        TEST_FROM(set_up_steady, W9_a_silent_writer_is_confirmed_by_another_members_answer),
+        TEST_FROM(set_up_steady, W9_a_newer_claim_does_not_confirm_the_silent_writer),
+        TEST_FROM(set_up_steady, W9_a_claim_of_another_identity_does_not_confirm_either),
+        TEST_FROM(set_up_steady, W9_readers_of_another_data_set_do_not_confirm),
+        TEST_FROM(set_up_steady, W9_an_older_claim_confirms_like_any_answer),
+        TEST_FROM(set_up_steady, W9_a_demoted_writer_is_not_confirmed_by_anybody),
+        TEST_FROM(set_up_steady, W9_a_writer_with_a_strange_claim_is_not_confirmed),
+        TEST_FROM(set_up_steady, W9_an_unheard_writer_is_not_a_silent_one),
+        TEST_FROM(set_up_steady, an_alias_of_the_writer_is_never_a_rival),
+        TEST_FROM(set_up_empty, one_server_listed_twice_is_one_claim_at_the_first_start),
+        TEST_FROM(set_up_steady, one_candidate_listed_twice_is_one_candidate),
+        TEST_FROM(set_up_steady,
+                  W3_a_writer_adopted_from_one_of_two_names_is_asked_before_the_other_name_follows),
+        TEST_FROM(set_up_steady, an_incarnation_not_known_makes_no_alias),
+        TEST_FROM(set_up_steady, the_same_incarnation_of_another_data_set_is_no_alias),
+        TEST_FROM(set_up_steady, W6_a_demoted_servers_alias_is_demoted_until_it_moves_on),
+        TEST_FROM(set_up_steady, one_server_by_two_names_is_judged_by_its_better_claim),
+        TEST_FROM(set_up_steady, one_server_by_two_names_is_a_sole_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * writer.c - tests of THE decision, rules W1 to W3, one name per case: what members say goes in
- * through cluster_handle(), what is published comes out. claims.c has W3a and W4, staleness.c the
+ * through decision_handle(), what is published comes out. claims.c has W3a and W4, staleness.c the
  * rest. The model walks the states in between.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/support/story.h"
+#include "tests/support/test.h"
 
-static void w1_readers_alone_make_no_writer(void **state)
+static void W1_readers_alone_make_no_writer(void **state)
 {
     (void)state;
     for (uint32_t m = 0; m < 3; m++)
@@ -23,7 +18,7 @@ static void w1_readers_alone_make_no_writer(void **state)
     assert_verdict(MEMBER_NONE, CLUSTER_UNKNOWN, REASON_NONE);
 }
 
-static void w1_an_answer_without_a_role_is_no_claim(void **state)
+static void W1_an_answer_without_a_role_is_no_claim(void **state)
 {
     (void)state;
     breaks(A);
@@ -33,7 +28,7 @@ static void w1_an_answer_without_a_role_is_no_claim(void **state)
     assert_verdict(A, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT);
 }
 
-static void w1_a_claim_dies_with_its_connection(void **state)
+static void W1_a_claim_dies_with_its_connection(void **state)
 {
     (void)state;
     static const enum report_kind kinds[] = {REPORT_TIMEOUT, REPORT_BROKEN, REPORT_REFUSED,
@@ -49,7 +44,7 @@ static void w1_a_claim_dies_with_its_connection(void **state)
     }
 }
 
-static void w1_a_claim_dies_of_age_at_timeout(void **state)
+static void W1_a_claim_dies_of_age_at_timeout(void **state)
 {
     (void)state;
     is_writer(B, 2);
@@ -61,7 +56,8 @@ static void w1_a_claim_dies_of_age_at_timeout(void **state)
     assert_verdict(A, CLUSTER_STEADY, REASON_INCUMBENT_CLAIMS);
 }
 
-static void w1_the_published_writers_authentication_is_its_claims(void **state)
+/* I5: what is said of it. */
+static void W1_the_published_writers_authentication_is_its_claims(void **state)
 {
     (void)state;
     assert_false(verdict->authenticated);
@@ -74,7 +70,7 @@ static void w1_the_published_writers_authentication_is_its_claims(void **state)
     assert_false(verdict->authenticated);
 }
 
-static void w2_an_older_term_is_not_adopted_and_says_so(void **state)
+static void W2_an_older_term_is_not_adopted_and_says_so(void **state)
 {
     (void)state;
     breaks(A);
@@ -85,7 +81,7 @@ static void w2_an_older_term_is_not_adopted_and_says_so(void **state)
     assert_int_equal(verdict->term.lo, 5);
 }
 
-static void w2_a_replayed_answer_is_ignored(void **state)
+static void W2_a_replayed_answer_is_ignored(void **state)
 {
     (void)state;
     uint64_t before_ms = story.now_ms - 10;
@@ -96,7 +92,7 @@ static void w2_a_replayed_answer_is_ignored(void **state)
     assert_verdict(A, CLUSTER_NO_WRITER, REASON_INCUMBENT_READER);
 }
 
-static void w2_a_clock_that_jumps_back_changes_nothing(void **state)
+static void W2_a_clock_that_jumps_back_changes_nothing(void **state)
 {
     (void)state;
     uint64_t confirmed_ms = verdict->confirmed_ms;
@@ -109,7 +105,7 @@ static void w2_a_clock_that_jumps_back_changes_nothing(void **state)
     assert_true(story.last.wake_ms > confirmed_ms);
 }
 
-static void w2_a_question_from_the_future_does_not_mute_its_member(void **state)
+static void W2_a_question_from_the_future_does_not_mute_its_member(void **state)
 {
     (void)state;
     hears_late_answer(A, UINT64_MAX);
@@ -118,7 +114,7 @@ static void w2_a_question_from_the_future_does_not_mute_its_member(void **state)
     assert_verdict(A, CLUSTER_NO_WRITER, REASON_INCUMBENT_READER);
 }
 
-static void w2_the_term_grows_with_the_writers_own(void **state)
+static void W2_the_term_grows_with_the_writers_own(void **state)
 {
     (void)state;
     is_writer(A, 3);
@@ -130,7 +126,7 @@ static void w2_the_term_grows_with_the_writers_own(void **state)
     assert_int_equal(verdict->switches, 0);
 }
 
-static void w2_the_writers_own_older_term_is_ambiguous(void **state)
+static void W2_the_writers_own_older_term_is_ambiguous(void **state)
 {
     (void)state;
     is_writer(A, 0);
@@ -139,7 +135,7 @@ static void w2_the_writers_own_older_term_is_ambiguous(void **state)
     assert_int_equal(verdict->term.lo, 1);
 }
 
-static void w3_a_living_incumbent_stays(void **state)
+static void W3_a_living_incumbent_stays(void **state)
 {
     (void)state;
     is_writer(B, 2);
@@ -150,7 +146,7 @@ static void w3_a_living_incumbent_stays(void **state)
     assert_true(story.raised & 1 << ALARM_AMBIGUOUS);
 }
 
-static void w3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader(void **state)
+static void W3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader(void **state)
 {
     (void)state;
     is_reader(A);
@@ -162,7 +158,7 @@ static void w3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader(v
     assert_int_equal(verdict->switches, 1);
 }
 
-static void w3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke(void **state)
+static void W3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke(void **state)
 {
     (void)state;
     breaks(A);
@@ -170,7 +166,7 @@ static void w3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke(v
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already(void **state)
+static void W3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already(void **state)
 {
     (void)state;
     reports(A, REPORT_LATE);
@@ -179,7 +175,7 @@ static void w3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already(voi
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w3_an_answer_ends_being_late(void **state)
+static void W3_an_answer_ends_being_late(void **state)
 {
     (void)state;
     reports(A, REPORT_LATE);
@@ -190,7 +186,7 @@ static void w3_an_answer_ends_being_late(void **state)
     assert_ambiguous(A, REASON_TWO_CLAIMS, B);
 }
 
-static void w3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one(void **state)
+static void W3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one(void **state)
 {
     (void)state;
     story.members[A].says.identity = 9;
@@ -200,7 +196,7 @@ static void w3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one
     assert_int_equal(verdict->writer, B);
 }
 
-static void w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms(void **state)
+static void W3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms(void **state)
 {
     (void)state;
     falls_silent(A);
@@ -215,7 +211,7 @@ static void w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms(void 
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w3_only_an_answer_to_a_later_question_reaffirms(void **state)
+static void W3_only_an_answer_to_a_later_question_reaffirms(void **state)
 {
     (void)state;
     story.now_ms += 20;
@@ -228,7 +224,7 @@ static void w3_only_an_answer_to_a_later_question_reaffirms(void **state)
     assert_ambiguous(A, REASON_TWO_CLAIMS, B);
 }
 
-static void w3_an_earlier_question_answered_buys_no_time(void **state)
+static void W3_an_earlier_question_answered_buys_no_time(void **state)
 {
     (void)state;
     story.now_ms += 20;
@@ -239,7 +235,7 @@ static void w3_an_earlier_question_answered_buys_no_time(void **state)
     assert_int_equal(story.last.wake_ms, claimed_ms + 150);
 }
 
-static void w3_one_slow_answer_does_not_flap(void **state)
+static void W3_one_slow_answer_does_not_flap(void **state)
 {
     (void)state;
     is_writer(B, 2);
@@ -253,7 +249,7 @@ static void w3_one_slow_answer_does_not_flap(void **state)
     assert_int_equal(story.moves, 0);
 }
 
-static void w3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms(void **state)
+static void W3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms(void **state)
 {
     (void)state;
     is_writer(B, 2);
@@ -270,7 +266,7 @@ static void w3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms(void **st
     assert_int_equal(story.moves, 1);
 }
 
-static void w3_an_answer_that_waited_while_the_agent_stalled_is_heard_first(void **state)
+static void W3_an_answer_that_waited_while_the_agent_stalled_is_heard_first(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -284,7 +280,7 @@ static void w3_an_answer_that_waited_while_the_agent_stalled_is_heard_first(void
     assert_int_equal(story.moves, 0);
 }
 
-static void w3_the_patience_of_one_contest_is_not_inherited_by_the_next(void **state)
+static void W3_the_patience_of_one_contest_is_not_inherited_by_the_next(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -296,7 +292,7 @@ static void w3_the_patience_of_one_contest_is_not_inherited_by_the_next(void **s
     assert_int_equal(story.last.wake_ms, story.now_ms + 150);
 }
 
-static void w3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left(void **state)
+static void W3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left(void **state)
 {
     (void)state;
     story.now_ms += 5000; /* nobody was late by probe's account */
@@ -306,7 +302,7 @@ static void w3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left(v
     assert_ambiguous(A, REASON_TWO_CLAIMS, B);
 }
 
-static void w3_the_newest_of_several_newer_claims_is_adopted(void **state)
+static void W3_the_newest_of_several_newer_claims_is_adopted(void **state)
 {
     (void)state;
     breaks(A);
@@ -324,7 +320,7 @@ static void w3_the_newest_of_several_newer_claims_is_adopted(void **state)
     }
 }
 
-static void w3_two_claims_on_the_same_newer_term_are_ambiguous(void **state)
+static void W3_two_claims_on_the_same_newer_term_are_ambiguous(void **state)
 {
     (void)state;
     operator_says(EVENT_FREEZE, 0);
@@ -338,7 +334,7 @@ static void w3_two_claims_on_the_same_newer_term_are_ambiguous(void **state)
     assert_verdict(C, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w3_a_third_newest_claim_settles_what_two_others_could_not(void **state)
+static void W3_a_third_newest_claim_settles_what_two_others_could_not(void **state)
 {
     (void)state;
     story_begin(4);
@@ -359,7 +355,7 @@ static void w3_a_third_newest_claim_settles_what_two_others_could_not(void **sta
     assert_int_equal(verdict->writer, 3);
 }
 
-static void w3_a_tie_is_not_broken_by_an_older_third(void **state)
+static void W3_a_tie_is_not_broken_by_an_older_third(void **state)
 {
     (void)state;
     story_begin(4);
@@ -376,7 +372,7 @@ static void w3_a_tie_is_not_broken_by_an_older_third(void **state)
     assert_ambiguous(A, REASON_TWO_CLAIMS, B);
 }
 
-static void w3_a_member_without_failover_is_never_adopted_by_itself(void **state)
+static void W3_a_member_without_failover_is_never_adopted_by_itself(void **state)
 {
     (void)state;
     story.c.conf.no_failover = 1 << B;
@@ -389,7 +385,7 @@ static void w3_a_member_without_failover_is_never_adopted_by_itself(void **state
     assert_ambiguous(C, REASON_TWO_CLAIMS, B);
 }
 
-static void w3_a_member_without_failover_does_not_hide_behind_the_held_term(void **state)
+static void W3_a_member_without_failover_does_not_hide_behind_the_held_term(void **state)
 {
     (void)state;
     story.c.conf.no_failover = 1 << B;
@@ -398,7 +394,7 @@ static void w3_a_member_without_failover_does_not_hide_behind_the_held_term(void
     assert_ambiguous(A, REASON_NO_FAILOVER, B);
 }
 
-static void w3_a_member_without_failover_is_adopted_by_accept(void **state)
+static void W3_a_member_without_failover_is_adopted_by_accept(void **state)
 {
     (void)state;
     story.c.conf.no_failover = 1 << B;
@@ -408,7 +404,7 @@ static void w3_a_member_without_failover_is_adopted_by_accept(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_ACCEPTED);
 }
 
-static void w3_after_a_restart_the_incumbent_is_waited_for(void **state)
+static void W3_after_a_restart_the_incumbent_is_waited_for(void **state)
 {
     (void)state;
     story_restart(verdict);
@@ -424,7 +420,7 @@ static void w3_after_a_restart_the_incumbent_is_waited_for(void **state)
     assert_int_equal(story.moves, 0);
 }
 
-static void w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once(void **state)
+static void W3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once(void **state)
 {
     (void)state;
     story_restart(verdict);
@@ -433,7 +429,7 @@ static void w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once(void **s
     assert_verdict(B, CLUSTER_STEADY, REASON_NEWER_TERM);
 }
 
-static void w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last(void **state)
+static void W3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last(void **state)
 {
     (void)state;
     story_restart(verdict);
@@ -445,7 +441,7 @@ static void w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last(void 
     assert_int_equal(verdict->writer, B);
 }
 
-static void w2_a_report_that_was_not_taken_down_is_told_apart(void **state)
+static void W2_a_report_that_was_not_taken_down_is_told_apart(void **state)
 {
     struct topo *topo = &story.c.topo;
     struct report report = story.members[A].says;
@@ -470,7 +466,7 @@ static void a_broken_connection_owes_no_answer(void **state)
     assert_false(story.c.topo.at[A].late);
 }
 
-static void w3_each_stall_of_the_agent_gets_its_own_last_call(void **state)
+static void W3_each_stall_of_the_agent_gets_its_own_last_call(void **state)
 {
     (void)state;
     promote(B, 2);
@@ -484,47 +480,49 @@ static void w3_each_stall_of_the_agent_gets_its_own_last_call(void **state)
 
 int main(void)
 {
-#define CASE(test)       cmocka_unit_test_setup(test, set_up_steady)
-#define EMPTY_CASE(test) cmocka_unit_test_setup(test, set_up_empty)
     const struct CMUnitTest tests[] = {
-        EMPTY_CASE(w1_readers_alone_make_no_writer),
-        CASE(w1_an_answer_without_a_role_is_no_claim),
-        CASE(w1_a_claim_dies_with_its_connection),
-        CASE(w1_a_claim_dies_of_age_at_timeout),
-        CASE(w1_the_published_writers_authentication_is_its_claims),
-        CASE(w2_an_older_term_is_not_adopted_and_says_so),
-        CASE(w2_a_replayed_answer_is_ignored),
-        CASE(w2_a_clock_that_jumps_back_changes_nothing),
-        CASE(w2_a_question_from_the_future_does_not_mute_its_member),
-        CASE(w2_the_term_grows_with_the_writers_own),
-        CASE(w2_the_writers_own_older_term_is_ambiguous),
-        CASE(w3_a_living_incumbent_stays),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke),
-        CASE(w3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already),
-        CASE(w3_an_answer_ends_being_late),
-        CASE(w3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one),
-        CASE(w3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms),
-        CASE(w3_only_an_answer_to_a_later_question_reaffirms),
-        CASE(w3_an_earlier_question_answered_buys_no_time),
-        CASE(w3_one_slow_answer_does_not_flap),
-        CASE(w3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms),
-        CASE(w3_an_answer_that_waited_while_the_agent_stalled_is_heard_first),
-        CASE(w3_the_patience_of_one_contest_is_not_inherited_by_the_next),
-        CASE(w3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left),
-        CASE(w3_the_newest_of_several_newer_claims_is_adopted),
-        CASE(w3_two_claims_on_the_same_newer_term_are_ambiguous),
-        CASE(w3_a_third_newest_claim_settles_what_two_others_could_not),
-        CASE(w3_a_tie_is_not_broken_by_an_older_third),
-        CASE(w3_a_member_without_failover_is_never_adopted_by_itself),
-        CASE(w3_a_member_without_failover_does_not_hide_behind_the_held_term),
-        CASE(w3_a_member_without_failover_is_adopted_by_accept),
-        CASE(w3_after_a_restart_the_incumbent_is_waited_for),
-        CASE(w3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once),
-        CASE(w3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last),
-        CASE(w2_a_report_that_was_not_taken_down_is_told_apart),
-        CASE(a_broken_connection_owes_no_answer),
-        CASE(w3_each_stall_of_the_agent_gets_its_own_last_call),
+        TEST_FROM(set_up_empty, W1_readers_alone_make_no_writer),
+        TEST_FROM(set_up_steady, W1_an_answer_without_a_role_is_no_claim),
+        TEST_FROM(set_up_steady, W1_a_claim_dies_with_its_connection),
+        TEST_FROM(set_up_steady, W1_a_claim_dies_of_age_at_timeout),
+        TEST_FROM(set_up_steady, W1_the_published_writers_authentication_is_its_claims),
+        TEST_FROM(set_up_steady, W2_an_older_term_is_not_adopted_and_says_so),
+        TEST_FROM(set_up_steady, W2_a_replayed_answer_is_ignored),
+        TEST_FROM(set_up_steady, W2_a_clock_that_jumps_back_changes_nothing),
+        TEST_FROM(set_up_steady, W2_a_question_from_the_future_does_not_mute_its_member),
+        TEST_FROM(set_up_steady, W2_the_term_grows_with_the_writers_own),
+        TEST_FROM(set_up_steady, W2_the_writers_own_older_term_is_ambiguous),
+        TEST_FROM(set_up_steady, W3_a_living_incumbent_stays),
+        TEST_FROM(set_up_steady,
+                  W3_a_claim_moves_the_endpoint_when_the_incumbent_answers_as_reader),
+        TEST_FROM(set_up_steady,
+                  W3_a_claim_moves_the_endpoint_when_the_incumbents_connection_broke),
+        TEST_FROM(set_up_steady, W3_a_claim_moves_the_endpoint_when_the_incumbent_is_late_already),
+        TEST_FROM(set_up_steady, W3_an_answer_ends_being_late),
+        TEST_FROM(set_up_steady,
+                  W3_an_incumbent_that_claims_another_data_set_does_not_claim_this_one),
+        TEST_FROM(set_up_steady, W3_a_silent_incumbent_is_asked_once_more_and_left_after_150_ms),
+        TEST_FROM(set_up_steady, W3_only_an_answer_to_a_later_question_reaffirms),
+        TEST_FROM(set_up_steady, W3_an_earlier_question_answered_buys_no_time),
+        TEST_FROM(set_up_steady, W3_one_slow_answer_does_not_flap),
+        TEST_FROM(set_up_steady, W3_an_incumbent_stopped_in_a_contest_is_left_within_250_ms),
+        TEST_FROM(set_up_steady, W3_an_answer_that_waited_while_the_agent_stalled_is_heard_first),
+        TEST_FROM(set_up_steady, W3_the_patience_of_one_contest_is_not_inherited_by_the_next),
+        TEST_FROM(set_up_steady,
+                  W3_an_aged_incumbent_of_a_stalled_agent_is_asked_before_it_is_left),
+        TEST_FROM(set_up_steady, W3_the_newest_of_several_newer_claims_is_adopted),
+        TEST_FROM(set_up_steady, W3_two_claims_on_the_same_newer_term_are_ambiguous),
+        TEST_FROM(set_up_steady, W3_a_third_newest_claim_settles_what_two_others_could_not),
+        TEST_FROM(set_up_steady, W3_a_tie_is_not_broken_by_an_older_third),
+        TEST_FROM(set_up_steady, W3_a_member_without_failover_is_never_adopted_by_itself),
+        TEST_FROM(set_up_steady, W3_a_member_without_failover_does_not_hide_behind_the_held_term),
+        TEST_FROM(set_up_steady, W3_a_member_without_failover_is_adopted_by_accept),
+        TEST_FROM(set_up_steady, W3_after_a_restart_the_incumbent_is_waited_for),
+        TEST_FROM(set_up_steady, W3_after_a_restart_a_refusal_of_the_incumbent_moves_at_once),
+        TEST_FROM(set_up_steady, W3_after_a_restart_an_incumbent_never_heard_of_is_left_at_last),
+        TEST_FROM(set_up_steady, W2_a_report_that_was_not_taken_down_is_told_apart),
+        TEST_FROM(set_up_steady, a_broken_connection_owes_no_answer),
+        TEST_FROM(set_up_steady, W3_each_stall_of_the_agent_gets_its_own_last_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of what a PostgreSQL server may answer, and of what a liar, a stranger or libpq may.
+ * postgresql_reports.c - tables of what a PostgreSQL server may answer, and of what a liar, a
+ * stranger or libpq may.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/probe/engines/postgresql_reports.h"
+#include "tests/support/test.h"
 
 #define WAL  "000000020000000000000004"
 #define LSN  "0/4016DC8"
@@ -295,6 +293,8 @@ static void a_failures_text_is_one_printable_line_of_bounded_length(void **state
         {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98"},
         {"cut \xe2\x82", "cut ??"},
         {"\xff\xc0\xaf\x80", "????"},
+        {"c1 \xc2\x85", "c1 ?"},
+        {"\xed\xa0\x80", "???"},
     };
     struct postgres_failure f;
     char big[1000];
@@ -313,17 +313,17 @@ static void a_failures_text_is_one_printable_line_of_bounded_length(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_server_out_of_recovery_is_a_writer_with_its_timeline_as_term),
-        cmocka_unit_test(a_promoted_server_says_where_its_timeline_began),
-        cmocka_unit_test(a_server_in_recovery_is_a_reader_with_its_replayed_position),
-        cmocka_unit_test(a_standby_that_has_replayed_nothing_has_no_position),
-        cmocka_unit_test(columns_not_asked_for_leave_their_facts_as_they_were),
-        cmocka_unit_test(a_demoted_server_loses_the_term_it_had_as_a_writer),
-        cmocka_unit_test(read_only_counts_only_where_it_holds_for_every_role),
-        cmocka_unit_test(identifiers_and_times_are_read_to_the_last_digit),
-        cmocka_unit_test(a_row_that_no_postgresql_makes_is_refused_and_changes_nothing),
-        cmocka_unit_test(failures_are_told_apart_by_sqlstate_and_by_how_far_they_came),
-        cmocka_unit_test(a_failures_text_is_one_printable_line_of_bounded_length),
+        TEST(a_server_out_of_recovery_is_a_writer_with_its_timeline_as_term),
+        TEST(a_promoted_server_says_where_its_timeline_began),
+        TEST(a_server_in_recovery_is_a_reader_with_its_replayed_position),
+        TEST(a_standby_that_has_replayed_nothing_has_no_position),
+        TEST(columns_not_asked_for_leave_their_facts_as_they_were),
+        TEST(a_demoted_server_loses_the_term_it_had_as_a_writer),
+        TEST(read_only_counts_only_where_it_holds_for_every_role),
+        TEST(identifiers_and_times_are_read_to_the_last_digit),
+        TEST(a_row_that_no_postgresql_makes_is_refused_and_changes_nothing),
+        TEST(failures_are_told_apart_by_sqlstate_and_by_how_far_they_came),
+        TEST(a_failures_text_is_one_printable_line_of_bounded_length),
     };
-    return cmocka_run_group_tests_name("postgres_reports", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The probe's schedule on a virtual clock: engine and resolver are probe_rig.c's, and do what each
- * test tells them.
+ * probe.c - the probe's schedule on a virtual clock: engine and resolver are probe_rig.c's, and do
+ * what each test tells them.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/probe/backoff.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/probe_rig.h"
+#include "tests/support/test.h"
 
 static void a_resolved_member_is_connected_and_asked_the_full_question(void **state)
 {
@@ -24,7 +21,7 @@ static void a_resolved_member_is_connected_and_asked_the_full_question(void **st
     fake_loop_advance(loop, 0);
     assert_non_null(sessions[0]);
     assert_string_equal(sessions[0]->address.text, "10.0.0.1");
-    assert_int_equal(sessions[0]->address.port, 1);
+    assert_int_equal(sessions[0]->address.inet.port, 1);
     assert_int_equal(full[0], 0);
     becomes_ready(0);
     assert_int_equal(full[0], 1);
@@ -193,35 +190,33 @@ static void a_silent_address_is_given_up_at_timeout_while_there_are_others(void 
     for (uint32_t patience = 1; patience <= 8; patience *= 2) {
         for (uint8_t address = 1; address <= 2; address++) {
             fake_loop_advance(loop, address == 1 ? FAST : 0);
-            assert_int_equal(sessions[0]->address.bytes[3], address);
+            assert_int_equal(sessions[0]->address.inet.bytes[3], address);
             fake_loop_advance(loop,
                               patience * TIMEOUT - (patience == 1 && address == 1 ? FAST : 0));
-            assert_true(!sessions[0] || sessions[0]->address.bytes[3] != address);
+            assert_true(!sessions[0] || sessions[0]->address.inet.bytes[3] != address);
         }
     }
 }
 
 static void the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "123");
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(report_count, 0);
         fake_loop_advance(loop, 0);
-        assert_int_equal(sessions[0]->address.bytes[3], 1 + i);
+        assert_int_equal(sessions[0]->address.inet.bytes[3], 1 + i);
         fails(0, REPORT_REFUSED, HINT_NONE);
     }
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
     fake_loop_advance(loop, 0);
     assert_null(sessions[0]);
     fake_loop_advance(loop, FAST);
-    assert_int_equal(sessions[0]->address.bytes[3], 1);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 1);
     fails(0, REPORT_REFUSED, HINT_NONE);
     fake_loop_advance(loop, 0);
     becomes_ready(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.connected->text, "10.0.0.2");
+    assert_string_equal(told[0].where.connected.text, "10.0.0.2");
 }
 
 static void a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often(void **state)
@@ -236,13 +231,19 @@ static void a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often(vo
     assert_in_range(opened[0], 3600 / 12.5, 3600 / 7.5); /* 10 s, give or take a quarter */
 }
 
-static void a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace(void **state)
+/* Member 0 is refused for so long that it is asked ever less often. */
+static void is_backed_off(void)
 {
-    (void)state;
     resolves(0, "1");
     probe_set_pace(probe, PACE_STEADY);
     passes_failing(120000, 0, REPORT_REFUSED, HINT_NONE);
     forget();
+}
+
+static void a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace(void **state)
+{
+    (void)state;
+    is_backed_off();
     probe_set_pace(probe, PACE_FAST);
     passes_failing(10000, 0, REPORT_REFUSED, HINT_NONE);
     assert_in_range(opened[0], 10000 / FAST - 2, 10000 / FAST + 2);
@@ -316,10 +317,7 @@ static void a_member_that_is_asked_for_is_asked_the_full_question_soon(void **st
 static void a_waiting_member_that_is_asked_for_is_tried_soon_but_not_in_a_busy_loop(void **state)
 {
     (void)state;
-    resolves(0, "1");
-    probe_set_pace(probe, PACE_STEADY);
-    passes_failing(120000, 0, REPORT_REFUSED, HINT_NONE);
-    forget();
+    is_backed_off();
     probe_ask(probe, 1);
     fake_loop_advance(loop, FAST);
     assert_int_equal(opened[0], 1);
@@ -388,35 +386,30 @@ static void ticks_of_all_phases_meet_on_one_grid(void **state)
 
 static void an_unknown_host_is_refused_until_it_is_known(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "");
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "no such host");
-    assert_int_equal(member.address_count, 0);
+    assert_string_equal(told[0].error, "no such host");
+    assert_int_equal(told[0].where.count, 0);
     passes(1000, 0);
     assert_int_equal(opened[0], 0);
     stands(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "");
+    assert_string_equal(told[0].error, "");
 }
 
 static void an_address_outside_allowed_networks_is_never_connected_to(void **state)
 {
     static struct conf_network networks[] = {{.family = 4, .bits = 24, .bytes = {10, 0, 1}}};
-    struct probe_member member;
     (void)state;
-    rig_cluster.allowed_networks = networks;
-    rig_cluster.allowed_network_count = 1;
+    probe_rig_cluster.allowed_networks = networks;
+    probe_rig_cluster.allowed_network_count = 1;
     resolves(0, "1");
     resolves(1, "1");
     fake_loop_advance(loop, 0);
     assert_int_equal(opened[0], 0);
     assert_int_equal(opened[1], 1);
     assert_int_equal(reported(0, REPORT_REFUSED), 1);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "no address is in allowed_networks");
+    assert_string_equal(told[0].error, "no address is in allowed_networks");
 }
 
 static void a_member_that_moved_is_followed_after_a_minute_without_a_failure(void **state)
@@ -425,10 +418,10 @@ static void a_member_that_moved_is_followed_after_a_minute_without_a_failure(voi
     stands(0);
     resolves(0, "2");
     passes(59000, 1);
-    assert_int_equal(sessions[0]->address.bytes[3], 1);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 1);
     passes(1100, 1);
     assert_non_null(sessions[0]);
-    assert_int_equal(sessions[0]->address.bytes[3], 2);
+    assert_int_equal(sessions[0]->address.inet.bytes[3], 2);
     becomes_ready(0);
     assert_int_equal(reported(0, REPORT_BROKEN), 0);
 }
@@ -448,22 +441,19 @@ static void a_name_that_flickers_costs_no_session(void **state)
 
 static void the_last_error_and_its_retry_are_told_until_an_answer_comes(void **state)
 {
-    struct probe_member member;
     (void)state;
     resolves(0, "1");
     fake_loop_advance(loop, 0);
     fails(0, REPORT_REFUSED, HINT_NONE);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "its own words");
-    assert_int_equal(member.retry_ms, loop_now_ms(loop) + FAST);
-    assert_null(member.connected);
+    assert_string_equal(told[0].error, "its own words");
+    assert_int_equal(told[0].retry_ms, loop_now_ms(loop) + FAST);
+    assert_int_equal(told[0].where.connected.inet.family, 0);
     fake_loop_advance(loop, FAST);
     becomes_ready(0);
     answers(0);
-    probe_member(probe, 0, &member);
-    assert_string_equal(member.text, "");
-    assert_int_equal(member.retry_ms, 0);
-    assert_string_equal(member.connected->text, "10.0.0.1");
+    assert_string_equal(told[0].error, "");
+    assert_int_equal(told[0].retry_ms, 0);
+    assert_string_equal(told[0].where.connected.text, "10.0.0.1");
 }
 
 static void nothing_due_means_no_wakeup(void **state)
@@ -476,43 +466,41 @@ static void nothing_due_means_no_wakeup(void **state)
     assert_true(fake_loop_next_ms(loop) == UINT64_MAX);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_resolved_member_is_connected_and_asked_the_full_question),
-        TEST(at_the_steady_pace_the_full_question_is_asked_once_a_second),
-        TEST(at_the_fast_pace_every_member_is_asked_every_fast_interval),
-        TEST(turning_fast_asks_at_once),
-        TEST(members_of_a_cluster_are_asked_in_the_same_turn),
-        TEST(an_unanswered_question_is_late_once_and_then_times_out),
-        TEST(a_late_answer_is_still_an_answer),
-        TEST(a_silent_member_does_not_hold_up_another),
-        TEST(a_broken_session_is_opened_again_at_once),
-        TEST(a_session_that_breaks_over_and_over_is_not_opened_in_a_busy_loop),
-        TEST(a_silent_connect_is_told_at_timeout_and_given_up_later),
-        TEST(a_login_that_is_slower_than_timeout_gets_through),
-        TEST(a_silent_address_is_given_up_at_timeout_while_there_are_others),
-        TEST(the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported),
-        TEST(a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often),
-        TEST(a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace),
-        TEST(a_server_that_is_starting_up_is_tried_at_least_about_once_a_second),
-        TEST(an_odd_member_is_backed_off_from_at_once),
-        TEST(a_crowded_member_is_backed_off_from_at_once),
-        TEST(a_denied_member_is_left_alone_whatever_anybody_asks),
-        TEST(a_member_that_is_asked_for_is_asked_the_full_question_soon),
-        TEST(a_waiting_member_that_is_asked_for_is_tried_soon_but_not_in_a_busy_loop),
-        TEST(asking_again_on_every_answer_is_no_busy_loop),
-        TEST(asking_again_during_every_question_is_no_busy_loop),
-        TEST(a_session_that_keeps_breaking_is_backed_off_from_in_the_end),
-        TEST(ticks_of_all_phases_meet_on_one_grid),
-        TEST(an_unknown_host_is_refused_until_it_is_known),
-        TEST(an_address_outside_allowed_networks_is_never_connected_to),
-        TEST(a_member_that_moved_is_followed_after_a_minute_without_a_failure),
-        TEST(a_name_that_flickers_costs_no_session),
-        TEST(the_last_error_and_its_retry_are_told_until_an_answer_comes),
-        TEST(nothing_due_means_no_wakeup),
+        TEST_IN(probe_rig, a_resolved_member_is_connected_and_asked_the_full_question),
+        TEST_IN(probe_rig, at_the_steady_pace_the_full_question_is_asked_once_a_second),
+        TEST_IN(probe_rig, at_the_fast_pace_every_member_is_asked_every_fast_interval),
+        TEST_IN(probe_rig, turning_fast_asks_at_once),
+        TEST_IN(probe_rig, members_of_a_cluster_are_asked_in_the_same_turn),
+        TEST_IN(probe_rig, an_unanswered_question_is_late_once_and_then_times_out),
+        TEST_IN(probe_rig, a_late_answer_is_still_an_answer),
+        TEST_IN(probe_rig, a_silent_member_does_not_hold_up_another),
+        TEST_IN(probe_rig, a_broken_session_is_opened_again_at_once),
+        TEST_IN(probe_rig, a_session_that_breaks_over_and_over_is_not_opened_in_a_busy_loop),
+        TEST_IN(probe_rig, a_silent_connect_is_told_at_timeout_and_given_up_later),
+        TEST_IN(probe_rig, a_login_that_is_slower_than_timeout_gets_through),
+        TEST_IN(probe_rig, a_silent_address_is_given_up_at_timeout_while_there_are_others),
+        TEST_IN(probe_rig, the_next_address_is_tried_at_once_and_only_the_last_failure_is_reported),
+        TEST_IN(probe_rig, a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often),
+        TEST_IN(probe_rig, a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace),
+        TEST_IN(probe_rig, a_server_that_is_starting_up_is_tried_at_least_about_once_a_second),
+        TEST_IN(probe_rig, an_odd_member_is_backed_off_from_at_once),
+        TEST_IN(probe_rig, a_crowded_member_is_backed_off_from_at_once),
+        TEST_IN(probe_rig, a_denied_member_is_left_alone_whatever_anybody_asks),
+        TEST_IN(probe_rig, a_member_that_is_asked_for_is_asked_the_full_question_soon),
+        TEST_IN(probe_rig, a_waiting_member_that_is_asked_for_is_tried_soon_but_not_in_a_busy_loop),
+        TEST_IN(probe_rig, asking_again_on_every_answer_is_no_busy_loop),
+        TEST_IN(probe_rig, asking_again_during_every_question_is_no_busy_loop),
+        TEST_IN(probe_rig, a_session_that_keeps_breaking_is_backed_off_from_in_the_end),
+        TEST_IN(probe_rig, ticks_of_all_phases_meet_on_one_grid),
+        TEST_IN(probe_rig, an_unknown_host_is_refused_until_it_is_known),
+        TEST_IN(probe_rig, an_address_outside_allowed_networks_is_never_connected_to),
+        TEST_IN(probe_rig, a_member_that_moved_is_followed_after_a_minute_without_a_failure),
+        TEST_IN(probe_rig, a_name_that_flickers_costs_no_session),
+        TEST_IN(probe_rig, the_last_error_and_its_retry_are_told_until_an_answer_comes),
+        TEST_IN(probe_rig, nothing_due_means_no_wakeup),
     };
-    return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

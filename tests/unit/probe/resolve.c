@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The resolver on a virtual clock, with a real c-ares and a DNS server that is part of this test: a
- * UDP socket on a loopback address, answered by hand.
+ * resolve.c - the resolver on a virtual clock, with a real c-ares and a DNS server that is part of
+ * this test: a UDP socket on a loopback address, answered by hand.
  */
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/probe/resolve.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
+#include "tests/support/test.h"
 
 /* The server: one zone, the same answer for every name. */
 
@@ -84,12 +81,12 @@ static bool serve(void)
 
 static struct loop *loop;
 static struct resolver *resolver;
-static char dir[] = "/tmp/homing-resolve.XXXXXX";
+static char dir[FOLDER_SIZE];
 static char resolv_conf[64], hosts[64];
 static uint32_t calls;
 static char said[512]; /* the last call: addresses, or the error */
 
-static void heard(void *arg, const struct resolve_address *addresses, uint32_t count,
+static void heard(void *arg, const struct inet_address *addresses, uint32_t count,
                   const char *error)
 {
     (void)arg;
@@ -121,14 +118,12 @@ static void write_file(const char *path, const char *text)
     fclose(file);
 }
 
-static int setup(void **state)
+static int rig_setup(void **state)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t length = sizeof(at);
     (void)state;
-    strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-    if (!mkdtemp(dir))
-        return 1;
+    folder_make(dir);
     snprintf(resolv_conf, sizeof(resolv_conf), "%s/resolv.conf", dir);
     snprintf(hosts, sizeof(hosts), "%s/hosts", dir);
     write_file(resolv_conf, "nameserver 127.0.0.1");
@@ -146,7 +141,7 @@ static int setup(void **state)
     return !resolver;
 }
 
-static int teardown(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     resolver_free(resolver);
@@ -370,24 +365,22 @@ static void a_host_freed_while_it_is_looked_up_hears_nothing(void **state)
     fake_loop_advance(loop, 0); /* and the resolver itself, in teardown */
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_literal_is_its_own_address_and_is_never_looked_at_again),
-        TEST(a_literal_of_the_other_family_is_an_error),
-        TEST(a_name_is_looked_up_again_when_its_ttl_has_passed),
-        TEST(an_unchanged_set_in_another_order_is_no_news),
-        TEST(more_addresses_than_fit_are_the_same_ones_each_time),
-        TEST(both_families_are_asked_for_and_ipv4_comes_first),
-        TEST(a_family_that_is_not_wanted_is_not_asked_for),
-        TEST(a_ttl_of_nothing_is_a_second_and_a_ttl_of_a_day_is_five_minutes),
-        TEST(a_failed_lookup_takes_nothing_away_and_is_repeated),
-        TEST(a_name_that_never_was_is_an_error_and_asked_for_ever_less_often),
-        TEST(the_hosts_file_comes_first_and_its_changes_are_noticed),
-        TEST(a_changed_resolv_conf_means_other_servers),
-        TEST(a_host_freed_while_it_is_looked_up_hears_nothing),
+        TEST_IN(rig, a_literal_is_its_own_address_and_is_never_looked_at_again),
+        TEST_IN(rig, a_literal_of_the_other_family_is_an_error),
+        TEST_IN(rig, a_name_is_looked_up_again_when_its_ttl_has_passed),
+        TEST_IN(rig, an_unchanged_set_in_another_order_is_no_news),
+        TEST_IN(rig, more_addresses_than_fit_are_the_same_ones_each_time),
+        TEST_IN(rig, both_families_are_asked_for_and_ipv4_comes_first),
+        TEST_IN(rig, a_family_that_is_not_wanted_is_not_asked_for),
+        TEST_IN(rig, a_ttl_of_nothing_is_a_second_and_a_ttl_of_a_day_is_five_minutes),
+        TEST_IN(rig, a_failed_lookup_takes_nothing_away_and_is_repeated),
+        TEST_IN(rig, a_name_that_never_was_is_an_error_and_asked_for_ever_less_often),
+        TEST_IN(rig, the_hosts_file_comes_first_and_its_changes_are_noticed),
+        TEST_IN(rig, a_changed_resolv_conf_means_other_servers),
+        TEST_IN(rig, a_host_freed_while_it_is_looked_up_hears_nothing),
     };
-    return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

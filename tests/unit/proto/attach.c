@@ -4,17 +4,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "proto/attach.h"
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "tests/support/test.h"
 
 static const struct attach_reply reply = {
     .major = VIEW_MAJOR, .minor = 0x01020304, .size = 0x1122334455667788, .instance = ~7ull};
@@ -106,12 +102,12 @@ static void a_reply_of_any_other_length_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_request_is_messagepack_rpc),
-        cmocka_unit_test(the_reply_is_messagepack_rpc),
-        cmocka_unit_test(a_checked_reply_has_the_values_that_were_encoded),
-        cmocka_unit_test(a_reply_with_any_other_byte_of_its_frame_or_major_is_refused),
-        cmocka_unit_test(a_reply_of_any_other_length_is_refused),
+        TEST(the_request_is_messagepack_rpc),
+        TEST(the_reply_is_messagepack_rpc),
+        TEST(a_checked_reply_has_the_values_that_were_encoded),
+        TEST(a_reply_with_any_other_byte_of_its_frame_or_major_is_refused),
+        TEST(a_reply_of_any_other_length_is_refused),
     };
 
-    return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

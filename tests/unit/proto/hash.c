@@ -4,13 +4,8 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "proto/hash.h"
+#include "tests/support/test.h"
 
 /* From the list of vectors of its authors. */
 static void it_gives_the_published_values_of_fnv_1a(void **state)
@@ -32,9 +27,9 @@ static void it_is_the_same_in_one_piece_and_in_several(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_gives_the_published_values_of_fnv_1a),
-        cmocka_unit_test(it_is_the_same_in_one_piece_and_in_several),
+        TEST(it_gives_the_published_values_of_fnv_1a),
+        TEST(it_is_the_same_in_one_piece_and_in_several),
     };
 
-    return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

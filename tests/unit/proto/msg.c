@@ -4,30 +4,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
-
-/* Which realloc() from now on fails; 0: none. Only msg.c's own, not msgpack-c's. */
-static int realloc_fails;
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    if (realloc_fails && --realloc_fails == 0)
-        return NULL;
-    return __real_realloc(old, size);
-}
+#include "tests/support/fail.h"
+#include "tests/support/test.h"
 
 struct fixture {
     struct msg_writer writer;
@@ -38,16 +21,15 @@ struct fixture {
 
 static struct fixture f;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
-    realloc_fails = 0;
     msg_writer_init(&f.writer, HOMING_REPLY_MAX);
     msg_parser_init(&f.parser, HOMING_REPLY_MAX);
     return 0;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&f.writer);
@@ -195,15 +177,22 @@ static void maps_and_arrays_of_every_length_come_back_whole(void **state)
         uint64_t u = 0;
 
         msg_put_reply(&f.writer, 1);
-        msg_put_map(&f.writer, n + 1);
+        msg_open_map(&f.writer);
         for (uint32_t i = 0; i < n; i++)
             msg_put_uint(&f.writer, i), msg_put_uint(&f.writer, i);
-        msg_put_str(&f.writer, "last");
+        msg_put_str(&f.writer, "given");
         msg_put_array(&f.writer, n);
         for (uint32_t i = 0; i < n; i++)
             msg_put_uint(&f.writer, i);
-        assert_int_equal(msg_map_len(result()), n + 1);
-        assert_int_equal(msg_array_len(msg_get(f.msg.result, "last")), n);
+        msg_put_str(&f.writer, "open");
+        msg_open_array(&f.writer);
+        for (uint32_t i = 0; i < n; i++)
+            msg_put_uint(&f.writer, i);
+        msg_close(&f.writer);
+        msg_close(&f.writer);
+        assert_int_equal(msg_map_len(result()), n + 2);
+        assert_int_equal(msg_array_len(msg_get(f.msg.result, "given")), n);
+        assert_int_equal(msg_array_len(msg_get(f.msg.result, "open")), n);
         for (uint32_t i = 0; i < n; i++) {
             assert_true(msg_uint(msg_map_key(f.msg.result, i), &u) && u == i);
             assert_true(msg_uint(msg_map_value(f.msg.result, i), &u) && u == i);
@@ -218,7 +207,7 @@ static void pairs_are_found_by_their_key(void **state)
 
     (void)state;
     msg_put_reply(&f.writer, 1);
-    msg_put_map(&f.writer, 7);
+    msg_open_map(&f.writer);
     msg_put_key_bool(&f.writer, "no", false);
     msg_put_key_str(&f.writer, "name", "orders");
     msg_put_key_uint(&f.writer, "port", 5432);
@@ -226,6 +215,7 @@ static void pairs_are_found_by_their_key(void **state)
     msg_put_key_bool(&f.writer, "yes", true);
     msg_put_key_nil(&f.writer, "nil");
     msg_put_key_str(&f.writer, "none", NULL);
+    msg_close(&f.writer);
     map = result();
     assert_string_equal(msg_get_str(map, "name"), "orders");
     assert_int_equal(msg_get_uint(map, "port", 1), 5432);
@@ -444,11 +434,16 @@ static void a_writer_says_that_values_are_missing(void **state)
     (void)state;
     msg_put_reply(&f.writer, 1);
     assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
-    msg_put_map(&f.writer, 2);
+    msg_put_array(&f.writer, 2);
+    msg_put_uint(&f.writer, 1);
+    assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
+    msg_open_map(&f.writer);
     msg_put_key_uint(&f.writer, "a", 1);
     msg_put_str(&f.writer, "b");
     assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
     msg_put_array(&f.writer, 0);
+    assert_int_equal(msg_writer_finish(&f.writer), -EINVAL);
+    msg_close(&f.writer);
     assert_int_equal(msg_writer_finish(&f.writer), 0);
     msg_put_reply(&f.writer, 2);
     msg_put_reply(&f.writer, 3);
@@ -466,7 +461,7 @@ static void running_out_of_memory_is_reported_at_every_growth(void **state)
     for (int n = 1; n < 20; n++) {
         msg_writer_done(&f.writer);
         msg_parser_done(&f.parser);
-        realloc_fails = n;
+        fail_allocation(n - 1);
         msg_put_reply(&f.writer, 1);
         msg_put_str_len(&f.writer, text, sizeof(text));
         if (msg_writer_finish(&f.writer) != 0) {
@@ -476,7 +471,7 @@ static void running_out_of_memory_is_reported_at_every_growth(void **state)
             assert_int_equal(f.parser.state, MSG_FED_NO_MEMORY);
             failures++;
         }
-        realloc_fails = 0;
+        fail_happened();
     }
     assert_in_range(failures, 4, 18);
 }
@@ -517,33 +512,31 @@ static void a_string_with_a_nul_in_it_is_no_c_string(void **state)
     assert_int_equal(len, 3);
 }
 
-#define MSG_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MSG_TEST(the_three_kinds_of_messages_are_told_apart),
-        MSG_TEST(an_error_has_a_code_and_a_message),
-        MSG_TEST(every_error_and_type_has_a_name_of_its_own),
-        MSG_TEST(integers_keep_their_value_and_their_range),
-        MSG_TEST(strings_and_bytes_of_every_length_come_back_whole),
-        MSG_TEST(maps_and_arrays_of_every_length_come_back_whole),
-        MSG_TEST(pairs_are_found_by_their_key),
-        MSG_TEST(a_message_that_was_encoded_elsewhere_is_put_between_messages_only),
-        MSG_TEST(what_is_not_there_has_nothing_in_it),
-        MSG_TEST(encodings_are_those_of_the_specification),
-        MSG_TEST(messages_that_arrive_together_are_given_one_by_one),
-        MSG_TEST(what_was_measured_is_not_measured_again),
-        MSG_TEST(bytes_that_are_no_message_are_bad),
-        MSG_TEST(a_message_that_will_be_too_long_is_refused_at_its_head),
-        MSG_TEST(the_longest_message_is_max_bytes),
-        MSG_TEST(the_deepest_message_has_sixteen_levels),
-        MSG_TEST(a_writer_says_that_its_limit_was_reached),
-        MSG_TEST(a_writer_says_that_values_are_missing),
-        MSG_TEST(running_out_of_memory_is_reported_at_every_growth),
-        MSG_TEST(what_is_not_utf8_is_sent_as_question_marks),
-        MSG_TEST(a_string_with_a_nul_in_it_is_no_c_string),
+        TEST_IN(rig, the_three_kinds_of_messages_are_told_apart),
+        TEST_IN(rig, an_error_has_a_code_and_a_message),
+        TEST_IN(rig, every_error_and_type_has_a_name_of_its_own),
+        TEST_IN(rig, integers_keep_their_value_and_their_range),
+        TEST_IN(rig, strings_and_bytes_of_every_length_come_back_whole),
+        TEST_IN(rig, maps_and_arrays_of_every_length_come_back_whole),
+        TEST_IN(rig, pairs_are_found_by_their_key),
+        TEST_IN(rig, a_message_that_was_encoded_elsewhere_is_put_between_messages_only),
+        TEST_IN(rig, what_is_not_there_has_nothing_in_it),
+        TEST_IN(rig, encodings_are_those_of_the_specification),
+        TEST_IN(rig, messages_that_arrive_together_are_given_one_by_one),
+        TEST_IN(rig, what_was_measured_is_not_measured_again),
+        TEST_IN(rig, bytes_that_are_no_message_are_bad),
+        TEST_IN(rig, a_message_that_will_be_too_long_is_refused_at_its_head),
+        TEST_IN(rig, the_longest_message_is_max_bytes),
+        TEST_IN(rig, the_deepest_message_has_sixteen_levels),
+        TEST_IN(rig, a_writer_says_that_its_limit_was_reached),
+        TEST_IN(rig, a_writer_says_that_values_are_missing),
+        TEST_IN(rig, running_out_of_memory_is_reported_at_every_growth),
+        TEST_IN(rig, what_is_not_utf8_is_sent_as_question_marks),
+        TEST_IN(rig, a_string_with_a_nul_in_it_is_no_c_string),
     };
 
-    return cmocka_run_group_tests_name("msg", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

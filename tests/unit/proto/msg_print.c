@@ -4,16 +4,13 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "proto/msg_print.h"
+#include "tests/support/test.h"
 
 /* `message`: the encoded result of a reply. */
 static void assert_printed(void (*print)(FILE *, const struct msg_value *), const char *message,
@@ -81,9 +78,9 @@ static void texts_for_terminals_have_no_control_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_printed_as_json),
-        cmocka_unit_test(texts_for_terminals_have_no_control_characters),
+        TEST(values_are_printed_as_json),
+        TEST(texts_for_terminals_have_no_control_characters),
     };
 
-    return cmocka_run_group_tests_name("msg_print", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

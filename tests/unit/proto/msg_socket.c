@@ -4,22 +4,18 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
+#include "tests/support/test.h"
 
 static struct msg_writer writer;
 static struct msg_parser parser;
 static int ends[2];
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     msg_writer_init(&writer, HOMING_REPLY_MAX);
@@ -27,7 +23,7 @@ static int set_up(void **state)
     return socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     msg_writer_done(&writer);
@@ -81,10 +77,9 @@ static void a_connection_of_no_use_is_said_to_be_that(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_the_socket_does_not_take_is_sent_later_and_read_in_its_order),
-        TEST(a_connection_of_no_use_is_said_to_be_that),
+        TEST_IN(rig, what_the_socket_does_not_take_is_sent_later_and_read_in_its_order),
+        TEST_IN(rig, a_connection_of_no_use_is_said_to_be_that),
     };
-    return cmocka_run_group_tests_name("msg_socket", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

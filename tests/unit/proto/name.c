@@ -5,18 +5,15 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "proto/name.h"
+#include "tests/support/dice.h"
+#include "tests/support/test.h"
 
 #define PAGE 4096
 
@@ -155,17 +152,17 @@ static void every_byte_value_at_every_place_is_read_as_the_slow_one_does(void **
 
 static void random_texts_are_read_as_the_slow_one_does(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    uint64_t dice = (uint64_t)time(NULL);
 
     (void)state;
-    print_message("# seed %u\n", seed);
-    srand(seed);
+    print_message("# seed %llu\n", (unsigned long long)dice);
     for (int i = 0; i < 20000; i++) {
         char text[280];
-        size_t at = (size_t)rand() % 8, len = (size_t)rand() % (i % 10 ? 40 : 270);
+        size_t at = dice_roll(&dice, 8), len = dice_roll(&dice, i % 10 ? 40 : 270);
 
         for (size_t k = 0; k < len; k++)
-            text[at + k] = (char)(rand() % 50 ? "aZ.-_09xAz"[rand() % 10] : rand() % 255 + 1);
+            text[at + k] = dice_roll(&dice, 50) ? "aZ.-_09xAz"[dice_roll(&dice, 10)]
+                                                : (char)(dice_roll(&dice, 255) + 1);
         text[at + len] = '\0';
         assert_as_the_slow_one(text + at);
     }
@@ -254,15 +251,15 @@ static void a_configuration_may_list_host_names_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_are_those_of_the_protocol),
-        cmocka_unit_test(names_of_every_length_are_read_at_both_ends_of_a_page),
-        cmocka_unit_test(neither_alignment_nor_what_surrounds_a_name_matters),
-        cmocka_unit_test(every_byte_value_at_every_place_is_read_as_the_slow_one_does),
-        cmocka_unit_test(random_texts_are_read_as_the_slow_one_does),
-        cmocka_unit_test(the_longest_name_is_253_bytes_with_or_without_a_dot),
-        cmocka_unit_test(similar_names_spread_over_the_table),
-        cmocka_unit_test(a_configuration_may_list_host_names_only),
+        TEST(hashes_are_those_of_the_protocol),
+        TEST(names_of_every_length_are_read_at_both_ends_of_a_page),
+        TEST(neither_alignment_nor_what_surrounds_a_name_matters),
+        TEST(every_byte_value_at_every_place_is_read_as_the_slow_one_does),
+        TEST(random_texts_are_read_as_the_slow_one_does),
+        TEST(the_longest_name_is_253_bytes_with_or_without_a_dot),
+        TEST(similar_names_spread_over_the_table),
+        TEST(a_configuration_may_list_host_names_only),
     };
 
-    return cmocka_run_group_tests_name("name", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,15 +5,11 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
+#include "tests/support/test.h"
 #include "tests/unit/proto/view_pattern.h"
 
 struct fixture {
@@ -25,7 +21,7 @@ struct fixture {
 
 static struct fixture view;
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     *state = &view;
     view.size = view_size(view_slots_for(1), PATTERN_CLUSTERS);
@@ -35,7 +31,7 @@ static int set_up(void **state)
     return view_map_check(view.base, view.size, &view.map) ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     free(view.base);
@@ -480,51 +476,34 @@ static void capacity_is_a_power_of_two_and_four_times_the_names(void **state)
     assert_int_equal(view_size(256, 3) % 4096, 0);
 }
 
-static void every_mode_state_and_role_has_a_name_of_its_own(void **state)
-{
-    (void)state;
-    for (int i = 0; i < VIEW_MODE_COUNT; i++)
-        for (int k = 0; k <= VIEW_MODE_COUNT; k++)
-            assert_int_equal(strcmp(view_mode_name(i), view_mode_name(k)) == 0, i == k);
-    for (int i = 0; i < VIEW_STATE_COUNT; i++)
-        for (int k = 0; k <= VIEW_STATE_COUNT; k++)
-            assert_int_equal(strcmp(view_state_name(i), view_state_name(k)) == 0, i == k);
-    assert_string_equal(view_role_name(VIEW_ROLE_WRITER), "writer");
-    assert_string_equal(view_role_name(VIEW_ROLE_READER), "reader");
-    assert_string_equal(view_role_name(VIEW_ROLE_COUNT), "?");
-}
-
-#define VIEW_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        VIEW_TEST(an_answer_is_read_as_it_was_published),
-        VIEW_TEST(names_of_all_lengths_are_told_apart),
-        VIEW_TEST(a_name_with_the_hash_of_another_is_absent),
-        VIEW_TEST(two_names_with_one_hash_are_both_found),
-        VIEW_TEST(a_name_that_is_gone_is_absent_until_published_again),
-        VIEW_TEST(a_confirmation_changes_only_its_time),
-        VIEW_TEST(a_new_answer_brings_its_own_confirmation),
-        VIEW_TEST(a_view_takes_names_until_it_is_half_full),
-        VIEW_TEST(a_chain_grows_no_longer_than_readers_walk),
-        VIEW_TEST(a_chain_goes_round_the_end_of_the_table),
-        VIEW_TEST(what_is_no_answer_is_not_published),
-        VIEW_TEST(texts_are_published_up_to_their_nul),
-        VIEW_TEST(an_answer_with_impossible_values_is_torn),
-        VIEW_TEST(addresses_are_read_as_they_were_published),
-        VIEW_TEST(addresses_are_chosen_by_any_of_the_flags),
-        VIEW_TEST(more_addresses_than_fit_are_cut_off),
-        VIEW_TEST(a_list_of_addresses_with_impossible_values_is_empty),
-        VIEW_TEST(a_header_that_promises_more_than_there_is_is_refused),
-        VIEW_TEST(a_view_that_is_not_aligned_is_refused),
-        VIEW_TEST(a_later_minor_version_is_read),
-        VIEW_TEST(heartbeat_retirement_and_instance_are_seen),
-        VIEW_TEST(every_word_of_a_new_view_was_written),
-        VIEW_TEST(an_answer_is_stale_by_state_or_by_age),
-        VIEW_TEST(capacity_is_a_power_of_two_and_four_times_the_names),
-        VIEW_TEST(every_mode_state_and_role_has_a_name_of_its_own),
+        TEST_IN(rig, an_answer_is_read_as_it_was_published),
+        TEST_IN(rig, names_of_all_lengths_are_told_apart),
+        TEST_IN(rig, a_name_with_the_hash_of_another_is_absent),
+        TEST_IN(rig, two_names_with_one_hash_are_both_found),
+        TEST_IN(rig, a_name_that_is_gone_is_absent_until_published_again),
+        TEST_IN(rig, a_confirmation_changes_only_its_time),
+        TEST_IN(rig, a_new_answer_brings_its_own_confirmation),
+        TEST_IN(rig, a_view_takes_names_until_it_is_half_full),
+        TEST_IN(rig, a_chain_grows_no_longer_than_readers_walk),
+        TEST_IN(rig, a_chain_goes_round_the_end_of_the_table),
+        TEST_IN(rig, what_is_no_answer_is_not_published),
+        TEST_IN(rig, texts_are_published_up_to_their_nul),
+        TEST_IN(rig, an_answer_with_impossible_values_is_torn),
+        TEST_IN(rig, addresses_are_read_as_they_were_published),
+        TEST_IN(rig, addresses_are_chosen_by_any_of_the_flags),
+        TEST_IN(rig, more_addresses_than_fit_are_cut_off),
+        TEST_IN(rig, a_list_of_addresses_with_impossible_values_is_empty),
+        TEST_IN(rig, a_header_that_promises_more_than_there_is_is_refused),
+        TEST_IN(rig, a_view_that_is_not_aligned_is_refused),
+        TEST_IN(rig, a_later_minor_version_is_read),
+        TEST_IN(rig, heartbeat_retirement_and_instance_are_seen),
+        TEST_IN(rig, every_word_of_a_new_view_was_written),
+        TEST_IN(rig, an_answer_is_stale_by_state_or_by_age),
+        TEST_IN(rig, capacity_is_a_power_of_two_and_four_times_the_names),
     };
 
-    return cmocka_run_group_tests_name("view_read_write", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,21 +5,18 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/dice.h"
+#include "tests/support/test.h"
 #include "tests/unit/proto/view_pattern.h"
 
 /* Instruction by instruction, ThreadSanitizer's own would be most of what is stepped through, for
@@ -50,7 +47,7 @@ static struct view_map map;
 static struct name name, fresh;
 
 /* Shared, so that a forked writer writes the same view. */
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     size = view_size(HOMING_VIEW_SLOTS_MIN, PATTERN_CLUSTERS);
@@ -62,7 +59,7 @@ static int set_up(void **state)
     return view_map_check(base, size, &map) ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     return munmap(base, size);
@@ -166,13 +163,13 @@ static pid_t fork_writer(uint64_t from)
 static void a_killed_writer_leaves_whole_answers(void **state)
 {
     struct view_entry entry = {0};
-    uint64_t from = 1;
+    uint64_t from = 1, dice = 1;
 
     (void)state;
     write_one(0);
     for (int i = 0; i < KILLS; i++, from = entry.generation + 1) {
         pid_t pid = fork_writer(from);
-        uint64_t until = from + (uint64_t)rand() % 200;
+        uint64_t until = from + dice_roll(&dice, 200);
 
         while (view_read(&map, &name, &entry) != VIEW_FOUND || entry.generation < until)
             ;
@@ -343,16 +340,12 @@ static void changes_at_any_instruction_of_a_read_do_not_mix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(readers_beside_a_writer_see_only_whole_answers, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_killed_writer_leaves_whole_answers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(at_every_instruction_of_a_change_the_view_is_whole, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(changes_at_any_instruction_of_a_read_do_not_mix, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(at_every_instruction_a_new_name_is_absent_or_whole, set_up,
-                                        tear_down),
+        TEST_IN(rig, readers_beside_a_writer_see_only_whole_answers),
+        TEST_IN(rig, a_killed_writer_leaves_whole_answers),
+        TEST_IN(rig, at_every_instruction_of_a_change_the_view_is_whole),
+        TEST_IN(rig, changes_at_any_instruction_of_a_read_do_not_mix),
+        TEST_IN(rig, at_every_instruction_a_new_name_is_absent_or_whole),
     };
 
-    return cmocka_run_group_tests_name("view_torn", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

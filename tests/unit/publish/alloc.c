@@ -1,78 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every allocation of view, state and serve fails once: what was asked for is refused or done, and
- * nothing else is lost.
+ * alloc.c - every allocation of view, state and serve fails once: what was asked for is refused or
+ * done, and nothing else is lost.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/publish/view.h"
 #include "agent/state/state.h"
+#include "tests/support/fail.h"
 #include "tests/support/serve_rig.h"
 #include "tests/support/state_rig.h"
-
-/* Linked with --wrap: the failing one counts down to 0; then it is off. */
-static int failing;
-
-static bool fails(void)
-{
-    if (failing == 0 || --failing > 0)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-#define WRAP(type, name, params, args)                                                             \
-    type __real_##name params;                                                                     \
-    type __wrap_##name params;                                                                     \
-    type __wrap_##name params                                                                      \
-    {                                                                                              \
-        return fails() ? NULL : __real_##name args;                                                \
-    }
-
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, realloc, (void *old, size_t size), (old, size))
-WRAP(void *, reallocarray, (void *old, size_t n, size_t size), (old, n, size))
-WRAP(char *, strndup, (const char *text, size_t len), (text, len))
-WRAP(FILE *, open_memstream, (char **text, size_t *len), (text, len))
-
-/* From 1 on, until `step` no longer comes to an n-th allocation. */
-static void fail_each(void (*step)(void *arg), void *arg)
-{
-    int n = 0;
-    bool failed = true;
-
-    while (failed) {
-        failing = ++n;
-        step(arg);
-        failed = failing == 0;
-        failing = 0;
-    }
-    assert_true(n > 1);
-}
+#include "tests/support/test.h"
 
 /* ---- view ---- */
 
 static void make_view(void *arg)
 {
-    int fds = rig_count_fds();
+    int fds = serve_rig_count_fds();
     struct view *view = view_new(10, 2);
 
     (void)arg;
     assert_true(view || errno == ENOMEM);
     view_free(view);
-    assert_int_equal(rig_count_fds(), fds);
+    assert_int_equal(serve_rig_count_fds(), fds);
 }
 
 static void a_view_is_made_or_is_not(void **state)
@@ -85,7 +40,7 @@ static void a_view_is_made_or_is_not(void **state)
 
 static void save_and_load(void *arg)
 {
-    struct state_cluster saved = rig_saved(), got = {0};
+    struct state_cluster saved = state_rig_saved(), got = {0};
     struct state *state = NULL;
     char error[256];
     int rv = state_open(arg, error, sizeof(error), &state);
@@ -93,53 +48,53 @@ static void save_and_load(void *arg)
     assert_int_equal(rv, rv ? -ENOMEM : 0);
     if (rv)
         return;
-    rv = state_save(state, &rig_cluster, &saved);
+    rv = state_save(state, &state_rig_cluster, &saved);
     assert_int_equal(rv, rv ? -ENOMEM : 0);
     if (rv == 0)
-        rv = state_load(state, &rig_cluster, &got);
+        rv = state_load(state, &state_rig_cluster, &got);
     assert_int_equal(rv, rv ? -ENOMEM : 0);
     if (rv == 0)
-        rig_assert_same(&got, &saved);
+        state_rig_assert_same(&got, &saved);
     free(got.endpoints);
     state_close(state);
 }
 
 static void a_state_is_saved_and_loaded_or_is_said_not_to_be(void **state)
 {
-    struct rig rig;
+    struct serve_rig rig;
 
     (void)state;
-    rig_init(&rig);
+    serve_rig_init(&rig);
     fail_each(save_and_load, rig.run_dir);
-    rig_done(&rig);
+    serve_rig_done(&rig);
 }
 
 /* ---- serve ---- */
 
 static void open_and_close(void *arg)
 {
-    struct rig *rig = arg;
+    struct serve_rig *rig = arg;
     struct serve *serve = NULL;
-    int fds = rig_count_fds();
-    int rv = rig_open(rig, false, &serve);
+    int fds = serve_rig_count_fds();
+    int rv = serve_rig_open(rig, false, &serve);
 
     if (rv == 0)
         serve_close(serve);
     else
         assert_int_not_equal(strlen(rig->error), 0);
     assert_int_equal(rv, rv ? -ENOMEM : 0);
-    assert_int_equal(rig_count_fds(), fds);
+    assert_int_equal(serve_rig_count_fds(), fds);
 }
 
 static void a_server_opens_or_says_why_not(void **state)
 {
-    struct rig rig;
+    struct serve_rig rig;
 
     (void)state;
-    rig_init(&rig);
+    serve_rig_init(&rig);
     fail_each(open_and_close, &rig);
-    rig_start(&rig);
-    rig_done(&rig);
+    serve_rig_start(&rig);
+    serve_rig_done(&rig);
 }
 
 static void stop(void *arg, int events)
@@ -149,7 +104,7 @@ static void stop(void *arg, int events)
 }
 
 struct exchange {
-    struct rig *rig;
+    struct serve_rig *rig;
     const char *method;
     uint32_t n;
 };
@@ -158,48 +113,46 @@ struct exchange {
 static void ask_once(void *arg)
 {
     const struct exchange *x = arg;
-    struct rig *rig = x->rig;
-    int when = failing;
+    struct serve_rig *rig = x->rig;
 
-    failing = 0;
-    int fd = rig_connect(rig, SERVE_ADMIN);
-    rig_request(fd, 1, x->method, x->n);
+    fail_pause();
+    int fd = serve_rig_connect(rig, SERVE_ADMIN);
+    serve_rig_request(fd, 1, x->method, x->n);
     struct loop_io *io = loop_io_new(rig->loop, fd, stop, rig->loop);
     loop_io_set(io, LOOP_READ);
-    failing = when;
+    fail_resume();
     loop_run(rig->loop); /* a reply or the end: a client never hangs */
-    when = failing;
-    failing = 0;
+    fail_pause();
     loop_io_free(io);
     close(fd);
 
-    fd = rig_connect(rig, SERVE_ADMIN);
-    assert_string_equal(rig_ask(rig, fd, 2, "ping"), "2 \"pong\"");
+    fd = serve_rig_connect(rig, SERVE_ADMIN);
+    assert_string_equal(serve_rig_ask(rig, fd, 2, "ping"), "2 \"pong\"");
     close(fd);
-    failing = when;
+    fail_resume();
 }
 
 static void a_client_is_answered_or_dropped_and_the_next_one_served(void **state)
 {
-    struct rig rig;
+    struct serve_rig rig;
     struct exchange small = {&rig, "ping", 0};
     struct exchange big = {&rig, "big", 1000000}; /* a part of it has to be kept */
 
     (void)state;
-    rig_init(&rig);
-    rig_start(&rig);
+    serve_rig_init(&rig);
+    serve_rig_start(&rig);
     fail_each(ask_once, &small);
     fail_each(ask_once, &big);
-    rig_done(&rig);
+    serve_rig_done(&rig);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_view_is_made_or_is_not),
-        cmocka_unit_test(a_state_is_saved_and_loaded_or_is_said_not_to_be),
-        cmocka_unit_test(a_server_opens_or_says_why_not),
-        cmocka_unit_test(a_client_is_answered_or_dropped_and_the_next_one_served),
+        TEST(a_view_is_made_or_is_not),
+        TEST(a_state_is_saved_and_loaded_or_is_said_not_to_be),
+        TEST(a_server_opens_or_says_why_not),
+        TEST(a_client_is_answered_or_dropped_and_the_next_one_served),
     };
-    return cmocka_run_group_tests_name("publish_alloc", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

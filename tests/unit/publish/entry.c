@@ -4,42 +4,32 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/publish/entry.h"
+#include "tests/support/test.h"
 
 static struct address address(const char *text)
 {
-    struct address a = {.family = strchr(text, ':') ? 6 : 4, .port = 5432};
+    struct address at;
 
-    assert_int_equal(inet_pton(a.family == 4 ? AF_INET : AF_INET6, text, a.bytes), 1);
-    snprintf(a.text, sizeof(a.text), "%s", text);
-    return a;
+    assert_true(inet_address_parse(text, 5432, &at.inet));
+    snprintf(at.text, sizeof(at.text), "%s", text);
+    return at;
 }
 
-/* Three members: a has both families, b one address, c several. */
-static struct address of_a[2], of_b[1], of_c[3];
-static struct probe_member members[3];
+/* Three members: a has both families, b one address, c several; and some that are far away. */
+static struct addresses a, b, c, far[4];
+static const struct addresses *const members[] = {&a, &b, &c, &far[0], &far[1], &far[2], &far[3]};
 
-static int setup(void **state)
+static int set_up(void **state)
 {
     (void)state;
-    of_a[0] = address("10.0.0.1");
-    of_a[1] = address("fd00::1");
-    of_b[0] = address("10.0.0.2");
-    of_c[0] = address("10.0.0.9");
-    of_c[1] = address("10.0.0.3");
-    of_c[2] = address("10.0.0.7");
-    members[0] = (struct probe_member){.addresses = of_a, .address_count = 2};
-    members[1] = (struct probe_member){.addresses = of_b, .address_count = 1};
-    members[2] = (struct probe_member){.addresses = of_c, .address_count = 3};
+    a = (struct addresses){.at = {address("10.0.0.1"), address("fd00::1")}, .count = 2};
+    b = (struct addresses){.at = {address("10.0.0.2")}, .count = 1};
+    c = (struct addresses){.at = {address("10.0.0.9"), address("10.0.0.3"), address("10.0.0.7")},
+                           .count = 3};
     return 0;
 }
 
@@ -53,7 +43,7 @@ static struct view_entry fill(const struct verdict *verdict)
 {
     struct view_entry entry = {0};
 
-    answer_fill(verdict, members, &entry);
+    entry_fill(verdict, members, &entry);
     return entry;
 }
 
@@ -64,7 +54,7 @@ static void the_probes_own_address_is_handed_out(void **state)
 
     (void)state;
     verdict.writer = 2;
-    members[2].connected = &of_c[2];
+    c.connected = c.at[2];
     entry = fill(&verdict);
     assert_string_equal(entry.text4, "10.0.0.7");
     assert_string_equal(entry.text6, "");
@@ -80,8 +70,8 @@ static void before_it_is_connected_the_smallest_address_stands_for_the_member(vo
     (void)state;
     verdict.writer = 2;
     assert_string_equal(fill(&verdict).text4, "10.0.0.3");
-    of_c[0] = address("10.0.0.3");
-    of_c[1] = address("10.0.0.9");
+    c.at[0] = address("10.0.0.3");
+    c.at[1] = address("10.0.0.9");
     assert_string_equal(fill(&verdict).text4, "10.0.0.3");
 }
 
@@ -90,12 +80,12 @@ static void the_family_of_the_probe_is_preferred_and_the_other_kept(void **state
     struct view_entry entry;
 
     (void)state;
-    members[0].connected = &of_a[1];
+    a.connected = a.at[1];
     entry = fill(&steady_a);
     assert_int_equal(entry.family, 6);
     assert_string_equal(entry.text4, "10.0.0.1");
     assert_string_equal(entry.text6, "fd00::1");
-    members[0].connected = NULL;
+    a.connected.inet.family = 0;
     assert_int_equal(fill(&steady_a).family, 4);
 }
 
@@ -105,13 +95,13 @@ static void a_writer_without_an_address_is_no_answer(void **state)
     struct view_entry entry;
 
     (void)state;
-    members[0].address_count = 0;
+    a.count = 0;
     entry = fill(&steady_a);
     assert_int_equal(entry.state, VIEW_STATE_UNKNOWN);
-    assert_int_equal(answer_hash(VIEW_ROLE_WRITER, &entry, NULL, 0), 0);
+    assert_int_equal(entry_fingerprint(VIEW_ROLE_WRITER, &entry, NULL, 0), 0);
     entry = fill(&nobody);
     assert_int_equal(entry.state, VIEW_STATE_UNKNOWN);
-    assert_int_equal(answer_hash(VIEW_ROLE_READER, &entry, NULL, 0), 0);
+    assert_int_equal(entry_fingerprint(VIEW_ROLE_READER, &entry, NULL, 0), 0);
 }
 
 static void addresses_come_in_the_order_of_their_worth(void **state)
@@ -119,7 +109,7 @@ static void addresses_come_in_the_order_of_their_worth(void **state)
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
 
     (void)state;
-    assert_int_equal(answer_addresses(&steady_a, members, 3, at), 6);
+    assert_int_equal(entry_addresses(&steady_a, members, 3, at), 6);
     assert_string_equal(at[0].text, "10.0.0.1");
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER);
     assert_string_equal(at[2].text, "10.0.0.2");
@@ -135,7 +125,7 @@ static void a_demoted_member_may_serve_readers(void **state)
 
     (void)state;
     verdict.readers = 1 << 1;
-    answer_addresses(&verdict, members, 3, at);
+    entry_addresses(&verdict, members, 3, at);
     assert_int_equal(at[2].flags, VIEW_MEMBER_DEMOTED | VIEW_MEMBER_READER);
     assert_int_equal(at[3].flags, 0);
 }
@@ -147,21 +137,21 @@ static void where_no_reader_serves_the_writer_does(void **state)
 
     (void)state;
     verdict.readers = 0;
-    answer_addresses(&verdict, members, 3, at);
+    entry_addresses(&verdict, members, 3, at);
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER | VIEW_MEMBER_READER);
 }
 
 static void more_addresses_than_the_view_holds_are_cut_off_at_the_end(void **state)
 {
-    static struct address many[HOMING_VIEW_ADDRESSES_MAX];
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
 
     (void)state;
-    for (size_t i = 0; i < HOMING_VIEW_ADDRESSES_MAX; i++)
-        many[i] = of_c[0];
-    members[2] =
-        (struct probe_member){.addresses = many, .address_count = HOMING_VIEW_ADDRESSES_MAX};
-    assert_int_equal(answer_addresses(&steady_a, members, 3, at), HOMING_VIEW_ADDRESSES_MAX);
+    for (size_t m = 0; m < sizeof(far) / sizeof(far[0]); m++) {
+        far[m].count = HOMING_ADDRESSES_MAX;
+        for (size_t i = 0; i < HOMING_ADDRESSES_MAX; i++)
+            far[m].at[i] = address("10.1.0.1");
+    }
+    assert_int_equal(entry_addresses(&steady_a, members, 7, at), HOMING_VIEW_ADDRESSES_MAX);
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER);
     assert_int_equal(at[2].flags, VIEW_MEMBER_DEMOTED);
 }
@@ -169,10 +159,10 @@ static void more_addresses_than_the_view_holds_are_cut_off_at_the_end(void **sta
 static uint64_t hash(enum view_role role, const struct verdict *verdict)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
-    uint32_t count = answer_addresses(verdict, members, 3, at);
+    uint32_t count = entry_addresses(verdict, members, 3, at);
     struct view_entry entry = fill(verdict);
 
-    return answer_hash(role, &entry, at, count);
+    return entry_fingerprint(role, &entry, at, count);
 }
 
 static void an_answer_is_another_only_if_its_addresses_are(void **state)
@@ -194,16 +184,15 @@ static void an_answer_is_another_only_if_its_addresses_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_probes_own_address_is_handed_out, setup),
-        cmocka_unit_test_setup(before_it_is_connected_the_smallest_address_stands_for_the_member,
-                               setup),
-        cmocka_unit_test_setup(the_family_of_the_probe_is_preferred_and_the_other_kept, setup),
-        cmocka_unit_test_setup(a_writer_without_an_address_is_no_answer, setup),
-        cmocka_unit_test_setup(addresses_come_in_the_order_of_their_worth, setup),
-        cmocka_unit_test_setup(a_demoted_member_may_serve_readers, setup),
-        cmocka_unit_test_setup(where_no_reader_serves_the_writer_does, setup),
-        cmocka_unit_test_setup(more_addresses_than_the_view_holds_are_cut_off_at_the_end, setup),
-        cmocka_unit_test_setup(an_answer_is_another_only_if_its_addresses_are, setup),
+        TEST_FROM(set_up, the_probes_own_address_is_handed_out),
+        TEST_FROM(set_up, before_it_is_connected_the_smallest_address_stands_for_the_member),
+        TEST_FROM(set_up, the_family_of_the_probe_is_preferred_and_the_other_kept),
+        TEST_FROM(set_up, a_writer_without_an_address_is_no_answer),
+        TEST_FROM(set_up, addresses_come_in_the_order_of_their_worth),
+        TEST_FROM(set_up, a_demoted_member_may_serve_readers),
+        TEST_FROM(set_up, where_no_reader_serves_the_writer_does),
+        TEST_FROM(set_up, more_addresses_than_the_view_holds_are_cut_off_at_the_end),
+        TEST_FROM(set_up, an_answer_is_another_only_if_its_addresses_are),
     };
-    return cmocka_run_group_tests_name("answer", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

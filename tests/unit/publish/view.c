@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memfd behind the view, from the side of somebody who was handed its descriptor.
+ * view.c - the memfd behind the view, from the side of somebody who was handed its descriptor.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "agent/publish/view.h"
+#include "tests/support/test.h"
 
 static const struct view_entry an_entry = {
     .mode = VIEW_MODE_NAMES,
@@ -32,13 +28,13 @@ static const struct view_entry an_entry = {
     .text4 = "10.77.0.2",
 };
 
-static int setup(void **state)
+static int set_up(void **state)
 {
     *state = view_new(3, 2);
     return *state ? 0 : -1;
 }
 
-static int teardown(void **state)
+static int tear_down(void **state)
 {
     view_free(*state);
     return 0;
@@ -203,17 +199,17 @@ static void a_view_that_cannot_be_had_is_an_error_and_leaves_nothing_open(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_client_sees_what_is_written_after_the_hand_over),
-        cmocka_unit_test(its_size_is_exactly_what_the_reply_says),
-        cmocka_unit_test(every_page_exists_before_the_hand_over),
-        cmocka_unit_test(it_carries_all_four_seals),
-        cmocka_unit_test(no_client_can_write_map_for_writing_punch_or_resize),
-        cmocka_unit_test(a_read_only_mapping_cannot_be_made_writable),
-        cmocka_unit_test(its_descriptor_does_not_survive_exec),
-        cmocka_unit_test(a_freed_view_says_in_every_mapping_that_it_is_retired),
-        cmocka_unit_test(two_views_are_different_instances),
-        cmocka_unit_test(a_view_of_no_names_is_a_view),
-        cmocka_unit_test(a_view_that_cannot_be_had_is_an_error_and_leaves_nothing_open),
+        TEST(a_client_sees_what_is_written_after_the_hand_over),
+        TEST(its_size_is_exactly_what_the_reply_says),
+        TEST(every_page_exists_before_the_hand_over),
+        TEST(it_carries_all_four_seals),
+        TEST(no_client_can_write_map_for_writing_punch_or_resize),
+        TEST(a_read_only_mapping_cannot_be_made_writable),
+        TEST(its_descriptor_does_not_survive_exec),
+        TEST(a_freed_view_says_in_every_mapping_that_it_is_retired),
+        TEST(two_views_are_different_instances),
+        TEST(a_view_of_no_names_is_a_view),
+        TEST(a_view_that_cannot_be_had_is_an_error_and_leaves_nothing_open),
     };
-    return cmocka_run_group_tests_name("view", tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,40 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets' quotas: crowds that are to be answered, and those that must not keep others out.
+ * quotas.c - the sockets' quotas: crowds that are to be answered, and those that must not keep
+ * others out.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "tests/support/serve_rig.h"
+#include "tests/support/test.h"
 
 static void a_uid_has_no_more_than_its_share_of_agent_sock(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     int fds[HOMING_CLIENTS_PER_UID_MAX];
 
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++) {
-        fds[i] = rig_connect(rig, SERVE_AGENT);
-        assert_string_equal(rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
+        fds[i] = serve_rig_connect(rig, SERVE_AGENT);
+        assert_string_equal(serve_rig_ask(rig, fds[i], 1, "ping"), "1 \"pong\"");
     }
-    int extra = rig_connect(rig, SERVE_AGENT);
-    assert_non_null(strstr(rig_receive(rig, extra, NULL), "\"busy\""));
-    assert_true(rig_ends(rig, extra));
+    int extra = serve_rig_connect(rig, SERVE_AGENT);
+    assert_non_null(strstr(serve_rig_receive(rig, extra, NULL), "\"busy\""));
+    assert_true(serve_rig_ends(rig, extra));
 
     close(extra);
     close(fds[0]);
-    assert_string_equal(rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
-    extra = rig_connect(rig, SERVE_AGENT);
-    assert_string_equal(rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, fds[1], 2, "ping"), "2 \"pong\""); /* a turn passes */
+    extra = serve_rig_connect(rig, SERVE_AGENT);
+    assert_string_equal(serve_rig_ask(rig, extra, 1, "ping"), "1 \"pong\"");
     close(extra);
     for (int i = 1; i < HOMING_CLIENTS_PER_UID_MAX; i++)
         close(fds[i]);
@@ -50,25 +47,25 @@ static void a_crowd_of_one_uid_that_does_not_read_yet_is_answered(void **state)
     int fds[CROWD];
 
     for (int i = 0; i < CROWD; i++) {
-        fds[i] = rig_connect(*state, SERVE_AGENT);
-        rig_request(fds[i], 1, "ping", 0);
+        fds[i] = serve_rig_connect(*state, SERVE_AGENT);
+        serve_rig_request(fds[i], 1, "ping", 0);
     }
     for (int i = CROWD - 1; i >= 0; i--)
-        assert_string_equal(rig_receive(*state, fds[i], NULL), "1 \"pong\"");
+        assert_string_equal(serve_rig_receive(*state, fds[i], NULL), "1 \"pong\"");
     for (int i = 0; i < CROWD; i++)
         close(fds[i]);
 }
 
 static void our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     int agent[HOMING_CLIENTS_PER_UID_MAX], admin[HOMING_CLIENTS_PER_UID_MAX + 5];
 
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-        agent[i] = rig_connect(rig, SERVE_AGENT);
+        agent[i] = serve_rig_connect(rig, SERVE_AGENT);
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX + 5; i++) {
-        admin[i] = rig_connect(rig, SERVE_ADMIN);
-        assert_string_equal(rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
+        admin[i] = serve_rig_connect(rig, SERVE_ADMIN);
+        assert_string_equal(serve_rig_ask(rig, admin[i], 1, "ping"), "1 \"pong\"");
     }
     for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
         close(agent[i]);
@@ -81,7 +78,7 @@ static void a_few_uids_cannot_keep_another_out(void **state)
     enum {
         HOSTILE = HOMING_CLIENTS_MAX / HOMING_CLIENTS_PER_UID_MAX
     };
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     int fds[HOMING_CLIENTS_MAX], n = 0;
 
     if (geteuid() != 0) {
@@ -92,12 +89,12 @@ static void a_few_uids_cannot_keep_another_out(void **state)
     for (uid_t u = 0; u < HOSTILE; u++) {
         assert_int_equal(seteuid(50000 + u), 0);
         for (int i = 0; i < HOMING_CLIENTS_PER_UID_MAX; i++)
-            fds[n++] = rig_connect(rig, SERVE_AGENT);
+            fds[n++] = serve_rig_connect(rig, SERVE_AGENT);
         assert_int_equal(seteuid(0), 0);
     }
-    int good = rig_connect(rig, SERVE_AGENT);
-    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
-    assert_true(rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
+    int good = serve_rig_connect(rig, SERVE_AGENT);
+    assert_string_equal(serve_rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
+    assert_true(serve_rig_ends(rig, fds[0])); /* the oldest of a uid that has most made room */
     close(good);
     while (n > 0)
         close(fds[--n]);
@@ -117,13 +114,12 @@ static void allow_descriptors(void)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_uid_has_no_more_than_its_share_of_agent_sock),
-        TEST(a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
-        TEST(our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
-        TEST(a_few_uids_cannot_keep_another_out),
+        TEST_IN(serve_rig, a_uid_has_no_more_than_its_share_of_agent_sock),
+        TEST_IN(serve_rig, a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
+        TEST_IN(serve_rig, our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
+        TEST_IN(serve_rig, a_few_uids_cannot_keep_another_out),
     };
     allow_descriptors();
-    return cmocka_run_group_tests_name("serve_quotas", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets, from the side of clients: good ones, slow ones, hostile ones.
+ * serve.c - the sockets, from the side of clients: good ones, slow ones, hostile ones.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,79 +13,81 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "tests/support/serve_rig.h"
+#include "tests/support/test.h"
 
 /* ---- good clients ---- */
 
 static void both_sockets_answer(void **state)
 {
     for (int s = 0; s < SERVE_SOCKET_COUNT; s++) {
-        int fd = rig_connect(*state, s);
-        assert_string_equal(rig_ask(*state, fd, 7, "ping"), "7 \"pong\"");
-        assert_string_equal(rig_ask(*state, fd, 8, "ping"), "8 \"pong\"");
+        int fd = serve_rig_connect(*state, s);
+        assert_string_equal(serve_rig_ask(*state, fd, 7, "ping"), "7 \"pong\"");
+        assert_string_equal(serve_rig_ask(*state, fd, 8, "ping"), "8 \"pong\"");
         close(fd);
     }
 }
 
 static void a_reply_may_come_later_and_what_was_asked_after_it_waits(void **state)
 {
-    int waiting = rig_connect(*state, SERVE_ADMIN), other = rig_connect(*state, SERVE_ADMIN);
+    int waiting = serve_rig_connect(*state, SERVE_ADMIN),
+        other = serve_rig_connect(*state, SERVE_ADMIN);
 
-    rig_request(waiting, 1, "later", 0);
-    rig_request(waiting, 2, "ping", 0);
-    assert_string_equal(rig_ask(*state, other, 3, "ping"), "3 \"pong\"");
-    assert_string_equal(rig_ask(*state, other, 4, "now"), "4 true");
-    assert_string_equal(rig_receive(*state, waiting, NULL), "1 true");
-    assert_string_equal(rig_receive(*state, waiting, NULL), "2 \"pong\"");
+    serve_rig_request(waiting, 1, "later", 0);
+    serve_rig_request(waiting, 2, "ping", 0);
+    assert_string_equal(serve_rig_ask(*state, other, 3, "ping"), "3 \"pong\"");
+    assert_string_equal(serve_rig_ask(*state, other, 4, "now"), "4 true");
+    assert_string_equal(serve_rig_receive(*state, waiting, NULL), "1 true");
+    assert_string_equal(serve_rig_receive(*state, waiting, NULL), "2 \"pong\"");
     close(waiting);
     close(other);
 }
 
 static void who_has_left_or_does_not_wait_gets_no_late_reply(void **state)
 {
-    int gone = rig_connect(*state, SERVE_ADMIN), other = rig_connect(*state, SERVE_ADMIN);
+    int gone = serve_rig_connect(*state, SERVE_ADMIN),
+        other = serve_rig_connect(*state, SERVE_ADMIN);
 
-    rig_request(gone, 1, "later", 0);
-    assert_string_equal(rig_ask(*state, other, 2, "ping"), "2 \"pong\"");
-    assert_string_equal(rig_ask(*state, other, 3, "now"), "3 true");
-    assert_string_equal(rig_receive(*state, gone, NULL), "1 true");
-    assert_string_equal(rig_ask(*state, other, 4, "now"), "4 true");
+    serve_rig_request(gone, 1, "later", 0);
+    assert_string_equal(serve_rig_ask(*state, other, 2, "ping"), "2 \"pong\"");
+    assert_string_equal(serve_rig_ask(*state, other, 3, "now"), "3 true");
+    assert_string_equal(serve_rig_receive(*state, gone, NULL), "1 true");
+    assert_string_equal(serve_rig_ask(*state, other, 4, "now"), "4 true");
     close(gone);
-    assert_string_equal(rig_ask(*state, other, 5, "ping"), "5 \"pong\"");
-    assert_string_equal(rig_ask(*state, other, 6, "now"), "6 true");
+    assert_string_equal(serve_rig_ask(*state, other, 5, "ping"), "5 \"pong\"");
+    assert_string_equal(serve_rig_ask(*state, other, 6, "now"), "6 true");
     close(other);
 }
 
 static void a_reply_that_never_comes_ends_the_connection(void **state)
 {
-    int fd = rig_connect(*state, SERVE_ADMIN);
+    int fd = serve_rig_connect(*state, SERVE_ADMIN);
 
-    rig_request(fd, 1, "later", 0);
-    assert_true(rig_ends(*state, fd));
+    serve_rig_request(fd, 1, "later", 0);
+    assert_true(serve_rig_ends(*state, fd));
     close(fd);
 }
 
 static void a_client_is_known_by_its_credentials(void **state)
 {
-    int fd = rig_connect(*state, SERVE_AGENT);
+    int fd = serve_rig_connect(*state, SERVE_AGENT);
     char want[128];
 
     snprintf(want, sizeof(want), "1 {\"pid\":%d,\"uid\":%u,\"gid\":%u}", (int)getpid(), geteuid(),
              getegid());
-    assert_string_equal(rig_ask(*state, fd, 1, "whoami"), want);
+    assert_string_equal(serve_rig_ask(*state, fd, 1, "whoami"), want);
     close(fd);
 }
 
 static void a_descriptor_comes_with_the_reply(void **state)
 {
-    int fd = rig_connect(*state, SERVE_AGENT);
+    int fd = serve_rig_connect(*state, SERVE_AGENT);
     struct stat sent, received;
     int got;
 
-    rig_request(fd, 1, "fd", 0);
-    assert_string_equal(rig_receive(*state, fd, &got), "1 true");
+    serve_rig_request(fd, 1, "fd", 0);
+    assert_string_equal(serve_rig_receive(*state, fd, &got), "1 true");
     assert_true(got >= 0);
     assert_int_equal(fstat(STDIN_FILENO, &sent), 0);
     assert_int_equal(fstat(got, &received), 0);
@@ -100,48 +98,49 @@ static void a_descriptor_comes_with_the_reply(void **state)
 
 static void requests_sent_at_once_are_answered_in_their_order(void **state)
 {
-    int fd = rig_connect(*state, SERVE_AGENT);
+    int fd = serve_rig_connect(*state, SERVE_AGENT);
 
     for (uint32_t i = 0; i < 200; i++)
-        rig_request(fd, i, "ping", 0);
+        serve_rig_request(fd, i, "ping", 0);
     for (uint32_t i = 0; i < 200; i++) {
         char want[32];
         snprintf(want, sizeof(want), "%u \"pong\"", i);
-        assert_string_equal(rig_receive(*state, fd, NULL), want);
+        assert_string_equal(serve_rig_receive(*state, fd, NULL), want);
     }
     close(fd);
 }
 
 static void a_client_that_only_closed_its_sending_half_gets_its_replies(void **state)
 {
-    int fd = rig_connect(*state, SERVE_ADMIN);
+    int fd = serve_rig_connect(*state, SERVE_ADMIN);
 
-    rig_request(fd, 1, "big", 2000000);
-    rig_request(fd, 2, "ping", 0);
+    serve_rig_request(fd, 1, "big", 2000000);
+    serve_rig_request(fd, 2, "ping", 0);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
-    assert_string_equal(rig_receive(*state, fd, NULL), "1 2000000 bytes");
-    assert_string_equal(rig_receive(*state, fd, NULL), "2 \"pong\"");
-    assert_true(rig_ends(*state, fd));
+    assert_string_equal(serve_rig_receive(*state, fd, NULL), "1 2000000 bytes");
+    assert_string_equal(serve_rig_receive(*state, fd, NULL), "2 \"pong\"");
+    assert_true(serve_rig_ends(*state, fd));
     close(fd);
 }
 
 static void a_request_in_single_bytes_is_a_request(void **state)
 {
     static const uint8_t ping[] = {0x94, 0, 3, 0xa4, 'p', 'i', 'n', 'g', 0x90};
-    int fd = rig_connect(*state, SERVE_AGENT);
-    int other = rig_connect(*state, SERVE_AGENT);
+    int fd = serve_rig_connect(*state, SERVE_AGENT);
+    int other = serve_rig_connect(*state, SERVE_AGENT);
 
     for (size_t i = 0; i < sizeof(ping); i++) {
-        rig_send(fd, ping + i, 1);
-        assert_string_equal(rig_ask(*state, other, 1, "ping"), "1 \"pong\""); /* some turns pass */
+        serve_rig_send(fd, ping + i, 1);
+        assert_string_equal(serve_rig_ask(*state, other, 1, "ping"),
+                            "1 \"pong\""); /* some turns pass */
     }
-    assert_string_equal(rig_receive(*state, fd, NULL), "3 \"pong\"");
+    assert_string_equal(serve_rig_receive(*state, fd, NULL), "3 \"pong\"");
     close(fd);
     close(other);
 }
 
 struct turns {
-    struct rig *rig;
+    struct serve_rig *rig;
     struct loop_timer *timer;
     int begun;
     uint32_t answered; /* by the second one */
@@ -162,15 +161,15 @@ static void a_turn_begins(void *arg)
 /* A turn calls its timers first: what was answered by the second one was answered in the first. */
 static void who_asked_before_it_was_accepted_is_answered_in_the_same_turn(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     struct turns turns = {.rig = rig};
     int fds[3];
 
     turns.timer = loop_timer_new(rig->loop, a_turn_begins, &turns);
     assert_non_null(turns.timer);
     for (uint32_t i = 0; i < 3; i++) {
-        fds[i] = rig_connect(rig, SERVE_AGENT);
-        rig_request(fds[i], i, "ping", 0);
+        fds[i] = serve_rig_connect(rig, SERVE_AGENT);
+        serve_rig_request(fds[i], i, "ping", 0);
     }
     loop_timer_set(turns.timer, 0);
     loop_run(rig->loop);
@@ -182,35 +181,35 @@ static void who_asked_before_it_was_accepted_is_answered_in_the_same_turn(void *
 
 static void a_handler_that_writes_nothing_makes_an_error_reply(void **state)
 {
-    int fd = rig_connect(*state, SERVE_AGENT);
+    int fd = serve_rig_connect(*state, SERVE_AGENT);
 
-    assert_non_null(strstr(rig_ask(*state, fd, 9, "nothing"), "\"internal\""));
+    assert_non_null(strstr(serve_rig_ask(*state, fd, 9, "nothing"), "\"internal\""));
     close(fd);
 }
 
 static void a_reply_longer_than_the_limit_is_an_error_reply(void **state)
 {
-    int fd = rig_connect(*state, SERVE_ADMIN);
+    int fd = serve_rig_connect(*state, SERVE_ADMIN);
 
-    rig_request(fd, 9, "big", HOMING_REPLY_MAX);
-    assert_non_null(strstr(rig_receive(*state, fd, NULL), "\"internal\""));
+    serve_rig_request(fd, 9, "big", HOMING_REPLY_MAX);
+    assert_non_null(strstr(serve_rig_receive(*state, fd, NULL), "\"internal\""));
     close(fd);
 }
 
 /* ---- bad clients ---- */
 
-static void assert_dropped(struct rig *rig, const void *data, size_t len)
+static void assert_dropped(struct serve_rig *rig, const void *data, size_t len)
 {
-    int fd = rig_connect(rig, SERVE_AGENT);
+    int fd = serve_rig_connect(rig, SERVE_AGENT);
 
-    rig_send(fd, data, len);
-    assert_true(rig_ends(rig, fd));
+    serve_rig_send(fd, data, len);
+    assert_true(serve_rig_ends(rig, fd));
     close(fd);
 }
 
 static void garbage_is_dropped_at_once(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     uint8_t oversized[HOMING_REQUEST_MAX + 1] = {0x94, 0, 1, 0xda, 0x0f, 0xff};
 
     assert_dropped(rig, "GET / HTTP/1.0\r\n\r\n", 18);
@@ -223,18 +222,19 @@ static void garbage_is_dropped_at_once(void **state)
 
 static void slow_clients_are_dropped_at_their_deadline(void **state)
 {
-    struct rig *rig = *state;
-    int idle = rig_connect(rig, SERVE_AGENT);
-    int half = rig_connect(rig, SERVE_AGENT);
-    int deaf = rig_connect(rig, SERVE_ADMIN);
+    struct serve_rig *rig = *state;
+    int idle = serve_rig_connect(rig, SERVE_AGENT);
+    int half = serve_rig_connect(rig, SERVE_AGENT);
+    int deaf = serve_rig_connect(rig, SERVE_ADMIN);
 
-    rig_send(half, "\x94\x00", 2);
-    rig_request(deaf, 1, "big", 8000000);
-    assert_true(rig_ends(rig, idle));
-    assert_true(rig_ends(rig, half));
+    serve_rig_send(half, "\x94\x00", 2);
+    serve_rig_request(deaf, 1, "big", 8000000);
+    assert_true(serve_rig_ends(rig, idle));
+    assert_true(serve_rig_ends(rig, half));
     close(idle);
-    idle = rig_connect(rig, SERVE_AGENT);
-    assert_true(rig_ends(rig, idle)); /* one deadline more: the deaf one's began a little later */
+    idle = serve_rig_connect(rig, SERVE_AGENT);
+    assert_true(
+        serve_rig_ends(rig, idle)); /* one deadline more: the deaf one's began a little later */
 
     /* The deaf one finds a part of its reply, and then the end. */
     char part[65536];
@@ -243,7 +243,7 @@ static void slow_clients_are_dropped_at_their_deadline(void **state)
     while ((n = recv(deaf, part, sizeof(part), MSG_DONTWAIT)) > 0 || (n < 0 && errno == EAGAIN)) {
         got += n > 0 ? (size_t)n : 0;
         if (n < 0)
-            rig_await(rig, deaf);
+            serve_rig_await(rig, deaf);
     }
     assert_true(got < 8000000);
     close(idle);
@@ -253,20 +253,20 @@ static void slow_clients_are_dropped_at_their_deadline(void **state)
 
 static void a_good_client_is_answered_among_hostile_ones(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     int bad[48];
 
     for (int i = 0; i < 48; i++) {
-        bad[i] = rig_connect(rig, SERVE_AGENT);
+        bad[i] = serve_rig_connect(rig, SERVE_AGENT);
         if (i % 3 == 0)
-            rig_send(bad[i], "\x94\x00", 2);
+            serve_rig_send(bad[i], "\x94\x00", 2);
         for (uint32_t k = 0; i % 3 == 1 && k < 100; k++)
-            rig_request(bad[i], k, "ping", 0);
+            serve_rig_request(bad[i], k, "ping", 0);
         if (i % 3 == 2)
-            rig_request(bad[i], 1, "big", 1000000);
+            serve_rig_request(bad[i], 1, "big", 1000000);
     }
-    int good = rig_connect(rig, SERVE_AGENT);
-    assert_string_equal(rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
+    int good = serve_rig_connect(rig, SERVE_AGENT);
+    assert_string_equal(serve_rig_ask(rig, good, 1, "ping"), "1 \"pong\"");
     close(good);
     for (int i = 0; i < 48; i++)
         close(bad[i]);
@@ -274,28 +274,28 @@ static void a_good_client_is_answered_among_hostile_ones(void **state)
 
 static void who_asks_for_descriptors_and_receives_none_is_dropped(void **state)
 {
-    struct rig *rig = *state;
-    int fd = rig_connect(rig, SERVE_AGENT);
-    int other = rig_connect(rig, SERVE_AGENT);
+    struct serve_rig *rig = *state;
+    int fd = serve_rig_connect(rig, SERVE_AGENT);
+    int other = serve_rig_connect(rig, SERVE_AGENT);
 
     for (uint32_t i = 0; i < 20; i++)
-        rig_request(fd, i, "fd", 0);
-    assert_string_equal(rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
-    assert_string_equal(rig_ask(rig, other, 2, "ping"), "2 \"pong\"");
-    assert_string_equal(rig_receive(rig, fd, NULL), "0 true");
-    assert_true(rig_ends(rig, fd));
+        serve_rig_request(fd, i, "fd", 0);
+    assert_string_equal(serve_rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, other, 2, "ping"), "2 \"pong\"");
+    assert_string_equal(serve_rig_receive(rig, fd, NULL), "0 true");
+    assert_true(serve_rig_ends(rig, fd));
 
     /* Who receives each before asking for the next is not. */
     for (uint32_t i = 0; i < 5; i++)
-        assert_int_not_equal(strlen(rig_ask(rig, other, i, "fd")), 0);
+        assert_int_not_equal(strlen(serve_rig_ask(rig, other, i, "fd")), 0);
     close(fd);
     close(other);
 }
 
 static void descriptors_sent_to_us_are_not_kept(void **state)
 {
-    struct rig *rig = *state;
-    int fd = rig_connect(rig, SERVE_AGENT);
+    struct serve_rig *rig = *state;
+    int fd = serve_rig_connect(rig, SERVE_AGENT);
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec iov = {.iov_base = "\x94", .iov_len = 1};
     struct msghdr m = {.msg_iov = &iov,
@@ -304,8 +304,8 @@ static void descriptors_sent_to_us_are_not_kept(void **state)
                        .msg_controllen = sizeof(control)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-    assert_string_equal(rig_ask(rig, fd, 1, "ping"), "1 \"pong\"");
-    int before = rig_count_fds();
+    assert_string_equal(serve_rig_ask(rig, fd, 1, "ping"), "1 \"pong\"");
+    int before = serve_rig_count_fds();
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
@@ -313,27 +313,27 @@ static void descriptors_sent_to_us_are_not_kept(void **state)
     ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
     assert_true(n == 1 || (n < 0 && errno == EPERM)); /* EPERM from Linux 6.16 */
     if (n < 0)
-        rig_send(fd, "\x94", 1);
-    rig_send(fd, "\x00\x05\xa4ping\x90", 8);
-    assert_string_equal(rig_receive(rig, fd, NULL), "5 \"pong\"");
-    assert_int_equal(rig_count_fds(), before);
+        serve_rig_send(fd, "\x94", 1);
+    serve_rig_send(fd, "\x00\x05\xa4ping\x90", 8);
+    assert_string_equal(serve_rig_receive(rig, fd, NULL), "5 \"pong\"");
+    assert_int_equal(serve_rig_count_fds(), before);
     close(fd);
 }
 
 /* ---- descriptors ---- */
 
 /* Sockets made beforehand, because the limit is the whole process's. */
-static void connect_made(const struct rig *rig, int fd)
+static void connect_made(const struct serve_rig *rig, int fd)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
 
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig_path(rig, SERVE_AGENT));
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", serve_rig_path(rig, SERVE_AGENT));
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 }
 
 static void without_descriptors_clients_are_turned_away_and_later_served(void **state)
 {
-    struct rig *rig = *state;
+    struct serve_rig *rig = *state;
     int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
     int first = socket(AF_UNIX, flags, 0), second = socket(AF_UNIX, flags, 0);
     int free_fd = dup(STDIN_FILENO);
@@ -344,11 +344,11 @@ static void without_descriptors_clients_are_turned_away_and_later_served(void **
     close(free_fd);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     connect_made(rig, first);
-    bool turned_away = rig_ends(rig, first);
+    bool turned_away = serve_rig_ends(rig, first);
     connect_made(rig, second); /* waits: accepting is paused */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_true(turned_away);
-    assert_string_equal(rig_ask(rig, second, 2, "ping"), "2 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, second, 2, "ping"), "2 \"pong\"");
     close(first);
     close(second);
 }
@@ -357,22 +357,22 @@ static void without_descriptors_clients_are_turned_away_and_later_served(void **
 
 static void watchers_and_only_they_get_notifications(void **state)
 {
-    struct rig *rig = *state;
-    int watcher = rig_connect(rig, SERVE_ADMIN);
-    int other = rig_connect(rig, SERVE_ADMIN);
-    int agent = rig_connect(rig, SERVE_AGENT);
+    struct serve_rig *rig = *state;
+    int watcher = serve_rig_connect(rig, SERVE_ADMIN);
+    int other = serve_rig_connect(rig, SERVE_ADMIN);
+    int agent = serve_rig_connect(rig, SERVE_AGENT);
 
-    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
-    assert_string_equal(rig_ask(rig, agent, 1, "watch"), "1 true"); /* means nothing there */
-    assert_string_equal(rig_ask(rig, other, 2, "notify"), "2 true");
-    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
-    assert_string_equal(rig_ask(rig, agent, 3, "ping"), "3 \"pong\"");
-    assert_string_equal(rig_ask(rig, other, 3, "ping"), "3 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, watcher, 1, "watch"), "1 true");
+    assert_string_equal(serve_rig_ask(rig, agent, 1, "watch"), "1 true"); /* means nothing there */
+    assert_string_equal(serve_rig_ask(rig, other, 2, "notify"), "2 true");
+    assert_string_equal(serve_rig_receive(rig, watcher, NULL), "!changed");
+    assert_string_equal(serve_rig_ask(rig, agent, 3, "ping"), "3 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, other, 3, "ping"), "3 \"pong\"");
 
     /* Its own request can notify it. */
-    rig_request(watcher, 4, "notify", 0);
-    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
-    assert_string_equal(rig_receive(rig, watcher, NULL), "4 true");
+    serve_rig_request(watcher, 4, "notify", 0);
+    assert_string_equal(serve_rig_receive(rig, watcher, NULL), "!changed");
+    assert_string_equal(serve_rig_receive(rig, watcher, NULL), "4 true");
     close(watcher);
     close(other);
     close(agent);
@@ -380,42 +380,42 @@ static void watchers_and_only_they_get_notifications(void **state)
 
 static void only_a_watcher_may_idle(void **state)
 {
-    struct rig *rig = *state;
-    int watcher = rig_connect(rig, SERVE_ADMIN);
+    struct serve_rig *rig = *state;
+    int watcher = serve_rig_connect(rig, SERVE_ADMIN);
 
-    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    assert_string_equal(serve_rig_ask(rig, watcher, 1, "watch"), "1 true");
     for (int i = 0; i < 2; i++) { /* two deadlines pass */
-        int idle = rig_connect(rig, SERVE_ADMIN);
-        assert_true(rig_ends(rig, idle));
+        int idle = serve_rig_connect(rig, SERVE_ADMIN);
+        assert_true(serve_rig_ends(rig, idle));
         close(idle);
     }
-    int other = rig_connect(rig, SERVE_ADMIN);
-    assert_string_equal(rig_ask(rig, other, 2, "notify"), "2 true");
-    assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
+    int other = serve_rig_connect(rig, SERVE_ADMIN);
+    assert_string_equal(serve_rig_ask(rig, other, 2, "notify"), "2 true");
+    assert_string_equal(serve_rig_receive(rig, watcher, NULL), "!changed");
 
     /* But not in the middle of a request. */
-    rig_send(watcher, "\x94", 1);
-    assert_true(rig_ends(rig, watcher));
+    serve_rig_send(watcher, "\x94", 1);
+    assert_true(serve_rig_ends(rig, watcher));
     close(watcher);
     close(other);
 }
 
 static void a_watcher_that_does_not_read_is_dropped_and_others_are_not(void **state)
 {
-    struct rig *rig = *state;
-    int deaf = rig_connect(rig, SERVE_ADMIN);
-    int watcher = rig_connect(rig, SERVE_ADMIN);
-    int other = rig_connect(rig, SERVE_ADMIN);
+    struct serve_rig *rig = *state;
+    int deaf = serve_rig_connect(rig, SERVE_ADMIN);
+    int watcher = serve_rig_connect(rig, SERVE_ADMIN);
+    int other = serve_rig_connect(rig, SERVE_ADMIN);
 
-    assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
-    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
+    assert_string_equal(serve_rig_ask(rig, deaf, 1, "watch"), "1 true");
+    assert_string_equal(serve_rig_ask(rig, watcher, 1, "watch"), "1 true");
     for (uint32_t i = 0; i < 20; i++) {
-        rig_request(other, i, "notify", 100000);
-        assert_string_equal(rig_receive(rig, watcher, NULL), "!changed");
-        assert_int_not_equal(strlen(rig_receive(rig, other, NULL)), 0);
+        serve_rig_request(other, i, "notify", 100000);
+        assert_string_equal(serve_rig_receive(rig, watcher, NULL), "!changed");
+        assert_int_not_equal(strlen(serve_rig_receive(rig, other, NULL)), 0);
     }
     int got = 0;
-    while (strlen(rig_receive(rig, deaf, NULL)) > 0)
+    while (strlen(serve_rig_receive(rig, deaf, NULL)) > 0)
         got++;
     assert_true(got < 20);
     close(deaf);
@@ -425,20 +425,20 @@ static void a_watcher_that_does_not_read_is_dropped_and_others_are_not(void **st
 
 static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
 {
-    struct rig *rig = *state;
-    int deaf = rig_connect(rig, SERVE_ADMIN);
-    int other = rig_connect(rig, SERVE_ADMIN);
+    struct serve_rig *rig = *state;
+    int deaf = serve_rig_connect(rig, SERVE_ADMIN);
+    int other = serve_rig_connect(rig, SERVE_ADMIN);
 
-    assert_string_equal(rig_ask(rig, deaf, 1, "watch"), "1 true");
+    assert_string_equal(serve_rig_ask(rig, deaf, 1, "watch"), "1 true");
     for (uint32_t i = 0; i < 1000; i++) { /* more than the kernel keeps, less than we do */
-        rig_request(other, i, "notify", 10);
-        assert_int_not_equal(strlen(rig_receive(rig, other, NULL)), 0);
+        serve_rig_request(other, i, "notify", 10);
+        assert_int_not_equal(strlen(serve_rig_receive(rig, other, NULL)), 0);
     }
     close(other);
-    other = rig_connect(rig, SERVE_ADMIN);
-    assert_true(rig_ends(rig, other));
+    other = serve_rig_connect(rig, SERVE_ADMIN);
+    assert_true(serve_rig_ends(rig, other));
     int got = 0;
-    while (strlen(rig_receive(rig, deaf, NULL)) > 0)
+    while (strlen(serve_rig_receive(rig, deaf, NULL)) > 0)
         got++;
     assert_true(got > 0 && got < 1000);
     close(deaf);
@@ -447,46 +447,46 @@ static void a_watcher_that_is_late_for_a_notification_is_dropped(void **state)
 
 static void a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about(void **state)
 {
-    struct rig *rig = *state;
-    int watcher = rig_connect(rig, SERVE_ADMIN);
-    int other = rig_connect(rig, SERVE_ADMIN);
+    struct serve_rig *rig = *state;
+    int watcher = serve_rig_connect(rig, SERVE_ADMIN);
+    int other = serve_rig_connect(rig, SERVE_ADMIN);
 
-    assert_string_equal(rig_ask(rig, watcher, 1, "watch"), "1 true");
-    rig_request(watcher, 2, "notify", 1000000); /* more than is kept for a watcher */
-    assert_string_equal(rig_receive(rig, watcher, NULL), "2 true");
-    assert_true(rig_ends(rig, watcher));
-    assert_string_equal(rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
+    assert_string_equal(serve_rig_ask(rig, watcher, 1, "watch"), "1 true");
+    serve_rig_request(watcher, 2, "notify", 1000000); /* more than is kept for a watcher */
+    assert_string_equal(serve_rig_receive(rig, watcher, NULL), "2 true");
+    assert_true(serve_rig_ends(rig, watcher));
+    assert_string_equal(serve_rig_ask(rig, other, 1, "ping"), "1 \"pong\"");
     close(watcher);
     close(other);
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(both_sockets_answer),
-        TEST(a_reply_may_come_later_and_what_was_asked_after_it_waits),
-        TEST(who_has_left_or_does_not_wait_gets_no_late_reply),
-        TEST(a_reply_that_never_comes_ends_the_connection),
-        TEST(a_client_is_known_by_its_credentials),
-        TEST(a_descriptor_comes_with_the_reply),
-        TEST(requests_sent_at_once_are_answered_in_their_order),
-        TEST(a_client_that_only_closed_its_sending_half_gets_its_replies),
-        TEST(a_request_in_single_bytes_is_a_request),
-        TEST(who_asked_before_it_was_accepted_is_answered_in_the_same_turn),
-        TEST(a_handler_that_writes_nothing_makes_an_error_reply),
-        TEST(a_reply_longer_than_the_limit_is_an_error_reply),
-        TEST(garbage_is_dropped_at_once),
-        TEST(slow_clients_are_dropped_at_their_deadline),
-        TEST(a_good_client_is_answered_among_hostile_ones),
-        TEST(who_asks_for_descriptors_and_receives_none_is_dropped),
-        TEST(descriptors_sent_to_us_are_not_kept),
-        TEST(without_descriptors_clients_are_turned_away_and_later_served),
-        TEST(watchers_and_only_they_get_notifications),
-        TEST(only_a_watcher_may_idle),
-        TEST(a_watcher_that_does_not_read_is_dropped_and_others_are_not),
-        TEST(a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about),
-        TEST(a_watcher_that_is_late_for_a_notification_is_dropped),
+        TEST_IN(serve_rig, both_sockets_answer),
+        TEST_IN(serve_rig, a_reply_may_come_later_and_what_was_asked_after_it_waits),
+        TEST_IN(serve_rig, who_has_left_or_does_not_wait_gets_no_late_reply),
+        TEST_IN(serve_rig, a_reply_that_never_comes_ends_the_connection),
+        TEST_IN(serve_rig, a_client_is_known_by_its_credentials),
+        TEST_IN(serve_rig, a_descriptor_comes_with_the_reply),
+        TEST_IN(serve_rig, requests_sent_at_once_are_answered_in_their_order),
+        TEST_IN(serve_rig, a_client_that_only_closed_its_sending_half_gets_its_replies),
+        TEST_IN(serve_rig, a_request_in_single_bytes_is_a_request),
+        TEST_IN(serve_rig, who_asked_before_it_was_accepted_is_answered_in_the_same_turn),
+        TEST_IN(serve_rig, a_handler_that_writes_nothing_makes_an_error_reply),
+        TEST_IN(serve_rig, a_reply_longer_than_the_limit_is_an_error_reply),
+        TEST_IN(serve_rig, garbage_is_dropped_at_once),
+        TEST_IN(serve_rig, slow_clients_are_dropped_at_their_deadline),
+        TEST_IN(serve_rig, a_good_client_is_answered_among_hostile_ones),
+        TEST_IN(serve_rig, who_asks_for_descriptors_and_receives_none_is_dropped),
+        TEST_IN(serve_rig, descriptors_sent_to_us_are_not_kept),
+        TEST_IN(serve_rig, without_descriptors_clients_are_turned_away_and_later_served),
+        TEST_IN(serve_rig, watchers_and_only_they_get_notifications),
+        TEST_IN(serve_rig, only_a_watcher_may_idle),
+        TEST_IN(serve_rig, a_watcher_that_does_not_read_is_dropped_and_others_are_not),
+        TEST_IN(serve_rig,
+                a_watcher_is_dropped_by_a_notification_that_its_own_request_brought_about),
+        TEST_IN(serve_rig, a_watcher_that_is_late_for_a_notification_is_dropped),
     };
-    return cmocka_run_group_tests_name("serve", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,40 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/diag.c. The filter is run here by the kernel's rules, written down
- * anew.
+ * diag.c - tests of agent/sever/sweep/diag.c. The filter is run here by the kernel's rules, written
+ * down anew.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "agent/sever/diag.h"
+#include "agent/sever/sweep/diag.h"
+#include "tests/support/test.h"
 
-static struct sever_address at(const char *text, uint16_t port)
+static struct inet_address at(const char *text, uint16_t port)
 {
-    struct sever_address a;
+    struct inet_address a;
 
-    assert_true(sever_address_parse(text, port, &a));
+    assert_true(inet_address_parse(text, port, &a));
     return a;
 }
 
 /* As the kernel lists a connection to it. `mapped`: made through an AF_INET6 socket. */
 static struct diag_socket connected(const char *text, uint16_t port, bool mapped)
 {
-    struct sever_address a = at(text, port);
-    struct diag_socket s = {.cookie = 9, .family = (uint8_t)a.family, .state = 1};
+    struct inet_address a = at(text, port);
+    struct diag_socket s = {.cookie = 9, .family = a.family == 4 ? AF_INET : AF_INET6, .state = 1};
 
     s.id.idiag_dport = htons(port);
-    memcpy(s.id.idiag_dst, a.addr, sizeof(a.addr));
+    memcpy(s.id.idiag_dst, a.bytes, sizeof(a.bytes));
     if (mapped) {
         s.family = AF_INET6;
         s.id.idiag_dst[2] = htonl(0xffff);
@@ -99,7 +96,7 @@ static bool run(const uint8_t *code, int len, const struct diag_socket *s)
     return i == len;
 }
 
-static bool dumped(int family, const struct sever_address *list, uint32_t count,
+static bool dumped(int family, const struct inet_address *list, uint32_t count,
                    const struct diag_socket *s)
 {
     uint8_t request[DIAG_DUMP_MAX];
@@ -124,7 +121,7 @@ static bool dumped(int family, const struct sever_address *list, uint32_t count,
 
 static void the_kernel_lists_connections_to_the_addresses_and_no_other(void **state)
 {
-    struct sever_address list[] = {at("10.0.0.1", 5432), at("fd00::1", 5432), at("10.0.0.3", 5433)};
+    struct inet_address list[] = {at("10.0.0.1", 5432), at("fd00::1", 5432), at("10.0.0.3", 5433)};
     const struct {
         struct diag_socket socket;
         bool expected;
@@ -146,7 +143,7 @@ static void the_kernel_lists_connections_to_the_addresses_and_no_other(void **st
 
 static void a_filter_holds_as_many_addresses_as_an_order(void **state)
 {
-    struct sever_address list[SEVER_ADDRESSES_MAX];
+    struct inet_address list[SEVER_ADDRESSES_MAX];
     char text[64];
 
     (void)state;
@@ -165,7 +162,7 @@ static void a_filter_holds_as_many_addresses_as_an_order(void **state)
 
 static void without_an_address_of_the_family_nothing_is_listed(void **state)
 {
-    struct sever_address six = at("fd00::1", 5432);
+    struct inet_address six = at("fd00::1", 5432);
     struct diag_socket s = connected("10.0.0.1", 5432, false);
 
     (void)state;
@@ -252,12 +249,12 @@ static void an_order_names_the_very_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_kernel_lists_connections_to_the_addresses_and_no_other),
-        cmocka_unit_test(a_filter_holds_as_many_addresses_as_an_order),
-        cmocka_unit_test(without_an_address_of_the_family_nothing_is_listed),
-        cmocka_unit_test(a_dump_is_read_message_by_message),
-        cmocka_unit_test(cut_messages_are_bad_at_every_length),
-        cmocka_unit_test(an_order_names_the_very_socket),
+        TEST(the_kernel_lists_connections_to_the_addresses_and_no_other),
+        TEST(a_filter_holds_as_many_addresses_as_an_order),
+        TEST(without_an_address_of_the_family_nothing_is_listed),
+        TEST(a_dump_is_read_message_by_message),
+        TEST(cut_messages_are_bad_at_every_length),
+        TEST(an_order_names_the_very_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

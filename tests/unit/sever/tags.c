@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/tags.c: which connections are outdated (W7).
+ * tags.c - tests of agent/sever/sweep/tags.c, and of the memory that tags are read from: which
+ * connections are outdated (W7).
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/sever/tags.h"
+#include "agent/sever/sweep/tags.h"
+#include "tests/support/test.h"
 
 #define ORDERS  0x1111u
 #define READERS 0x2222u
 
 static const struct sever_order order = {.endpoints = {{ORDERS, 8}, {0x3333, 100}},
                                          .endpoint_count = 2};
-static const struct tags_holder own = {.pid = 1, .own = true}, foreign = {.pid = 2};
+static const struct tags_owner own = {.pid = 1, .own = true}, foreign = {.pid = 2};
 
 static void add(struct tags *tags, uint64_t cookie)
 {
@@ -40,7 +37,7 @@ static void only_older_tags_of_the_endpoint_are_outdated(void **state)
 {
     static const struct {
         uint64_t endpoint, generation;
-        const struct tags_holder *holder;
+        const struct tags_owner *owner;
         enum tags_verdict expected;
     } rows[] = {
         {ORDERS, 7, &own, TAGS_OUTDATED},  {ORDERS, 0, &own, TAGS_OUTDATED},
@@ -56,7 +53,7 @@ static void only_older_tags_of_the_endpoint_are_outdated(void **state)
         struct tags tags = {0};
         add(&tags, 42);
         add(&tags, 43);
-        tags_judge(&tags, &order, slot, 1, rows[i].holder);
+        tags_judge(&tags, &order, slot, 1, rows[i].owner);
         assert_int_equal(verdict(&tags, 42), rows[i].expected);
         assert_int_equal(verdict(&tags, 43), TAGS_UNTAGGED);
         tags_done(&tags);
@@ -137,8 +134,8 @@ static void counters_of_memories_add_up(void **state)
     assert_int_equal(ftruncate(fd, sizeof(struct tag_memory)), 0);
     assert_int_equal(pwrite(fd, counts, sizeof(counts), offsetof(struct tag_header, counts)),
                      sizeof(counts));
-    tags_add_counters(fd, sum);
-    tags_add_counters(-1, sum); /* gone: nothing to add */
+    tag_memory_add_counts(fd, sum);
+    tag_memory_add_counts(-1, sum); /* gone: nothing to add */
     assert_int_equal(sum[TAG_COUNT_CONNECTS], 15);
     assert_int_equal(sum[TAG_COUNT_REDIRECTED], 3);
     close(fd);
@@ -147,12 +144,9 @@ static void counters_of_memories_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_older_tags_of_the_endpoint_are_outdated),
-        cmocka_unit_test(an_empty_slot_tags_nothing),
-        cmocka_unit_test(thousands_are_found_by_their_cookies),
-        cmocka_unit_test(the_table_is_bounded),
-        cmocka_unit_test(tags_are_found_wherever_they_lie_in_memory),
-        cmocka_unit_test(counters_of_memories_add_up),
+        TEST(only_older_tags_of_the_endpoint_are_outdated), TEST(an_empty_slot_tags_nothing),
+        TEST(thousands_are_found_by_their_cookies),         TEST(the_table_is_bounded),
+        TEST(tags_are_found_wherever_they_lie_in_memory),   TEST(counters_of_memories_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unit tests of agent/sever/turns.c: in what order, and how fast, connections are severed.
+ * turns.c - tests of agent/sever/sweep/turns.c: in what order, and how fast, connections are
+ * severed.
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "agent/sever/turns.h"
+#include "agent/sever/sweep/turns.h"
+#include "tests/support/test.h"
 
 #define ORDERS 0x1111u
 #define SALT   0x5a17
@@ -29,9 +25,9 @@ static struct tags pools(uint32_t processes, uint32_t size)
     for (uint32_t i = 0; i < processes; i++)
         for (uint32_t k = 0; k < 2 * size; k++) {
             const uint64_t slot[1][4] = {{++cookie, ORDERS, 7 + k % 2, 0}};
-            struct tags_holder holder = {.process = 100 + i, .own = true};
+            struct tags_owner owner = {.process = 100 + i, .own = true};
             assert_int_equal(tags_add(&tags, &(struct diag_socket){.cookie = cookie}), 0);
-            tags_judge(&tags, &order, slot, 1, &holder);
+            tags_judge(&tags, &order, slot, 1, &owner);
         }
     turns_sort(&tags, SALT);
     return tags;
@@ -44,7 +40,7 @@ static uint32_t taken(const struct tags *tags, const struct sever_order *order, 
 
     for (uint32_t i = 0; i < tags->count; i++) {
         const struct tags_entry *e = &tags->entries[i];
-        bool is = e->verdict == TAGS_OUTDATED && (!process || e->holder.process == process);
+        bool is = e->verdict == TAGS_OUTDATED && (!process || e->owner.process == process);
         count += is && turns_take(order, sweep, e);
     }
     return count;
@@ -176,7 +172,7 @@ static void all_processes_have_their_first_before_anybody_has_a_second(void **st
         const struct tags_entry *e = &tags.entries[i];
         if (e->verdict != TAGS_OUTDATED)
             continue;
-        assert_int_equal(had[e->holder.process - 100]++, round / 50);
+        assert_int_equal(had[e->owner.process - 100]++, round / 50);
         round++;
     }
     assert_int_equal(round, 2000);
@@ -196,14 +192,14 @@ static void nothing_listed_has_no_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sweeps_come_in_steps_of_the_spread_and_then_three_times_more),
-        cmocka_unit_test(sweeps_that_last_longer_than_their_steps_leave_some_out),
-        cmocka_unit_test(without_a_spread_the_first_sweep_takes_all),
-        cmocka_unit_test(a_spread_begins_with_one_of_each_process),
-        cmocka_unit_test(shares_double_but_are_never_more_than_even),
-        cmocka_unit_test(a_turn_depends_on_the_connection_alone),
-        cmocka_unit_test(all_processes_have_their_first_before_anybody_has_a_second),
-        cmocka_unit_test(nothing_listed_has_no_order),
+        TEST(sweeps_come_in_steps_of_the_spread_and_then_three_times_more),
+        TEST(sweeps_that_last_longer_than_their_steps_leave_some_out),
+        TEST(without_a_spread_the_first_sweep_takes_all),
+        TEST(a_spread_begins_with_one_of_each_process),
+        TEST(shares_double_but_are_never_more_than_even),
+        TEST(a_turn_depends_on_the_connection_alone),
+        TEST(all_processes_have_their_first_before_anybody_has_a_second),
+        TEST(nothing_listed_has_no_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * W2 on a disk that is as bad as it may be: what was written since the last sync is there or not,
- * each piece of a file and each name for itself and in any order. At every sync, and after every
- * save, the machine crashes a few times: what is loaded then is what was saved last, or what was
- * being saved, and nothing else. Agents are killed at any system call, and calls fail.
+ * crash.c - W2 on a disk that is as bad as it may be: what was written since the last sync is there
+ * or not, each piece of a file and each name for itself and in any order. At every sync, and after
+ * every save, the machine crashes a few times: what is loaded then is what was saved last, or what
+ * was being saved, and nothing else. Agents are killed at any system call, and calls fail.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
+#include "tests/support/dice.h"
 #include "tests/support/state_rig.h"
+#include "tests/support/test.h"
 
 enum {
     IMAGE_MAX = 8192,
@@ -47,32 +44,29 @@ struct file {
 };
 
 /* Which files may have the name after a crash, NULL for none; the last one has it now. */
-struct name {
+struct dir_name {
     int count;
     struct file *files[STEPS * 4];
 };
 
 static struct {
-    const struct fixture *f;
+    const struct state_rig *f;
     bool watched;
     struct file files[FILES_MAX];
-    struct name names[COPIES];
+    struct dir_name names[COPIES];
     uint64_t may[STEPS + 1]; /* the terms that may be loaded */
     int may_count;
     uint64_t term; /* the last one that was saved or tried */
-    uint64_t rng;
+    uint64_t dice;
     int fails_in; /* 1: the next call; 0: none */
     bool dies;    /* with that call: then none after it happens either */
     bool dead;
     int crashes;
 } disk;
 
-static uint64_t roll(uint64_t sides)
+static uint32_t roll(uint64_t sides)
 {
-    disk.rng ^= disk.rng << 13;
-    disk.rng ^= disk.rng >> 7;
-    disk.rng ^= disk.rng << 17;
-    return disk.rng % sides;
+    return dice_roll(&disk.dice, (uint32_t)sides);
 }
 
 /* ---- what is saved ---- */
@@ -81,7 +75,7 @@ static uint64_t roll(uint64_t sides)
 static struct state_cluster state_of(uint64_t term)
 {
     static struct state_endpoint endpoints[ENDPOINTS];
-    struct state_cluster saved = rig_saved();
+    struct state_cluster saved = state_rig_saved();
 
     for (uint64_t i = 0; i < ENDPOINTS; i++)
         endpoints[i] = (struct state_endpoint){i + 1, term * 1000 + i, term * 7919};
@@ -97,7 +91,7 @@ static uint64_t load(struct state *state)
 {
     struct state_cluster got;
 
-    assert_int_equal(state_load(state, &rig_cluster, &got), 0);
+    assert_int_equal(state_load(state, &state_rig_cluster, &got), 0);
     uint64_t term = got.have_verdict ? got.verdict.term.lo : 0;
     struct state_cluster want = state_of(term);
     bool may = false;
@@ -107,7 +101,7 @@ static uint64_t load(struct state *state)
         fail_msg("term %d was loaded after %d", (int)term, (int)disk.may[0]);
     if (term) {
         got.verdict.position = want.verdict.position;
-        rig_assert_same(&got, &want);
+        state_rig_assert_same(&got, &want);
     }
     free(got.endpoints);
     return term;
@@ -326,7 +320,7 @@ int __wrap_fsync(int fd)
 static void name_note(const char *path, struct file *file)
 {
     const char *at = path + strlen("orders.state.");
-    struct name *name = &disk.names[*at - '1'];
+    struct dir_name *name = &disk.names[*at - '1'];
     struct file *was = name->files[name->count - 1];
 
     if (at[1] != '\0') /* a file aside */
@@ -379,10 +373,10 @@ static int save(struct state *state, uint64_t term)
     struct state_cluster saved = state_of(term);
 
     saved.verdict.position = roll(1000000);
-    int rv = state_save(state, &rig_cluster, &saved);
+    int rv = state_save(state, &state_rig_cluster, &saved);
     if (rv == -ESTALE) {
         load(state);
-        rv = state_save(state, &rig_cluster, &saved);
+        rv = state_save(state, &state_rig_cluster, &saved);
     }
     if (rv == 0)
         expect(term, true);
@@ -392,7 +386,7 @@ static int save(struct state *state, uint64_t term)
 static void reopen(struct state **state)
 {
     state_close(*state);
-    *state = fixture_open(disk.f);
+    *state = state_rig_open(disk.f);
     load(*state);
 }
 
@@ -416,13 +410,13 @@ static void step(struct state *onlooker, struct state **state)
     crash();
 }
 
-static void walk(const struct fixture *f, uint64_t seed)
+static void walk(const struct state_rig *f, uint64_t seed)
 {
-    struct state *agents[] = {fixture_open(f), fixture_open(f), fixture_open(f)};
+    struct state *agents[] = {state_rig_open(f), state_rig_open(f), state_rig_open(f)};
 
     memset(&disk.files, 0, sizeof(disk.files));
-    disk.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    disk.names[0] = disk.names[1] = (struct name){.count = 1};
+    disk.dice = seed;
+    disk.names[0] = disk.names[1] = (struct dir_name){.count = 1};
     disk.term = 0;
     expect(0, true);
     disk.watched = true;
@@ -434,9 +428,9 @@ static void walk(const struct fixture *f, uint64_t seed)
     empty_directory(f->dir);
 }
 
-static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void **state)
+static void W2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void **state)
 {
-    const struct fixture *f = *state;
+    const struct state_rig *f = *state;
     char path[128];
 
     disk.f = f;
@@ -454,9 +448,7 @@ static void w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            w2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made, fixture_setup,
-            fixture_teardown),
+        TEST_IN(state_rig, W2_a_crash_leaves_the_last_save_or_the_one_that_was_being_made),
     };
-    return cmocka_run_group_tests_name("state_crash", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

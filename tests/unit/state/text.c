@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A saved state as text: each way, other configurations, other clocks.
+ * text.c - a saved state as text: each way, other configurations, other clocks.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/state/text.h"
 #include "tests/support/state_rig.h"
+#include "tests/support/test.h"
 
 static const struct state_clock then = {.monotonic_ms = 50000, .boot_ms = 80000, .boot_id = "boot"};
 
@@ -23,7 +19,7 @@ static char *encode(const struct state_cluster *saved, size_t *ret_len)
 {
     char *text = NULL;
 
-    assert_int_equal(state_text_encode(&rig_cluster, saved, &then, &text, ret_len), 0);
+    assert_int_equal(state_text_encode(&state_rig_cluster, saved, &then, &text, ret_len), 0);
     assert_int_equal(strlen(text), *ret_len);
     return text;
 }
@@ -40,20 +36,20 @@ static int decode_body(const char *body, struct state_cluster *ret)
     char text[2048];
 
     snprintf(text, sizeof(text), "homing-state 1\n%s", body);
-    return decode(text, &rig_cluster, &then, ret);
+    return decode(text, &state_rig_cluster, &then, ret);
 }
 
 static void every_field_comes_back(void **state)
 {
-    struct state_cluster saved = rig_saved(), got;
+    struct state_cluster saved = state_rig_saved(), got;
     size_t len;
 
     (void)state;
     saved.verdict.confirmed_ms = 49000;
     saved.verdict.since_ms = 100;
     char *text = encode(&saved, &len);
-    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
-    rig_assert_same(&got, &saved);
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    state_rig_assert_same(&got, &saved);
     free(got.endpoints);
     free(text);
 }
@@ -62,12 +58,12 @@ static void every_state_and_reason_comes_back(void **state)
 {
     (void)state;
     for (int i = 0; i < CLUSTER_STATE_COUNT * REASON_COUNT; i++) {
-        struct state_cluster saved = rig_saved(), got;
+        struct state_cluster saved = state_rig_saved(), got;
         size_t len;
         saved.verdict.state = (enum cluster_state)(i % CLUSTER_STATE_COUNT);
         saved.verdict.reason = (enum reason)(i / CLUSTER_STATE_COUNT);
         char *text = encode(&saved, &len);
-        assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+        assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
         assert_int_equal(got.verdict.state, saved.verdict.state);
         assert_int_equal(got.verdict.reason, saved.verdict.reason);
         free(got.endpoints);
@@ -82,7 +78,7 @@ static void nothing_but_a_name_is_a_state_too(void **state)
 
     (void)state;
     char *text = encode(&saved, &len);
-    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_false(got.have_verdict);
     assert_false(got.have_mode);
     assert_int_equal(got.endpoint_count, 0);
@@ -91,7 +87,7 @@ static void nothing_but_a_name_is_a_state_too(void **state)
 
 static void people_can_read_it(void **state)
 {
-    struct state_cluster saved = rig_saved();
+    struct state_cluster saved = state_rig_saved();
     size_t len;
 
     (void)state;
@@ -167,7 +163,7 @@ static void members_are_found_by_host_and_port_in_another_configuration(void **s
         {.host = "DB-B.internal", .port = 5432},
     };
     struct conf_cluster cluster = {.name = "orders", .members = moved, .member_count = 3};
-    struct state_cluster saved = rig_saved(), got;
+    struct state_cluster saved = state_rig_saved(), got;
     size_t len;
 
     (void)state;
@@ -190,12 +186,12 @@ static void members_are_found_by_host_and_port_in_another_configuration(void **s
 /* Saved at `then`, one second after the confirmation. */
 static uint64_t confirmed_at(struct state_clock now)
 {
-    struct state_cluster saved = rig_saved(), got;
+    struct state_cluster saved = state_rig_saved(), got;
     size_t len;
 
     saved.verdict.confirmed_ms = then.monotonic_ms - 1000;
     char *text = encode(&saved, &len);
-    assert_int_equal(decode(text, &rig_cluster, &now, &got), 0);
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
     free(got.endpoints);
     free(text);
     return got.verdict.confirmed_ms;
@@ -226,12 +222,12 @@ static void the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot(void *
 
 static void never_confirmed_stays_never(void **state)
 {
-    struct state_cluster saved = rig_saved(), got;
+    struct state_cluster saved = state_rig_saved(), got;
     size_t len;
 
     (void)state;
     char *text = encode(&saved, &len);
-    assert_int_equal(decode(text, &rig_cluster, &then, &got), 0);
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_int_equal(got.verdict.confirmed_ms, 0);
     free(got.endpoints);
     free(text);
@@ -239,7 +235,7 @@ static void never_confirmed_stays_never(void **state)
 
 static void a_name_that_would_break_a_line_is_not_saved(void **state)
 {
-    struct conf_cluster cluster = rig_cluster;
+    struct conf_cluster cluster = state_rig_cluster;
     struct state_cluster saved = {0};
     char *text = NULL;
     size_t len;
@@ -253,17 +249,17 @@ static void a_name_that_would_break_a_line_is_not_saved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_comes_back),
-        cmocka_unit_test(every_state_and_reason_comes_back),
-        cmocka_unit_test(nothing_but_a_name_is_a_state_too),
-        cmocka_unit_test(people_can_read_it),
-        cmocka_unit_test(what_is_whole_but_wrong_is_refused),
-        cmocka_unit_test(what_a_newer_agent_added_is_skipped),
-        cmocka_unit_test(the_writer_is_never_among_the_demoted),
-        cmocka_unit_test(members_are_found_by_host_and_port_in_another_configuration),
-        cmocka_unit_test(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
-        cmocka_unit_test(never_confirmed_stays_never),
-        cmocka_unit_test(a_name_that_would_break_a_line_is_not_saved),
+        TEST(every_field_comes_back),
+        TEST(every_state_and_reason_comes_back),
+        TEST(nothing_but_a_name_is_a_state_too),
+        TEST(people_can_read_it),
+        TEST(what_is_whole_but_wrong_is_refused),
+        TEST(what_a_newer_agent_added_is_skipped),
+        TEST(the_writer_is_never_among_the_demoted),
+        TEST(members_are_found_by_host_and_port_in_another_configuration),
+        TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
+        TEST(never_confirmed_stays_never),
+        TEST(a_name_that_would_break_a_line_is_not_saved),
     };
-    return cmocka_run_group_tests_name("state_text", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

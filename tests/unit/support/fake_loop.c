@@ -4,24 +4,20 @@
  */
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/support/fake_loop.h"
+#include "tests/support/test.h"
 
 static struct loop *loop;
 static struct loop_timer *timers[3];
 static struct loop_io *io;
 static char trace[64];
 
-static int set_up(void **state)
+static int rig_setup(void **state)
 {
     (void)state;
     trace[0] = '\0';
@@ -29,7 +25,7 @@ static int set_up(void **state)
     return !loop;
 }
 
-static int tear_down(void **state)
+static int rig_teardown(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -139,12 +135,10 @@ static void descriptors_and_signals_can_be_made_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(timers_fire_in_order_of_time_then_of_setting, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_callback_may_free_every_timer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_real_descriptor_is_served_before_the_clock_moves, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(descriptors_and_signals_can_be_made_up, set_up, tear_down),
+        TEST_IN(rig, timers_fire_in_order_of_time_then_of_setting),
+        TEST_IN(rig, a_callback_may_free_every_timer),
+        TEST_IN(rig, a_real_descriptor_is_served_before_the_clock_moves),
+        TEST_IN(rig, descriptors_and_signals_can_be_made_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * status.h - what is known: version, status, history, and events as they come.
+ */
+#ifndef HOMING_AGENT_ADMIN_STATUS_H
+#define HOMING_AGENT_ADMIN_STATUS_H
+
+#include "agent/admin/call.h"
+
+void status_version(struct call *call);
+void status_call(struct call *call);
+void status_history(struct call *call);
+void status_watch(struct call *call);
+
+/* One cluster as `status` has it. */
+void status_put_cluster(const struct cluster *cluster, struct msg_writer *w);
+
+#endif

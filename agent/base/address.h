@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * address.h - where a server is: one address, and all that its host resolves to.
+ *
+ * The probe finds them out, the daemon's table of members keeps them, publish and severing read
+ * them there.
+ */
+#ifndef HOMING_AGENT_BASE_ADDRESS_H
+#define HOMING_AGENT_BASE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/inet_address.h"
+#include "proto/limits.h"
+
+struct address {
+    struct inet_address inet; /* family 0: none */
+    char text[48];            /* numeric, without port */
+};
+
+struct addresses {
+    struct address at[HOMING_ADDRESSES_MAX]; /* all resolved ones that are allowed */
+    uint32_t count;
+    struct address connected; /* that a session stands on, or stood on last */
+};
+
+static inline bool addresses_hold(const struct addresses *all, const struct inet_address *one)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (inet_address_same(&all->at[i].inet, one))
+            return true;
+    return false;
+}
+
+#endif

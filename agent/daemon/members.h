@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * members.h - what is known of each member of a cluster: the one table of it.
+ *
+ * The probe fills it, through cluster.c. What a member last said of itself is in the decision's
+ * topo, which the table reads but does not copy. Publishing, severing, `status` and `connections`
+ * ask here and nowhere else, so that it does not matter to them who filled it.
+ */
+#ifndef HOMING_AGENT_DAEMON_MEMBERS_H
+#define HOMING_AGENT_DAEMON_MEMBERS_H
+
+#include "agent/conf/conf.h"
+#include "agent/decide/decision.h"
+#include "agent/probe/probe.h"
+
+struct member {
+    struct addresses where;
+    char error[ENGINE_TEXT_MAX]; /* the last one in the server's own words; "" if all is well */
+    char note[ENGINE_TEXT_MAX];  /* "" or the engine's remark */
+    uint64_t reader_incarnation; /* when it last was a reader; 0: never, or not known */
+};
+
+struct members {
+    const struct decision *decision;
+    struct member *at;
+    uint32_t count;
+};
+
+/* False: out of memory. `decision` lives as long as the table. */
+bool members_init(struct members *members, uint32_t count, const struct decision *decision);
+void members_done(struct members *members);
+
+void members_take(struct members *members, uint32_t member, const struct probe_member *known);
+void members_take_report(struct members *members, const struct report *report);
+
+/* Where each of them is, as publication_make() takes it. */
+void members_where(const struct members *members, const struct addresses *ret[HOMING_MEMBERS_MAX]);
+
+/* What it last said. */
+const struct topo_member *members_said(const struct members *members, uint32_t member);
+
+/* W1: its connection stands, and its last answer claims the writer role and is not too old. */
+bool members_claims(const struct members *members, uint32_t member, uint64_t now_ms);
+
+/* An earlier member that is the same running server; MEMBER_NONE. */
+uint32_t members_alias_of(const struct members *members, uint32_t member);
+
+/* The member at this address; MEMBER_NONE. */
+uint32_t members_find(const struct members *members, const struct inet_address *address);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * shared.h - struct daemon and struct cluster: what the files of this folder, and admin, look at.
+ * Each field is written by the one file that its comment names.
+ */
+#ifndef HOMING_AGENT_DAEMON_SHARED_H
+#define HOMING_AGENT_DAEMON_SHARED_H
+
+#include "agent/conf/conf.h"
+#include "agent/daemon/history.h"
+#include "agent/daemon/members.h"
+#include "agent/decide/decision.h"
+#include "agent/probe/probe.h"
+#include "agent/publish/view.h"
+#include "agent/serve/serve.h"
+#include "agent/sever/client/sever_client.h"
+#include "agent/state/state.h"
+
+/* A configuration lives as long as a cluster still uses it: those that a reload leaves alone keep
+ * the one they were made from. */
+struct shared_conf {
+    struct conf *conf;
+    uint32_t refs;
+};
+
+/* persist.c: what was on disk last. Another save is due when one of these differs. */
+struct persisted {
+    struct verdict verdict;
+    uint64_t generations; /* sum of the endpoints': each only grows */
+    enum view_mode mode;
+};
+
+/* sever_orders.c: layer 3 of one cluster. */
+struct severing {
+    bool due;                            /* something may have to be ordered */
+    bool again_due;                      /* even if it is what was ordered before */
+    bool switched;                       /* a switch of this agent, not ordered yet, at: */
+    uint64_t switched_ms;                /* when the answer that decided it came in */
+    uint32_t pending;                    /* orders without reply */
+    uint32_t repeats;                    /* of the last order, so far */
+    struct loop_timer *again;            /* the next one */
+    uint64_t ordered[SEVER_OBSERVE + 1]; /* marks what was ordered last; 0: nothing */
+    uint64_t severed;                    /* connections, since the start */
+    uint64_t would_sever;                /* the same in observe */
+    uint64_t not_severed;                /* the kernel refused */
+    uint64_t redirected;                 /* of the node, when the last switch was ordered */
+    uint64_t would_redirect;
+};
+
+/* cluster.c, but where another file is named. */
+struct cluster {
+    struct daemon *daemon;
+    struct shared_conf *held;
+    const struct conf_cluster *conf;
+    uint32_t index; /* in the view: publish.c and reload.c */
+    struct decision decision;
+    struct members members;
+    struct probe *probe;
+    struct loop_timer *wake;
+    struct state_endpoint *endpoints; /* conf->endpoint_count; a generation only grows */
+    enum pace pace;
+    enum view_mode mode; /* homingctl mode; 0: as configured */
+    struct persisted persisted;
+    struct severing severing;
+    uint64_t refreshed_ms; /* confirmed_ms as the view has it: publish.c */
+    bool kept;             /* by the reload under way: reload.c */
+};
+
+/* daemon.c, but where another file is named. */
+struct daemon {
+    struct loop *loop;
+    struct shared_conf *held; /* the configuration in force: reload.c */
+    struct resolver *resolver;
+    const struct engine *const *engines; /* how each is asked */
+    struct state *state;                 /* NULL: cannot be kept, see state_error */
+    struct view *view;                   /* publish.c and reload.c */
+    struct serve *serve;
+    struct sever_client *sever_client; /* sever_orders.c */
+    struct sent_order *orders;         /* under way: sever_orders.c */
+    uint32_t listings;                 /* being collected: admin/connections.c */
+    struct cluster **clusters;         /* in the configuration's order: reload.c */
+    uint32_t cluster_count;
+    struct loop_timer *beat;
+    struct loop_timer *deadline; /* of the start */
+    struct loop_signal *signals[3];
+    uint64_t beat_ms;
+    uint64_t watchdog_ms;
+    uint64_t started_ms;
+    int result;                   /* daemon_result() */
+    bool visible;                 /* the sockets are in place */
+    uint64_t descriptors_missing; /* with all members connected and the most clients */
+    char state_error[256];        /* "": what is published is on disk; persist.c */
+    struct history history;       /* events.c */
+    /* Called by cluster.c when a report or a tick has been dealt with. */
+    void (*turned)(struct daemon *daemon);
+};
+
+#endif

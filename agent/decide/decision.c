@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * decision.c - events in, actions out. Called by daemon/cluster.c, for one cluster at a time.
+ *
+ * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
+ * difference. What time alone brings is an event like any other, asked for through wake_ms.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/decide/claims.h"
+#include "agent/decide/decision.h"
+#include "agent/decide/readers.h"
+
+/* DESIGN: stay fast after a change; what follows a failover (rejoining, a second failover) comes
+ * within seconds of it. */
+#define FAST_AFTER_CHANGE_MS 30000
+
+const char *pace_name(enum pace pace)
+{
+    static const char *const names[PACE_COUNT] = {"steady", "fast"};
+    return (unsigned)pace < PACE_COUNT ? names[pace] : "?";
+}
+
+const char *alarm_name(enum alarm alarm)
+{
+    static const char *const names[ALARM_COUNT] = {"ambiguous", "no_writer", "stale",
+                                                   "braked",    "denied",    "second_writer"};
+    return (unsigned)alarm < ALARM_COUNT ? names[alarm] : "?";
+}
+
+const char *refusal_name(enum refusal refusal)
+{
+    static const char *const names[REFUSAL_COUNT] = {"none", "no_such_member", "not_claiming",
+                                                     "not_frozen", "no_writer_known"};
+    return (unsigned)refusal < REFUSAL_COUNT ? names[refusal] : "?";
+}
+
+static uint32_t all_members(const struct decision_conf *conf)
+{
+    return UINT32_MAX >> (32 - conf->members);
+}
+
+/* The rival's claim is called out as ambiguous. */
+static bool second_writer(const struct verdict *v)
+{
+    uint32_t rival = v->rival != MEMBER_NONE ? UINT32_C(1) << v->rival : 0;
+
+    return (v->fenced & ~rival) != 0;
+}
+
+static uint32_t alarms_of(const struct decision *c)
+{
+    const struct verdict *v = &c->verdict;
+    uint32_t mask = 0;
+
+    if (v->rival != MEMBER_NONE || v->state == CLUSTER_AMBIGUOUS)
+        mask |= 1u << ALARM_AMBIGUOUS;
+    if (v->reason == REASON_INCUMBENT_READER)
+        mask |= 1u << ALARM_NO_WRITER;
+    if (v->state == CLUSTER_STALE)
+        mask |= 1u << ALARM_STALE;
+    if (v->braked)
+        mask |= 1u << ALARM_BRAKED;
+    if (second_writer(v))
+        mask |= 1u << ALARM_SECOND_WRITER;
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        if (c->topo.at[m].heard && c->topo.at[m].kind == REPORT_DENIED)
+            mask |= 1u << ALARM_DENIED;
+    return mask;
+}
+
+static void alarms_update(struct decision *c, struct actions *acts)
+{
+    uint32_t now = alarms_of(c);
+
+    acts->raised = now & ~c->alarms;
+    acts->cleared = c->alarms & ~now;
+    c->alarms = now;
+}
+
+static void update(struct decision *c, const struct verdict *before, bool contested,
+                   struct actions *acts)
+{
+    enum cluster_state state = c->verdict.state;
+    enum pace pace = PACE_FAST;
+
+    if (c->verdict.writer != before->writer || state != before->state)
+        c->fast_until_ms = c->now_ms + FAST_AFTER_CHANGE_MS;
+    if ((state == CLUSTER_STEADY || state == CLUSTER_FROZEN) && !contested &&
+        c->now_ms >= c->fast_until_ms)
+        pace = PACE_STEADY;
+    /* Fast begins now, not when the next steady question would be due. */
+    if (pace == PACE_FAST && c->pace == PACE_STEADY)
+        acts->ask |= all_members(&c->conf);
+    c->pace = pace;
+    acts->pace = pace;
+}
+
+static void contest_forget(struct decision *c)
+{
+    c->asked_again_ms = 0;
+    c->reaffirmed_ms = 0; /* last_call_ms goes when the next contest begins */
+}
+
+/* W3: asks the incumbent once more when a contest begins; notes when its time is over. */
+static void contest_update(struct decision *c, const struct writer_output *out,
+                           struct actions *acts)
+{
+    if (!out->contested) {
+        contest_forget(c);
+        return;
+    }
+    if (c->asked_again_ms == 0) {
+        c->asked_again_ms = c->now_ms;
+        acts->ask |= UINT32_C(1) << c->verdict.writer;
+    }
+    if (c->now_ms < out->deadline_ms)
+        c->last_call_ms = 0;
+    else if (c->last_call_ms == 0)
+        c->last_call_ms = c->now_ms;
+}
+
+/* W3: an answer counts that came in during the contest, to a question sent during it. */
+static void contest_note(struct decision *c, const struct report *report)
+{
+    if (c->asked_again_ms != 0 && report->member == c->verdict.writer &&
+        report->asked_ms >= c->asked_again_ms)
+        c->reaffirmed_ms = c->now_ms;
+}
+
+static void brake_update(struct decision *c, uint64_t switches_before)
+{
+    if (c->verdict.switches != switches_before)
+        brake_note(&c->brake, c->now_ms);
+    c->verdict.braked = brake_holds(&c->brake, c->verdict.braked, c->conf.max_switches, c->now_ms);
+}
+
+static void wake_at(uint64_t *wake_ms, uint64_t now_ms, uint64_t at_ms)
+{
+    if (at_ms > now_ms && (*wake_ms == 0 || at_ms < *wake_ms))
+        *wake_ms = at_ms;
+}
+
+/* The earliest thing that time alone brings. What is past was dealt with in this very pass. */
+static uint64_t wake_next(const struct decision *c, const struct writer_output *out)
+{
+    uint64_t wake_ms = 0, now_ms = c->now_ms;
+
+    if (c->verdict.writer != MEMBER_NONE)
+        wake_at(&wake_ms, now_ms, c->verdict.confirmed_ms + c->conf.max_stale_ms);
+    if (c->verdict.braked)
+        wake_at(&wake_ms, now_ms, brake_until(&c->brake));
+    if (out->contested)
+        wake_at(&wake_ms, now_ms, c->last_call_ms != 0 ? now_ms + 1 : out->deadline_ms);
+    wake_at(&wake_ms, now_ms, c->fast_until_ms);
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        if (c->topo.at[m].standing)
+            wake_at(&wake_ms, now_ms, c->topo.at[m].answered_ms + c->conf.timeout_ms);
+    return wake_ms;
+}
+
+/* Often enough that the time of confirmation on disk is worth something after a kill -9, seldom
+ * enough that a hundred clusters do not keep the disk busy. */
+static void persist_update(struct decision *c, struct actions *acts)
+{
+    acts->persist = acts->publish ||
+                    (acts->confirmed && c->now_ms - c->persisted_ms >= c->conf.max_stale_ms / 4);
+    if (acts->persist)
+        c->persisted_ms = c->now_ms;
+}
+
+/* `before` is the verdict before the event; c->verdict may already hold an operator's word. */
+static void pass(struct decision *c, const struct verdict *before, struct actions *acts)
+{
+    struct writer_output out;
+
+    c->first_round_done = topo_all_heard(&c->topo);
+    struct writer_input in = {
+        .conf = &c->conf,
+        .topo = &c->topo,
+        .held = &c->verdict,
+        .first_round_done = c->first_round_done,
+        .asked_again_ms = c->asked_again_ms != 0 ? c->asked_again_ms : c->now_ms,
+        .reaffirmed_ms = c->reaffirmed_ms,
+        .last_call_ms = c->last_call_ms,
+        .now_ms = c->now_ms,
+    };
+    writer_decide(&in, &out);
+    if (out.verdict.writer != c->verdict.writer) {
+        /* Whether the new writer is contested in its turn, nobody has asked yet. */
+        c->verdict = out.verdict;
+        contest_forget(c);
+        in.asked_again_ms = c->now_ms;
+        in.reaffirmed_ms = in.last_call_ms = 0;
+        writer_decide(&in, &out);
+    }
+    c->verdict = out.verdict;
+    claims_mark_behind(&c->topo, &c->verdict);
+    contest_update(c, &out, acts);
+    brake_update(c, before->switches);
+    acts->publish = acts->publish || verdict_differs(before, &c->verdict);
+    acts->confirmed = c->verdict.confirmed_ms > before->confirmed_ms;
+    persist_update(c, acts);
+    alarms_update(c, acts);
+    update(c, before, out.contested, acts);
+    c->wake_ms = wake_next(c, &out);
+    acts->wake_ms = c->wake_ms;
+}
+
+/* W2: time never goes back here, and is never 0, which means "never". */
+static void clock_advance(struct decision *c, uint64_t now_ms)
+{
+    if (now_ms > c->now_ms)
+        c->now_ms = now_ms;
+}
+
+/* What the last agent knew of members beyond its verdict: that the writer's last word was that it
+ * is a reader, and that a claim on the held term is behind. */
+static void restore_topo(struct topo *topo, const struct verdict *saved)
+{
+    if (saved->writer != MEMBER_NONE && saved->reason == REASON_INCUMBENT_READER) {
+        topo->at[saved->writer].answered = true;
+        topo->at[saved->writer].last.role = ROLE_READER;
+    }
+    if (saved->rival != MEMBER_NONE && saved->reason == REASON_BEHIND) {
+        struct topo_member *m = &topo->at[saved->rival];
+        m->answered = true;
+        m->behind = true;
+        m->last.role = ROLE_WRITER;
+        m->last.identity = saved->identity;
+        m->last.term = saved->term;
+    }
+}
+
+static uint32_t member_within(uint32_t member, uint32_t members)
+{
+    return member < members ? member : MEMBER_NONE;
+}
+
+/* Makes a verdict from disk safe to use, whatever the disk says. */
+static void restore_verdict(struct decision *c, const struct verdict *saved)
+{
+    struct verdict *v = &c->verdict;
+
+    *v = *saved;
+    v->writer = member_within(v->writer, c->conf.members);
+    v->rival = member_within(v->rival, c->conf.members);
+    v->demoted &= all_members(&c->conf);
+    if (v->writer == MEMBER_NONE)
+        v->frozen = false;
+    if (v->confirmed_ms > c->now_ms)
+        v->confirmed_ms = 0;
+    if (v->since_ms > c->now_ms)
+        v->since_ms = c->now_ms;
+    restore_topo(&c->topo, v);
+}
+
+void decision_init(struct decision *c, const struct decision_conf *conf,
+                   const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions)
+{
+    struct actions acts = {.publish = true};
+
+    memset(c, 0, sizeof(*c));
+    c->conf = *conf;
+    c->now_ms = 1;
+    clock_advance(c, now_ms);
+    topo_init(&c->topo, conf->members);
+    verdict_init(&c->verdict);
+    if (saved)
+        restore_verdict(c, saved);
+    brake_init(&c->brake, c->verdict.braked, c->now_ms);
+    struct verdict before = c->verdict;
+    pass(c, &before, &acts);
+    *ret_actions = acts;
+}
+
+static uint32_t map_member(const uint32_t *map, const struct decision_conf *before,
+                           const struct decision_conf *after, uint32_t member)
+{
+    return member < before->members ? member_within(map[member], after->members) : MEMBER_NONE;
+}
+
+static void map_verdict(struct verdict *v, const uint32_t *map, const struct decision_conf *before,
+                        const struct decision_conf *after)
+{
+    uint32_t demoted = v->demoted;
+
+    v->writer = map_member(map, before, after, v->writer);
+    v->rival = MEMBER_NONE; /* decided anew */
+    if (v->writer == MEMBER_NONE)
+        v->frozen = false;
+    v->demoted = 0;
+    for (uint32_t m = 0; m < before->members; m++) {
+        uint32_t to = map_member(map, before, after, m);
+        if ((demoted >> m & 1) != 0 && to != MEMBER_NONE)
+            v->demoted |= UINT32_C(1) << to;
+    }
+}
+
+static void map_topo(struct topo *topo, const uint32_t *map, const struct decision_conf *before,
+                     const struct decision_conf *after)
+{
+    struct topo old = *topo;
+
+    topo_init(topo, after->members);
+    for (uint32_t m = 0; m < before->members; m++) {
+        uint32_t to = map_member(map, before, after, m);
+        if (to == MEMBER_NONE)
+            continue;
+        topo->at[to] = old.at[m];
+        topo->at[to].last.member = to;
+    }
+}
+
+void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
+                          uint64_t now_ms, struct actions *ret_actions)
+{
+    struct actions acts = {.publish = true};
+
+    clock_advance(c, now_ms);
+    map_verdict(&c->verdict, map, &c->conf, conf);
+    map_topo(&c->topo, map, &c->conf, conf);
+    c->conf = *conf;
+    contest_forget(c);
+    struct verdict before = c->verdict;
+    pass(c, &before, &acts);
+    *ret_actions = acts;
+}
+
+static enum refusal accept_member(struct decision *c, uint32_t member)
+{
+    if (member >= c->topo.members)
+        return REFUSAL_NO_SUCH_MEMBER;
+    /* Late is not present: W3 would move on from it in the same moment. */
+    if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms) || c->topo.at[member].late)
+        return REFUSAL_NOT_CLAIMING;
+    /* The term and position that claims were behind of are discarded. */
+    for (uint32_t m = 0; m < c->topo.members; m++)
+        c->topo.at[m].behind = false;
+    writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
+    /* What was asked of the writer before says nothing about this one. */
+    contest_forget(c);
+    return REFUSAL_NONE;
+}
+
+static enum refusal freeze(struct decision *c)
+{
+    if (c->verdict.writer == MEMBER_NONE)
+        return REFUSAL_NO_WRITER_KNOWN;
+    c->verdict.frozen = true;
+    return REFUSAL_NONE;
+}
+
+static enum refusal unfreeze(struct decision *c)
+{
+    if (!c->verdict.frozen && !c->verdict.braked)
+        return REFUSAL_NOT_FROZEN;
+    c->verdict.frozen = false;
+    c->verdict.braked = false;
+    brake_init(&c->brake, false, c->now_ms);
+    return REFUSAL_NONE;
+}
+
+static void take_report(struct decision *c, const struct report *report)
+{
+    uint32_t answered = MEMBER_NONE;
+
+    if (topo_note(&c->topo, report, c->now_ms) && report->kind == REPORT_ANSWER) {
+        answered = report->member;
+        contest_note(c, report);
+    }
+    readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
+}
+
+static enum refusal take(struct decision *c, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_REPORT:
+        take_report(c, &event->report);
+        return REFUSAL_NONE;
+    case EVENT_ACCEPT:
+        return accept_member(c, event->member);
+    case EVENT_FREEZE:
+        return freeze(c);
+    case EVENT_UNFREEZE:
+        return unfreeze(c);
+    default: /* a tick: only time has passed */
+        readers_note(&c->topo, &c->conf, &c->verdict, MEMBER_NONE, c->now_ms);
+        return REFUSAL_NONE;
+    }
+}
+
+enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
+                             struct actions *ret_actions)
+{
+    struct actions acts = {.pace = c->pace, .wake_ms = c->wake_ms};
+    struct verdict before = c->verdict;
+
+    clock_advance(c, now_ms);
+    enum refusal refusal = take(c, event);
+    if (refusal == REFUSAL_NONE)
+        pass(c, &before, &acts);
+    *ret_actions = acts;
+    return refusal;
+}

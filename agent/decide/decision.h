@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * decision.h - the decision about one cluster: an event goes in, actions come out.
+ *
+ * One pass: daemon/cluster.c hands over a report, a tick or an operator's word, with the time.
+ * decision_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
+ * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
+ * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
+ * states.
+ */
+#ifndef HOMING_AGENT_DECIDE_DECISION_H
+#define HOMING_AGENT_DECIDE_DECISION_H
+
+#include "agent/decide/brake.h"
+#include "agent/decide/pace.h"
+#include "agent/decide/topo.h"
+#include "agent/decide/writer.h"
+
+enum alarm {
+    ALARM_AMBIGUOUS, /* I4: names the rival and the command that resolves it */
+    ALARM_NO_WRITER,
+    ALARM_STALE,
+    ALARM_BRAKED,        /* W10 */
+    ALARM_DENIED,        /* a member refuses our credentials */
+    ALARM_SECOND_WRITER, /* W6: a member still claims, on an older term */
+    ALARM_COUNT
+};
+
+enum event_kind {
+    EVENT_TICK, /* wake_ms has come */
+    EVENT_REPORT,
+    EVENT_ACCEPT, /* W4: the operator names `member` */
+    EVENT_FREEZE,
+    EVENT_UNFREEZE, /* ends frozen, and the brake of W10 */
+    EVENT_KIND_COUNT
+};
+
+struct event {
+    enum event_kind kind;
+    uint32_t member;      /* EVENT_ACCEPT */
+    struct report report; /* EVENT_REPORT */
+};
+
+/* What an event brought about. */
+struct actions {
+    bool publish;     /* the verdict changed: persist it, then publish it (W2) */
+    bool persist;     /* write it to disk: with `publish`, and now and then so that the time of
+                       * confirmation there is worth something to the next agent */
+    bool confirmed;   /* confirmed_ms grew: refresh the view */
+    enum pace pace;   /* from now on */
+    uint32_t ask;     /* mask: ask these at once, with the full question */
+    uint64_t wake_ms; /* call with EVENT_TICK then, at the latest; 0: no need */
+    uint32_t raised;  /* mask of alarms, 1 << enum alarm: newly raised, */
+    uint32_t cleared; /* newly cleared */
+};
+
+/* EVENT_ACCEPT and the like can be refused. */
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_NO_SUCH_MEMBER,
+    REFUSAL_NOT_CLAIMING,    /* accept adopts a present claim only (W1) */
+    REFUSAL_NOT_FROZEN,      /* unfreeze: neither frozen nor braked */
+    REFUSAL_NO_WRITER_KNOWN, /* freeze: there is nobody to pin */
+    REFUSAL_COUNT
+};
+
+/* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
+ * conf, verdict and topo, and daemon/cluster.c first_round_done. */
+struct decision {
+    struct decision_conf conf;
+    struct verdict verdict;
+    struct topo topo;        /* what each member last said */
+    struct brake brake;      /* W10 */
+    uint64_t now_ms;         /* the latest time seen: time never goes back here (W2) */
+    uint64_t asked_again_ms; /* W3: the incumbent was asked once more at this time; 0: no */
+    uint64_t reaffirmed_ms;  /* W3: it answered a question sent after that, at this time; 0: no */
+    uint64_t last_call_ms;   /* W3: its time was over here; it moves one turn of the loop later, so
+                              * that an answer that waited while we were stalled is heard first */
+    uint64_t fast_until_ms;
+    uint64_t persisted_ms;
+    uint64_t wake_ms;
+    enum pace pace;
+    uint32_t alarms;       /* mask of raised ones */
+    bool first_round_done; /* every member answered or timed out once (W3a) */
+};
+
+/* Starts with nothing known, or with a verdict from disk (copied; its masks and writer refer to
+ * this configuration's members; confirmed_ms is 0 unless it is of this boot; published as suspect
+ * at once if confirmed within max_stale, else held for W2 but stale). `saved` may be NULL. */
+void decision_init(struct decision *c, const struct decision_conf *conf,
+                   const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions);
+
+/* A reload: new members and times; map[i] is the new index of old member i, or MEMBER_NONE. */
+void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
+                          uint64_t now_ms, struct actions *ret_actions);
+
+/* The one way in. Never fails on a report; operator events may be refused,
+ * which changes nothing. */
+enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
+                             struct actions *ret_actions);
+
+const char *alarm_name(enum alarm alarm);
+const char *refusal_name(enum refusal refusal);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * publication.h - what the view is to say of one cluster.
+ *
+ * One pass: the daemon makes one of a verdict and the members' addresses, compares its fingerprints
+ * with those of before to count generations, saves these (W2), and writes it into the view.
+ */
+#ifndef HOMING_AGENT_PUBLISH_PUBLICATION_H
+#define HOMING_AGENT_PUBLISH_PUBLICATION_H
+
+#include "agent/base/address.h"
+#include "agent/conf/conf.h"
+#include "agent/decide/verdict.h"
+#include "agent/publish/view.h"
+#include "agent/state/saved.h"
+#include "proto/view_read.h"
+
+struct publication {
+    struct view_entry entry; /* but for what differs between endpoints */
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+    uint32_t count;
+};
+
+/* `index`: the cluster's, in the view. `members`: where each of the configured ones is. */
+void publication_make(const struct conf_cluster *conf, uint32_t index,
+                      const struct verdict *verdict, const struct addresses *const *members,
+                      struct publication *ret_publication);
+
+/* As entry_fingerprint(). */
+uint64_t publication_fingerprint(const struct publication *publication, enum view_role role);
+
+/* Writes all names of the cluster's endpoints. `endpoints`: one for each configured one; `mode`: in
+ * place of the configured ones, or 0. The members' addresses come first: a reader who sees a new
+ * generation also sees which member was demoted. -ENOSPC: the view is full, some names are missing. */
+int publication_write(const struct publication *publication, const struct conf_cluster *conf,
+                      const struct state_endpoint *endpoints, enum view_mode mode,
+                      struct view *view);
+
+/* Writes the time of confirmation alone. */
+void publication_write_confirmed(const struct conf_cluster *conf, uint64_t confirmed_ms,
+                                 struct view *view);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sever_client.h - homingd's end of sever.sock: orders connections severed, and knows whether they
+ * can be.
+ *
+ * One pass: sever_client_new() connects as soon as a homing-sever is there, and keeps the
+ * connection. Its end tells that the process is gone, and with it all permits. An order that is
+ * given while nothing is connected waits, and fails after some seconds. Every order that was taken
+ * is answered exactly once.
+ */
+#ifndef HOMING_AGENT_SEVER_CLIENT_SEVER_CLIENT_H
+#define HOMING_AGENT_SEVER_CLIENT_SEVER_CLIENT_H
+
+#include <sys/un.h>
+
+#include "agent/base/loop.h"
+#include "proto/permit.h"
+#include "proto/sever.h"
+
+struct sever_client;
+
+/* Where homing-sever listens for this run directory. False: too long for a socket's name. */
+bool sever_client_address(const char *run_dir, struct sockaddr_un *ret_at);
+
+/* What is known of homing-sever; asked for every few seconds. */
+struct sever_client_status {
+    uint64_t instance; /* for the view's sever_instance; 0: none answers */
+    bool able;
+    char why[192]; /* why it is able, or is not */
+    uint32_t pid;
+    uint32_t processes; /* whose permits it holds */
+    uint32_t groups;    /* that these are in: each is one uid in one network namespace */
+    uint64_t counts[TAG_COUNT_COUNT]; /* of all processes */
+    struct sever_counts severed;      /* since it started */
+};
+
+/* The instance or the ability has changed. */
+typedef void sever_client_changed_fn(void *arg);
+
+/* Each may give further orders, but not free the sever_client. error: 0: what follows holds;
+ * -ETIME: no homing-sever took it in time; -EPIPE: homing-sever ended meanwhile; -EPROTO: it
+ * refused; -ENOMEM: only for rows; -ECANCELED: sever_client_free(). */
+typedef void sever_client_done_fn(void *arg, int error, const struct sever_counts *counts);
+typedef void sever_client_rows_fn(void *arg, int error, const struct sever_row *rows,
+                                  uint32_t count);
+
+/* NULL: out of memory, or the run directory's name is too long. */
+struct sever_client *sever_client_new(struct loop *loop, const char *run_dir,
+                                      sever_client_changed_fn *changed, void *arg);
+void sever_client_free(struct sever_client *sever_client);
+
+const struct sever_client_status *sever_client_status(const struct sever_client *sever_client);
+uint64_t sever_client_instance(const struct sever_client *sever_client);
+
+/* -EBUSY: too many wait; -ENOMEM; then `done` is not called. */
+int sever_client_order(struct sever_client *sever_client, const struct sever_order *order,
+                       sever_client_done_fn *done, void *arg);
+
+/* Ends what homing-sever was ordered for these endpoints, SEVER_ENDPOINTS_MAX at most. Each order
+ * is answered with what was done until then. Without a connection nothing is ended. */
+void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endpoints,
+                         uint32_t count);
+
+/* Tagged connections to an order's addresses; its endpoints do not matter. */
+int sever_client_connections(struct sever_client *sever_client, const struct sever_order *order,
+                             sever_client_rows_fn *done, void *arg);
+
+#endif

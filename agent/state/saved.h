@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * saved.h - what is saved of a cluster.
+ */
+#ifndef HOMING_AGENT_STATE_SAVED_H
+#define HOMING_AGENT_STATE_SAVED_H
+
+#include "agent/conf/conf.h"
+#include "agent/decide/verdict.h"
+
+struct state_endpoint {
+    uint64_t id; /* hash of its first name */
+    uint64_t generation;
+    uint64_t fingerprint; /* entry_fingerprint() of what was published last; 0: nothing yet */
+};
+
+struct state_cluster {
+    bool have_verdict;
+    struct verdict verdict; /* indices and masks for the configuration given to state_load() */
+    bool frozen;            /* = verdict.frozen, which is what is saved */
+    bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
+    enum view_mode mode;
+    struct state_endpoint *endpoints; /* malloc'd by state_load() */
+    uint32_t endpoint_count;
+};
+
+#endif

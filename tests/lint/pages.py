@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The pages that people read, one TAP line per promise: how long they may be, that each figure stands in one place,
+and that no link leads nowhere."""
+import os
+import re
+import sys
+from pathlib import Path
+
+TOP = Path(os.environ.get("HOMING_SRCDIR", ".")).resolve()
+sys.path.insert(0, str(TOP / "tests/support"))
+from tap import main, rule  # noqa: E402
+
+# A page that is read to the end.
+LINES = {"README.md": 120, ".github/CONTRIBUTING.md": 80}
+FIGURES = "tests/bench/README.md"
+FIGURES_TAKEN = 6
+
+
+def pages():
+    folders = [TOP / name for name in (".github", "agent", "proto", "shim", "tests", "packaging")]
+    return sorted([*TOP.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))])
+
+
+def is_rule(line):
+    return line.startswith("|") and set(line) <= set("|-: ")
+
+
+def rows(text):
+    """The rows of all tables, without their headings."""
+    lines = [*text.splitlines(), ""]
+    return [line for line, after in zip(lines, lines[1:])
+            if line.startswith("|") and not is_rule(line) and not is_rule(after)]
+
+
+@rule
+def pages_are_short():
+    for page, most in LINES.items():
+        count = len((TOP / page).read_text().splitlines())
+        if count > most:
+            yield f"{page}: {count} lines, {most} at most"
+
+
+@rule
+def the_readme_takes_its_figures_from_the_page_of_figures():
+    taken, all_of_them = rows((TOP / "README.md").read_text()), rows((TOP / FIGURES).read_text())
+    if len(taken) != FIGURES_TAKEN:
+        yield f"README.md: {len(taken)} rows of figures, {FIGURES_TAKEN} expected"
+    for row in taken:
+        if row not in all_of_them:
+            yield f"README.md: {row}: not so in {FIGURES}"
+
+
+@rule
+def measured_times_stand_on_the_page_of_figures_only():
+    for page in [TOP / "README.md", *(TOP / "packaging/man").glob("*.[1-8]")]:
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            if re.search(r"\d (ns|µs|\\\(mcs)\b|\bnanoseconds\b", line, re.IGNORECASE):
+                yield f"{page.relative_to(TOP)}:{number}: {line.strip()}"
+
+
+def headings(page):
+    """Anchors of a page, as they are made of its headings."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in found}
+
+
+@rule
+def links_lead_somewhere():
+    for page in pages():
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if re.match(r"https?:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path) if path else page
+            if not target.exists():
+                yield f"{page.relative_to(TOP)}: {link}: no such file"
+            elif anchor and anchor not in headings(target):
+                yield f"{page.relative_to(TOP)}: {link}: no such heading"
+
+
+main()
