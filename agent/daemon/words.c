@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * words.c - members, terms and alarms in words, for log, status and explain.
+ * words.c - see words.h.
  */
 #include "config.h"
 
@@ -54,7 +54,7 @@ void words_term(struct term term, char *ret, size_t size)
         snprintf(ret, size, "none");
 }
 
-/* Whom to accept: the rival, or the only one that claims and is not the writer. */
+/* The member to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct cluster *cluster)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
