@@ -213,8 +213,8 @@ static void clear_environment(void)
 }
 
 /* A new program waits 20 ms for us (V3), however busy the machine is. If we start homing-sever, it
- * inherits this. Without the privilege nothing changes; nor does it if a
- * priority was chosen already. */
+ * inherits this. Without the privilege nothing changes. Nor does it if a priority was
+ * chosen already. */
 static void ask_for_precedence(void)
 {
     if (getpriority(PRIO_PROCESS, 0) == 0)
