@@ -5,7 +5,7 @@
  * One pass of a report, in cluster.c: on_report() notes it in the table of members, handle() lets
  * the decision judge it, carry_out() does what that says. For a changed verdict, publish() counts
  * the generations, saves (W2), and writes the view; events.c tells of it. Then severing is
- * considered, and the probe gets its pace and whom to ask.
+ * considered, and the probe gets its pace and which members to ask.
  */
 #ifndef HOMING_AGENT_DAEMON_CLUSTER_H
 #define HOMING_AGENT_DAEMON_CLUSTER_H

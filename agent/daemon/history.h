@@ -24,8 +24,8 @@ struct history_switch {
     char loss[640]; /* names of 60 characters, four times, and the words between */
     uint64_t loss_bytes;
     bool loss_exact;
-    int64_t silent_ms;  /* for how long the old writer had not answered when it was decided */
-    int64_t answer_ms;  /* how long the answer took that decided it */
+    int64_t silent_ms;  /* for how long the old writer had not answered by then */
+    int64_t answer_ms;  /* how long the answer took that decided the switch */
     int64_t publish_ms; /* from that answer to the view */
     bool ordered;       /* severing, or the count in observe, was ordered */
     bool severed;       /* and is done */

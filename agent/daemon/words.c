@@ -114,8 +114,8 @@ static void text_second_writer(const struct cluster *cluster, char *text, size_t
             break;
         }
     snprintf(text, size,
-             "%s also claims to be the writer, with the older term %s: homing sends nobody there, "
-             "but what else connects may write to it: demote or stop it",
+             "%s also claims to be the writer, with the older term %s: homing sends no program "
+             "there, but one that it does not reach may write to it: demote or stop it",
              member, term);
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by daemon/cluster.c; knows no
- * database.
+ * probe.c - see probe.h. Called by daemon/cluster.c; knows no database.
  *
- * 1. Every member is in exactly one of the states below. In all but two of them (unresolved,
- *    denied) there is a time at which something happens to it: nothing is waited for without an
- *    end.
+ * 1. Every member is in exactly one of the states below. All but two of them (unresolved, denied)
+ *    have a time at which something happens: nothing is waited for without an end.
  * 2. Only turn(), which the timer calls, connects and asks; member_ready() asks the first question.
  *    So whatever a report brings about, the next question is a turn of the loop away, and never
  *    sooner than ASK_GAP_MS after the last.
@@ -197,8 +195,7 @@ static uint32_t member_backoff(struct member *m, uint64_t now, enum engine_hint 
     return backoff_fail(&m->backoff, &why, now);
 }
 
-/* A session that stood is over. Its address worked: if it did so for long enough, it is tried again
- * at once. */
+/* A session that stood is over. If it was stable, its address is tried again at once. */
 static void member_lost(struct member *m, uint64_t now, enum engine_hint hint)
 {
     bool stable = now - m->ready_ms >= STABLE_MS && !m->slowly;
@@ -210,8 +207,7 @@ static void member_lost(struct member *m, uint64_t now, enum engine_hint hint)
     m->due_ms = now + (stable ? 0 : member_backoff(m, now, hint));
 }
 
-/* An attempt failed: next comes the member's next address, or a pause if this was the last one.
- * True: the pause. */
+/* An attempt failed: the next address comes, or after the last one a pause. True: the pause. */
 static bool member_missed(struct member *m, uint64_t now, enum engine_hint hint)
 {
     if (m->where.count > 0)
@@ -429,8 +425,7 @@ static void member_take(struct member *m, const struct inet_address *addresses, 
     m->tried = 0;
 }
 
-/* The next attempt starts with the address that worked last. gone_ms tells since when DNS does not
- * name that. */
+/* Starts with the address that worked last; gone_ms tells since when DNS does not name it. */
 static void member_find_connected(struct member *m, uint64_t now)
 {
     if (!m->where.connected.inet.family)

@@ -229,7 +229,7 @@ static bool session_take(struct engine_session *s, const PGresult *result)
         s->outcome = OUTCOME_ROW;
         if (session_take_row(s, result))
             return true;
-        session_fail_odd(s, "the server's answer is not that of a PostgreSQL");
+        session_fail_odd(s, "the server does not answer as a PostgreSQL does");
         return false;
     default:
         /* 42501: insufficient_privilege. The only thing we ask for that can be refused. */
@@ -302,7 +302,7 @@ static void session_connected(struct engine_session *s)
 {
     PQsetnonblocking(s->conn, 1);
     s->stage = POSTGRES_STAGE_SESSION;
-    /* I5: with verify-full a server that does not prove who it is does not get here. */
+    /* I5: with verify-full, a server that does not prove its name does not get here. */
     s->report.authenticated = s->verify_full && PQsslInUse(s->conn);
     if (session_wait(s, LOOP_READ, session_ready))
         s->sink.ready(s->sink.arg);

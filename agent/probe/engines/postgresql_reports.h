@@ -21,7 +21,7 @@
 /* The questions. Each is answered by one row in one round trip, with the columns of enum
  * postgres_column; POSTGRES_QUESTION lacks the last two. */
 extern const char POSTGRES_QUESTION[];       /* role, timeline, position */
-extern const char POSTGRES_QUESTION_FIRST[]; /* and who it is: incarnation, identity */
+extern const char POSTGRES_QUESTION_FIRST[]; /* and which server it is: incarnation, identity */
 /* For a role that may not execute pg_control_system(): without the identity. */
 extern const char POSTGRES_QUESTION_FIRST_DENIED[];
 
