@@ -4,7 +4,6 @@
  *
  * 1. The agent never runs under its own shim: it would resolve names by its own view.
  * 2. No capability is kept: homing-sever, which needs one, is started before they are given up.
- * 3. PG* variables are cleared: libpq would let them override what the configuration says.
  */
 #include "config.h"
 
@@ -23,6 +22,7 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
+#include "agent/probe/engines/engines.h"
 #include "agent/sever/client/sever_child.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
@@ -137,7 +137,7 @@ static int check_config(const struct arguments *arguments)
     uint32_t members = 0, endpoints = 0;
     const char *file = arguments->config;
 
-    if (conf_load(file, stderr, &conf) < 0)
+    if (conf_load(file, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
         members += conf->clusters[i].member_count;
@@ -196,25 +196,9 @@ static void leave_shim(char **argv)
     exit(EXIT_FAILED);
 }
 
-/* Invariant 3. */
-static void clear_environment(void)
-{
-    for (char **at = environ; at && *at;) {
-        char name[128];
-        size_t len = strcspn(*at, "=");
-        if (strncmp(*at, "PG", 2) != 0 || len >= sizeof(name)) {
-            at++;
-            continue;
-        }
-        snprintf(name, sizeof(name), "%.*s", (int)len, *at);
-        if (unsetenv(name) != 0)
-            at++;
-    }
-}
-
 /* A new program waits 20 ms for us (V3), however busy the machine is. If we start homing-sever, it
- * inherits this. Without the privilege nothing changes. Nor does it if a priority was
- * chosen already. */
+ * inherits this. Without the privilege nothing changes. Nor does it if a priority was chosen
+ * already. */
 static void ask_for_precedence(void)
 {
     if (getpriority(PRIO_PROCESS, 0) == 0)
@@ -225,7 +209,6 @@ static void prepare_process(void)
 {
     struct rlimit files, none = {0, 0};
 
-    clear_environment();
     ask_for_precedence();
     umask(022);
     signal(SIGPIPE, SIG_IGN);
@@ -251,14 +234,15 @@ static bool give_up_privileges(const char *run_dir, bool json)
 
 static int run(const struct arguments *arguments)
 {
-    const struct daemon_options options = {.takeover = arguments->takeover, .serve = methods_serve};
+    const struct daemon_options options = {
+        .takeover = arguments->takeover, .serve = methods_serve, .engines = engines};
     struct daemon *daemon = NULL;
     struct conf *conf = NULL;
     struct loop *loop;
     char error[512];
     int rv;
 
-    if (conf_load(arguments->config, stderr, &conf) < 0)
+    if (conf_load(arguments->config, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     if (!give_up_privileges(conf->run_dir, arguments->json)) {
         conf_free(conf);

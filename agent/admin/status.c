@@ -26,11 +26,12 @@ static void put_age(struct msg_writer *w, const char *key, uint64_t at_ms, uint6
         msg_put_key_nil(w, key);
 }
 
-static void put_term(struct msg_writer *w, const char *key, struct term term)
+static void put_term(struct msg_writer *w, const char *key, const struct cluster *cluster,
+                     struct term term)
 {
-    char text[48];
+    char text[ENGINE_PRINT_SIZE];
 
-    words_term(term, text, sizeof(text));
+    words_term(cluster, term, text, sizeof(text));
     msg_put_key_str(w, key, term.hi || term.lo ? text : NULL);
 }
 
@@ -50,6 +51,16 @@ static void put_member_name(struct msg_writer *w, const char *key, const struct 
 
     words_member_at(cluster, member, text);
     msg_put_key_str(w, key, member < cluster->conf->member_count ? text : NULL);
+}
+
+/* As a number, and as the people of its engine write it. */
+static void put_position(struct msg_writer *w, const struct cluster *cluster, uint64_t position)
+{
+    char text[ENGINE_PRINT_SIZE];
+
+    engine_print_position(cluster->conf->engine, position, text, sizeof(text));
+    msg_put_key_uint(w, "position", position);
+    msg_put_key_str(w, "position_text", position ? text : NULL);
 }
 
 /* How far behind the writer a reader is; nil if either position is not known. */
@@ -89,9 +100,9 @@ static void put_said(struct msg_writer *w, const struct cluster *cluster, uint32
     put_age(w, "answered_ms", at->answered ? at->answered_ms : 0, now_ms);
     msg_put_key_bool(w, "connected", at->standing);
     msg_put_key_bool(w, "authenticated", at->answered && at->last.authenticated);
-    put_term(w, "term", at->last.term);
+    put_term(w, "term", cluster, at->last.term);
     put_identity(w, at->last.identity);
-    msg_put_key_uint(w, "position", at->last.position);
+    put_position(w, cluster, at->last.position);
     put_lag(w, cluster, member);
 }
 
@@ -187,7 +198,7 @@ static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uin
     put_member_name(w, "rival", cluster, verdict->rival);
     put_age(w, "since_ms", verdict->since_ms, now_ms);
     put_age(w, "confirmed_ms", verdict->confirmed_ms, now_ms);
-    put_term(w, "term", verdict->term);
+    put_term(w, "term", cluster, verdict->term);
     put_identity(w, verdict->identity);
     msg_put_key_bool(w, "authenticated", verdict->authenticated);
     msg_put_key_bool(w, "frozen", verdict->frozen);
@@ -201,7 +212,8 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
 
     msg_open_map(w);
     msg_put_key_str(w, "cluster", cluster->conf->name);
-    msg_put_key_str(w, "engine", cluster->conf->engine);
+    msg_put_key_str(w, "engine", cluster->conf->engine->name);
+    msg_put_key_str(w, "lag_unit", cluster->conf->engine->lag_unit);
     put_verdict(w, cluster, now_ms);
     msg_put_key_str(w, "mode", cluster->mode ? view_mode_name(cluster->mode) : NULL);
     msg_put_key_str(w, "pace", pace_name(cluster->pace));

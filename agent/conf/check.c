@@ -22,14 +22,6 @@
 /* A cluster's name goes into file names, log fields and metric labels. */
 #define CONF_CLUSTER_NAME_MAX 63
 
-struct conf_engine {
-    const char *name;
-    uint16_t port;
-};
-
-/* The engines of this version, with the port that a member has by default. */
-static const struct conf_engine engines[] = {{"postgresql", 5432}};
-
 /* What is passed down while one file is checked. */
 struct conf_checker {
     struct conf *conf;
@@ -185,18 +177,36 @@ static int check_endpoints(struct conf_checker *checker, const struct conf_raw_c
     return rv;
 }
 
-static const struct conf_engine *check_engine(const char *engine, const struct conf_node *node,
+/* The names of all engines, between them `separator`. */
+static const char *list_engines(const struct engine_kind *const *engines, const char *separator,
+                                char *ret, size_t size)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (const struct engine_kind *const *at = engines; *at && used < size; at++)
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", at != engines ? separator : "",
+                                 (*at)->name);
+    return ret;
+}
+
+/* What is of no engine is checked as if it were of the first one, so that all errors come in one
+ * go. */
+static const struct engine_kind *check_engine(const struct engine_kind *const *engines,
+                                              const char *name, const struct conf_node *node,
                                               struct conf_errors *errors)
 {
-    for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
-        if (engine && strcmp(engine, engines[i].name) == 0)
-            return &engines[i];
-    if (!engine)
-        conf_errors_add(errors, node->at, "a cluster without engine; write engine: postgresql");
+    char list[200];
+    for (const struct engine_kind *const *at = engines; name && *at; at++)
+        if (strcmp(name, (*at)->name) == 0)
+            return *at;
+    if (!name)
+        conf_errors_add(errors, node->at, "a cluster without engine; write engine: %s",
+                        list_engines(engines, " or ", list, sizeof(list)));
     else
         conf_errors_add(errors, conf_position_at(node, "engine"),
-                        "unknown engine '%.100s'; this version knows: postgresql", engine);
-    return &engines[0];
+                        "unknown engine '%.100s'; this version knows: %s", name,
+                        list_engines(engines, ", ", list, sizeof(list)));
+    return engines[0];
 }
 
 static bool check_is_cluster_name(const char *name)
@@ -243,7 +253,7 @@ static int check_access(struct conf_checker *checker, const struct conf_raw_clus
 {
     const struct conf_node *connection = conf_position_find(node, "connection");
     if (connection)
-        conf_connection_check(connection, checker->errors);
+        conf_connection_check(cluster->engine, connection, checker->errors);
     int rv = check_copy(raw->connection ? raw->connection : "", &cluster->connection);
     if (rv != 0 || !raw->password_file)
         return rv;
@@ -270,8 +280,7 @@ static int check_cluster(struct conf_checker *checker, const struct conf_raw_clu
 {
     struct conf_errors *errors = checker->errors;
     uint32_t failures = errors->failures;
-    const struct conf_engine *engine = check_engine(raw->engine, node, errors);
-    cluster->engine = engine->name;
+    cluster->engine = check_engine(checker->conf->engines, raw->engine, node, errors);
     cluster->at = node->at;
     cluster->timing = checker->defaults;
     conf_timing_apply(raw->keys, node, errors, &cluster->timing);
@@ -279,7 +288,7 @@ static int check_cluster(struct conf_checker *checker, const struct conf_raw_clu
                          &cluster->sever_untagged);
     int rv = check_cluster_name(checker, raw->name, node, cluster);
     if (rv == 0)
-        rv = conf_members_check(node, engine->port, errors, cluster);
+        rv = conf_members_check(node, errors, cluster);
     if (rv == 0)
         rv = conf_networks_check(conf_position_find(node, "allowed_networks"), errors, cluster);
     if (rv == 0 && errors->failures == failures)

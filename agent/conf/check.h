@@ -33,17 +33,19 @@ int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct 
                struct conf *conf);
 
 /* conf/members.c */
-int conf_members_check(const struct conf_node *node, uint16_t default_port,
-                       struct conf_errors *errors, struct conf_cluster *cluster);
+int conf_members_check(const struct conf_node *node, struct conf_errors *errors,
+                       struct conf_cluster *cluster);
 int conf_networks_check(const struct conf_node *node, struct conf_errors *errors,
                         struct conf_cluster *cluster);
 /* Whether the members' addresses fit family and allowed_networks. */
 void conf_members_agree(struct conf_errors *errors, const struct conf_cluster *cluster);
 
-/* conf/connection.c: libpq's keywords, of which some are not the operator's to set. */
-void conf_connection_check(const struct conf_node *node, struct conf_errors *errors);
+/* conf/connection.c: the engine's keywords, of which some are not the operator's to set. */
+void conf_connection_check(const struct engine_kind *engine, const struct conf_node *node,
+                           struct conf_errors *errors);
 /* Prints the connection inside a YAML string, its secrets hidden. */
-void conf_connection_print(const char *connection, void (*put)(char byte, FILE *out), FILE *out);
+void conf_connection_print(const struct engine_kind *engine, const char *connection,
+                           void (*put)(char byte, FILE *out), FILE *out);
 
 /* conf/password.c: NULL, or what is wrong with the file and what to do. */
 const char *conf_password_check(const char *file);

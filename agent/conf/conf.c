@@ -109,11 +109,13 @@ static int read_file(const char *file, char **ret_bytes, size_t *ret_len)
 }
 
 static int build(const struct conf_raw *raw, const struct conf_node *root,
-                 struct conf_errors *errors, struct conf **ret_conf)
+                 const struct engine_kind *const *engines, struct conf_errors *errors,
+                 struct conf **ret_conf)
 {
     struct conf *conf = calloc(1, sizeof(*conf));
     if (!conf)
         return -ENOMEM;
+    conf->engines = engines;
     conf->file = strdup(errors->file);
     int rv = conf->file ? conf_check(raw, root, errors, conf) : -ENOMEM;
     if (rv == 0 && errors->failures != 0)
@@ -125,7 +127,8 @@ static int build(const struct conf_raw *raw, const struct conf_node *root,
     return rv;
 }
 
-static int parse(const char *bytes, size_t len, struct conf_errors *errors, struct conf **ret_conf)
+static int parse(const char *bytes, size_t len, const struct engine_kind *const *engines,
+                 struct conf_errors *errors, struct conf **ret_conf)
 {
     struct conf_position *position = NULL;
     struct conf_raw *raw = NULL;
@@ -137,7 +140,7 @@ static int parse(const char *bytes, size_t len, struct conf_errors *errors, stru
     rv = conf_schema_check(root, errors) && sound ? conf_schema_load(bytes, len, errors, &raw)
                                                   : -EINVAL;
     if (rv == 0)
-        rv = build(raw, root, errors, ret_conf);
+        rv = build(raw, root, engines, errors, ret_conf);
     conf_schema_free(raw);
     conf_position_free(position);
     return rv;
@@ -154,14 +157,15 @@ static void explain(const char *file, int rv, FILE *out)
                 strerror(-rv));
 }
 
-int conf_load(const char *file, FILE *out, struct conf **ret_conf)
+int conf_load(const char *file, const struct engine_kind *const *engines, FILE *out,
+              struct conf **ret_conf)
 {
     struct conf_errors errors = {.file = file};
     char *bytes = NULL;
     size_t len = 0;
     int rv = read_file(file, &bytes, &len);
     if (rv == 0)
-        rv = parse(bytes, len, &errors, ret_conf);
+        rv = parse(bytes, len, engines, &errors, ret_conf);
     free(bytes);
     conf_errors_print(&errors, out);
     if (rv == -ENOMEM || (rv != 0 && errors.failures == 0))

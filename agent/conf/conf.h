@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/conf/engine_kind.h"
 #include "proto/name.h"
 #include "proto/view_format.h"
 
@@ -80,10 +81,10 @@ struct conf_network {
 
 struct conf_cluster {
     char *name;
-    const char *engine; /* "postgresql" */
+    const struct engine_kind *engine;
     struct conf_member *members;
     uint32_t member_count;
-    char *connection;    /* libpq keywords and values, "" if none */
+    char *connection;    /* the engine's keywords and values, "" if none */
     char *password_file; /* NULL if none */
     struct conf_endpoint *endpoints;
     uint32_t endpoint_count;
@@ -96,16 +97,19 @@ struct conf_cluster {
 
 struct conf {
     char *file;
-    char *run_dir;   /* /run/homing */
-    char *state_dir; /* /var/lib/homing */
+    char *run_dir;                            /* /run/homing */
+    char *state_dir;                          /* /var/lib/homing */
+    const struct engine_kind *const *engines; /* that clusters may name: as given to conf_load() */
     struct conf_cluster *clusters;
     uint32_t cluster_count;
 };
 
-/* Reads and checks `file`; on any error writes one line per error to `errors` and returns -EINVAL
+/* Reads and checks `file`, whose clusters are of `engines`: a list that ends with NULL, holds at
+ * least one, and must live as long as the configuration. On any error writes one line per error to `errors` and returns -EINVAL
  * (-errno if the file cannot be read), with *ret_conf untouched. A warning (no clusters) is a line
  * too. */
-int conf_load(const char *file, FILE *errors, struct conf **ret_conf);
+int conf_load(const char *file, const struct engine_kind *const *engines, FILE *errors,
+              struct conf **ret_conf);
 void conf_free(struct conf *conf); /* NULL is allowed */
 
 /* The configuration in force, defaults included and secrets hidden,

@@ -1,41 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * connection.c - the key `connection`: libpq's keywords and values, read without libpq.
- *
- * The agent chooses the server, the credentials and what it asks; a keyword that would choose for
- * it is refused here, where it can still be pointed at.
+ * connection.c - the key `connection`: keyword=value pairs, in one form for all engines, and read
+ * without their client libraries. Which keywords there are is the engine's.
  */
 #include "config.h"
 
 #include <string.h>
 
 #include "agent/conf/check.h"
-#include "agent/conf/value.h"
 
-static const struct {
-    const char *keyword;
-    const char *advice;
-} conf_connection_forbidden[] = {
-    {"host", "servers are listed under members"},
-    {"hostaddr", "servers are listed under members"},
-    {"port", "ports are given with the members"},
-    {"password", "put it into a file and name that in password_file"},
-    {"passfile", "name a file with only the password in password_file"},
-    {"service", "write its settings here"},
-    {"options", "the agent sets what its sessions need"},
-    {"target_session_attrs", "the agent asks each member itself"},
+/* ---- keyword=value ---- */
+
+/* One pair; texts point into the string. */
+struct pair {
+    const char *keyword; /* or where the error is */
+    size_t len;          /* of the keyword; 0: the end */
+    const char *value;   /* raw: quotes and backslashes included */
+    size_t value_len;
+    const char *next; /* where to go on */
 };
 
-/* Keywords whose values are not for other people's eyes. */
-static const char *const conf_connection_secrets[] = {"sslpassword", "oauth_client_secret"};
+enum shape {
+    SHAPE_GOOD,
+    SHAPE_NO_PAIR,
+    SHAPE_OPEN_QUOTE
+};
 
-static bool connection_is(const struct conf_keyword *keyword, const char *name)
+static bool is_space(char byte)
 {
-    return keyword->len == strlen(name) && memcmp(keyword->at, name, keyword->len) == 0;
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
+static const char *skip_space(const char *text)
+{
+    while (is_space(*text))
+        text++;
+    return text;
+}
+
+/* Behind the value that begins at `text`; NULL: its quote is never closed. */
+static const char *skip_value(const char *text)
+{
+    bool quoted = *text == '\'';
+    for (text += quoted; *text != '\0'; text++) {
+        if (*text == '\\' && text[1] != '\0')
+            text++;
+        else if (quoted ? *text == '\'' : is_space(*text))
+            return text + quoted;
+    }
+    return quoted ? NULL : text;
+}
+
+/* The pair that begins at or after `text`. */
+static enum shape read_pair(const char *text, struct pair *ret)
+{
+    const char *at = ret->keyword = skip_space(text);
+    while (*at != '\0' && *at != '=' && !is_space(*at))
+        at++;
+    ret->len = (size_t)(at - ret->keyword);
+    ret->next = at = skip_space(at);
+    if (*ret->keyword == '\0')
+        return SHAPE_GOOD;
+    if (ret->len == 0 || *at != '=')
+        return SHAPE_NO_PAIR;
+    ret->value = skip_space(at + 1);
+    ret->next = skip_value(ret->value);
+    if (!ret->next)
+        return SHAPE_OPEN_QUOTE;
+    ret->value_len = (size_t)(ret->next - ret->value);
+    return SHAPE_GOOD;
+}
+
+static const struct engine_keyword *find_keyword(const struct engine_kind *engine,
+                                                 const struct pair *pair)
+{
+    for (const struct engine_keyword *at = engine->keywords; at->name; at++)
+        if (pair->len == strlen(at->name) && memcmp(pair->keyword, at->name, pair->len) == 0)
+            return at;
+    return NULL;
+}
+
+/* ---- check ---- */
+
 /* Where `at`, inside the node's text, stands in the file; the node's begin if that is not known. */
-static struct conf_at connection_at(const struct conf_node *node, const char *at)
+static struct conf_at place_of(const struct conf_node *node, const char *at)
 {
     if (node->text_column == 0)
         return node->at;
@@ -45,65 +93,84 @@ static struct conf_at connection_at(const struct conf_node *node, const char *at
     return place;
 }
 
-static void connection_check_one(const struct conf_node *node, const struct conf_keyword *keyword,
-                                 struct conf_errors *errors)
+/* Without the keyword: like a broken pair it may be half a secret. */
+static void refuse_unknown(const struct engine_kind *engine, struct conf_at at,
+                           struct conf_errors *errors)
 {
-    struct conf_at at = connection_at(node, keyword->at);
-    for (size_t i = 0; i < sizeof(conf_connection_forbidden) / sizeof(conf_connection_forbidden[0]);
-         i++)
-        if (connection_is(keyword, conf_connection_forbidden[i].keyword))
-            conf_errors_add(errors, at, "'%s' may not be in connection; %s",
-                            conf_connection_forbidden[i].keyword,
-                            conf_connection_forbidden[i].advice);
-    /* libpq takes a dbname with '=' for a whole connection string, host and all. */
-    if (connection_is(keyword, "dbname") && (memchr(keyword->value, '=', keyword->value_len) ||
-                                             memmem(keyword->value, keyword->value_len, "://", 3)))
-        conf_errors_add(errors, at, "dbname may not be a connection string; write only the name");
+    char taken[300] = "";
+    size_t used = 0;
+    for (const struct engine_keyword *k = engine->keywords; k->name && used < sizeof(taken); k++)
+        if (!k->instead)
+            used += (size_t)snprintf(taken + used, sizeof(taken) - used, "%s%s", used ? ", " : "",
+                                     k->name);
+    conf_errors_add(errors, at, "connection has a keyword here that %s does not know; it takes: %s",
+                    engine->name, taken);
 }
 
-void conf_connection_check(const struct conf_node *node, struct conf_errors *errors)
+static void check_pair(const struct engine_kind *engine, const struct pair *pair, struct conf_at at,
+                       struct conf_errors *errors)
 {
-    struct conf_keyword keyword;
-    if (strncmp(node->text, "postgres://", 11) == 0 ||
-        strncmp(node->text, "postgresql://", 13) == 0) {
-        conf_errors_add(errors, node->at,
-                        "connection is a URI; write libpq's keywords, as in \"user=homing "
-                        "dbname=postgres\"");
+    const struct engine_keyword *keyword = find_keyword(engine, pair);
+    const char *wrong = NULL;
+    if (keyword && keyword->instead)
+        conf_errors_add(errors, at, "'%s' may not be in connection; %s", keyword->name,
+                        keyword->instead);
+    else if (keyword && keyword->check)
+        wrong = keyword->check(pair->value, pair->value_len);
+    else if (!keyword && !engine->takes_others)
+        refuse_unknown(engine, at, errors);
+    if (wrong)
+        conf_errors_add(errors, at, "%s", wrong);
+}
+
+/* Without the text: it may be half a secret. */
+static void refuse_shape(const struct engine_kind *engine, enum shape shape, struct conf_at at,
+                         struct conf_errors *errors)
+{
+    if (shape == SHAPE_OPEN_QUOTE)
+        conf_errors_add(errors, at,
+                        "connection has a quote here that is never closed; write a second '");
+    else
+        conf_errors_add(errors, at,
+                        "connection is not %s's 'keyword=value' from here on; quote values that "
+                        "hold spaces",
+                        engine->client);
+}
+
+void conf_connection_check(const struct engine_kind *engine, const struct conf_node *node,
+                           struct conf_errors *errors)
+{
+    const char *wrong = engine->check_connection ? engine->check_connection(node->text) : NULL;
+    if (wrong) {
+        conf_errors_add(errors, node->at, "%s", wrong);
         return;
     }
-    for (const char *at = node->text;; at = keyword.next) {
-        const char *wrong = conf_value_keyword(at, &keyword);
-        if (wrong) {
-            /* Without its text: it may be half a secret. */
-            conf_errors_add(errors, connection_at(node, keyword.at), "connection %s", wrong);
+    struct pair pair;
+    for (const char *at = node->text;; at = pair.next) {
+        enum shape shape = read_pair(at, &pair);
+        if (shape != SHAPE_GOOD)
+            refuse_shape(engine, shape, place_of(node, pair.keyword), errors);
+        if (shape != SHAPE_GOOD || pair.len == 0)
             return;
-        }
-        if (keyword.len == 0)
-            return;
-        connection_check_one(node, &keyword, errors);
+        check_pair(engine, &pair, place_of(node, pair.keyword), errors);
     }
 }
 
-static bool connection_is_secret(const struct conf_keyword *keyword)
-{
-    for (size_t i = 0; i < sizeof(conf_connection_secrets) / sizeof(conf_connection_secrets[0]);
-         i++)
-        if (connection_is(keyword, conf_connection_secrets[i]))
-            return true;
-    return false;
-}
+/* ---- dump ---- */
 
-void conf_connection_print(const char *connection, void (*put)(char byte, FILE *out), FILE *out)
+void conf_connection_print(const struct engine_kind *engine, const char *connection,
+                           void (*put)(char byte, FILE *out), FILE *out)
 {
-    struct conf_keyword keyword;
     const char *printed = connection;
-    while (!conf_value_keyword(printed, &keyword) && keyword.len != 0) {
-        const char *until = connection_is_secret(&keyword) ? keyword.value : keyword.next;
-        for (; printed < until; printed++)
+    struct pair pair;
+    while (read_pair(printed, &pair) == SHAPE_GOOD && pair.len != 0) {
+        const struct engine_keyword *keyword = find_keyword(engine, &pair);
+        bool hide = keyword && keyword->secret;
+        for (const char *until = hide ? pair.value : pair.next; printed < until; printed++)
             put(*printed, out);
-        for (const char *star = until != keyword.next ? "***" : ""; *star != '\0'; star++)
+        for (const char *star = hide ? "***" : ""; *star != '\0'; star++)
             put(*star, out);
-        printed = keyword.next;
+        printed = pair.next;
     }
     for (; *printed != '\0'; printed++)
         put(*printed, out);

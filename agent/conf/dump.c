@@ -81,11 +81,11 @@ static void dump_networks(const struct conf_cluster *cluster, FILE *out)
 static void dump_cluster(const struct conf_cluster *cluster, FILE *out)
 {
     dump_pair("  - name: ", cluster->name, out);
-    dump_pair("    engine: ", cluster->engine, out);
+    dump_pair("    engine: ", cluster->engine->name, out);
     dump_members(cluster, out);
     if (cluster->connection[0] != '\0') {
         fputs("    connection: \"", out);
-        conf_connection_print(cluster->connection, dump_byte, out);
+        conf_connection_print(cluster->engine, cluster->connection, dump_byte, out);
         fputs("\"\n", out);
     }
     if (cluster->password_file)

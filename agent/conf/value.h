@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * value.h - texts to values: durations, sizes, numbers, networks, hosts, libpq's keywords.
+ * value.h - texts to values: durations, sizes, numbers, networks, hosts.
  *
  * Pure. Each function returns NULL, or what is wrong and what to do as a constant sentence that
  * fits behind "key 'text' ", with the output untouched.
@@ -13,7 +13,7 @@
 /* 250ms, 5s, 10m: an integer and a unit; a bare number is refused,
  * for nobody agrees on its unit. */
 const char *conf_value_duration(const char *text, uint64_t *ret_ms);
-/* 16MB: an integer and B, kB, MB, GB or TB, in steps of 1024 as PostgreSQL writes them. */
+/* 16MB: an integer and B, kB, MB, GB or TB, in steps of 1024. */
 const char *conf_value_size(const char *text, uint64_t *ret_bytes);
 const char *conf_value_number(const char *text, uint64_t *ret_number);
 /* true and false. */
@@ -37,18 +37,5 @@ const char *conf_value_host(const char *text, struct conf_host *ret_host);
 const char *conf_value_port(const char *text, uint16_t *ret_port);
 /* host, host:port, [v6], [v6]:port or a bare v6 address. Without a port *ret_port stays. */
 const char *conf_value_member(const char *text, struct conf_host *ret_host, uint16_t *ret_port);
-
-/* libpq's "keyword = value" syntax, one pair at a time; texts point into the string. */
-struct conf_keyword {
-    const char *at;    /* the keyword */
-    size_t len;        /* of the keyword */
-    const char *value; /* raw: quotes and backslashes included */
-    size_t value_len;
-    const char *next; /* where to go on; *next is NUL at the end */
-};
-
-/* Reads the pair that begins at or after `text`. At the end: NULL with ret_keyword->len 0. On error
- * ret_keyword->at is where. */
-const char *conf_value_keyword(const char *text, struct conf_keyword *ret_keyword);
 
 #endif

@@ -92,16 +92,6 @@ static void age(const struct show *show, const struct msg_value *map, const char
     fprintf(show->out, "%-*s", width, text);
 }
 
-static void print_lag(const struct show *show, const struct msg_value *member, int width)
-{
-    uint64_t lag;
-    char text[TEXT_SHORT] = "-";
-
-    if (msg_uint(msg_get(member, "lag"), &lag))
-        text_size(lag, text);
-    fprintf(show->out, "%-*s", width, text);
-}
-
 static void padded(const struct show *show, const char *text, int width)
 {
     char clean[CLEAN_SIZE];
@@ -110,19 +100,26 @@ static void padded(const struct show *show, const char *text, int width)
     fprintf(show->out, "%s%*s", clean, own < width ? width - own : 0, "");
 }
 
-/* Bytes of a log as PostgreSQL writes them; others have no such custom. */
-static void print_position(const struct show *show, const struct msg_value *cluster,
-                           const struct msg_value *member, int width)
+/* In bytes that read easily; in an engine's other unit as a number of these. */
+static void print_lag(const struct show *show, const struct msg_value *cluster,
+                      const struct msg_value *member, int width)
 {
-    uint64_t position = msg_get_uint(member, "position", 0);
-    const char *engine = msg_get_str(cluster, "engine");
-    char text[40] = "-";
+    uint64_t lag;
+    const char *unit = msg_get_str(cluster, "lag_unit");
+    char text[64] = "-";
 
-    if (position && engine && strstr(engine, "postgresql"))
-        snprintf(text, sizeof(text), "%X/%X", (unsigned)(position >> 32), (unsigned)position);
-    else if (position)
-        snprintf(text, sizeof(text), "%" PRIu64, position);
-    fprintf(show->out, "%-*s", width, text);
+    if (msg_uint(msg_get(member, "lag"), &lag) && unit && strcmp(unit, "bytes") != 0)
+        snprintf(text, sizeof(text), "%" PRIu64 " %s", lag, unit);
+    else if (msg_uint(msg_get(member, "lag"), &lag))
+        text_size(lag, text);
+    padded(show, text, width);
+}
+
+static void print_position(const struct show *show, const struct msg_value *member, int width)
+{
+    const char *text = msg_get_str(member, "position_text");
+
+    padded(show, text ? text : "-", width);
 }
 
 /* What it is to homing now, as opposed to what it says it is. */
@@ -178,8 +175,8 @@ static void print_member(const struct show *show, const struct msg_value *cluste
     padded(show, role ? role : "-", 8);
     padded(show, term ? term : "-", 6);
     if (show->positions)
-        print_position(show, cluster, member, 13);
-    print_lag(show, member, 11);
+        print_position(show, member, 13);
+    print_lag(show, cluster, member, 11);
     age(show, member, "answered_ms", 8);
     remarks(show, cluster, member);
     fputc('\n', show->out);

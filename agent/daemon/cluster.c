@@ -266,7 +266,9 @@ static bool make_parts(struct cluster *cluster)
     if (!cluster->wake || !make_endpoints(cluster) || !sever_orders_init(cluster) ||
         !members_init(&cluster->members, cluster->conf->member_count, &cluster->decision))
         return false;
-    cluster->probe = probe_new(daemon->loop, daemon->resolver, cluster->conf, &sink);
+    cluster->probe =
+        probe_new(daemon->loop, daemon->resolver,
+                  engine_find(daemon->engines, cluster->conf->engine), cluster->conf, &sink);
     return cluster->probe;
 }
 

@@ -176,7 +176,8 @@ static void start(struct daemon *daemon)
     loop_timer_set(daemon->deadline, daemon->cluster_count ? START_MS : 0);
 }
 
-static struct daemon *alloc(struct loop *loop, struct conf *conf)
+static struct daemon *alloc(struct loop *loop, struct conf *conf,
+                            const struct engine *const *engines)
 {
     struct daemon *daemon = calloc(1, sizeof(*daemon));
     struct shared_conf *held = calloc(1, sizeof(*held));
@@ -189,6 +190,7 @@ static struct daemon *alloc(struct loop *loop, struct conf *conf)
     *held = (struct shared_conf){.conf = conf, .refs = 1};
     daemon->held = held;
     daemon->loop = loop;
+    daemon->engines = engines;
     daemon->started_ms = loop_now_ms(loop);
     daemon->turned = turned;
     return daemon;
@@ -219,7 +221,7 @@ static void done(struct daemon *daemon)
 int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
                char *error, size_t error_size, struct daemon **ret_daemon)
 {
-    struct daemon *daemon = alloc(loop, conf);
+    struct daemon *daemon = alloc(loop, conf, options->engines);
     int rv;
 
     error[0] = '\0';

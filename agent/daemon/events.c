@@ -58,7 +58,7 @@ static void text_evidence(const struct cluster *cluster, char *ret, size_t size)
         char member[MEMBER_TEXT_SIZE], term[48];
 
         words_member_at(cluster, i, member);
-        words_term(at->last.term, term, sizeof(term));
+        words_term(cluster, at->last.term, term, sizeof(term));
         len += (size_t)snprintf(ret + len, size - len, "%s%s ", i ? "; " : "", member);
         if (len >= size)
             break;
@@ -127,7 +127,7 @@ static void say_switch(struct cluster *cluster, const struct verdict *before,
     words_member_at(cluster, verdict->writer, to);
     snprintf(change.from, sizeof(change.from), "%.95s", from);
     snprintf(change.to, sizeof(change.to), "%.95s", to);
-    words_term(verdict->term, change.term, sizeof(change.term));
+    words_term(cluster, verdict->term, change.term, sizeof(change.term));
     snprintf(change.reason, sizeof(change.reason), "%s", reason_name(verdict->reason));
     text_evidence(cluster, change.evidence, sizeof(change.evidence));
     change.answer_ms = cause ? (int64_t)(began_ms - cause->asked_ms) : 0;
@@ -189,7 +189,7 @@ void events_restored(struct cluster *cluster)
     if (verdict->writer == MEMBER_NONE)
         return;
     words_member_at(cluster, verdict->writer, writer);
-    words_term(verdict->term, term, sizeof(term));
+    words_term(cluster, verdict->term, term, sizeof(term));
     snprintf(text, sizeof(text), "writer %s, term %s, %s, from before the start", writer, term,
              cluster_state_name(verdict->state));
     log_event(LOG_INFO, "verdict_restored", text, LOG_STR("cluster", cluster->conf->name),

@@ -17,32 +17,24 @@ uint64_t loss_bytes(const struct loss *loss)
     return known && loss->last > loss->branch ? loss->last - loss->branch : 0;
 }
 
-void loss_print_position(const char *engine, uint64_t position, char *ret, size_t size)
+void loss_print(const struct loss *loss, const struct engine_kind *engine, const char *from,
+                const char *to, char *ret, size_t size)
 {
-    if (strstr(engine, "postgresql"))
-        snprintf(ret, size, "%" PRIX32 "/%" PRIX32, (uint32_t)(position >> 32), (uint32_t)position);
-    else
-        snprintf(ret, size, "%" PRIu64, position);
-}
+    const char *what = loss->exact ? engine->branch : "first known position";
+    char last[ENGINE_PRINT_SIZE], branch[ENGINE_PRINT_SIZE];
 
-void loss_print(const struct loss *loss, const char *engine, const char *from, const char *to,
-                char *ret, size_t size)
-{
-    const char *what = loss->exact ? "branch point" : "first known position";
-    char last[24], branch[24];
-
-    loss_print_position(engine, loss->last, last, sizeof(last));
-    loss_print_position(engine, loss->branch, branch, sizeof(branch));
+    engine_print_position(engine, loss->last, last, sizeof(last));
+    engine_print_position(engine, loss->branch, branch, sizeof(branch));
     if (!loss->comparable)
         snprintf(ret, size, "not known: %s holds another data set", to);
     else if (!loss->last || !loss->branch)
         snprintf(ret, size, "not known: no position of %s was seen", loss->last ? to : from);
     else if (loss_bytes(loss))
         snprintf(ret, size,
-                 "%s%" PRIu64 " bytes: %s had written up to %s when last seen, and %s's %s is %s; "
+                 "%s%" PRIu64 " %s: %s had written up to %s when last seen, and %s's %s is %s; "
                  "what was committed in between, or later on %s, is not on %s",
-                 loss->exact ? "up to " : "at least ", loss_bytes(loss), from, last, to, what,
-                 branch, from, to);
+                 loss->exact ? "up to " : "at least ", loss_bytes(loss), engine->lag_unit, from,
+                 last, to, what, branch, from, to);
     else
         snprintf(ret, size,
                  "%s: %s had written up to %s when last seen, and %s's %s is %s; only what %s "

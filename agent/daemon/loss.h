@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/conf/engine_kind.h"
+
 struct loss {
     uint64_t last;   /* newest position seen on the old writer; 0: none */
     uint64_t branch; /* of the new writer; 0: not known */
@@ -24,11 +26,8 @@ struct loss {
  * if not exact. */
 uint64_t loss_bytes(const struct loss *loss);
 
-/* A position as the engine's own people write it. */
-void loss_print_position(const char *engine, uint64_t position, char *ret, size_t size);
-
-/* One sentence. */
-void loss_print(const struct loss *loss, const char *engine, const char *from, const char *to,
-                char *ret, size_t size);
+/* One sentence, in the words of the engine's own people. */
+void loss_print(const struct loss *loss, const struct engine_kind *engine, const char *from,
+                const char *to, char *ret, size_t size);
 
 #endif

@@ -92,7 +92,7 @@ static bool same_networks(const struct conf_cluster *a, const struct conf_cluste
 
 static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster *b)
 {
-    return strcmp(a->engine, b->engine) == 0 && same_text(a->connection, b->connection) &&
+    return a->engine == b->engine && same_text(a->connection, b->connection) &&
            same_text(a->password_file, b->password_file) &&
            a->sever_untagged == b->sever_untagged && same_timing(&a->timing, &b->timing) &&
            same_members(a, b) && same_endpoints(a, b) && same_networks(a, b);
@@ -328,7 +328,7 @@ static int load(struct daemon *daemon, FILE *lines, struct conf **ret_conf)
 {
     const struct conf *now = daemon->held->conf;
     struct conf *conf;
-    int rv = conf_load(now->file, lines, &conf);
+    int rv = conf_load(now->file, now->engines, lines, &conf);
 
     if (rv < 0)
         return rv;

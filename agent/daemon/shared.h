@@ -71,8 +71,9 @@ struct daemon {
     struct loop *loop;
     struct shared_conf *held; /* the configuration in force: also reload.c */
     struct resolver *resolver;
-    struct state *state; /* NULL: cannot be kept, see state_error */
-    struct view *view;   /* publish.c and reload.c */
+    const struct engine *const *engines; /* how each is asked */
+    struct state *state;                 /* NULL: cannot be kept, see state_error */
+    struct view *view;                   /* publish.c and reload.c */
     struct serve *serve;
     struct sever_client *sever_client; /* sever_orders.c */
     struct sent_order *orders;         /* under way: sever_orders.c */

@@ -44,14 +44,9 @@ uint32_t words_find_member(const struct conf_cluster *conf, const char *text)
     return found;
 }
 
-void words_term(struct term term, char *ret, size_t size)
+void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size)
 {
-    if (term.hi)
-        snprintf(ret, size, "%" PRIu64 ".%" PRIu64, term.hi, term.lo);
-    else if (term.lo)
-        snprintf(ret, size, "%" PRIu64, term.lo);
-    else
-        snprintf(ret, size, "none");
+    engine_print_term(cluster->conf->engine, term.hi, term.lo, ret, size);
 }
 
 /* The member to accept: the rival, or the only one that claims and is not the writer. */
@@ -84,7 +79,7 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
         return;
     }
     words_member_at(cluster, rival, member);
-    words_term(members_said(&cluster->members, rival)->last.term, term, sizeof(term));
+    words_term(cluster, members_said(&cluster->members, rival)->last.term, term, sizeof(term));
     snprintf(text, text_size, "%s claims with term %s; the writer stays %s", member, term, writer);
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
 }
@@ -110,7 +105,7 @@ static void text_second_writer(const struct cluster *cluster, char *text, size_t
     for (uint32_t i = 0; i < cluster->conf->member_count; i++)
         if (i != v->rival && v->fenced >> i & 1) {
             words_member_at(cluster, i, member);
-            words_term(members_said(&cluster->members, i)->last.term, term, sizeof(term));
+            words_term(cluster, members_said(&cluster->members, i)->last.term, term, sizeof(term));
             break;
         }
     snprintf(text, size,

@@ -20,7 +20,7 @@ enum role {
 };
 
 /* The engine's own fencing token, ordered within one identity: hi first, then lo.
- * PostgreSQL: lo = timeline. All zero: none known. */
+ * All zero: none known. */
 struct term {
     uint64_t hi;
     uint64_t lo;

@@ -5,8 +5,10 @@
  * One pass: probe.c has an address for a member and calls open(); the engine connects without
  * blocking, and from then on answers every ask() with exactly one engine_answer, in order, or one
  * engine_failed, after which probe.c closes the session. probe.c owns schedule, time-outs
- * and back-off; the engine owns the wire. An engine is a const struct of functions, and one
- * <engine>.c (I/O) with one <engine>_reports.c (pure: rows in, report out).
+ * and back-off; the engine owns the wire.
+ *
+ * An engine is this const struct of functions in <engine>.c (I/O), one <engine>_kind.c (what it is:
+ * conf/engine_kind.h), one <engine>_reports.c (pure: rows in, report out), and a row of engines.c.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINE_H
 #define HOMING_AGENT_PROBE_ENGINE_H
@@ -48,8 +50,7 @@ struct engine_sink {
 };
 
 struct engine {
-    const char *name;
-    uint16_t default_port;
+    const struct engine_kind *kind;
     /* Begins to connect to `address` of `member`. The sink is called only from the loop, never
      * from inside open(), ask() or close(). NULL: out of memory. */
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
@@ -61,9 +62,7 @@ struct engine {
     void (*close)(struct engine_session *session);
 };
 
-extern const struct engine engine_postgresql;
-
-/* NULL: no such engine. */
-const struct engine *engine_find(const char *name);
+/* The engine of this kind in a list that ends with NULL; NULL: it is not in it. */
+const struct engine *engine_find(const struct engine *const *list, const struct engine_kind *kind);
 
 #endif

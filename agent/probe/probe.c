@@ -488,7 +488,7 @@ static bool member_init(struct member *m, struct probe *p, uint32_t index,
     return m->host;
 }
 
-struct probe *probe_new(struct loop *loop, struct resolver *resolver,
+struct probe *probe_new(struct loop *loop, struct resolver *resolver, const struct engine *engine,
                         const struct conf_cluster *cluster, const struct probe_sink *sink)
 {
     uint32_t count = cluster->member_count;
@@ -497,13 +497,13 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver,
         return NULL;
     p->loop = loop;
     p->cluster = cluster;
-    p->engine = engine_find(cluster->engine);
+    p->engine = engine;
     p->sink = *sink;
     p->pace = PACE_FAST;
     p->fast_since_ms = loop_now_ms(loop);
     p->phase = (uint32_t)hash_text(cluster->name);
     p->timer = loop_timer_new(loop, turn, p);
-    if (!p->timer || !p->engine)
+    if (!p->timer)
         goto fail;
     for (; p->member_count < count; p->member_count++)
         if (!member_init(&p->members[p->member_count], p, p->member_count, resolver))

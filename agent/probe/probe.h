@@ -37,7 +37,7 @@ struct probe_sink {
 
 /* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. From
  * inside a sink call all functions but probe_free() may be called. */
-struct probe *probe_new(struct loop *loop, struct resolver *resolver,
+struct probe *probe_new(struct loop *loop, struct resolver *resolver, const struct engine *engine,
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);
 

@@ -39,6 +39,15 @@ AC_DEFUN([HOMING_LIB], [
     AC_SUBST([$1_LIBS])
 ])
 
+# HOMING_ENGINE(PREFIX, MODULE): the client library of an engine, for ENGINE_CFLAGS and ENGINE_LIBS.
+AC_DEFUN([HOMING_ENGINE], [
+    PKG_CHECK_MODULES([$1], [$2])
+    ENGINE_CFLAGS="$ENGINE_CFLAGS $$1_CFLAGS"
+    ENGINE_LIBS="$ENGINE_LIBS $$1_LIBS"
+    AC_SUBST([ENGINE_CFLAGS])
+    AC_SUBST([ENGINE_LIBS])
+])
+
 AC_DEFUN([HOMING_WERROR], [
     AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [warnings are errors])],
         [], [enable_werror=no])

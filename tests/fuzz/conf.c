@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -28,7 +29,7 @@ static struct conf *load(const void *bytes, size_t len, char **ret_answer)
         abort();
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     FILE *out = open_memstream(ret_answer, &size);
-    if ((conf_load(path, out, &conf) == 0) != !!conf)
+    if ((conf_load(path, engine_kinds, out, &conf) == 0) != !!conf)
         abort();
     fclose(out);
     close(fd);

@@ -5,7 +5,11 @@ ran in a build with --enable-coverage. One TAP line per source file, with the br
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from tap import Faults, main, test_each  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "."))
 GCOV = os.environ.get("GCOV", "gcov")
@@ -33,17 +37,15 @@ def missed(lines):
             yield line["line_number"], f"branch {', '.join(never)} of {len(taken)} never taken"
 
 
-def main():
-    found = list(sources())
-    print(f"1..{len(found)}")
-    if not found:
-        print("Bail out! no counts: configure with --enable-coverage and run the tests")
-    for number, (source, lines) in enumerate(found, 1):
-        faults = list(missed(lines))
-        count = sum(len(line["branches"]) for line in lines)
-        print(f"{'not ok' if faults else 'ok'} {number} - all {count} branches of {source} are taken")
-        for line, fault in faults:
-            print(f"# {source}:{line}: {fault}")
+COUNTS = dict(sources())
 
 
+@test_each(COUNTS)
+def all_branches_are_taken(source):
+    faults = [f"{source}:{line}: {fault}" for line, fault in missed(COUNTS[source])]
+    if faults:
+        raise Faults("\n".join(faults))
+
+
+assert COUNTS, "no counts: configure with --enable-coverage and run the tests"
 main()

@@ -166,6 +166,9 @@ def a_manual_has_one_set_of_macros():
     for where, match in found(r"^\.([A-Za-z]\w*)", prose, manuals):
         if match[1] not in MDOC:
             yield f"{where}: .{match[1]}"
+    for path in manuals:
+        if not re.search(r"^\.Dd ", prose(path), re.M):
+            yield f"{name(path)}: no .Dd"
 
 
 main()

@@ -24,7 +24,7 @@ in_tree() { # make's arguments
     rm -f "$work.log"
 }
 
-installed() { (cd "$work" && find . -type f -printf '%m %P\n' | sort -k 2); }
+installed() { (cd "$work" && find . -type f -printf '%m %P\n' | LC_ALL=C sort -k 2); }
 
 echo 1..7
 in_tree install

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages that people read, one TAP line per promise: how long they may be, that each figure stands in one place,
-that no link leads nowhere, and that all manuals are written with the same macros."""
+and that no link leads nowhere."""
 import os
 import re
+import sys
 from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", ".")).resolve()
+sys.path.insert(0, str(TOP / "tests/support"))
+from tap import main, rule  # noqa: E402
+
 # A page that is read to the end.
 LINES = {"README.md": 120, ".github/CONTRIBUTING.md": 80}
 FIGURES = "tests/bench/README.md"
@@ -29,6 +33,7 @@ def rows(text):
             if line.startswith("|") and not is_rule(line) and not is_rule(after)]
 
 
+@rule
 def pages_are_short():
     for page, most in LINES.items():
         count = len((TOP / page).read_text().splitlines())
@@ -36,6 +41,7 @@ def pages_are_short():
             yield f"{page}: {count} lines, {most} at most"
 
 
+@rule
 def the_readme_takes_its_figures_from_the_page_of_figures():
     taken, all_of_them = rows((TOP / "README.md").read_text()), rows((TOP / FIGURES).read_text())
     if len(taken) != FIGURES_TAKEN:
@@ -45,6 +51,7 @@ def the_readme_takes_its_figures_from_the_page_of_figures():
             yield f"README.md: {row}: not so in {FIGURES}"
 
 
+@rule
 def measured_times_stand_on_the_page_of_figures_only():
     for page in [TOP / "README.md", *(TOP / "packaging/man").glob("*.[1-8]")]:
         for number, line in enumerate(page.read_text().splitlines(), 1):
@@ -58,6 +65,7 @@ def headings(page):
     return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in found}
 
 
+@rule
 def links_lead_somewhere():
     for page in pages():
         for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
@@ -69,24 +77,6 @@ def links_lead_somewhere():
                 yield f"{page.relative_to(TOP)}: {link}: no such file"
             elif anchor and anchor not in headings(target):
                 yield f"{page.relative_to(TOP)}: {link}: no such heading"
-
-
-def manuals_are_written_in_mdoc():
-    for page in sorted((TOP / "packaging/man").glob("*.[1-8]")):
-        text = page.read_text()
-        if not re.search(r"^\.Dd ", text, re.MULTILINE) or re.search(r"^\.(TH|SH|PP|TP|IP|B|BR|RB|I|IR|RI)\b", text, re.MULTILINE):
-            yield f"{page.name}: macros other than mdoc's"
-
-
-def main():
-    checks = [pages_are_short, the_readme_takes_its_figures_from_the_page_of_figures,
-              measured_times_stand_on_the_page_of_figures_only, links_lead_somewhere, manuals_are_written_in_mdoc]
-    print(f"1..{len(checks)}")
-    for number, check in enumerate(checks, 1):
-        faults = list(check())
-        print(f"{'not ok' if faults else 'ok'} {number} - {check.__name__}")
-        for fault in faults:
-            print(f"# {fault}")
 
 
 main()

@@ -39,11 +39,13 @@ outside() {
 
 say() { printf '%s\n' "$*"; }
 
+has_pool() { node -e 'require("pg")' 2>/dev/null; }
+
 name_server() {
-    echo "nameserver $DNS_ADDRESS" >"$work/resolv.conf"
-    mount --bind "$work/resolv.conf" /etc/resolv.conf
-    # Caches of the host must not answer for us.
-    [ ! -d /run/nscd ] || mount -t tmpfs none /run/nscd
+    mkdir "$work/names"
+    echo "nameserver $DNS_ADDRESS" >"$work/names/resolv.conf"
+    echo 'hosts: files dns' >"$work/names/nsswitch.conf"
+    "$here/../support/own_names.sh" "$work/names"
     point_dns a
     "$here/../support/dns.py" "$DNS_ADDRESS" 53 "$work/zone" >"$work/dns.log" 2>&1 &
 }
@@ -82,7 +84,7 @@ writers() {
     "$program" "$work/plain" "$by_name" &
     "$build/homingctl" run -- "$program" "$work/homing" "$by_name" &
     "$program" "$work/multi" "$several" &
-    node -e 'require("pg")' 2>/dev/null || return 0
+    has_pool || return 0
     node "$here/demo/pool.js" "$work/pool-plain" "$NAME" "$(pg_port)" &
     "$build/homingctl" run -- node "$here/demo/pool.js" "$work/pool-homing" "$NAME" "$(pg_port)" &
 }
@@ -110,8 +112,13 @@ inside() {
     pg_clone b a
     name_server
     agent
-    say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"
-    say "connects anew after any error; one has a pool (node pg), which keeps what is healthy. In 5 s the"
+    if has_pool; then
+        say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"
+        say "connects anew after any error; one has a pool (node pg), which keeps what is healthy. In 5 s the"
+    else
+        say "A program that connects anew after any error writes twice a second to $NAME, and twice"
+        say "there is one: as it is, and under homing. The one with a pool needs node and its pg. In 5 s the"
+    fi
     say "primary is shut down, the standby promoted, and the old primary comes back as a standby. DNS"
     say "follows $DNS_LATE s later, as a provider's would. . good  x failed  | promotion"
     say

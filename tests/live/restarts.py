@@ -95,8 +95,11 @@ class Program:
 
     def begin(self):
         self.turns += 1
-        self.process.stdin.write(self.line)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(self.line)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise AssertionError("%s before its turn %d: %s" % (self.name, self.turns, self.answer())) from None
 
     def answer(self):
         """The line that a turn gives."""
@@ -256,7 +259,9 @@ def all_that_still_run_follow_a_promotion():
 
         def follows():
             one.begin()
-            return set(one.answer().split()) & {pg.address("a"), pg.address("b")} == {pg.address("b")}
+            said = one.answer()
+            assert "ended" not in said, (one.name, said)
+            return set(said.split()) & {pg.address("a"), pg.address("b")} == {pg.address("b")}
         eventually(follows, one.name + " gets to the new writer")
 
 

@@ -209,6 +209,27 @@ static void a_member_is_its_address_and_its_port(void **test)
     assert_memory_equal(got.bytes, to.bytes, 16);
 }
 
+static void the_writer_is_told_by_its_port_from_a_member_with_its_address(void **test)
+{
+    struct view_entry entry = entry_make(VIEW_MODE_CONNECT, VIEW_STATE_STEADY, 1);
+    struct view_address members[2] = {0};
+    struct inet_address to, got;
+
+    (void)test;
+    for (uint16_t i = 0; i < 2; i++) {
+        members[i].address = address_of(3);
+        members[i].address.port = (uint16_t)(PORT + i);
+        members[i].member = i;
+        strcpy(members[i].text, entry.text4);
+    }
+    to = members[0].address;
+    assert_word(
+        finding_kind,
+        find(&(struct finding_question){.to = &to, .now_ms = NOW}, &entry, members, 2, &got),
+        FINDING_WRONG);
+    assert_int_equal(got.port, PORT + 1);
+}
+
 static void what_is_no_members_address_is_wrong_but_never_refused(void **test)
 {
     struct view_entry entry = entry_make(VIEW_MODE_CONNECT, VIEW_STATE_STEADY, 2);
@@ -288,6 +309,7 @@ int main(void)
         TEST(readers_take_turns),
         TEST(a_port_of_no_member_is_elsewhere_in_every_mode),
         TEST(a_member_is_its_address_and_its_port),
+        TEST(the_writer_is_told_by_its_port_from_a_member_with_its_address),
         TEST(what_is_no_members_address_is_wrong_but_never_refused),
         TEST(an_answer_that_is_no_members_leaves_it_to_the_flags),
         TEST(a_view_without_members_leaves_all_alone),

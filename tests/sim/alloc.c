@@ -40,7 +40,7 @@ static struct conf *load(void)
 {
     struct conf *conf = NULL;
 
-    assert_int_equal(conf_load(sim.file, stderr, &conf), 0);
+    assert_int_equal(conf_load(sim.file, sim.kinds, stderr, &conf), 0);
     return conf;
 }
 
@@ -52,12 +52,11 @@ static void a_start_without_memory_is_refused_whole(void **state)
     for (int n = 0; failed; n++) {
         struct conf *conf = load();
         struct daemon *daemon = NULL;
-        const struct daemon_options options = {.serve = methods_serve};
         char error[256];
         int rv;
 
         fail_allocation(n);
-        rv = daemon_new(sim.loop, conf, &options, error, sizeof(error), &daemon);
+        rv = daemon_new(sim.loop, conf, &sim.options, error, sizeof(error), &daemon);
         failed = fail_happened();
         if (rv == 0) {
             daemon_free(daemon);

@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,10 @@
 #include "agent/base/log.h"
 #include "agent/daemon/publish.h"
 #include "agent/daemon/shared.h"
-#include "agent/probe/engine.h"
+#include "agent/probe/engines/postgresql_kind.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -139,14 +139,6 @@ static void sim_close(struct engine_session *session)
     free(session);
 }
 
-const struct engine engine_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
-    .open = sim_open,
-    .ask = sim_ask,
-    .close = sim_close,
-};
-
 /* ---- the world ---- */
 
 static void write_configuration(const struct sim *sim, const char *keys)
@@ -157,47 +149,47 @@ static void write_configuration(const struct sim *sim, const char *keys)
             "agent: {run_dir: %s/run, state_dir: %s/state}\n"
             "clusters:\n"
             "  - name: orders\n"
-            "    engine: postgresql\n"
+            "    engine: %s\n"
             "    endpoints:\n"
             "      - {names: [" SIM_WRITER_NAME "], role: writer}\n"
             "      - {names: [" SIM_READER_NAME "], role: reader}\n"
             "%s"
             "    members:\n",
-            sim->folder, sim->folder, keys);
+            sim->folder, sim->folder, sim->engine.kind->name, keys);
     for (unsigned i = 0; i < sim->count; i++)
         fprintf(file, "      - 10.0.0.%u:%u\n", i + 1, SIM_PORT + i);
     fclose(file);
 }
 
+static void make_engine(struct sim *sim, const struct engine_kind *kind)
+{
+    sim->engine =
+        (struct engine){.kind = kind, .open = sim_open, .ask = sim_ask, .close = sim_close};
+    sim->engines[0] = &sim->engine;
+    sim->kinds[0] = kind;
+    sim->options = (struct daemon_options){.serve = methods_serve, .engines = sim->engines};
+}
+
 void sim_init(struct sim *sim, unsigned count, const char *keys)
 {
-    *sim = (struct sim){.count = count, .folder = "/tmp/homing-sim-XXXXXX"};
+    sim_init_kind(sim, &engine_kind_postgresql, count, keys);
+}
+
+void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
+                   const char *keys)
+{
+    *sim = (struct sim){.count = count};
+    make_engine(sim, kind);
     for (unsigned i = 0; i < count; i++)
         sim->servers[i] = (struct sim_server){
             .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
-    assert_non_null(mkdtemp(sim->folder));
+    folder_make(sim->folder);
     snprintf(sim->file, sizeof(sim->file), "%s/homing.yaml", sim->folder);
     write_configuration(sim, keys);
     log_init(false, LOG_LEVEL_COUNT); /* nothing */
     sim->loop = loop_new();
     assert_non_null(sim->loop);
     world = sim;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        char inner[512];
-        snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlink(inner) != 0)
-            remove_folder(inner);
-    }
-    if (folder)
-        closedir(folder);
-    rmdir(path);
 }
 
 void sim_done(struct sim *sim)
@@ -207,16 +199,15 @@ void sim_done(struct sim *sim)
     assert_int_equal(fake_loop_watchers(sim->loop), 0);
     world = NULL;
     loop_free(sim->loop);
-    remove_folder(sim->folder);
+    folder_remove(sim->folder);
 }
 
 void sim_start(struct sim *sim)
 {
     char error[512];
     struct conf *conf = NULL;
-    assert_int_equal(conf_load(sim->file, stderr, &conf), 0);
-    const struct daemon_options options = {.serve = methods_serve};
-    if (daemon_new(sim->loop, conf, &options, error, sizeof(error), &sim->daemon) != 0)
+    assert_int_equal(conf_load(sim->file, sim->kinds, stderr, &conf), 0);
+    if (daemon_new(sim->loop, conf, &sim->options, error, sizeof(error), &sim->daemon) != 0)
         fail_msg("%s", error);
 }
 

@@ -2,8 +2,8 @@
  *
  * sim.h - the real agent, but for main(), on a virtual clock, with servers that are only numbers.
  *
- * Linked with fake_loop.c instead of loop.c, and with an engine "postgresql" of its own instead of
- * engines/postgresql.c; configuration, probe, decide, state files, view and sockets are the real
+ * Linked with fake_loop.c instead of loop.c, and handed an engine of its own, which is PostgreSQL
+ * but for being asked; configuration, probe, decide, state files, view and sockets are the real
  * ones. All clocks that the agent reads are the virtual one. One world at a time.
  *
  * One pass: sim_init() writes a configuration of `count` servers, 10.0.0.1 being the writer on
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "agent/daemon/daemon.h"
+#include "agent/probe/engine.h"
 #include "proto/view_read.h"
 
 enum {
@@ -52,12 +53,19 @@ struct sim {
     unsigned count;
     struct loop *loop;
     struct daemon *daemon; /* NULL: not running */
+    struct engine engine;
+    const struct engine_kind *kinds[2]; /* what main.c hands to conf_load(), */
+    const struct engine *engines[2];    /* and to daemon_new() */
+    struct daemon_options options;
     char folder[64];
     char file[80];
 };
 
 /* `keys`: more lines of the cluster, indented by four spaces; "". Each fails the test on error. */
 void sim_init(struct sim *sim, unsigned count, const char *keys);
+/* The same with servers of another kind. */
+void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
+                   const char *keys);
 void sim_done(struct sim *sim);
 void sim_start(struct sim *sim);
 void sim_stop(struct sim *sim);

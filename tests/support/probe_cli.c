@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/probe/engines/postgresql.h"
 #include "agent/probe/probe.h"
 
 enum {
@@ -152,7 +153,8 @@ static void start(struct cli *cli, struct resolver *resolver)
         cli->clusters[i] = cli->cluster;
         cli->clusters[i].name = malloc(32);
         snprintf(cli->clusters[i].name, 32, "cluster%d", i);
-        cli->probes[i] = probe_new(cli->loop, resolver, &cli->clusters[i], i == 0 ? &loud : &mute);
+        cli->probes[i] = probe_new(cli->loop, resolver, &engine_postgresql, &cli->clusters[i],
+                                   i == 0 ? &loud : &mute);
     }
 }
 
@@ -176,7 +178,6 @@ int main(int argc, char **argv)
     if (argc - optind < 3)
         return 2;
     cli.cluster = (struct conf_cluster){
-        .engine = "postgresql",
         .connection = argv[optind],
         .password_file = strcmp(argv[optind + 1], "-") == 0 ? NULL : argv[optind + 1],
         .members = cli.members,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe_rig.c - doubles of engine and resolver, linked instead of the real ones.
+ * probe_rig.c - doubles of engine and resolver; the resolver is linked instead of the real one.
  */
 #include "config.h"
 
@@ -15,7 +15,6 @@ static char cluster_name[] = "orders";
 static struct conf_member cluster_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
 struct conf_cluster probe_rig_cluster = {
     .name = cluster_name,
-    .engine = "fake",
     .members = cluster_members,
     .member_count = MEMBERS,
     .timing = {.interval_ms = INTERVAL, .fast_interval_ms = FAST, .timeout_ms = TIMEOUT},
@@ -56,13 +55,7 @@ static void fake_close(struct engine_session *s)
     free(s);
 }
 
-static const struct engine FAKE = {
-    .name = "fake", .open = fake_open, .ask = fake_ask, .close = fake_close};
-
-const struct engine *engine_find(const char *name)
-{
-    return strcmp(name, "fake") == 0 ? &FAKE : NULL;
-}
+static const struct engine fake = {.open = fake_open, .ask = fake_ask, .close = fake_close};
 
 void answers(uint32_t member)
 {
@@ -184,7 +177,7 @@ int probe_rig_setup(void **state)
     ask_on_report = 0;
     forget();
     loop = loop_new();
-    probe = probe_new(loop, NULL, &probe_rig_cluster, &SINK);
+    probe = probe_new(loop, NULL, &fake, &probe_rig_cluster, &SINK);
     return !probe;
 }
 

@@ -6,9 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -103,8 +101,7 @@ static void answer(void *arg, enum serve_socket socket, const struct serve_peer 
 void serve_rig_init(struct serve_rig *rig)
 {
     memset(rig, 0, sizeof(*rig));
-    strcpy(rig->base, "/tmp/homing-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->base));
+    folder_make(rig->base);
     snprintf(rig->run_dir, sizeof(rig->run_dir), "%s/run", rig->base);
     rig->loop = loop_new();
     assert_non_null(rig->loop);
@@ -124,29 +121,11 @@ void serve_rig_start(struct serve_rig *rig)
     assert_int_equal(serve_publish(rig->serve), 0);
 }
 
-static void remove_folder(const char *dir)
-{
-    char path[512];
-    const struct dirent *e;
-    DIR *d = opendir(dir);
-
-    while (d && (e = readdir(d))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        if (unlink(path) && (errno == EISDIR || errno == EPERM))
-            remove_folder(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(dir);
-}
-
 void serve_rig_done(struct serve_rig *rig)
 {
     serve_close(rig->serve);
     loop_free(rig->loop);
-    remove_folder(rig->base);
+    folder_remove(rig->base);
 }
 
 int serve_rig_setup(void **state)

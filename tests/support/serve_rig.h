@@ -12,12 +12,13 @@
 #define HOMING_TESTS_SUPPORT_SERVE_RIG_H
 
 #include "agent/serve/serve.h"
+#include "tests/support/folder.h"
 
 struct serve_rig {
     struct loop *loop;
     struct serve *serve;
-    char base[64];     /* a fresh directory, gone with serve_rig_done() */
-    char run_dir[160]; /* in it */
+    char base[FOLDER_SIZE]; /* a fresh directory, gone with serve_rig_done() */
+    char run_dir[160];      /* in it */
     char error[512];
     uint32_t calls;          /* of serve_fn */
     struct serve_peer later; /* who waits for the reply to "later" */

@@ -4,7 +4,6 @@
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +94,7 @@ int state_rig_setup(void **state)
 {
     static struct state_rig f;
 
-    strcpy(f.base, "/tmp/homing-test-XXXXXX");
-    assert_non_null(mkdtemp(f.base));
+    folder_make(f.base);
     snprintf(f.dir, sizeof(f.dir), "%s/state", f.base);
     f.state = state_rig_open(&f);
     *state = &f;
@@ -106,18 +104,9 @@ int state_rig_setup(void **state)
 int state_rig_teardown(void **state)
 {
     struct state_rig *f = *state;
-    char path[512];
-    const struct dirent *e;
-    DIR *d = opendir(f->dir);
 
     state_close(f->state);
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof(path), "%s/%s", f->dir, e->d_name);
-        if (unlink(path))
-            rmdir(path);
-    }
-    closedir(d);
-    rmdir(f->dir);
+    folder_remove(f->dir);
     return rmdir(f->base);
 }
 

@@ -7,6 +7,7 @@
 #define HOMING_TESTS_SUPPORT_STATE_RIG_H
 
 #include "agent/state/state.h"
+#include "tests/support/folder.h"
 
 /* "orders": 10.77.0.2:5432, db-b.internal:5432, [fd00::3]:5433. */
 extern const struct conf_cluster state_rig_cluster;
@@ -17,7 +18,7 @@ struct state_cluster state_rig_saved(void);
 void state_rig_assert_same(const struct state_cluster *got, const struct state_cluster *want);
 
 struct state_rig {
-    char base[64];
+    char base[FOLDER_SIZE];
     char dir[80]; /* in it */
     struct state *state;
 };

@@ -33,6 +33,10 @@ class Skip(Exception):
     """Raised by a test that cannot be run here."""
 
 
+class Faults(AssertionError):
+    """Of a rule: a line for each, which say where they are."""
+
+
 # --- What a test says ---------------------------------------------------------------------------------
 
 def equal(found, expected):
@@ -77,7 +81,8 @@ def rule(function):
     @functools.wraps(function)
     def holds():
         faults = list(function())
-        assert not faults, "\n".join(faults)
+        if faults:
+            raise Faults("\n".join(faults))
     return test(holds)
 
 
@@ -118,9 +123,9 @@ def run_one(number, name, function):
         print(f"ok {number} - {name}", flush=True)
     except Skip as why:
         print(f"ok {number} - {name} # SKIP {why}", flush=True)
-    except Exception:  # pylint: disable=broad-exception-caught  # a test that breaks has failed
+    except Exception as error:  # pylint: disable=broad-exception-caught  # a test that breaks has failed
         print(f"not ok {number} - {name}", flush=True)
-        say(traceback.format_exc())
+        say(str(error) if isinstance(error, Faults) else traceback.format_exc())
         return False
     finally:
         if time.monotonic() - start > 3:

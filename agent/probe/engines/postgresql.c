@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql_kind.h"
 #include "agent/probe/engines/postgresql_reports.h"
 
 enum {
@@ -385,7 +387,7 @@ static bool options_verify_full(const PQconninfoOption *options)
     return false;
 }
 
-/* Invariant 1: PGHOST and the like are not part of the configuration. */
+/* Invariant 1: PGHOST and the like would override what the configuration says. */
 static void environment_clear(void)
 {
     static bool done;
@@ -506,8 +508,7 @@ static void postgres_ask(struct engine_session *s, enum question question)
 }
 
 const struct engine engine_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
+    .kind = &engine_kind_postgresql,
     .open = postgres_open,
     .ask = postgres_ask,
     .close = postgres_close,

@@ -14,7 +14,9 @@ const [out, host, port] = process.argv.slice(2);
 const pool = new Pool({ host, port, user: 'postgres', database: 'postgres', connectionTimeoutMillis: 2000 });
 let busy = false;
 
-pool.on('error', () => {}); // without this node ends when an idle connection breaks
+// Without these node ends when a connection breaks: one that is idle, and one that is in use.
+pool.on('error', () => {});
+pool.on('connect', (client) => client.on('error', () => {}));
 
 function note(result) {
     fs.appendFileSync(out, `${(Date.now() / 1000).toFixed(3)} ${result.replace(/\s+/g, ' ')}\n`);

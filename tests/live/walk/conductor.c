@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -428,21 +427,12 @@ static void dial(const char *path)
     msg_parser_init(&sever_client.parser, HOMING_REPLY_MAX);
 }
 
-static void raise_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-}
-
 static void start(char **argv)
 {
     share(argv[1]);
     walk->seed = dice = strtoull(argv[2], NULL, 10);
     walk->target = strtoull(argv[3], NULL, 10);
-    raise_limit();
+    walk_raise_limit();
     serve();
     if (fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN * 4, WALK_CLUSTERS) ||
         fake_agent_listen(&agent, argv[4], 128))

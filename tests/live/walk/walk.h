@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #define WALK_CLUSTERS 48
 #define WALK_MEMBERS  3
@@ -151,5 +152,15 @@ struct walk {
     _Atomic uint64_t aborted, checked, wrong, missed, astray, displaced;
     struct walk_cluster clusters[WALK_CLUSTERS];
 };
+
+/* As many descriptors as may be. */
+static inline void walk_raise_limit(void)
+{
+    struct rlimit files;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
 
 #endif

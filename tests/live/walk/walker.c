@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -220,15 +219,6 @@ static void share(void)
     close(fd);
 }
 
-static void raise_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-}
-
 /* The clusters of a walker overlap with other walkers'; those of its threads do not, for what an
  * address was given for is a matter of the whole process. */
 static struct walker *walker_new(int number, int thread, int threads)
@@ -279,7 +269,7 @@ int main(int argc, char **argv)
     walk_path = argv[1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     share();
-    raise_limit();
+    walk_raise_limit();
     notes_new_process();
     if (is_leaf)
         return leaf(threads);

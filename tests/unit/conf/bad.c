@@ -12,25 +12,18 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 enum {
     TESTS_MAX = 100
 };
 
-static char folder[] = "/tmp/homing-conf-XXXXXX";
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return !mkdtemp(folder) || chdir(folder) != 0;
-}
-
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("t.yaml");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 /* What conf_load() prints, without the file's name; the caller frees. */
@@ -44,7 +37,7 @@ static char *load(const char *yaml, size_t len, int *ret_r)
     assert_int_equal(fwrite(yaml, 1, len, file), len);
     fclose(file);
     FILE *out = open_memstream(&answer, &size);
-    *ret_r = conf_load("t.yaml", out, &conf);
+    *ret_r = conf_load("t.yaml", engine_kinds, out, &conf);
     fclose(out);
     if (*ret_r == 0)
         conf_free(conf);
@@ -106,8 +99,8 @@ static void a_file_that_is_not_there_is_named(void **state)
     char *answer = NULL;
     size_t size;
     FILE *out = open_memstream(&answer, &size);
-    assert_int_equal(conf_load("/nowhere/homing.yaml", out, &conf), -ENOENT);
-    assert_int_equal(conf_load("/", out, &conf), -EISDIR);
+    assert_int_equal(conf_load("/nowhere/homing.yaml", engine_kinds, out, &conf), -ENOENT);
+    assert_int_equal(conf_load("/", engine_kinds, out, &conf), -EISDIR);
     fclose(out);
     assert_string_equal(answer, "/nowhere/homing.yaml: cannot be read: No such file or directory; "
                                 "check the path and its permissions\n"
@@ -165,7 +158,7 @@ int main(void)
         tests[count++] = (struct CMUnitTest){
             .name = name, .test_func = each_is_answered_as_written, .initial_state = end + 1};
     }
-    int failed = _cmocka_run_group_tests("conf_bad", tests, count, enter_folder, leave_folder);
+    int failed = _cmocka_run_group_tests("conf_bad", tests, count, folder_enter, leave_folder);
     free(text);
     return failed;
 }

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/probe/engines/engines.h"
 #include "tests/support/fail.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 #define CLUSTER(name, dns, more)                                                                   \
@@ -54,8 +56,6 @@ static const char full[] =
     "      - {names: [Orders-DB, orders-db.internal.], role: writer, mode: names, hold: 1500ms}\n"
     "      - {names: [orders-ro], role: reader}\n" CLUSTER("other", "other-db", "");
 
-static char folder[] = "/tmp/homing-conf-XXXXXX";
-
 static void put(const char *name, const char *text, mode_t mode)
 {
     FILE *file = fopen(name, "w");
@@ -67,8 +67,7 @@ static void put(const char *name, const char *text, mode_t mode)
 
 static int enter_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0)
+    if (folder_enter(state))
         return -1;
     put("orders.pw", "p\xc3\xa4ss\n", 0640);
     return 0;
@@ -76,10 +75,9 @@ static int enter_folder(void **state)
 
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("t.yaml");
     unlink("orders.pw");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 /* The answer, empty when all is well; the caller frees both. */
@@ -88,7 +86,7 @@ static char *load(const char *file, struct conf **ret_conf, int *ret_r)
     char *answer = NULL;
     size_t size;
     FILE *out = open_memstream(&answer, &size);
-    *ret_r = conf_load(file, out, ret_conf);
+    *ret_r = conf_load(file, engine_kinds, out, ret_conf);
     fclose(out);
     return answer;
 }
@@ -124,7 +122,7 @@ static void what_is_not_given_has_a_default(void **state)
     assert_string_equal(conf->file, "t.yaml");
     assert_string_equal(conf->run_dir, "/run/homing");
     assert_string_equal(conf->state_dir, "/var/lib/homing");
-    assert_string_equal(cluster->engine, "postgresql");
+    assert_string_equal(cluster->engine->name, "postgresql");
     assert_string_equal(cluster->connection, "");
     assert_null(cluster->password_file);
     assert_int_equal(cluster->members[1].port, 5432);
@@ -360,7 +358,7 @@ static bool load_with_failure_of(int n)
     size_t size;
     FILE *out = open_memstream(&answer, &size);
     fail_allocation(n);
-    int rv = conf_load("t.yaml", out, &conf);
+    int rv = conf_load("t.yaml", engine_kinds, out, &conf);
     bool happened = fail_happened();
     fclose(out);
     assert_int_equal(rv, happened ? -ENOMEM : 0);

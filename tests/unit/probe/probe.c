@@ -231,13 +231,19 @@ static void a_refusing_member_is_tried_fast_for_30_s_and_then_ever_less_often(vo
     assert_in_range(opened[0], 3600 / 12.5, 3600 / 7.5); /* 10 s, give or take a quarter */
 }
 
-static void a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace(void **state)
+/* Member 0 is refused for so long that it is asked ever less often. */
+static void is_backed_off(void)
 {
-    (void)state;
     resolves(0, "1");
     probe_set_pace(probe, PACE_STEADY);
     passes_failing(120000, 0, REPORT_REFUSED, HINT_NONE);
     forget();
+}
+
+static void a_change_of_pace_brings_a_backed_off_member_back_to_the_fast_pace(void **state)
+{
+    (void)state;
+    is_backed_off();
     probe_set_pace(probe, PACE_FAST);
     passes_failing(10000, 0, REPORT_REFUSED, HINT_NONE);
     assert_in_range(opened[0], 10000 / FAST - 2, 10000 / FAST + 2);
@@ -311,10 +317,7 @@ static void a_member_that_is_asked_for_is_asked_the_full_question_soon(void **st
 static void a_waiting_member_that_is_asked_for_is_tried_soon_but_not_in_a_busy_loop(void **state)
 {
     (void)state;
-    resolves(0, "1");
-    probe_set_pace(probe, PACE_STEADY);
-    passes_failing(120000, 0, REPORT_REFUSED, HINT_NONE);
-    forget();
+    is_backed_off();
     probe_ask(probe, 1);
     fake_loop_advance(loop, FAST);
     assert_int_equal(opened[0], 1);

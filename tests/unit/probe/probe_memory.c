@@ -1,66 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * probe_memory.c - every allocation of the probe, of the resolver and of a PostgreSQL session fails
- * once: nothing crashes, nothing is left behind. The linker hands our allocations to this file; the
- * libraries' own are theirs.
+ * once: nothing crashes, nothing is left behind.
  */
 #include "config.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-
+#include "agent/probe/engines/postgresql.h"
 #include "agent/probe/probe.h"
+#include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/test.h"
-
-static long left = -1; /* allocations that succeed before one fails; -1: all */
-static long live;      /* blocks that are allocated and not freed */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-char *__real_strdup(const char *text);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *block);
-
-static bool fails_now(void)
-{
-    if (left < 0 || left-- > 0)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-static void *counted(void *block)
-{
-    live += !!block;
-    return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : counted(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : counted(__real_calloc(count, size));
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : counted(__real_strdup(text));
-}
-
-void __wrap_free(void *block)
-{
-    live -= !!block;
-    __real_free(block);
-}
 
 static uint32_t heard;
 
@@ -87,7 +36,6 @@ static struct conf_member members[] = {{.host = (char *)"127.0.0.1", .port = 1},
                                        {.host = (char *)"127.0.0.1", .port = 1}};
 static const struct conf_cluster CLUSTER = {
     .name = (char *)"orders",
-    .engine = "postgresql",
     .connection = (char *)"user=homing",
     .members = members,
     .member_count = 2,
@@ -95,22 +43,21 @@ static const struct conf_cluster CLUSTER = {
 };
 
 /* A life of two seconds with the n-th allocation failing. False: there were not that many. */
-static bool lives(struct loop *loop, long n)
+static bool lives(struct loop *loop, int n)
 {
     const struct probe_sink sink = {
         .member = on_member, .report = on_report, .addresses = on_addresses};
     struct probe *probe = NULL;
     heard = 0;
-    left = n;
+    fail_allocation(n);
     struct resolver *resolver = resolver_new_from(loop, "/dev/null", "/dev/null", 53);
     if (resolver)
-        probe = probe_new(loop, resolver, &CLUSTER, &sink);
+        probe = probe_new(loop, resolver, &engine_postgresql, &CLUSTER, &sink);
     for (int i = 0; probe && i < 40; i++) {
         fake_loop_advance(loop, 50);
         fake_loop_poll(loop);
     }
-    bool failed = left < 0;
-    left = -1;
+    bool failed = fail_happened();
     if (probe)
         assert_true(heard > 0); /* the others go on, and it comes round again */
     probe_free(probe);
@@ -123,11 +70,11 @@ static void every_allocation_may_fail_and_nothing_is_left_behind(void **state)
     (void)state;
     struct loop *loop = loop_new();
     assert_false(lives(loop, 1000000));
-    long before = live;
-    long n = 0;
+    long before = fail_live_blocks();
+    int n = 0;
     while (lives(loop, n)) {
         assert_int_equal(fake_loop_watchers(loop), 0);
-        assert_int_equal(live, before);
+        assert_int_equal(fail_live_blocks(), before);
         n++;
     }
     assert_in_range(n, 10, 100000);

@@ -7,13 +7,13 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/probe/resolve.h"
 #include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 /* The server: one zone, the same answer for every name. */
@@ -81,7 +81,7 @@ static bool serve(void)
 
 static struct loop *loop;
 static struct resolver *resolver;
-static char dir[] = "/tmp/homing-resolve.XXXXXX";
+static char dir[FOLDER_SIZE];
 static char resolv_conf[64], hosts[64];
 static uint32_t calls;
 static char said[512]; /* the last call: addresses, or the error */
@@ -123,9 +123,7 @@ static int rig_setup(void **state)
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t length = sizeof(at);
     (void)state;
-    strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-    if (!mkdtemp(dir))
-        return 1;
+    folder_make(dir);
     snprintf(resolv_conf, sizeof(resolv_conf), "%s/resolv.conf", dir);
     snprintf(hosts, sizeof(hosts), "%s/hosts", dir);
     write_file(resolv_conf, "nameserver 127.0.0.1");

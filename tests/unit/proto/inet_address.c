@@ -14,14 +14,10 @@ static void addresses_are_numeric_and_mapped_ones_are_IPv4(void **state)
         const char *back;
         int family;
     } rows[] = {
-        {"10.0.0.1", "10.0.0.1", 4},
-        {"::ffff:10.0.0.1", "10.0.0.1", 4},
-        {"fd00::1", "fd00::1", 6},
-        {"::1", "::1", 6},
-        {"10.0.0", NULL, 0},
-        {"", NULL, 0},
-        {"localhost", NULL, 0},
-        {"fe80::1%lo", NULL, 0},
+        {"10.0.0.1", "10.0.0.1", 4}, {"::ffff:10.0.0.1", "10.0.0.1", 4},
+        {"fd00::1", "fd00::1", 6},   {"::1", "::1", 6},
+        {"10.0.0", NULL, 0},         {"", NULL, 0},
+        {"localhost", NULL, 0},      {"fe80::1%lo", NULL, 0},
     };
     struct inet_address a;
     char text[64];

@@ -5,25 +5,12 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "tests/support/fail.h"
 #include "tests/support/test.h"
-
-/* Which realloc() from now on fails; 0: none. Only msg.c's own, not msgpack-c's. */
-static int realloc_fails;
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    if (realloc_fails && --realloc_fails == 0)
-        return NULL;
-    return __real_realloc(old, size);
-}
 
 struct fixture {
     struct msg_writer writer;
@@ -37,7 +24,6 @@ static struct fixture f;
 static int rig_setup(void **state)
 {
     (void)state;
-    realloc_fails = 0;
     msg_writer_init(&f.writer, HOMING_REPLY_MAX);
     msg_parser_init(&f.parser, HOMING_REPLY_MAX);
     return 0;
@@ -475,7 +461,7 @@ static void running_out_of_memory_is_reported_at_every_growth(void **state)
     for (int n = 1; n < 20; n++) {
         msg_writer_done(&f.writer);
         msg_parser_done(&f.parser);
-        realloc_fails = n;
+        fail_allocation(n - 1);
         msg_put_reply(&f.writer, 1);
         msg_put_str_len(&f.writer, text, sizeof(text));
         if (msg_writer_finish(&f.writer) != 0) {
@@ -485,7 +471,7 @@ static void running_out_of_memory_is_reported_at_every_growth(void **state)
             assert_int_equal(f.parser.state, MSG_FED_NO_MEMORY);
             failures++;
         }
-        realloc_fails = 0;
+        fail_happened();
     }
     assert_in_range(failures, 4, 18);
 }

@@ -5,31 +5,18 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/limits.h"
 #include "proto/msg.h"
+#include "tests/support/fail.h"
 #include "tests/support/test.h"
-
-/* Which realloc() from now on fails; 0: none. */
-static int realloc_fails;
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    if (realloc_fails && --realloc_fails == 0)
-        return NULL;
-    return __real_realloc(old, size);
-}
 
 static struct msg_writer w;
 
 static int rig_setup(void **state)
 {
     (void)state;
-    realloc_fails = 0;
     msg_writer_init(&w, HOMING_REPLY_MAX);
     return 0;
 }
@@ -292,8 +279,9 @@ static void a_head_that_grows_beyond_the_limit_or_the_memory_is_reported(void **
     for (int i = 0; i < 255; i++)
         msg_put_nil(&w);
     assert_int_equal(w.len, w.size); /* full, before the head grows */
-    realloc_fails = 1;
+    fail_allocation(0);
     msg_close(&w);
+    assert_true(fail_happened());
     assert_int_equal(msg_writer_finish(&w), -ENOMEM);
 }
 

@@ -6,57 +6,16 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/publish/view.h"
 #include "agent/state/state.h"
+#include "tests/support/fail.h"
 #include "tests/support/serve_rig.h"
 #include "tests/support/state_rig.h"
 #include "tests/support/test.h"
-
-/* Linked with --wrap: the failing one counts down to 0; then it is off. */
-static int failing;
-
-static bool fails(void)
-{
-    if (failing == 0 || --failing > 0)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-#define WRAP(type, name, params, args)                                                             \
-    type __real_##name params;                                                                     \
-    type __wrap_##name params;                                                                     \
-    type __wrap_##name params                                                                      \
-    {                                                                                              \
-        return fails() ? NULL : __real_##name args;                                                \
-    }
-
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, realloc, (void *old, size_t size), (old, size))
-WRAP(void *, reallocarray, (void *old, size_t n, size_t size), (old, n, size))
-WRAP(char *, strndup, (const char *text, size_t len), (text, len))
-WRAP(FILE *, open_memstream, (char **text, size_t *len), (text, len))
-
-/* From 1 on, until `step` no longer comes to an n-th allocation. */
-static void fail_each(void (*step)(void *arg), void *arg)
-{
-    int n = 0;
-    bool failed = true;
-
-    while (failed) {
-        failing = ++n;
-        step(arg);
-        failed = failing == 0;
-        failing = 0;
-    }
-    assert_true(n > 1);
-}
 
 /* ---- view ---- */
 
@@ -155,24 +114,22 @@ static void ask_once(void *arg)
 {
     const struct exchange *x = arg;
     struct serve_rig *rig = x->rig;
-    int when = failing;
 
-    failing = 0;
+    fail_pause();
     int fd = serve_rig_connect(rig, SERVE_ADMIN);
     serve_rig_request(fd, 1, x->method, x->n);
     struct loop_io *io = loop_io_new(rig->loop, fd, stop, rig->loop);
     loop_io_set(io, LOOP_READ);
-    failing = when;
+    fail_resume();
     loop_run(rig->loop); /* a reply or the end: a client never hangs */
-    when = failing;
-    failing = 0;
+    fail_pause();
     loop_io_free(io);
     close(fd);
 
     fd = serve_rig_connect(rig, SERVE_ADMIN);
     assert_string_equal(serve_rig_ask(rig, fd, 2, "ping"), "2 \"pong\"");
     close(fd);
-    failing = when;
+    fail_resume();
 }
 
 static void a_client_is_answered_or_dropped_and_the_next_one_served(void **state)

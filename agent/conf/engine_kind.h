@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine_kind.h - what an engine is, short of asking it: what a cluster of it may be configured
+ * with, and the words in which its people read it.
+ *
+ * One const struct an engine, in agent/probe/engines/<engine>_kind.c, without I/O and without a
+ * client library. main.c hands a list of them to conf_load(); from then on a cluster points to its
+ * own, and nobody compares names. How it is asked is agent/probe/engine.h's.
+ */
+#ifndef HOMING_AGENT_CONF_ENGINE_KIND_H
+#define HOMING_AGENT_CONF_ENGINE_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One keyword of the key `connection`. */
+struct engine_keyword {
+    const char *name;
+    const char *instead; /* it is refused, and this is to be done instead; NULL: it is taken */
+    bool secret;         /* its value is not for other people's eyes: the dump has stars */
+    /* NULL: any value is good. Else NULL, or what is wrong and what to do, as a whole sentence. The
+     * value is as it stands in the file, quotes and backslashes included. */
+    const char *(*check)(const char *value, size_t len);
+};
+
+struct engine_kind {
+    const char *name; /* as `engine` has it, and the names of its files */
+    uint16_t default_port;
+
+    /* The key `connection`, in the form keyword=value. */
+    const char *client;                    /* whose keywords they are, for errors */
+    const struct engine_keyword *keywords; /* the last one's name is NULL */
+    bool takes_others; /* than those: its client library judges them when it connects */
+    /* NULL: there is nothing to check. As engine_keyword.check, for the text as a whole: what is
+     * wrong with it hides what is wrong with its keywords. */
+    const char *(*check_connection)(const char *connection);
+
+    /* A position or a term as its people write it. NULL: plain numbers. */
+    void (*print_position)(uint64_t position, char *ret, size_t size);
+    void (*print_term)(uint64_t hi, uint64_t lo, char *ret, size_t size);
+
+    /* What positions count, plural: a lag and a loss are differences of two positions. */
+    const char *lag_unit;
+    /* What its people call the position at which a new writer's history leaves the old one's. */
+    const char *branch;
+};
+
+/* Long enough for what these print, with its NUL. A term of zeros is "none". */
+#define ENGINE_PRINT_SIZE 48
+
+void engine_print_position(const struct engine_kind *kind, uint64_t position, char *ret,
+                           size_t size);
+void engine_print_term(const struct engine_kind *kind, uint64_t hi, uint64_t lo, char *ret,
+                       size_t size);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * postgresql.h - how PostgreSQL is asked: its row's ENGINE in engines.c.
+ */
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H
+
+#include "agent/probe/engine.h"
+
+extern const struct engine engine_postgresql;
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * postgresql_kind.h - what PostgreSQL is: its row's KIND in engines.c.
+ */
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H
+
+#include "agent/conf/engine_kind.h"
+
+extern const struct engine_kind engine_kind_postgresql;
+
+#endif

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*), tests and manuals it is
+named by one row of a table, one statement of a Makefile.inc and one line of configure.ac, not even in a
+comment. One TAP line an engine."""
+import os
+import re
+from pathlib import Path
+
+TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
+FOLDER = TOP / "agent/probe/engines"
+# Where it may be named, and how often.
+PLACES = {"agent/probe/engines/engines.c": 1, "agent/probe/Makefile.inc": 1, "configure.ac": 1}
+
+
+def words(engine):
+    """Its name, and that of its client library."""
+    return [engine, *re.findall(r'\.client = "(\w+)"', (FOLDER / f"{engine}_kind.c").read_text())]
+
+
+def statements(path):
+    """Lines, those that a backslash continues joined."""
+    return path.read_text().replace("\\\n", " ").splitlines()
+
+
+def searched(engine):
+    for folder in ("agent", "proto", "shim"):
+        for path in sorted((TOP / folder).rglob("*")):
+            if path.is_file() and not (path.parent == FOLDER and path.name.startswith(engine)) \
+                    and path.suffix in (".c", ".h", ".inc"):
+                yield path
+    yield TOP / "configure.ac"
+    yield TOP / "Makefile.am"
+
+
+def faults(engine):
+    pattern = re.compile("|".join(words(engine)), re.I)
+    for path in searched(engine):
+        name = str(path.relative_to(TOP))
+        found = [line for line in statements(path) if pattern.search(line)]
+        if len(found) != PLACES.get(name, 0):
+            yield f"{name} names it {len(found)} times, not {PLACES.get(name, 0)}"
+            yield from found
+
+
+def main():
+    engines = sorted(p.name[:-len("_kind.c")] for p in FOLDER.glob("*_kind.c"))
+    if not engines:
+        print("Bail out! no engine below " + str(FOLDER))
+        return
+    print(f"1..{len(engines)}")
+    for number, engine in enumerate(engines, 1):
+        wrong = list(faults(engine))
+        print(f"{'not ok' if wrong else 'ok'} {number} - {engine} is named in {', '.join(PLACES)}, nowhere else")
+        for line in wrong:
+            print(f"# {line}")
+
+
+main()

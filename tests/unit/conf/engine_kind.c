@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine_kind.c - what a configuration may say of a cluster depends on nothing but its engine:
+ * two made-up ones, of which no file outside of this one knows.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/conf/conf.h"
+#include "tests/support/folder.h"
+#include "tests/support/test.h"
+
+static const char *only_digits(const char *value, size_t len)
+{
+    return strspn(value, "0123456789") < len ? "slot is not a number; write digits" : NULL;
+}
+
+static const char *no_braces(const char *connection)
+{
+    return connection[0] == '{' ? "connection is no JSON here; write pairs" : NULL;
+}
+
+static const struct engine_keyword strict_keywords[] = {
+    {.name = "user"},
+    {.name = "slot", .check = only_digits},
+    {.name = "token", .secret = true},
+    {.name = "node", .instead = "members are listed under members"},
+    {.name = NULL},
+};
+
+static void print_hash(uint64_t position, char *ret, size_t size)
+{
+    snprintf(ret, size, "#%" PRIu64, position);
+}
+
+static void print_era(uint64_t hi, uint64_t lo, char *ret, size_t size)
+{
+    snprintf(ret, size, "era %" PRIu64 "/%" PRIu64, hi, lo);
+}
+
+static const struct engine_kind strict = {
+    .name = "strict",
+    .default_port = 700,
+    .client = "strict's client",
+    .keywords = strict_keywords,
+    .check_connection = no_braces,
+    .print_position = print_hash,
+    .print_term = print_era,
+};
+
+static const struct engine_keyword easy_keywords[] = {{.name = NULL}};
+static const struct engine_kind easy = {
+    .name = "easy", .default_port = 800, .keywords = easy_keywords, .takes_others = true};
+
+static const struct engine_kind *const both[] = {&strict, &easy, NULL};
+
+static int leave_folder(void **state)
+{
+    unlink("t.yaml");
+    return folder_leave(state);
+}
+
+/* What conf_load() says of a cluster with these keys; the caller frees. */
+static char *load(const char *keys, struct conf **ret_conf)
+{
+    char *answer = NULL;
+    size_t size;
+    FILE *file = fopen("t.yaml", "w"), *out = open_memstream(&answer, &size);
+    assert_non_null(file);
+    fprintf(file,
+            "clusters:\n"
+            "  - name: a\n"
+            "    members: [db1, 'db2:5']\n"
+            "    endpoints: [{names: [w], role: writer}]\n"
+            "%s",
+            keys);
+    fclose(file);
+    *ret_conf = NULL;
+    int rv = conf_load("t.yaml", both, out, ret_conf);
+    assert_int_equal(rv, *ret_conf ? 0 : -EINVAL);
+    fclose(out);
+    return answer;
+}
+
+static void assert_refused(const char *keys, const char *expected)
+{
+    struct conf *conf;
+    char *answer = load(keys, &conf);
+    assert_string_equal(answer, expected);
+    assert_null(conf);
+    free(answer);
+}
+
+static struct conf *load_good(const char *keys)
+{
+    struct conf *conf;
+    char *answer = load(keys, &conf);
+    assert_string_equal(answer, "");
+    free(answer);
+    return conf;
+}
+
+static void a_cluster_points_to_its_engine_and_has_its_port(void **state)
+{
+    struct conf *conf = load_good("    engine: easy\n");
+    (void)state;
+    assert_ptr_equal(conf->clusters[0].engine, &easy);
+    assert_int_equal(conf->clusters[0].members[0].port, 800);
+    assert_int_equal(conf->clusters[0].members[1].port, 5);
+    conf_free(conf);
+    conf = load_good("    engine: strict\n");
+    assert_ptr_equal(conf->clusters[0].engine, &strict);
+    assert_int_equal(conf->clusters[0].members[0].port, 700);
+    conf_free(conf);
+}
+
+static void errors_name_the_engines_of_the_list(void **state)
+{
+    (void)state;
+    assert_refused("    engine: postgresql\n",
+                   "t.yaml:5:13: unknown engine 'postgresql'; this version knows: strict, easy\n");
+    assert_refused("", "t.yaml:2:5: a cluster without engine; write engine: strict or easy\n");
+}
+
+static void only_the_engines_own_keywords_are_taken(void **state)
+{
+    (void)state;
+    assert_refused(
+        "    engine: strict\n"
+        "    connection: user=a node=b slot=x other=c\n",
+        "t.yaml:6:24: 'node' may not be in connection; members are listed under members\n"
+        "t.yaml:6:31: slot is not a number; write digits\n"
+        "t.yaml:6:38: connection has a keyword here that strict does not know; it takes: "
+        "user, slot, token\n");
+    assert_refused("    engine: strict\n"
+                   "    connection: '{user: a}'\n",
+                   "t.yaml:6:17: connection is no JSON here; write pairs\n");
+    assert_refused(
+        "    engine: strict\n"
+        "    connection: user\n",
+        "t.yaml:6:17: connection is not strict's client's 'keyword=value' from here on; quote "
+        "values that hold spaces\n");
+}
+
+static void nothing_of_libpqs_is_refused_in_another_engines_connection(void **state)
+{
+    (void)state;
+    conf_free(load_good("    engine: easy\n"
+                        "    connection: host=x port=5 options=y dbname=a=b other=c\n"));
+    conf_free(load_good("    engine: easy\n"
+                        "    connection: postgresql://x=y\n"));
+}
+
+static void a_dump_hides_what_the_engine_calls_secret(void **state)
+{
+    struct conf *conf = load_good("    engine: strict\n"
+                                  "    connection: user=a token=b slot=7\n");
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    (void)state;
+    conf_dump(conf, out);
+    fclose(out);
+    assert_non_null(strstr(text, "    engine: \"strict\"\n"));
+    assert_non_null(strstr(text, "    connection: \"user=a token=*** slot=7\"\n"));
+    free(text);
+    conf_free(conf);
+}
+
+static const char *position(const struct engine_kind *kind, uint64_t value)
+{
+    static char text[ENGINE_PRINT_SIZE];
+    engine_print_position(kind, value, text, sizeof(text));
+    return text;
+}
+
+static const char *term(const struct engine_kind *kind, uint64_t hi, uint64_t lo)
+{
+    static char text[ENGINE_PRINT_SIZE];
+    engine_print_term(kind, hi, lo, text, sizeof(text));
+    return text;
+}
+
+static void positions_and_terms_are_printed_as_their_people_write_them(void **state)
+{
+    (void)state;
+    assert_string_equal(position(&strict, 7), "#7");
+    assert_string_equal(term(&strict, 2, 3), "era 2/3");
+    assert_string_equal(term(&strict, 0, 0), "none");
+}
+
+static void other_engines_positions_are_plain_numbers(void **state)
+{
+    (void)state;
+    assert_string_equal(position(&easy, 0x300000100), "12884902144");
+    assert_string_equal(term(&easy, 0, 7), "7");
+    assert_string_equal(term(&easy, 2, 7), "2.7");
+    assert_string_equal(term(&easy, 0, 0), "none");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_cluster_points_to_its_engine_and_has_its_port),
+        TEST(errors_name_the_engines_of_the_list),
+        TEST(only_the_engines_own_keywords_are_taken),
+        TEST(nothing_of_libpqs_is_refused_in_another_engines_connection),
+        TEST(a_dump_hides_what_the_engine_calls_secret),
+        TEST(positions_and_terms_are_printed_as_their_people_write_them),
+        TEST(other_engines_positions_are_plain_numbers),
+    };
+    return cmocka_run_group_tests(tests, folder_enter, leave_folder);
+}
