@@ -40,8 +40,8 @@ int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error)
  * *ret_fd unlocks. */
 int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd);
 
-/* 0: dir/name is free, or a socket that nobody listens on. -EADDRINUSE: a live process, named in
- * the error, unless `takeover`. -EEXIST: not a socket. -ENAMETOOLONG. */
+/* 0: dir/name is free, or a socket at which no process listens. -EADDRINUSE: a live process, named
+ * in the error, unless `takeover`. -EEXIST: not a socket. -ENAMETOOLONG. */
 int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error);
 
 /* Listens under a temporary name in `dir`, with this mode. Removes temporary names there that

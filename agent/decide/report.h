@@ -44,7 +44,7 @@ struct report {
     enum report_kind kind;
     uint64_t asked_ms; /* when the question was sent, CLOCK_MONOTONIC */
     enum role role;
-    bool authenticated;   /* the server proved who it is (TLS verify-full or its like) */
+    bool authenticated;   /* the server proved its name (TLS verify-full or its like) */
     uint64_t identity;    /* what proves two members hold the same data set; 0: not known */
     uint64_t incarnation; /* one running server; 0: not known */
     struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */

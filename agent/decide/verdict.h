@@ -30,7 +30,7 @@ enum reason {
     REASON_DEMOTION_UNDONE,  /* W3a: an equal term, sole claim, not behind */
     REASON_INCUMBENT_CLAIMS, /* steady */
     REASON_INCUMBENT_SILENT, /* W5 */
-    REASON_INCUMBENT_READER, /* it answers as a reader and nobody claims */
+    REASON_INCUMBENT_READER, /* it answers as a reader and no member claims */
     REASON_TWO_CLAIMS,       /* W3: a newer claim while the incumbent claims too */
     REASON_CLAIMS_AT_START,  /* W3a: several claims, no term held */
     REASON_OLDER_TERM,       /* W3a: the sole claim is older */
