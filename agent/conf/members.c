@@ -14,7 +14,7 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 
-static size_t members_count(const struct conf_node *node)
+static size_t count_children(const struct conf_node *node)
 {
     size_t count = 0;
     for (const struct conf_node *child = node ? node->first : NULL; child; child = child->next)
@@ -22,19 +22,19 @@ static size_t members_count(const struct conf_node *node)
     return count;
 }
 
-static const char *members_text(const struct conf_node *node, const char *key)
+static const char *text_of(const struct conf_node *node, const char *key)
 {
     const struct conf_node *child = conf_position_find(node, key);
     return child ? child->text : NULL;
 }
 
 /* In the mapping form the host may carry its port too, if there is no key for it. */
-static bool members_mapping(const struct conf_node *node, struct conf_errors *errors,
-                            struct conf_host *host, struct conf_member *member)
+static bool read_mapping(const struct conf_node *node, struct conf_errors *errors,
+                         struct conf_host *host, struct conf_member *member)
 {
-    const char *text = members_text(node, "host");
-    const char *port = members_text(node, "port");
-    const char *failover = members_text(node, "failover");
+    const char *text = text_of(node, "host");
+    const char *port = text_of(node, "port");
+    const char *failover = text_of(node, "failover");
     if (!text) {
         conf_errors_add(errors, node->at,
                         "a member without host; write host: and a name or address");
@@ -55,8 +55,8 @@ static bool members_mapping(const struct conf_node *node, struct conf_errors *er
     return !wrong && !wrong_port && !wrong_failover;
 }
 
-static bool members_word(const struct conf_node *node, struct conf_errors *errors,
-                         struct conf_host *host, struct conf_member *member)
+static bool read_word(const struct conf_node *node, struct conf_errors *errors,
+                      struct conf_host *host, struct conf_member *member)
 {
     const char *wrong = conf_value_member(node->text, host, &member->port);
     if (wrong)
@@ -64,7 +64,7 @@ static bool members_word(const struct conf_node *node, struct conf_errors *error
     return !wrong;
 }
 
-static void members_unique(const struct conf_cluster *cluster, struct conf_errors *errors)
+static void refuse_twice(const struct conf_cluster *cluster, struct conf_errors *errors)
 {
     const struct conf_member *last = &cluster->members[cluster->member_count - 1];
     for (const struct conf_member *member = cluster->members; member != last; member++) {
@@ -77,21 +77,21 @@ static void members_unique(const struct conf_cluster *cluster, struct conf_error
     }
 }
 
-static int members_add(const struct conf_node *node, struct conf_errors *errors,
-                       struct conf_cluster *cluster)
+static int add_member(const struct conf_node *node, struct conf_errors *errors,
+                      struct conf_cluster *cluster)
 {
     struct conf_host host;
     struct conf_member member = {
         .port = cluster->engine->default_port, .failover = true, .at = node->at};
-    bool good = node->kind == CONF_NODE_SCALAR ? members_word(node, errors, &host, &member)
-                                               : members_mapping(node, errors, &host, &member);
+    bool good = node->kind == CONF_NODE_SCALAR ? read_word(node, errors, &host, &member)
+                                               : read_mapping(node, errors, &host, &member);
     if (!good)
         return 0;
     member.host = strdup(host.text);
     if (!member.host)
         return -ENOMEM;
     cluster->members[cluster->member_count++] = member;
-    members_unique(cluster, errors);
+    refuse_twice(cluster, errors);
     return 0;
 }
 
@@ -99,7 +99,7 @@ int conf_members_check(const struct conf_node *node, struct conf_errors *errors,
                        struct conf_cluster *cluster)
 {
     const struct conf_node *list = conf_position_find(node, "members");
-    size_t count = members_count(list);
+    size_t count = count_children(list);
     if (count == 0) {
         conf_errors_add(errors, conf_position_at(node, "members"),
                         "a cluster without members; list its servers");
@@ -115,14 +115,14 @@ int conf_members_check(const struct conf_node *node, struct conf_errors *errors,
         return -ENOMEM;
     int rv = 0;
     for (const struct conf_node *child = list->first; child && rv == 0; child = child->next)
-        rv = members_add(child, errors, cluster);
+        rv = add_member(child, errors, cluster);
     return rv;
 }
 
 int conf_networks_check(const struct conf_node *node, struct conf_errors *errors,
                         struct conf_cluster *cluster)
 {
-    size_t count = members_count(node);
+    size_t count = count_children(node);
     if (!node)
         return 0;
     if (count == 0) {

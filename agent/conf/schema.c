@@ -118,7 +118,7 @@ static const cyaml_schema_value_t schema_member = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_member, schema_member_fields),
 };
 
-static const char *schema_nearest(const cyaml_schema_field_t *fields, const char *key)
+static const char *nearest_key(const cyaml_schema_field_t *fields, const char *key)
 {
     for (; fields->key; fields++)
         if (spelling_is_near(fields->key, key))
@@ -126,11 +126,11 @@ static const char *schema_nearest(const cyaml_schema_field_t *fields, const char
     return NULL;
 }
 
-static void schema_unknown(const cyaml_schema_field_t *fields, const struct conf_node *node,
+static void refuse_unknown(const cyaml_schema_field_t *fields, const struct conf_node *node,
                            struct conf_errors *errors)
 {
     char known[400] = "";
-    const char *nearest = schema_nearest(fields, node->key);
+    const char *nearest = nearest_key(fields, node->key);
     if (nearest) {
         conf_errors_add(errors, node->key_at, "unknown key '%.100s'; did you mean '%s'?", node->key,
                         nearest);
@@ -143,42 +143,42 @@ static void schema_unknown(const cyaml_schema_field_t *fields, const struct conf
                     known);
 }
 
-static bool schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
-                        const char *what, struct conf_errors *errors);
+static bool walk(const cyaml_schema_value_t *schema, const struct conf_node *node, const char *what,
+                 struct conf_errors *errors);
 
-static const cyaml_schema_field_t *schema_field(const cyaml_schema_field_t *fields, const char *key)
+static const cyaml_schema_field_t *find_field(const cyaml_schema_field_t *fields, const char *key)
 {
     while (fields->key && strcmp(fields->key, key) != 0)
         fields++;
     return fields->key ? fields : NULL;
 }
 
-static bool schema_walk_mapping(const cyaml_schema_field_t *fields, const struct conf_node *node,
-                                struct conf_errors *errors)
+static bool walk_mapping(const cyaml_schema_field_t *fields, const struct conf_node *node,
+                         struct conf_errors *errors)
 {
     bool good = true;
     for (const struct conf_node *child = node->first; child; child = child->next) {
-        const cyaml_schema_field_t *field = schema_field(fields, child->key);
+        const cyaml_schema_field_t *field = find_field(fields, child->key);
         if (!field)
-            schema_unknown(fields, child, errors);
-        else if (!schema_walk(&field->value, child, child->key, errors))
+            refuse_unknown(fields, child, errors);
+        else if (!walk(&field->value, child, child->key, errors))
             good = false;
     }
     return good;
 }
 
-static bool schema_walk_sequence(const cyaml_schema_value_t *entry, const struct conf_node *node,
-                                 const char *what, struct conf_errors *errors)
+static bool walk_sequence(const cyaml_schema_value_t *entry, const struct conf_node *node,
+                          const char *what, struct conf_errors *errors)
 {
     bool good = true;
     for (const struct conf_node *child = node->first; child; child = child->next)
-        if (!schema_walk(entry, child, what, errors))
+        if (!walk(entry, child, what, errors))
             good = false;
     return good;
 }
 
-static bool schema_is(const struct conf_node *node, enum conf_node_kind kind, const char *what,
-                      struct conf_errors *errors)
+static bool is_kind(const struct conf_node *node, enum conf_node_kind kind, const char *what,
+                    struct conf_errors *errors)
 {
     static const char *const advice[CONF_NODE_COUNT] = {
         [CONF_NODE_SCALAR] = "one value; write it without - [ ] { }, or quote it",
@@ -197,42 +197,42 @@ static bool schema_is(const struct conf_node *node, enum conf_node_kind kind, co
 }
 
 /* A host, or a mapping. */
-static bool schema_walk_members(const struct conf_node *node, struct conf_errors *errors)
+static bool walk_members(const struct conf_node *node, struct conf_errors *errors)
 {
     bool good = true;
-    if (!schema_is(node, CONF_NODE_SEQUENCE, "members", errors))
+    if (!is_kind(node, CONF_NODE_SEQUENCE, "members", errors))
         return false;
     for (const struct conf_node *child = node->first; child; child = child->next) {
         bool plain = child->kind == CONF_NODE_SCALAR;
-        if (!schema_walk(plain ? &schema_text : &schema_member, child, "members", errors))
+        if (!walk(plain ? &schema_text : &schema_member, child, "members", errors))
             good = false;
     }
     return good;
 }
 
-static bool schema_walk(const cyaml_schema_value_t *schema, const struct conf_node *node,
-                        const char *what, struct conf_errors *errors)
+static bool walk(const cyaml_schema_value_t *schema, const struct conf_node *node, const char *what,
+                 struct conf_errors *errors)
 {
     switch (schema->type) {
     case CYAML_MAPPING:
-        return schema_is(node, CONF_NODE_MAPPING, what, errors) &&
-               schema_walk_mapping(schema->mapping.fields, node, errors);
+        return is_kind(node, CONF_NODE_MAPPING, what, errors) &&
+               walk_mapping(schema->mapping.fields, node, errors);
     case CYAML_SEQUENCE:
-        return schema_is(node, CONF_NODE_SEQUENCE, what, errors) &&
-               schema_walk_sequence(schema->sequence.entry, node, what, errors);
+        return is_kind(node, CONF_NODE_SEQUENCE, what, errors) &&
+               walk_sequence(schema->sequence.entry, node, what, errors);
     case CYAML_STRING:
-        return schema_is(node, CONF_NODE_SCALAR, what, errors);
+        return is_kind(node, CONF_NODE_SCALAR, what, errors);
     default:
-        return schema_walk_members(node, errors);
+        return walk_members(node, errors);
     }
 }
 
 bool conf_schema_check(const struct conf_node *root, struct conf_errors *errors)
 {
-    return schema_walk(&schema_root, root, "the file", errors);
+    return walk(&schema_root, root, "the file", errors);
 }
 
-static void *schema_memory(void *context, void *old, size_t size)
+static void *memory(void *context, void *old, size_t size)
 {
     (void)context;
     if (size != 0)
@@ -242,7 +242,7 @@ static void *schema_memory(void *context, void *old, size_t size)
 }
 
 static const cyaml_config_t schema_config = {
-    .mem_fn = schema_memory,
+    .mem_fn = memory,
     .flags = CYAML_CFG_IGNORE_UNKNOWN_KEYS | CYAML_CFG_NO_ALIAS,
 };
 

@@ -61,7 +61,7 @@ static const struct conf_timing_key timing_keys[CONF_KEY_COUNT] = {
     [CONF_KEY_FAMILY] = {"family", CONF_TIMING_FAMILY, 0, 0, FIELD(family)},
 };
 
-static void timing_write_duration(char *text, size_t size, uint64_t ms)
+static void write_duration(char *text, size_t size, uint64_t ms)
 {
     if (ms != 0 && ms % 60000 == 0)
         snprintf(text, size, "%" PRIu64 "m", ms / 60000);
@@ -74,7 +74,7 @@ static void timing_write_duration(char *text, size_t size, uint64_t ms)
 void conf_timing_print_duration(uint64_t ms, FILE *out)
 {
     char text[32];
-    timing_write_duration(text, sizeof(text), ms);
+    write_duration(text, sizeof(text), ms);
     fputs(text, out);
 }
 
@@ -90,14 +90,14 @@ bool conf_timing_duration(const char *key, const char *text, struct conf_at at, 
     }
     if (ms >= min_ms && ms <= max_ms)
         return true;
-    timing_write_duration(least, sizeof(least), min_ms);
-    timing_write_duration(most, sizeof(most), max_ms);
+    write_duration(least, sizeof(least), min_ms);
+    write_duration(most, sizeof(most), max_ms);
     conf_errors_add(errors, at, "%s '%.100s' is out of range; write %s to %s", key, text, least,
                     most);
     return false;
 }
 
-static const char *timing_mode(const char *text, enum view_mode *ret_mode)
+static const char *read_mode(const char *text, enum view_mode *ret_mode)
 {
     enum view_mode mode;
     if (!view_mode_parse(text, &mode))
@@ -106,7 +106,7 @@ static const char *timing_mode(const char *text, enum view_mode *ret_mode)
     return NULL;
 }
 
-static const char *timing_family(const char *text, enum conf_family *ret_family)
+static const char *read_family(const char *text, enum conf_family *ret_family)
 {
     if (strcmp(text, "auto") == 0)
         *ret_family = CONF_FAMILY_AUTO;
@@ -119,8 +119,8 @@ static const char *timing_family(const char *text, enum conf_family *ret_family)
     return NULL;
 }
 
-static const char *timing_set_number(const struct conf_timing_key *key, const char *text,
-                                     uint32_t *ret_number)
+static const char *set_number(const struct conf_timing_key *key, const char *text,
+                              uint32_t *ret_number)
 {
     uint64_t number;
     const char *wrong = conf_value_number(text, &number);
@@ -131,8 +131,8 @@ static const char *timing_set_number(const struct conf_timing_key *key, const ch
     return wrong;
 }
 
-static void timing_set_duration(const struct conf_timing_key *key, const char *text,
-                                struct conf_at at, struct conf_errors *errors, uint32_t *ret)
+static void set_duration(const struct conf_timing_key *key, const char *text, struct conf_at at,
+                         struct conf_errors *errors, uint32_t *ret)
 {
     uint64_t ms;
     if (conf_timing_duration(key->name, text, at, key->min, key->max, errors) &&
@@ -140,26 +140,26 @@ static void timing_set_duration(const struct conf_timing_key *key, const char *t
         *ret = (uint32_t)ms;
 }
 
-static void timing_set(const struct conf_timing_key *key, const char *text, struct conf_at at,
-                       struct conf_errors *errors, struct conf_timing *timing)
+static void set_key(const struct conf_timing_key *key, const char *text, struct conf_at at,
+                    struct conf_errors *errors, struct conf_timing *timing)
 {
     void *field = (char *)timing + key->offset;
     const char *wrong = NULL;
     switch (key->kind) {
     case CONF_TIMING_DURATION:
-        timing_set_duration(key, text, at, errors, field);
+        set_duration(key, text, at, errors, field);
         break;
     case CONF_TIMING_SIZE:
         wrong = conf_value_size(text, field);
         break;
     case CONF_TIMING_NUMBER:
-        wrong = timing_set_number(key, text, field);
+        wrong = set_number(key, text, field);
         break;
     case CONF_TIMING_MODE:
-        wrong = timing_mode(text, field);
+        wrong = read_mode(text, field);
         break;
     case CONF_TIMING_FAMILY:
-        wrong = timing_family(text, field);
+        wrong = read_family(text, field);
         break;
     }
     if (wrong)
@@ -168,26 +168,26 @@ static void timing_set(const struct conf_timing_key *key, const char *text, stru
 
 /* Both keys may come from an outer level: the error stands where one is given,
  * else at the mapping. */
-static struct conf_at timing_at(const struct conf_node *node, const char *key, const char *other)
+static struct conf_at place_of(const struct conf_node *node, const char *key, const char *other)
 {
     return conf_position_at(node, conf_position_find(node, key) ? key : other);
 }
 
-static void timing_agree(const struct conf_node *node, struct conf_errors *errors,
-                         const struct conf_timing *timing)
+static void check_agreement(const struct conf_node *node, struct conf_errors *errors,
+                            const struct conf_timing *timing)
 {
     if (timing->fast_interval_ms > timing->interval_ms)
-        conf_errors_add(errors, timing_at(node, "fast_interval", "interval"),
+        conf_errors_add(errors, place_of(node, "fast_interval", "interval"),
                         "fast_interval is longer than interval (%" PRIu32 " and %" PRIu32
                         " ms); make it shorter",
                         timing->fast_interval_ms, timing->interval_ms);
     if (timing->interval_ms >= timing->timeout_ms)
-        conf_errors_add(errors, timing_at(node, "timeout", "interval"),
+        conf_errors_add(errors, place_of(node, "timeout", "interval"),
                         "timeout is not longer than interval (%" PRIu32 " and %" PRIu32
                         " ms), so every answer would be too old before the next; make it longer",
                         timing->timeout_ms, timing->interval_ms);
     if (timing->timeout_ms >= timing->max_stale_ms)
-        conf_errors_add(errors, timing_at(node, "max_stale", "timeout"),
+        conf_errors_add(errors, place_of(node, "max_stale", "timeout"),
                         "max_stale is not longer than timeout (%" PRIu32 " and %" PRIu32
                         " ms); make it longer",
                         timing->max_stale_ms, timing->timeout_ms);
@@ -204,13 +204,13 @@ void conf_timing_apply(char *const *keys, const struct conf_node *node, struct c
             continue;
         given = given || (i >= CONF_KEY_INTERVAL && i <= CONF_KEY_MAX_STALE);
         struct conf_at at = conf_position_at(node, key->name);
-        timing_set(key, keys[i], at, errors, timing);
+        set_key(key, keys[i], at, errors, timing);
     }
     if (given && errors->failures == failures)
-        timing_agree(node, errors, timing);
+        check_agreement(node, errors, timing);
 }
 
-static uint64_t timing_value(const struct conf_timing *timing, const struct conf_timing_key *key)
+static uint64_t value_of(const struct conf_timing *timing, const struct conf_timing_key *key)
 {
     const void *field = (const char *)timing + key->offset;
     switch (key->kind) {
@@ -225,7 +225,7 @@ static uint64_t timing_value(const struct conf_timing *timing, const struct conf
     }
 }
 
-static void timing_print_size(uint64_t bytes, FILE *out)
+static void print_size(uint64_t bytes, FILE *out)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
     unsigned unit = 0;
@@ -234,12 +234,12 @@ static void timing_print_size(uint64_t bytes, FILE *out)
     fprintf(out, "%" PRIu64 "%s", bytes, units[unit]);
 }
 
-static void timing_print_value(const struct conf_timing_key *key, uint64_t value, FILE *out)
+static void print_value(const struct conf_timing_key *key, uint64_t value, FILE *out)
 {
     if (key->kind == CONF_TIMING_DURATION)
         conf_timing_print_duration(value, out);
     else if (key->kind == CONF_TIMING_SIZE)
-        timing_print_size(value, out);
+        print_size(value, out);
     else if (key->kind == CONF_TIMING_MODE)
         fputs(view_mode_name((enum view_mode)value), out);
     else if (key->kind == CONF_TIMING_FAMILY && value == CONF_FAMILY_AUTO)
@@ -253,7 +253,7 @@ void conf_timing_print(const struct conf_timing *timing, const char *indent, FIL
     for (unsigned i = 0; i < CONF_KEY_COUNT; i++) {
         const struct conf_timing_key *key = &timing_keys[i];
         fprintf(out, "%s%s: ", indent, key->name);
-        timing_print_value(key, timing_value(timing, key), out);
+        print_value(key, value_of(timing, key), out);
         fputc('\n', out);
     }
 }

@@ -25,7 +25,7 @@ int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at)
     return 0;
 }
 
-static int uses_compare(const void *left, const void *right)
+static int compare_uses(const void *left, const void *right)
 {
     const struct conf_use *a = left, *b = right;
     int order = strcmp(a->name, b->name);
@@ -40,7 +40,7 @@ void conf_uses_check(struct conf_uses *uses, const char *what, struct conf_error
 {
     if (uses->count < 2)
         return;
-    qsort(uses->list, uses->count, sizeof(*uses->list), uses_compare);
+    qsort(uses->list, uses->count, sizeof(*uses->list), compare_uses);
     const struct conf_use *first = &uses->list[0];
     for (size_t i = 1; i < uses->count; i++) {
         const struct conf_use *use = &uses->list[i];

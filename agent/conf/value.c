@@ -16,7 +16,7 @@ struct conf_unit {
 };
 
 /* Digits, no sign: *ret_rest points behind them. 15 digits: no factor here makes them overflow. */
-static bool value_digits(const char *text, uint64_t *ret_number, const char **ret_rest)
+static bool read_digits(const char *text, uint64_t *ret_number, const char **ret_rest)
 {
     uint64_t number = 0;
     size_t count = 0;
@@ -30,7 +30,7 @@ static bool value_digits(const char *text, uint64_t *ret_number, const char **re
     return count != 0;
 }
 
-static bool value_factor(const struct conf_unit *units, const char *name, uint64_t *ret_factor)
+static bool factor_of(const struct conf_unit *units, const char *name, uint64_t *ret_factor)
 {
     for (; units->name; units++) {
         if (strcmp(units->name, name) == 0) {
@@ -46,11 +46,11 @@ const char *conf_value_duration(const char *text, uint64_t *ret_ms)
     static const struct conf_unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {NULL, 0}};
     uint64_t number, factor;
     const char *rest;
-    if (!value_digits(text, &number, &rest))
+    if (!read_digits(text, &number, &rest))
         return "is not a duration; write an integer and ms, s or m, as in 250ms";
     if (*rest == '\0')
         return "has no unit; write ms, s or m behind it, as in 250ms";
-    if (!value_factor(units, rest, &factor))
+    if (!factor_of(units, rest, &factor))
         return "is not a duration; the units are ms, s and m, as in 250ms";
     *ret_ms = number * factor;
     return NULL;
@@ -64,11 +64,11 @@ const char *conf_value_size(const char *text, uint64_t *ret_bytes)
     };
     uint64_t number, factor;
     const char *rest;
-    if (!value_digits(text, &number, &rest))
+    if (!read_digits(text, &number, &rest))
         return "is not a size; write an integer and B, kB, MB, GB or TB, as in 16MB";
     if (*rest == '\0')
         return "has no unit; write B, kB, MB, GB or TB behind it, as in 16MB";
-    if (!value_factor(units, rest, &factor))
+    if (!factor_of(units, rest, &factor))
         return "is not a size; the units are B, kB, MB, GB and TB, as in 16MB";
     if (number > UINT64_MAX / factor)
         return "is too large";
@@ -80,7 +80,7 @@ const char *conf_value_number(const char *text, uint64_t *ret_number)
 {
     uint64_t number;
     const char *rest;
-    if (!value_digits(text, &number, &rest) || *rest != '\0')
+    if (!read_digits(text, &number, &rest) || *rest != '\0')
         return "is not a number; write digits only";
     *ret_number = number;
     return NULL;
@@ -94,7 +94,7 @@ const char *conf_value_bool(const char *text, bool *ret_value)
     return NULL;
 }
 
-static uint8_t value_literal(const char *text, uint8_t bytes[16])
+static uint8_t literal(const char *text, uint8_t bytes[16])
 {
     memset(bytes, 0, 16);
     if (inet_pton(AF_INET, text, bytes) == 1)
@@ -102,7 +102,7 @@ static uint8_t value_literal(const char *text, uint8_t bytes[16])
     return inet_pton(AF_INET6, text, bytes) == 1 ? 6 : 0;
 }
 
-static bool value_has_host_bits(const struct conf_network *network)
+static bool has_host_bits(const struct conf_network *network)
 {
     for (unsigned bit = network->bits; bit < 128; bit++)
         if (network->bytes[bit / 8] & (0x80 >> bit % 8))
@@ -121,21 +121,21 @@ const char *conf_value_network(const char *text, struct conf_network *ret_networ
         return "is not a network; write address/bits, as in 10.0.0.0/8";
     memcpy(address, text, len);
     address[len] = '\0';
-    network.family = value_literal(address, network.bytes);
+    network.family = literal(address, network.bytes);
     if (network.family == 0 || (slash && conf_value_number(slash + 1, &bits)))
         return "is not a network; write address/bits, as in 10.0.0.0/8";
     unsigned most = network.family == 4 ? 32 : 128;
     if (bits > most)
         return "has more bits than the address; at most 32 with IPv4, 128 with IPv6";
     network.bits = (uint8_t)(slash ? bits : most);
-    if (value_has_host_bits(&network))
+    if (has_host_bits(&network))
         return "is an address inside a network; set the bits beyond its prefix to 0";
     *ret_network = network;
     return NULL;
 }
 
 /* 10.0.0.256 is a well-formed name, and never a good one. */
-static bool value_looks_numeric(const char *text)
+static bool looks_numeric(const char *text)
 {
     size_t len = strlen(text);
     while (len > 0 && text[len - 1] == '.')
@@ -149,11 +149,11 @@ const char *conf_value_host(const char *text, struct conf_host *ret_host)
 {
     struct conf_host host;
     struct name name;
-    host.family = value_literal(text, host.bytes);
+    host.family = literal(text, host.bytes);
     if (host.family != 0) {
         inet_ntop(host.family == 4 ? AF_INET : AF_INET6, host.bytes, host.text, sizeof(host.text));
     } else {
-        if (value_looks_numeric(text))
+        if (looks_numeric(text))
             return "is not an IPv4 address; write four numbers of 0 to 255";
         if (!name_valid(text) || !name_canonical(text, &name))
             return "is not a host; write a DNS name or an address";
@@ -174,7 +174,7 @@ const char *conf_value_port(const char *text, uint16_t *ret_port)
 }
 
 /* [v6] or [v6]:port; `text` points behind the bracket. */
-static const char *value_bracketed(const char *text, char *host, const char **ret_port)
+static const char *bracketed(const char *text, char *host, const char **ret_port)
 {
     const char *close = strchr(text, ']');
     if (!close || close - text >= INET6_ADDRSTRLEN || (close[1] != '\0' && close[1] != ':'))
@@ -182,16 +182,16 @@ static const char *value_bracketed(const char *text, char *host, const char **re
     memcpy(host, text, (size_t)(close - text));
     host[close - text] = '\0';
     uint8_t bytes[16];
-    if (value_literal(host, bytes) != 6)
+    if (literal(host, bytes) != 6)
         return "has no IPv6 address in its brackets; names and IPv4 addresses need none";
     *ret_port = close[1] == ':' ? close + 2 : NULL;
     return NULL;
 }
 
-static const char *value_split(const char *text, char *host, const char **ret_port)
+static const char *split(const char *text, char *host, const char **ret_port)
 {
     if (*text == '[')
-        return value_bracketed(text + 1, host, ret_port);
+        return bracketed(text + 1, host, ret_port);
     const char *colon = strchr(text, ':');
     bool bare_v6 = colon && strchr(colon + 1, ':');
     size_t len = colon && !bare_v6 ? (size_t)(colon - text) : strlen(text);
@@ -208,7 +208,7 @@ const char *conf_value_member(const char *text, struct conf_host *ret_host, uint
     char host[CONF_HOST_MAX];
     const char *port;
     uint16_t number;
-    const char *wrong = value_split(text, host, &port);
+    const char *wrong = split(text, host, &port);
     if (!wrong && port && conf_value_port(port, &number))
         wrong = "has no good port; write a number of 1 to 65535 behind the colon";
     if (!wrong)
