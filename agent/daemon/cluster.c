@@ -165,10 +165,12 @@ static void carry_out(struct cluster *cluster, const struct actions *actions,
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
 
     if (actions->publish) {
+        /* Before it is published: a switch that another agent saved is that agent's. */
+        bool switched = before->writer != MEMBER_NONE && before->writer != verdict->writer;
+
         publish(cluster, false);
         events_verdict(cluster, before, cause, now_ms);
-        if (before->writer != MEMBER_NONE && verdict->writer != MEMBER_NONE &&
-            before->writer != verdict->writer)
+        if (switched && verdict->writer != MEMBER_NONE)
             sever_orders_switched(cluster, now_ms);
     } else if (actions->confirmed && actions->persist) {
         publish(cluster, true);

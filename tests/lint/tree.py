@@ -50,8 +50,10 @@ MAY_USE = {
     "shim/steer": ["shim/permit", "shim/view", "shim/libc", *READERS],
     "shim": ["shim/steer", "shim/permit", "shim/view", "shim/libc", *READERS],
 }
-# Pure: no clock, no socket, no allocation can be had from these.
+# Pure: no clock and no socket can be had from these; nor an allocation, if no more is called than the second says.
+# What begins with __ is the compiler's.
 DECIDE_SYSTEM = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
+DECIDE_CALLS = re.compile(r"mem(cpy|move|set|cmp)|str(len|cmp|ncmp)|__.*|_GLOBAL_OFFSET_TABLE_")
 # Client library -> the one file that includes it.
 LIBRARIES = {
     r"ev(\+\+)?\.h": "agent/base/loop.c",
@@ -98,12 +100,17 @@ def includes(path):
             yield number, "own", m[2] if (TOP / m[2]).is_file() else None
 
 
+def object_of(path):
+    """What it was compiled to; automake puts a program's name before those that it compiles for itself."""
+    plain = (BUILD / name(path)).with_suffix(".o")
+    return next(iter([plain] if plain.is_file() else sorted(plain.parent.glob(f"*-{plain.name}"))), None)
+
+
 @functools.cache
 def symbols():
     """For each of our names, the source file that defines it; and (file, name) of each that an object lacks."""
-    source = {str((BUILD / name(p)).with_suffix(".o")): name(p) for p in files("agent", "proto", ext=(".c",))}
-    built = [o for o in source if Path(o).is_file()]
-    out = subprocess.run(["nm", "--print-file-name", *built], check=True, capture_output=True, text=True).stdout
+    source = {str(object_of(p)): name(p) for p in files("agent", "proto", ext=(".c",)) if object_of(p)}
+    out = subprocess.run(["nm", "--print-file-name", *source], check=True, capture_output=True, text=True).stdout
     defined, lacking = {}, []
     for line in out.splitlines():
         file, rest = line.split(":", 1)
@@ -140,13 +147,12 @@ def includes_follow_the_way_of_the_data():
 
 @rule
 def calls_follow_the_way_of_the_data():
-    seen = 0
+    for p in files("agent", "proto", ext=(".c",)):
+        if not object_of(p):
+            yield f"{name(p)}: no object of it in {BUILD}, so that nobody sees what it calls"
     for source, symbol, definer in calls():
-        seen += 1
         if not may_use(folder(source), definer):
             yield f"{source} calls {symbol}() of {definer}: {folder(source)} may not use that"
-    if not seen:
-        yield f"no objects in {BUILD}"
 
 
 @rule
@@ -178,6 +184,14 @@ def decide_includes_nothing_that_has_an_effect():
         for line, kind, header in includes(p):
             if kind == "system" and header not in DECIDE_SYSTEM:
                 yield f"{name(p)}:{line}: <{header}>"
+
+
+@rule
+def decide_calls_nothing_that_has_an_effect():
+    defined, lacking = symbols()
+    for source, symbol in lacking:
+        if folder(source) == "agent/decide" and symbol not in defined and not DECIDE_CALLS.fullmatch(symbol):
+            yield f"{source} calls {symbol}()"
 
 
 @rule
@@ -214,6 +228,9 @@ def nothing_is_loose_in_agent_but_main_c():
     for p in sorted((TOP / "agent").glob("*.[ch]")):
         if p.name != "main.c":
             yield f"{name(p)}: in which folder does it belong?"
+    for p in files("proto", "agent", "shim"):
+        if folder(name(p)) != name(p.parent):
+            yield f"{name(p)}: {name(p.parent)} does not stand in MAY_USE, and would have what the folder above it may"
     for user, used in MAY_USE.items():
         for f in [user, *used]:
             if not (TOP / f).exists():
