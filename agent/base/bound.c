@@ -15,7 +15,7 @@
 #include "agent/base/bound.h"
 
 /* For everything that does not grow with members: replies that clients have not read (at most 64
- * MB, publish/client.h), and a new configuration of ten thousand clusters beside the old one (40
+ * MB, publish/client.h), and a new configuration of ten thousand clusters beside the old one (45
  * MB). With it a cluster or some stays below the MemoryMax of homingd.service. */
 #define BOUND_BASE ((uint64_t)128 << 20)
 /* Ten times a member's connection with TLS. */

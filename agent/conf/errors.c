@@ -12,15 +12,15 @@
 
 /* Values of the file are quoted in errors: a newline or an escape sequence in one must not reach
  * the terminal. */
-static void errors_tame(char *text)
+static void tame(char *text)
 {
     for (; *text != '\0'; text++)
         if ((unsigned char)*text < 0x20 || *text == 0x7f)
             *text = '?';
 }
 
-static void errors_put(struct conf_errors *errors, struct conf_at at, bool warning,
-                       const char *format, va_list arguments)
+static void put(struct conf_errors *errors, struct conf_at at, bool warning, const char *format,
+                va_list arguments)
 {
     errors->failures += !warning;
     if (errors->count == CONF_ERRORS_MAX) {
@@ -31,14 +31,14 @@ static void errors_put(struct conf_errors *errors, struct conf_at at, bool warni
     error->at = at;
     error->warning = warning;
     vsnprintf(error->text, sizeof(error->text), format, arguments);
-    errors_tame(error->text);
+    tame(error->text);
 }
 
 void conf_errors_add(struct conf_errors *errors, struct conf_at at, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    errors_put(errors, at, false, format, arguments);
+    put(errors, at, false, format, arguments);
     va_end(arguments);
 }
 
@@ -46,11 +46,11 @@ void conf_errors_warn(struct conf_errors *errors, struct conf_at at, const char 
 {
     va_list arguments;
     va_start(arguments, format);
-    errors_put(errors, at, true, format, arguments);
+    put(errors, at, true, format, arguments);
     va_end(arguments);
 }
 
-static int errors_compare(const void *left, const void *right)
+static int compare_errors(const void *left, const void *right)
 {
     const struct conf_error *a = left, *b = right;
     if (a->at.line != b->at.line)
@@ -62,7 +62,7 @@ static int errors_compare(const void *left, const void *right)
 
 void conf_errors_print(struct conf_errors *errors, FILE *out)
 {
-    qsort(errors->list, errors->count, sizeof(errors->list[0]), errors_compare);
+    qsort(errors->list, errors->count, sizeof(errors->list[0]), compare_errors);
     for (uint32_t i = 0; i < errors->count; i++) {
         const struct conf_error *error = &errors->list[i];
         fprintf(out, "%s:%u:%u: %s%s\n", errors->file, error->at.line, error->at.column,

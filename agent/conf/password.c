@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/conf/check.h"
+#include "agent/conf/conf.h"
+#include "agent/conf/password.h"
 
 /* Larger: it is not the password's file. Cloud tokens that serve as passwords take about 2 kB. */
 #define CONF_PASSWORD_MAX 8192
@@ -22,7 +23,7 @@ struct conf_password {
     char bytes[CONF_PASSWORD_MAX + 1];
 };
 
-static int password_judge(int fd)
+static int judge_file(int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -33,19 +34,19 @@ static int password_judge(int fd)
 }
 
 /* The descriptor, or -errno. Non-blocking: a FIFO with no writer would hold us otherwise. */
-static int password_open(const char *file)
+static int open_file(const char *file)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    int rv = password_judge(fd);
+    int rv = judge_file(fd);
     if (rv == 0)
         return fd;
     close(fd);
     return rv;
 }
 
-static int password_fill(int fd, struct conf_password *password)
+static int read_file(int fd, struct conf_password *password)
 {
     password->len = 0;
     while (password->len < sizeof(password->bytes)) {
@@ -62,7 +63,7 @@ static int password_fill(int fd, struct conf_password *password)
     return -EFBIG;
 }
 
-static void password_trim(struct conf_password *password)
+static void trim(struct conf_password *password)
 {
     if (password->len > 0 && password->bytes[password->len - 1] == '\n')
         password->len--;
@@ -71,16 +72,16 @@ static void password_trim(struct conf_password *password)
 }
 
 /* -EINVAL: no regular file; -EPERM: open to others; -ENODATA: empty; -EBADMSG: not one line. */
-static int password_read(const char *file, struct conf_password *password)
+static int read_password(const char *file, struct conf_password *password)
 {
-    int fd = password_open(file);
+    int fd = open_file(file);
     if (fd < 0)
         return fd;
-    int rv = password_fill(fd, password);
+    int rv = read_file(fd, password);
     close(fd);
     if (rv != 0)
         return rv;
-    password_trim(password);
+    trim(password);
     if (password->len == 0)
         return -ENODATA;
     if (memchr(password->bytes, '\0', password->len) ||
@@ -89,7 +90,7 @@ static int password_read(const char *file, struct conf_password *password)
     return 0;
 }
 
-static const char *password_explain(int error)
+static const char *explain(int error)
 {
     switch (error) {
     case 0:
@@ -117,9 +118,9 @@ static const char *password_explain(int error)
 const char *conf_password_check(const char *file)
 {
     struct conf_password password;
-    int rv = password_read(file, &password);
+    int rv = read_password(file, &password);
     explicit_bzero(&password, sizeof(password));
-    return password_explain(rv);
+    return explain(rv);
 }
 
 int conf_password(const struct conf_cluster *cluster, char **ret_password)
@@ -130,7 +131,7 @@ int conf_password(const struct conf_cluster *cluster, char **ret_password)
         *ret_password = NULL;
         return 0;
     }
-    int rv = password_read(cluster->password_file, &password);
+    int rv = read_password(cluster->password_file, &password);
     if (rv == 0) {
         copy = malloc(password.len + 1);
         rv = copy ? 0 : -ENOMEM;

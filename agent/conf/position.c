@@ -46,7 +46,7 @@ struct conf_reader {
     struct conf_at key_at;
 };
 
-static void *position_allocate(struct conf_position *position, size_t size)
+static void *allocate(struct conf_position *position, size_t size)
 {
     size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
     struct conf_chunk *chunk = position->chunks;
@@ -97,13 +97,13 @@ struct conf_at conf_position_at(const struct conf_node *node, const char *key)
     return child ? child->at : node->at;
 }
 
-static struct conf_at position_mark(yaml_mark_t mark)
+static struct conf_at at_mark(yaml_mark_t mark)
 {
     return (struct conf_at){.line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
 }
 
 /* libyaml tells only the offset of bytes that it cannot read. */
-static struct conf_at position_offset(const struct conf_reader *reader, size_t offset)
+static struct conf_at at_offset(const struct conf_reader *reader, size_t offset)
 {
     struct conf_at at = {1, 1};
     for (size_t i = 0; i < offset && i < reader->len; i++) {
@@ -115,23 +115,23 @@ static struct conf_at position_offset(const struct conf_reader *reader, size_t o
     return at;
 }
 
-static int position_explain(struct conf_reader *reader)
+static int explain(struct conf_reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     if (parser->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
     if (parser->error == YAML_READER_ERROR)
-        conf_errors_add(reader->errors, position_offset(reader, parser->problem_offset),
+        conf_errors_add(reader->errors, at_offset(reader, parser->problem_offset),
                         "not text: %s; save the file as UTF-8", parser->problem);
     else
         conf_errors_add(
-            reader->errors, position_mark(parser->problem_mark),
+            reader->errors, at_mark(parser->problem_mark),
             "not YAML: %s%s%s; check indentation (no tabs), quotes and brackets up to here",
             parser->context ? parser->context : "", parser->context ? ", " : "", parser->problem);
     return -EINVAL;
 }
 
-static size_t position_width(const char *text)
+static size_t width_of(const char *text)
 {
     size_t width = 0;
     for (; *text != '\0'; text++)
@@ -139,7 +139,7 @@ static size_t position_width(const char *text)
     return width;
 }
 
-static bool position_is_null(const yaml_event_t *event)
+static bool is_null(const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
@@ -147,40 +147,40 @@ static bool position_is_null(const yaml_event_t *event)
 }
 
 /* 0 where the text was folded or escaped, so that nothing inside it can be located. */
-static uint32_t position_text_column(const yaml_event_t *event)
+static uint32_t text_column(const yaml_event_t *event)
 {
     unsigned quotes = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? 0 : 1;
-    size_t width = position_width((const char *)event->data.scalar.value);
+    size_t width = width_of((const char *)event->data.scalar.value);
     if (event->start_mark.line != event->end_mark.line ||
         event->end_mark.column - event->start_mark.column != width + 2 * quotes)
         return 0;
     return (uint32_t)event->start_mark.column + 1 + quotes;
 }
 
-static const char *position_text(struct conf_reader *reader, const yaml_event_t *event)
+static const char *copy_text(struct conf_reader *reader, const yaml_event_t *event)
 {
     size_t len = event->data.scalar.length;
-    char *text = position_allocate(reader->position, len + 1);
+    char *text = allocate(reader->position, len + 1);
     if (!text)
         return NULL;
     memcpy(text, event->data.scalar.value, len);
     text[len] = '\0';
     if (memchr(text, '\0', len))
-        conf_errors_add(reader->errors, position_mark(event->start_mark),
+        conf_errors_add(reader->errors, at_mark(event->start_mark),
                         "a NUL inside a value; remove \\0");
     return text;
 }
 
-static int position_take_key(struct conf_reader *reader, const yaml_event_t *event)
+static int take_key(struct conf_reader *reader, const yaml_event_t *event)
 {
     struct conf_node *mapping = reader->stack[reader->depth - 1];
-    struct conf_at at = position_mark(event->start_mark);
+    struct conf_at at = at_mark(event->start_mark);
     if (event->type != YAML_SCALAR_EVENT) {
         conf_errors_add(reader->errors, at,
                         "a key is one word; quote values that begin with [ or {");
         return -EINVAL;
     }
-    reader->key = position_text(reader, event);
+    reader->key = copy_text(reader, event);
     reader->key_at = at;
     if (!reader->key)
         return -ENOMEM;
@@ -198,7 +198,7 @@ static int position_take_key(struct conf_reader *reader, const yaml_event_t *eve
     return -EINVAL;
 }
 
-static void position_link(struct conf_reader *reader, struct conf_node *node)
+static void link_node(struct conf_reader *reader, struct conf_node *node)
 {
     struct conf_node *parent = reader->depth != 0 ? reader->stack[reader->depth - 1] : NULL;
     if (!parent)
@@ -209,27 +209,26 @@ static void position_link(struct conf_reader *reader, struct conf_node *node)
         parent->last = parent->last->next = node;
 }
 
-static int position_add(struct conf_reader *reader, const yaml_event_t *event,
-                        enum conf_node_kind kind)
+static int add_node(struct conf_reader *reader, const yaml_event_t *event, enum conf_node_kind kind)
 {
     struct conf_node *parent = reader->depth != 0 ? reader->stack[reader->depth - 1] : NULL;
     if (parent && parent->kind == CONF_NODE_MAPPING && !reader->key)
-        return position_take_key(reader, event);
-    struct conf_node *node = position_allocate(reader->position, sizeof(*node));
+        return take_key(reader, event);
+    struct conf_node *node = allocate(reader->position, sizeof(*node));
     if (!node)
         return -ENOMEM;
-    *node = (struct conf_node){.kind = kind, .at = position_mark(event->start_mark)};
+    *node = (struct conf_node){.kind = kind, .at = at_mark(event->start_mark)};
     node->key = reader->key;
     node->key_at = reader->key_at;
     reader->key = NULL;
     if (event->type == YAML_SCALAR_EVENT) {
-        node->null = position_is_null(event);
-        node->text_column = position_text_column(event);
-        node->text = position_text(reader, event);
+        node->null = is_null(event);
+        node->text_column = text_column(event);
+        node->text = copy_text(reader, event);
         if (!node->text)
             return -ENOMEM;
     }
-    position_link(reader, node);
+    link_node(reader, node);
     if (kind == CONF_NODE_SCALAR)
         return 0;
     if (reader->depth == CONF_POSITION_DEPTH) {
@@ -241,20 +240,20 @@ static int position_add(struct conf_reader *reader, const yaml_event_t *event,
     return 0;
 }
 
-static int position_refuse(struct conf_reader *reader, const yaml_event_t *event, const char *text)
+static int refuse(struct conf_reader *reader, const yaml_event_t *event, const char *text)
 {
-    conf_errors_add(reader->errors, position_mark(event->start_mark), "%s", text);
+    conf_errors_add(reader->errors, at_mark(event->start_mark), "%s", text);
     return -EINVAL;
 }
 
-static int position_document(struct conf_reader *reader, const yaml_event_t *event)
+static int take_document(struct conf_reader *reader, const yaml_event_t *event)
 {
     if (reader->documents++ == 0)
         return 0;
-    return position_refuse(reader, event, "a second document; keep one, and remove this '---'");
+    return refuse(reader, event, "a second document; keep one, and remove this '---'");
 }
 
-static const unsigned char *position_tag(const yaml_event_t *event)
+static const unsigned char *tag_of(const yaml_event_t *event)
 {
     if (event->type == YAML_SCALAR_EVENT)
         return event->data.scalar.tag;
@@ -262,7 +261,7 @@ static const unsigned char *position_tag(const yaml_event_t *event)
                                                     : event->data.mapping_start.tag;
 }
 
-static const unsigned char *position_anchor(const yaml_event_t *event)
+static const unsigned char *anchor_of(const yaml_event_t *event)
 {
     if (event->type == YAML_SCALAR_EVENT)
         return event->data.scalar.anchor;
@@ -270,48 +269,46 @@ static const unsigned char *position_anchor(const yaml_event_t *event)
                                                     : event->data.mapping_start.anchor;
 }
 
-static int position_value(struct conf_reader *reader, const yaml_event_t *event,
-                          enum conf_node_kind kind)
+static int take_value(struct conf_reader *reader, const yaml_event_t *event,
+                      enum conf_node_kind kind)
 {
-    if (position_tag(event))
-        return position_refuse(reader, event, "a tag (!); remove it, values need no types");
-    if (position_anchor(event))
-        return position_refuse(reader, event,
-                               "an anchor (&); write the value out, or use agent.defaults");
-    return position_add(reader, event, kind);
+    if (tag_of(event))
+        return refuse(reader, event, "a tag (!); remove it, values need no types");
+    if (anchor_of(event))
+        return refuse(reader, event, "an anchor (&); write the value out, or use agent.defaults");
+    return add_node(reader, event, kind);
 }
 
-static int position_take(struct conf_reader *reader, const yaml_event_t *event)
+static int take_event(struct conf_reader *reader, const yaml_event_t *event)
 {
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return position_document(reader, event);
+        return take_document(reader, event);
     case YAML_SCALAR_EVENT:
-        return position_value(reader, event, CONF_NODE_SCALAR);
+        return take_value(reader, event, CONF_NODE_SCALAR);
     case YAML_SEQUENCE_START_EVENT:
-        return position_value(reader, event, CONF_NODE_SEQUENCE);
+        return take_value(reader, event, CONF_NODE_SEQUENCE);
     case YAML_MAPPING_START_EVENT:
-        return position_value(reader, event, CONF_NODE_MAPPING);
+        return take_value(reader, event, CONF_NODE_MAPPING);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         reader->depth--;
         return 0;
     case YAML_ALIAS_EVENT:
-        return position_refuse(reader, event,
-                               "an alias (*); write the value out, or use agent.defaults");
+        return refuse(reader, event, "an alias (*); write the value out, or use agent.defaults");
     default:
         return 0;
     }
 }
 
-static int position_parse(struct conf_reader *reader)
+static int read_events(struct conf_reader *reader)
 {
     for (bool more = true; more;) {
         yaml_event_t event;
         if (!yaml_parser_parse(&reader->parser, &event))
-            return position_explain(reader);
+            return explain(reader);
         more = event.type != YAML_STREAM_END_EVENT;
-        int rv = position_take(reader, &event);
+        int rv = take_event(reader, &event);
         yaml_event_delete(&event);
         if (rv != 0)
             return rv;
@@ -329,7 +326,7 @@ int conf_position_read(const char *bytes, size_t len, struct conf_errors *errors
     struct conf_reader reader = {.bytes = bytes, .len = len, .errors = errors};
     const char *nul = memchr(bytes, '\0', len);
     if (nul) {
-        conf_errors_add(errors, position_offset(&reader, (size_t)(nul - bytes)),
+        conf_errors_add(errors, at_offset(&reader, (size_t)(nul - bytes)),
                         "not text: a NUL byte; save the file as UTF-8");
         return -EINVAL;
     }
@@ -340,7 +337,7 @@ int conf_position_read(const char *bytes, size_t len, struct conf_errors *errors
     if (yaml_parser_initialize(&reader.parser)) {
         yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, len);
-        rv = position_parse(&reader);
+        rv = read_events(&reader);
         yaml_parser_delete(&reader.parser);
     }
     if (rv == 0)
