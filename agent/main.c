@@ -2,7 +2,7 @@
  *
  * main.c - homingd: arguments, environment, configuration, start.
  *
- * 1. The agent never runs under its own shim: it would resolve through what it feeds.
+ * 1. The agent never runs under its own shim: it would resolve names by its own view.
  * 2. No capability is kept: homing-sever, which needs one, is started before they are given up.
  */
 #include "config.h"
@@ -26,7 +26,7 @@
 #include "agent/sever/client/sever_child.h"
 
 #define DEFAULT_CONFIG "/etc/homing/homing.yaml"
-/* Ten times the share of a busy program, of which we take a thousandth; with -20 we would also be
+/* Ten times the share of a busy program; we take a thousandth of it. With -20 we would also come
  * before what keeps the machine itself going. */
 #define NICE (-10)
 
@@ -82,7 +82,7 @@ static bool parse_format(const char *text, bool *ret_json)
     return true;
 }
 
-/* -1: go on with *ret; else exit with this. */
+/* -1: go on with *ret. Otherwise: exit with this code. */
 static int parse(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
@@ -180,7 +180,8 @@ static void strip_preload(void)
     free(copy);
 }
 
-/* Invariant 1. Where /etc/ld.so.preload names the shim it cannot be kept out, only switched off. */
+/* Invariant 1. If /etc/ld.so.preload names the shim, it cannot be kept out, but it can be switched
+ * off. */
 static void leave_shim(char **argv)
 {
     const char *disabled = getenv("HOMING_DISABLE");
@@ -195,9 +196,9 @@ static void leave_shim(char **argv)
     exit(EXIT_FAILED);
 }
 
-/* New programs give us 20 ms (V3), on a machine that may be as busy as it likes; homing-sever, if
- * we start it, inherits it. Without the privilege we stay as we are, and so we do where somebody
- * has chosen. */
+/* A new program waits 20 ms for us (V3), however busy the machine is. If we start homing-sever, it
+ * inherits this. Without the privilege nothing changes. Nor does it if a priority was chosen
+ * already. */
 static void ask_for_precedence(void)
 {
     if (getpriority(PRIO_PROCESS, 0) == 0)

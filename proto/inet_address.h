@@ -32,18 +32,27 @@ static inline bool inet_address_is_mapped(const uint8_t *bytes)
     return !differs;
 }
 
-/* An address from `bytes` of `family`, 4 or 6. IPv4 that is written as IPv6 becomes IPv4. */
+/* Sets an address from `bytes` of `family`, 4 or 6. IPv4 that is written as IPv6 becomes IPv4. It is
+ * made in place for the shim: a copy of it would have to wait for the stores of its parts. */
+static inline void inet_address_set(uint8_t family, const uint8_t *bytes, uint16_t port,
+                                    struct inet_address *ret)
+{
+    *ret = (struct inet_address){.family = family, .port = port};
+    if (family == 6 && inet_address_is_mapped(bytes)) {
+        ret->family = 4;
+        bytes += 12;
+    }
+    for (int i = 0; i < inet_address_len(ret->family); i++)
+        ret->bytes[i] = bytes[i];
+}
+
+/* The same, where a copy does not matter. */
 static inline struct inet_address inet_address_make(uint8_t family, const uint8_t *bytes,
                                                     uint16_t port)
 {
-    struct inet_address address = {.family = family, .port = port};
+    struct inet_address address;
 
-    if (family == 6 && inet_address_is_mapped(bytes)) {
-        address.family = 4;
-        bytes += 12;
-    }
-    for (int i = 0; i < inet_address_len(address.family); i++)
-        address.bytes[i] = bytes[i];
+    inet_address_set(family, bytes, port, &address);
     return address;
 }
 

@@ -180,6 +180,8 @@ void finding_make(const struct finding_question *question, const struct view_ent
     const struct finding_case c = {question, entry, members, count};
 
     ret->kind = finding_of(&c, &ret->right);
+    if (ret->kind == FINDING_ELSEWHERE)
+        return;
     ret->mode = entry->mode;
     ret->role = entry->role;
     ret->endpoint = entry->endpoint;

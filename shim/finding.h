@@ -29,7 +29,7 @@ struct finding {
     enum finding_kind kind;
     struct inet_address right; /* with FINDING_WRONG only */
     uint64_t stamp;            /* the larger it is, the later the name was looked up */
-    /* What the view has for the name. Not set with FINDING_FOREIGN. */
+    /* What the view has for the name. Not set with FINDING_ELSEWHERE and FINDING_FOREIGN. */
     enum view_mode mode;
     enum view_role role;
     uint64_t endpoint;

@@ -31,7 +31,7 @@ __attribute__((cold)) void marks_look(int fd);
 /* The tag goes if it is the socket's. errno is kept. */
 __attribute__((cold)) void marks_drop(int fd);
 
-/* Called for each connect() that is not for a managed name. */
+/* Called for a connect() that is not for a managed name. */
 static inline void marks_let_go(int fd)
 {
     if (marks_has(fd))

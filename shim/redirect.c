@@ -27,7 +27,7 @@ static const struct finding *redirect_latest(const struct finding *findings, uin
 
 static void redirect_tag(const struct finding *latest, struct redirect *ret)
 {
-    if (!latest || latest->kind == FINDING_FOREIGN)
+    if (latest->kind == FINDING_FOREIGN)
         return;
     ret->endpoint = latest->endpoint;
     ret->generation = latest->generation;
@@ -98,11 +98,13 @@ static enum redirect_action redirect_by(const struct finding *guide)
 
 void redirect_decide(const struct finding *findings, uint32_t count, struct redirect *ret)
 {
-    const struct finding *latest = redirect_latest(findings, count);
-    const struct finding *guide = redirect_guide(findings, count);
+    const struct finding *latest = redirect_latest(findings, count), *guide;
 
     *ret = (struct redirect){.action = REDIRECT_PASS};
+    if (!latest)
+        return;
     redirect_tag(latest, ret);
+    guide = redirect_guide(findings, count);
     if (!guide)
         return;
     if (redirect_is_shared(findings, count, guide)) {

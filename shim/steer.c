@@ -44,8 +44,8 @@ static void steer_take(int fd, const struct sockaddr *address, struct steer_call
     uint16_t port = ((const struct sockaddr_in *)address)->sin_port; /* in IPv6 the same place */
 
     ret->fd = fd;
-    ret->to = inet_address_make(address->sa_family == AF_INET ? 4 : 6, steer_bytes(address),
-                                steer_port(port));
+    inet_address_set(address->sa_family == AF_INET ? 4 : 6, steer_bytes(address), steer_port(port),
+                     &ret->to);
     ret->mapped = address->sa_family == AF_INET6 && ret->to.family == 4;
     ret->has_turn = false;
 }

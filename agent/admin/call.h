@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * call.h - one request while it is answered: parameters, refusals, what a name or a cluster is.
+ * call.h - one request under way: its parameters, its refusal, the cluster or the name it is about.
  */
 #ifndef HOMING_AGENT_ADMIN_CALL_H
 #define HOMING_AGENT_ADMIN_CALL_H
@@ -16,20 +16,21 @@ struct call {
     int *ret_fd;
 };
 
-/* NULL: there is none, or it is no text. */
+/* The parameter at this place. NULL: there is none, or it is not a text. */
 const char *call_param(const struct call *call, uint32_t i);
 
 /* The reply is an error; printf() arguments follow. */
 #define call_refuse(call, error, ...) msg_put_error((call)->reply, (call)->id, (error), __VA_ARGS__)
 
-/* The cluster that the first parameter names; NULL: there is none, and the call is refused. */
+/* The cluster that the first parameter names. NULL: there is none, and the call has been
+ * refused. */
 struct cluster *call_cluster(struct call *call);
 
-/* An endpoint, by the cluster that it belongs to. */
+/* An endpoint, as a cluster and a place in it. */
 struct place {
     struct cluster *cluster;
     uint32_t endpoint;
-    uint32_t name; /* which of the endpoint's names it was found by */
+    uint32_t name; /* the one of the endpoint's names by which it was found */
 };
 
 /* The endpoint that has this name. */
@@ -37,7 +38,8 @@ bool call_find_name(const struct call *call, const char *text, struct place *ret
 const struct conf_endpoint *place_endpoint(const struct place *place);
 const struct name *place_name(const struct place *place);
 
-/* The name is not managed; says which managed one may have been meant. */
+/* Refuses the call, because the name is not managed. Says which managed name may have been
+ * meant. */
 void call_refuse_name(struct call *call, const char *text);
 
 #endif

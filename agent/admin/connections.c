@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * connections.c - `connections`: asks homing-sever what it sees, and says in our words which
- * endpoint and member each connection belongs to. See daemon/daemon.h.
+ * endpoint and member each connection belongs to.
  *
- * 1. homing-sever is asked in pieces, one per SEVER_ADDRESSES_MAX addresses, all at once; the reply
- *    is sent when the last piece was answered, or failed.
+ * 1. homing-sever is asked in pieces, one per SEVER_ADDRESSES_MAX addresses, all at once. The reply
+ *    is sent when the last piece has come back, or has failed.
  */
 #include "config.h"
 
@@ -16,14 +16,14 @@
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/words.h"
 
-/* Lists collected at once: what people ask for. */
+/* How many lists are collected at the same time: people ask for them, one by one. */
 #define LISTINGS_MAX 8
 
 struct listing {
     struct daemon *daemon;
     uint64_t client;
     uint32_t id;
-    uint32_t missing; /* pieces without reply */
+    uint32_t missing; /* pieces that have not come back */
     uint32_t asked;
     struct sever_row *rows;
     uint32_t row_count;
@@ -35,7 +35,7 @@ struct listing {
 struct owner {
     const struct cluster *cluster;
     uint32_t endpoint;
-    uint32_t member; /* MEMBER_NONE: it is connected to none that we know */
+    uint32_t member; /* MEMBER_NONE: the address is no member's that we know */
 };
 
 static bool find_owner(const struct daemon *daemon, const struct sever_row *row, struct owner *ret)

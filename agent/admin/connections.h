@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * connections.h - `connections`: who is connected to which member.
+ * connections.h - `connections`: which process is connected to which member.
  */
 #ifndef HOMING_AGENT_ADMIN_CONNECTIONS_H
 #define HOMING_AGENT_ADMIN_CONNECTIONS_H

@@ -31,7 +31,7 @@ static const char *const does[VIEW_STATE_COUNT][LAYER_COUNT] = {
                           "untouched", "nothing"},
 };
 
-static bool has_answer(enum view_state state)
+static bool has_entry(enum view_state state)
 {
     return state != VIEW_STATE_UNKNOWN && state != VIEW_STATE_STALE;
 }
@@ -48,9 +48,9 @@ const char *explain_layer(enum layer layer, enum view_role role, enum view_mode 
         return "only counts what it would have done (mode observe)";
     if (mode < needs[layer])
         return "off (by mode)";
-    if (layer == LAYER_LOOKUP && role == VIEW_ROLE_READER && has_answer(state))
+    if (layer == LAYER_LOOKUP && role == VIEW_ROLE_READER && has_entry(state))
         return "answers the readers in turn; the writer, if there is none";
-    if (layer == LAYER_CONNECT && role == VIEW_ROLE_READER && has_answer(state))
+    if (layer == LAYER_CONNECT && role == VIEW_ROLE_READER && has_entry(state))
         return "redirected to a reader, if the address is neither a reader's nor the writer's";
     if (layer == LAYER_SEVER && role == VIEW_ROLE_READER)
         return "nothing: only what writes has to leave a demoted member";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * explain.h - what each layer does with a name now, and what would change the verdict: the table of
- * states as sentences. Pure; called by admin/explain_cluster.c.
+ * explain.h - the table of states as sentences: what each layer does with a name now, and what
+ * would change the verdict. Pure; called by explain_cluster.c.
  */
 #ifndef HOMING_AGENT_ADMIN_EXPLAIN_H
 #define HOMING_AGENT_ADMIN_EXPLAIN_H
@@ -22,7 +22,7 @@ const char *layer_name(enum layer layer);
 const char *explain_layer(enum layer layer, enum view_role role, enum view_mode mode,
                           enum view_state state);
 
-/* What would change the verdict, by the reason it has. */
+/* What would change a verdict that has this reason. */
 const char *explain_change(enum reason reason);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * explain_cluster.c - the result of `explain`: a cluster as `status` has it, and what that means
- * for a name.
+ * explain_cluster.c - see explain_cluster.h.
  */
 #include "config.h"
 
@@ -14,7 +13,7 @@
 #include "agent/daemon/publish.h"
 #include "proto/view_names.h"
 
-/* Why severing does nothing though mode and state allow it; "": it would. */
+/* Why severing does nothing, although mode and state allow it. "": nothing hinders it. */
 static void sever_hindrance(const struct cluster *cluster, const struct view_entry *entry,
                             char *ret, size_t size)
 {

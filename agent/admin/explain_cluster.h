@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * explain_cluster.h - the result of `explain`: a cluster as `status` has it, and what that means for a name.
+ * explain_cluster.h - the result of `explain`: a cluster as `status` has it, and what that means
+ * for a name.
  */
 #ifndef HOMING_AGENT_ADMIN_EXPLAIN_CLUSTER_H
 #define HOMING_AGENT_ADMIN_EXPLAIN_CLUSTER_H
@@ -9,8 +10,8 @@
 
 void explain_call(struct call *call);
 
-/* The keys "addresses" and "ports": what programs get, the preferred family first; of a reader
- * endpoint, all readers. */
+/* The keys "addresses" and "ports": what programs get, the preferred family first. For a reader
+ * endpoint these are the addresses of all readers. */
 void explain_put_addresses(const struct daemon *daemon, const struct view_entry *entry,
                            struct msg_writer *w);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * methods.c - the methods of both sockets: which there are, and for whom. Contract: proto/PROTOCOL.md.
+ * methods.c - the methods of both sockets: which there are, and which uids may call them. Contract:
+ * proto/PROTOCOL.md.
  *
- * 1. What changes something is for root and the agent's own uid, by SO_PEERCRED, on admin.sock
- *    only, and is logged with who asked for it.
+ * 1. A method that changes something is for root and the agent's own uid, by SO_PEERCRED, on
+ *    admin.sock only. It is logged (admin/orders.h).
  */
 #include "config.h"
 

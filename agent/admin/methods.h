@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * methods.h - answers the requests of both sockets. A method is one row: its dispatch and its rights.
- * homingctl's rows name these; tests/unit/ctl/commands compares both.
+ * methods.h - makes the replies to the requests of both sockets. A method is one row: its socket,
+ * its rights and its function. homingctl's rows name these; tests/unit/ctl/commands compares both.
  */
 #ifndef HOMING_AGENT_ADMIN_METHODS_H
 #define HOMING_AGENT_ADMIN_METHODS_H

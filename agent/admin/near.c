@@ -24,7 +24,7 @@ static bool same_first_label(const char *a, const char *b)
     return len == strcspn(b, ".") && strncmp(a, b, len) == 0;
 }
 
-/* Names of three letters are all near one another: those do not count. */
+/* Names of up to three letters do not count: they are all near one another. */
 static bool is_typo(const char *a, const char *b)
 {
     return strlen(a) >= 4 && strlen(b) >= 4 && spelling_is_near(a, b);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * near.h - which configured name somebody may have meant. Pure; called by call.c.
+ * near.h - which configured name may be meant by a name that is not managed. Pure; called by
+ * call.c.
  */
 #ifndef HOMING_AGENT_ADMIN_NEAR_H
 #define HOMING_AGENT_ADMIN_NEAR_H
@@ -15,7 +16,8 @@ enum near {
     NEAR_COUNT
 };
 
-/* Compares two canonical names. The lower of two results but NOTHING is the better one. */
+/* Compares two canonical names. Of two results, the lower one is better, but NEAR_NOTHING is
+ * none. */
 enum near near_compare(const char *asked, const char *configured);
 
 /* The nearest configured name; *ret_name is the configuration's. */

@@ -16,7 +16,7 @@
 #include "agent/daemon/words.h"
 #include "proto/view_names.h"
 
-/* How an order ended. `saved` false: it holds, but not across a restart. */
+/* Replies that an order was carried out. `saved` false: it holds, but not across a restart. */
 static void reply_done(struct call *call, struct cluster *cluster, const char *order)
 {
     bool saved = persist_save(cluster, false) == 0;

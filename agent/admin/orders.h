@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * orders.h - the operator's orders: what changes something. Each is logged with who gave it.
+ * orders.h - the operator's orders: the methods that change something. Each is logged, and all but
+ * `reload` with the uid that gave it.
  */
 #ifndef HOMING_AGENT_ADMIN_ORDERS_H
 #define HOMING_AGENT_ADMIN_ORDERS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * programs.c - see programs.h. The methods of agent.sock.
+ * programs.c - see programs.h.
  */
 #include "config.h"
 
@@ -10,7 +10,7 @@
 #include "proto/attach.h"
 #include "proto/view_names.h"
 
-/* The shim's id is 1, and it finds the values at fixed places (attach.h). */
+/* A shim's request has the id 1, and the shim finds the values at fixed places (proto/attach.h). */
 static void put_attach_reply(struct call *call, const struct attach_reply *reply)
 {
     uint8_t bytes[ATTACH_REPLY_SIZE];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * programs.h - what programs ask for: the view, and a name by hand.
+ * programs.h - the methods of agent.sock, for programs: `attach` (the view) and `resolve` (one
+ * name).
  */
 #ifndef HOMING_AGENT_ADMIN_PROGRAMS_H
 #define HOMING_AGENT_ADMIN_PROGRAMS_H

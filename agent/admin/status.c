@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * status.c - the result of `status`, and the parts that `explain` shares with it. The keys are
- * those of proto/PROTOCOL.md; times are ages in ms, so that no reader needs our clock.
+ * those of proto/PROTOCOL.md. Times are ages in ms, so that no client needs our clock.
  */
 #include "config.h"
 
@@ -35,7 +35,7 @@ static void put_term(struct msg_writer *w, const char *key, const struct cluster
     msg_put_key_str(w, key, term.hi || term.lo ? text : NULL);
 }
 
-/* As text: more than the 53 bits that JSON's readers keep. */
+/* As text: it has more than the 53 bits of a number that programs keep when they read JSON. */
 static void put_identity(struct msg_writer *w, uint64_t identity)
 {
     char text[24];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * status.h - what is known: version, status, history, and events as they come.
+ * status.h - what is known: `version`, `status`, `history`, and `watch` for events as they come.
  */
 #ifndef HOMING_AGENT_ADMIN_STATUS_H
 #define HOMING_AGENT_ADMIN_STATUS_H

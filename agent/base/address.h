@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * address.h - where a server is: one address, and all that its host resolves to.
+ * address.h - one address of a server, and all addresses that its host resolves to.
  *
- * The probe finds them out, the daemon's table of members keeps them, publish and severing read
- * them there.
+ * The probe finds the addresses, the daemon's table of members keeps them, and publishing and
+ * severing read them there.
  */
 #ifndef HOMING_AGENT_BASE_ADDRESS_H
 #define HOMING_AGENT_BASE_ADDRESS_H
@@ -20,9 +20,9 @@ struct address {
 };
 
 struct addresses {
-    struct address at[HOMING_ADDRESSES_MAX]; /* all resolved ones that are allowed */
+    struct address at[HOMING_ADDRESSES_MAX]; /* the resolved ones that are allowed */
     uint32_t count;
-    struct address connected; /* that a session stands on, or stood on last */
+    struct address connected; /* the one that the probe's session uses, or used last */
 };
 
 static inline bool addresses_hold(const struct addresses *all, const struct inet_address *one)

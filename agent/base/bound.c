@@ -2,9 +2,9 @@
  *
  * bound.c - see bound.h. Called at the start and after each reload.
  *
- * A member may announce a message of a gigabyte, and its client library makes room for it before a byte of it
- * came, then reads on as long as there is something to read. With this bound that allocation fails,
- * and with it one connection, where else the kernel would end the agent.
+ * A server may announce a message of a gigabyte. Its client library makes room for it before the
+ * first byte of it came, and then reads on as long as there is something to read. With this bound the
+ * allocation fails, and one connection is lost. Without it, the kernel would end the agent.
  */
 #include "config.h"
 
@@ -14,14 +14,14 @@
 
 #include "agent/base/bound.h"
 
-/* For everything that does not grow with members: replies that clients have not read (at most 64
- * MB, publish/client.h), and a new configuration of ten thousand clusters beside the old one (45
- * MB). With it a cluster or some stays below the MemoryMax of homingd.service. */
+/* For everything that does not grow with the members: replies that clients have not read (at most
+ * 64 MB, serve/client.h), and a new configuration of ten thousand clusters beside the old one (45
+ * MB). An agent of a few clusters stays below the MemoryMax of homingd.service. */
 #define BOUND_BASE ((uint64_t)128 << 20)
 /* Ten times a member's connection with TLS. */
 #define BOUND_PER_MEMBER ((uint64_t)1 << 20)
 
-/* Private writable memory now, as RLIMIT_DATA counts it; unknown is everything. */
+/* Private writable memory now, as RLIMIT_DATA counts it. Not known: the largest number. */
 static uint64_t used(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");

@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-/* Bounds private memory (RLIMIT_DATA) to what an agent of so many members never comes near. Again
- * after a reload: the bound follows. Leaves a process alone that is larger already, as under a
- * sanitizer, or that may not have so much anyway. */
+/* Bounds private memory (RLIMIT_DATA) to a size that an agent with so many members never comes
+ * near. A call after a reload moves the bound. Nothing is done if the process already uses half of
+ * that size, as under a sanitizer, or if its hard limit is lower anyway. */
 void bound_memory(uint64_t members);
 
 #endif

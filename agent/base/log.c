@@ -26,7 +26,7 @@
 #define LOG_TAIL_MAX 64
 /* No string takes more than this of a line, so that one long message leaves room for the fields. */
 #define LOG_STRING_MAX 2048
-/* So many events have a counter of their own; all further ones share the last. */
+/* So many events have a counter of their own; all further events share the last one. */
 #define LOG_EVENTS_MAX 128
 #define LOG_WINDOW_NS  ((uint64_t)10 * 1000000000)
 
@@ -79,7 +79,7 @@ static void put_int(struct log_line *line, int64_t num)
     put(line, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)num));
 }
 
-/* `size` 0: it is no UTF-8. Nothing that a terminal acts upon gets through. */
+/* `size` 0: the byte is not UTF-8. No character that a terminal acts upon gets through. */
 static void put_char(struct log_line *line, const char *text, size_t size, uint32_t code)
 {
     char escape[8];
@@ -205,7 +205,7 @@ static void write_line(const struct log_line *line)
     const char *bytes = line->bytes;
     size_t len = line->len;
     ssize_t written;
-    if (!log_state.torn) { /* the newline in front is only for behind a torn line */
+    if (!log_state.torn) { /* the newline in front is needed only after a torn line */
         bytes++;
         len--;
     }
@@ -227,7 +227,8 @@ static struct log_rate *rate_of(const char *event)
     return rate;
 }
 
-/* Whether this line goes out; *ret_suppressed: how many of its event were held back before it. */
+/* Whether this line goes out. *ret_suppressed: how many lines of its event were not let out before
+ * it. */
 static bool rate_allows(const char *event, uint64_t *ret_suppressed)
 {
     struct timespec now;

@@ -2,11 +2,12 @@
  *
  * loop.c - loop.h on libev. The only file that includes ev.h.
  *
- * 1. A timer never fires early: libev counts from the time cached at the start of a turn, so the
- *    cache is refreshed before each start, and our own clock has the last word.
- * 2. No wake-up without a reason: epoll, no polling watcher of libev's is ever started.
- * 3. libev aborts where it cannot allocate. A reserve, given back to malloc at that moment, carries
- *    it over; loop_*_new() then refuse until the reserve is whole again.
+ * 1. A timer never fires early. libev counts from the time that it cached at the start of a turn,
+ *    so the cache is refreshed before each start. When libev fires, our own clock decides.
+ * 2. No wake-up without a reason: the backend is epoll, and no watcher of libev that polls is ever
+ *    started.
+ * 3. libev aborts if it cannot allocate. So a reserve is held, which is given back to malloc at
+ *    that moment. loop_*_new() then fail until the reserve is whole again.
  */
 #include "config.h"
 
@@ -90,7 +91,7 @@ struct loop *loop_new(void)
         return NULL;
     }
     ev_set_allocator(allocate);
-    /* NOENV: LIBEV_FLAGS of whoever started us must not choose another backend. */
+    /* NOENV: the variable LIBEV_FLAGS must not choose another backend. */
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!loop->ev) {
         int saved = errno != 0 ? errno : EMFILE;

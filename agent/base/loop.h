@@ -2,9 +2,9 @@
  *
  * loop.h - the one event loop: timers, descriptors, signals, and the clock.
  *
- * loop.c puts it on libev (the only file that includes ev.h); tests/support/fake_loop.c puts it on
- * a virtual clock, so that the real agent can be replayed. One thread. A callback may stop or free
- * any watcher, its own included; nothing is called after its _free.
+ * loop.c is built on libev (the only file that includes ev.h); tests/support/fake_loop.c is built
+ * on a virtual clock, so that the real agent can be replayed. One thread. A callback may stop or
+ * free any watcher, its own included. A watcher that was freed is never called.
  */
 #ifndef HOMING_AGENT_BASE_LOOP_H
 #define HOMING_AGENT_BASE_LOOP_H
@@ -36,14 +36,14 @@ void loop_stop(struct loop *loop);
 /* CLOCK_MONOTONIC in ms, read now (not cached per turn): ages and deadlines. */
 uint64_t loop_now_ms(const struct loop *loop);
 
-/* One shot. Not started until loop_timer_set(); set again moves it. Slack is the loop's: it never
- * fires early. */
+/* Fires once. Not started until loop_timer_set(); another loop_timer_set() moves it. It may fire
+ * late, but never early. */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer); /* NULL is allowed */
 
-/* Level-triggered; events 0: pause. The descriptor stays the caller's, and must outlive the
+/* Level-triggered. Events 0: a pause. The descriptor stays the caller's, and must outlive the
  * watcher. */
 struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn, void *arg);
 void loop_io_set(struct loop_io *io, int events);

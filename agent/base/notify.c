@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * notify.c - see notify.h. The protocol: one datagram, newline-separated assignments, to the Unix
- * socket in $NOTIFY_SOCKET, a path or '@' and an abstract name.
+ * notify.c - see notify.h. The protocol: one datagram of newline-separated assignments to the Unix
+ * socket in $NOTIFY_SOCKET, which is a path, or '@' and an abstract name.
  */
 #include "config.h"
 

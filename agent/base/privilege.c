@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * privilege.c - see privilege.h. The kernel's interface itself: libcap would be a library for two
- * calls.
+ * privilege.c - see privilege.h. It uses the kernel's interface itself: libcap would be one more
+ * library for two calls.
  */
 #include "config.h"
 
@@ -32,7 +32,8 @@ bool privilege_has(int capability)
            (sets.data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
 }
 
-/* The bounding set can be made smaller only with CAP_SETPCAP; without it no_new_privs has to do. */
+/* The bounding set can be made smaller only with CAP_SETPCAP. Without that, no_new_privs has to be
+ * enough. */
 static void drop_bounding(uint64_t mask)
 {
     for (int i = 0; prctl(PR_CAPBSET_READ, i) >= 0; i++)

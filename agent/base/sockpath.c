@@ -4,7 +4,7 @@
  *
  * 1. A path in place always names a socket that accepts: rename() replaces it in one step, after
  *    bind, mode and listen.
- * 2. Whether a path is somebody's is asked by connecting, never concluded from a pid file.
+ * 2. Whether a process listens at a path is found out by connecting, never from a pid file.
  */
 #include "config.h"
 
@@ -25,10 +25,12 @@
 #include "agent/base/sockpath.h"
 
 enum {
-    /* Longer than any holder needs the lock; a stopped agent must not stop the next one. */
+    /* Longer than any agent needs the lock. It ends, because an agent that was stopped must not
+     * stop the next one. */
     LOCK_TRIES = 100,
     LOCK_PAUSE_MS = 10,
-    /* Programs that start together on a node all attach at once; the kernel cuts it to somaxconn */
+    /* Programs that start together on a node all attach at once; the kernel cuts it to
+     * somaxconn. */
     BACKLOG = 1024,
     /* A temporary name that is older and refuses connections was left by a killed agent. */
     TEMP_AGE_S = 60,
@@ -60,8 +62,8 @@ static int join(const char *dir, const char *name, struct sockpath_error error,
 
 /* ---- directory and lock ---- */
 
-/* Whoever owns the directory, or may write to it, can put a socket of his own in our place, and
- * would have every program on the node. */
+/* A user that owns the directory, or may write to it, can put another socket in our place. Every
+ * program on the node would then trust that one. */
 static int check_dir(const char *dir, struct sockpath_error error)
 {
     struct stat st;
@@ -71,8 +73,9 @@ static int check_dir(const char *dir, struct sockpath_error error)
     if (!S_ISDIR(st.st_mode))
         return fail(error, -ENOTDIR, "%s is not a directory", dir);
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return fail(error, -EPERM, "%s belongs to uid %u, who could replace the sockets: chown it",
-                    dir, st.st_uid);
+        return fail(error, -EPERM,
+                    "%s belongs to uid %u, and that user could replace the sockets: chown it", dir,
+                    st.st_uid);
     if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
         return fail(error, -EPERM, "%s is writable by everybody: chmod o-w it", dir);
     return 0;
@@ -116,7 +119,7 @@ int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd)
     return 0;
 }
 
-/* ---- who is there ---- */
+/* ---- whether a process listens ---- */
 
 static int socket_new(void)
 {
@@ -131,8 +134,8 @@ static struct sockaddr_un address(const char *path)
     return at;
 }
 
-/* 0: somebody listens, *ret_owner says who (pid 0: in another pid namespace, or too busy to tell).
- * -ECONNREFUSED: nobody. */
+/* 0: a process listens, and *ret_owner tells which (pid 0: it is in another pid namespace, or too
+ * busy to tell). -ECONNREFUSED: none listens. */
 static int ask_owner(const char *path, struct ucred *ret_owner)
 {
     struct sockaddr_un at = address(path);
@@ -179,7 +182,7 @@ int sockpath_check(const char *dir, const char *name, bool takeover, struct sock
                 path, (int)owner.pid, (int)owner.uid);
 }
 
-/* ---- our own ---- */
+/* ---- our own socket ---- */
 
 /* "agent.sock" → ".agent.": what every temporary name for it begins with. */
 static void temp_prefix(const char *name, char ret_prefix[32])
@@ -201,8 +204,8 @@ static void remove_if_left(const char *dir, const char *name)
         unlink(path);
 }
 
-/* Agents killed between bind and rename leave a name each; a crash loop must not fill the
- * directory. */
+/* An agent that is killed between bind and rename leaves a name. A crash loop must not fill the
+ * directory with them. */
 static void remove_left_over(const char *dir, const char *prefix)
 {
     DIR *d = opendir(dir);
@@ -215,7 +218,8 @@ static void remove_left_over(const char *dir, const char *prefix)
         closedir(d);
 }
 
-/* Random, not the pid: agents of two containers that share the directory can both be pid 1. */
+/* The name is random, not the pid: two containers can share the directory, and each agent can be
+ * pid 1. */
 static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
                      struct sockpath_error error)
 {

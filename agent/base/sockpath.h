@@ -3,9 +3,10 @@
  * sockpath.h - a Unix socket's name in the file system: bound aside, renamed into place, removed
  * only while it is still ours.
  *
- * One pass, by serve.c: sockpath_make_dir() for both directories; sockpath_lock(), so that of two
- * agents that start together one sees the other; sockpath_check() for a live owner;
+ * One pass, by serve/serve.c: sockpath_make_dir() for both directories; sockpath_lock(), so that of
+ * two agents that start together one sees the other; sockpath_check() for a live owner;
  * sockpath_open() under a temporary name; unlock. Later lock, sockpath_publish(), unlock.
+ * homing-sever does the same.
  */
 #ifndef HOMING_AGENT_BASE_SOCKPATH_H
 #define HOMING_AGENT_BASE_SOCKPATH_H
@@ -31,16 +32,16 @@ struct sockpath {
     ino_t ino;
 };
 
-/* Makes the directory (not its parents) with this mode. One that exists is left as it is, but
- * refused if somebody else could replace what is in it. */
+/* Makes the directory (not its parents) with this mode. A directory that exists is left as it is;
+ * it is refused if another user could replace what is in it. */
 int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error);
 
-/* The lock on names in `dir`, by a file that only our uid can open. Waits a second at most. *ret_fd
- * is closed to unlock. */
+/* Locks the names in `dir`, by a file that only our uid can open. Waits a second at most. Closing
+ * *ret_fd unlocks. */
 int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd);
 
-/* 0: dir/name is free, or a socket that nobody listens on. -EADDRINUSE: a live process, named in
- * the error, unless `takeover`. -EEXIST: not a socket. -ENAMETOOLONG. */
+/* 0: dir/name is free, or a socket at which no process listens. -EADDRINUSE: a live process, named
+ * in the error, unless `takeover`. -EEXIST: not a socket. -ENAMETOOLONG. */
 int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error);
 
 /* Listens under a temporary name in `dir`, with this mode. Removes temporary names there that
@@ -51,7 +52,7 @@ int sockpath_open(const char *dir, const char *name, mode_t mode, struct sockpat
 /* Renames it into place, over whatever socket is there. */
 int sockpath_publish(struct sockpath *sock);
 
-/* Unlinks the name if it is still this socket's, and closes it. */
+/* Unlinks the name if it still names this socket, and closes the socket. */
 void sockpath_close(struct sockpath *sock);
 
 #endif

@@ -19,8 +19,8 @@ static void tame(char *text)
             *text = '?';
 }
 
-static void put(struct conf_errors *errors, struct conf_at at, bool warning, const char *format,
-                va_list arguments)
+static void put_one(struct conf_errors *errors, struct conf_at at, bool warning, const char *format,
+                    va_list arguments)
 {
     errors->failures += !warning;
     if (errors->count == CONF_ERRORS_MAX) {
@@ -38,7 +38,7 @@ void conf_errors_add(struct conf_errors *errors, struct conf_at at, const char *
 {
     va_list arguments;
     va_start(arguments, format);
-    put(errors, at, false, format, arguments);
+    put_one(errors, at, false, format, arguments);
     va_end(arguments);
 }
 
@@ -46,11 +46,11 @@ void conf_errors_warn(struct conf_errors *errors, struct conf_at at, const char 
 {
     va_list arguments;
     va_start(arguments, format);
-    put(errors, at, true, format, arguments);
+    put_one(errors, at, true, format, arguments);
     va_end(arguments);
 }
 
-static int compare_errors(const void *left, const void *right)
+static int compare_places(const void *left, const void *right)
 {
     const struct conf_error *a = left, *b = right;
     if (a->at.line != b->at.line)
@@ -62,7 +62,7 @@ static int compare_errors(const void *left, const void *right)
 
 void conf_errors_print(struct conf_errors *errors, FILE *out)
 {
-    qsort(errors->list, errors->count, sizeof(errors->list[0]), compare_errors);
+    qsort(errors->list, errors->count, sizeof(errors->list[0]), compare_places);
     for (uint32_t i = 0; i < errors->count; i++) {
         const struct conf_error *error = &errors->list[i];
         fprintf(out, "%s:%u:%u: %s%s\n", errors->file, error->at.line, error->at.column,

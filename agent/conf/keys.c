@@ -213,8 +213,8 @@ static bool same_entry(const struct conf_key *key, const void *a, const void *b,
 {
     size_t size = conf_place_size[key->inner];
     if (key->type == CONF_TYPE_NAMES)
-        return strcmp(((const struct conf_name *)a)[i].text,
-                      ((const struct conf_name *)b)[i].text) == 0;
+        return name_same(&((const struct conf_name *)a)[i].name,
+                         &((const struct conf_name *)b)[i].name);
     if (key->type == CONF_TYPE_NETWORKS)
         return same_network((const struct conf_network *)a + i, (const struct conf_network *)b + i);
     return same_mapping(key->inner, (const char *)a + i * size, (const char *)b + i * size);

@@ -23,7 +23,7 @@ struct conf_password {
     char bytes[CONF_PASSWORD_MAX + 1];
 };
 
-static int judge_file(int fd)
+static int judge(int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -39,14 +39,14 @@ static int open_file(const char *file)
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    int rv = judge_file(fd);
+    int rv = judge(fd);
     if (rv == 0)
         return fd;
     close(fd);
     return rv;
 }
 
-static int read_file(int fd, struct conf_password *password)
+static int fill(int fd, struct conf_password *password)
 {
     password->len = 0;
     while (password->len < sizeof(password->bytes)) {
@@ -72,12 +72,12 @@ static void trim(struct conf_password *password)
 }
 
 /* -EINVAL: no regular file; -EPERM: open to others; -ENODATA: empty; -EBADMSG: not one line. */
-static int read_password(const char *file, struct conf_password *password)
+static int read_file(const char *file, struct conf_password *password)
 {
     int fd = open_file(file);
     if (fd < 0)
         return fd;
-    int rv = read_file(fd, password);
+    int rv = fill(fd, password);
     close(fd);
     if (rv != 0)
         return rv;
@@ -118,7 +118,7 @@ static const char *explain(int error)
 const char *conf_password_check(const char *file)
 {
     struct conf_password password;
-    int rv = read_password(file, &password);
+    int rv = read_file(file, &password);
     explicit_bzero(&password, sizeof(password));
     return explain(rv);
 }
@@ -131,7 +131,7 @@ int conf_password(const struct conf_cluster *cluster, char **ret_password)
         *ret_password = NULL;
         return 0;
     }
-    int rv = read_password(cluster->password_file, &password);
+    int rv = read_file(cluster->password_file, &password);
     if (rv == 0) {
         copy = malloc(password.len + 1);
         rv = copy ? 0 : -ENOMEM;

@@ -147,7 +147,7 @@ static bool is_null(const yaml_event_t *event)
 }
 
 /* 0 where the text was folded or escaped, so that nothing inside it can be located. */
-static uint32_t text_column(const yaml_event_t *event)
+static uint32_t column_of_text(const yaml_event_t *event)
 {
     unsigned quotes = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? 0 : 1;
     size_t width = width_of((const char *)event->data.scalar.value);
@@ -157,7 +157,7 @@ static uint32_t text_column(const yaml_event_t *event)
     return (uint32_t)event->start_mark.column + 1 + quotes;
 }
 
-static const char *copy_text(struct conf_reader *reader, const yaml_event_t *event)
+static const char *text_of(struct conf_reader *reader, const yaml_event_t *event)
 {
     size_t len = event->data.scalar.length;
     char *text = allocate(reader->position, len + 1);
@@ -180,7 +180,7 @@ static int take_key(struct conf_reader *reader, const yaml_event_t *event)
                         "a key is one word; quote values that begin with [ or {");
         return -EINVAL;
     }
-    reader->key = copy_text(reader, event);
+    reader->key = text_of(reader, event);
     reader->key_at = at;
     if (!reader->key)
         return -ENOMEM;
@@ -223,8 +223,8 @@ static int add_node(struct conf_reader *reader, const yaml_event_t *event, enum 
     reader->key = NULL;
     if (event->type == YAML_SCALAR_EVENT) {
         node->null = is_null(event);
-        node->text_column = text_column(event);
-        node->text = copy_text(reader, event);
+        node->text_column = column_of_text(event);
+        node->text = text_of(reader, event);
         if (!node->text)
             return -ENOMEM;
     }
@@ -301,7 +301,7 @@ static int take_event(struct conf_reader *reader, const yaml_event_t *event)
     }
 }
 
-static int read_events(struct conf_reader *reader)
+static int parse_all(struct conf_reader *reader)
 {
     for (bool more = true; more;) {
         yaml_event_t event;
@@ -337,7 +337,7 @@ int conf_position_read(const char *bytes, size_t len, struct conf_errors *errors
     if (yaml_parser_initialize(&reader.parser)) {
         yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, len);
-        rv = read_events(&reader);
+        rv = parse_all(&reader);
         yaml_parser_delete(&reader.parser);
     }
     if (rv == 0)

@@ -51,7 +51,7 @@ static struct decision_conf decision_conf(const struct conf_cluster *conf)
     return c;
 }
 
-/* Of an endpoint that still exists; its generation only grows. */
+/* Takes over what is known of an endpoint, if it still exists. A generation only grows. */
 static void take_endpoint(struct cluster *cluster, const struct state_endpoint *saved)
 {
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
@@ -66,7 +66,7 @@ static void take_saved(struct cluster *cluster, const struct state_cluster *save
     for (uint32_t i = 0; i < saved->endpoint_count; i++)
         take_endpoint(cluster, &saved->endpoints[i]);
     cluster->mode = saved->have_mode ? saved->mode : 0;
-    if (cluster->mode > CONF_MODE_HIGHEST) /* ordered of a newer version */
+    if (cluster->mode > CONF_MODE_HIGHEST) /* ordered with a newer version */
         cluster->mode = CONF_MODE_HIGHEST;
 }
 
@@ -89,8 +89,8 @@ static void set_wake(struct cluster *cluster, uint64_t wake_ms)
         loop_timer_set(cluster->wake, wake_ms > now_ms ? wake_ms - now_ms : 1);
 }
 
-/* W2: what another agent on this node saved, in a rollout, wins if it is newer, or another data
- * set, which only an operator can have made it. */
+/* W2: in a rollout, another agent on this node saves, too. Its verdict counts if its term is newer,
+ * or if it is about another data set: only an operator can have told it to accept that. */
 static bool is_newer(const struct state_cluster *saved, const struct verdict *own)
 {
     return saved->have_verdict && (saved->verdict.identity != own->identity ||
@@ -119,7 +119,7 @@ static void merge(struct cluster *cluster)
 
 /* ---- what is published ---- */
 
-/* A new generation for each endpoint of which lookups get something else than before. */
+/* Each endpoint whose lookups get something else than before has a new generation. */
 static void count(struct cluster *cluster, const struct publication *publication)
 {
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
@@ -234,7 +234,7 @@ static void on_report(void *arg, const struct report *report)
     cluster->daemon->turned(cluster->daemon);
 }
 
-/* Addresses are part of what lookups get, and of what severing tells members apart by. */
+/* Lookups get addresses, and severing tells members apart by them. */
 static void on_addresses(void *arg, uint32_t member)
 {
     struct cluster *cluster = arg;
@@ -312,7 +312,7 @@ void cluster_start(struct cluster *cluster)
     take_saved(cluster, &saved);
     begin(cluster, &saved, &actions);
     free(saved.endpoints);
-    persist_noted(cluster); /* a thousand clusters must not wait for the disk to say nothing new */
+    persist_noted(cluster); /* nothing is new: a thousand clusters must not wait for the disk */
     events_restored(cluster);
     actions.publish = true; /* in any case: the names exist from now on */
     carry_out(cluster, &actions, &cluster->decision.verdict, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * daemon.c - start, heartbeat and end of the running agent. See daemon/daemon.h.
+ * daemon.c - see daemon.h: start, heartbeat and end of the running agent.
  *
- * 1. Nothing is visible on the sockets before every cluster had its first answer, or START_MS has
- *    passed: a program that starts with the node should not meet an agent that knows nothing.
+ * 1. Nothing is visible on the sockets before every cluster is ready, or START_MS has passed: a
+ *    program that starts with the node should not meet an agent that knows nothing.
  * 2. V3: the heartbeat is stamped at least every HOMING_HEARTBEAT_MS.
  */
 #include "config.h"
@@ -39,7 +39,7 @@ static void beat(struct daemon *daemon)
     daemon->beat_ms = loop_now_ms(daemon->loop);
     view_write_heartbeat(view_writer(daemon->view), daemon->beat_ms);
     loop_timer_set(daemon->beat, HOMING_HEARTBEAT_MS);
-    /* A start that does not come to READY is for the manager's start time-out to end. */
+    /* A start that never becomes READY is ended by the service manager's time-out for starts. */
     if (!daemon->visible || daemon->beat_ms - daemon->watchdog_ms < WATCHDOG_MS)
         return;
     daemon->watchdog_ms = daemon->beat_ms;
@@ -88,9 +88,8 @@ static bool is_ready(const struct daemon *daemon)
     return true;
 }
 
-/* On every wake-up: the heartbeat is stamped if the last one is not quite fresh, so that an idle
- * agent seldom wakes for it alone; and the sockets are renamed into place once every cluster had
- * its first answer. */
+/* On every wake-up. The heartbeat is stamped if the last one is not quite fresh, so that an idle
+ * agent seldom wakes for it alone. The sockets are put in place once every cluster is ready. */
 static void turned(struct daemon *daemon)
 {
     if (loop_now_ms(daemon->loop) - daemon->beat_ms >= HOMING_HEARTBEAT_MS / 2)
@@ -113,7 +112,7 @@ static void on_signal(void *arg, int signo)
     char *lines = NULL;
 
     if (signo == SIGHUP) {
-        reload_conf(daemon, &lines); /* which says how it went */
+        reload_conf(daemon, &lines); /* it logs how it went */
         free(lines);
         return;
     }
@@ -220,7 +219,7 @@ static void done(struct daemon *daemon)
 }
 
 int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
-               char *error, size_t error_size, struct daemon **ret_run)
+               char *error, size_t error_size, struct daemon **ret_daemon)
 {
     struct daemon *daemon = alloc(loop, conf, options->engines);
     int rv;
@@ -230,14 +229,15 @@ int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options
         snprintf(error, error_size, "cannot start: %s", strerror(ENOMEM));
         return -ENOMEM;
     }
-    /* First of all: a second agent by mistake must find out before it touches anything. */
+    /* First of all: a second agent, started by mistake, must find out before it touches
+     * anything. */
     rv = serve_open(loop, conf->run_dir, options->takeover, options->serve, daemon, error,
                     error_size, &daemon->serve);
     if (rv == 0)
         rv = make_parts(daemon);
     if (rv == 0) {
         start(daemon);
-        *ret_run = daemon;
+        *ret_daemon = daemon;
         return 0;
     }
     if (!error[0])

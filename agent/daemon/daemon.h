@@ -4,8 +4,8 @@
  *
  * One pass: main.c makes a daemon out of a configuration. Its probes report, daemon/cluster.c hands
  * each report to decision_handle() and carries out the actions: the changed verdict goes to disk
- * (W2), then into the view, then into the log. admin/methods.c answers the sockets, daemon/reload.c
- * exchanges the configuration.
+ * (W2), then into the view, then into the log. admin/methods.c makes the replies on the sockets,
+ * daemon/reload.c exchanges the configuration.
  */
 #ifndef HOMING_AGENT_DAEMON_DAEMON_H
 #define HOMING_AGENT_DAEMON_DAEMON_H
@@ -20,16 +20,16 @@ struct daemon;
 struct engine;
 
 struct daemon_options {
-    bool takeover;   /* replaces an agent that lives on the path */
-    serve_fn *serve; /* answers the sockets' requests; its `arg` is the daemon */
-    /* How the configuration's engines are asked: a list that ends with NULL, for as long as the
-     * daemon lives. */
+    bool takeover;   /* replaces an agent that runs on these sockets */
+    serve_fn *serve; /* makes the replies to requests; its `arg` is the daemon */
+    /* How the configuration's engines are asked: a list that ends with NULL, and lives as long as the
+     * daemon. */
     const struct engine *const *engines;
 };
 
-/* Starts everything; nothing is visible on the sockets before every cluster had its first answer,
- * or 1 s has passed. Takes `conf` over if it succeeds. -errno with one line in `error`:
- * -EADDRINUSE if another agent lives on the path and this one is no takeover. */
+/* Starts everything. Nothing is visible on the sockets before every cluster is ready
+ * (cluster_ready()), or 1 s has passed. Takes `conf` over if it succeeds. -errno with one line in
+ * `error`: -EADDRINUSE if another agent runs on these sockets and this one is no takeover. */
 int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
                char *error, size_t error_size, struct daemon **ret_daemon);
 

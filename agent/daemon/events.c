@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * events.c - what happened, for the log and the history.
+ * events.c - see events.h.
  */
 #include "config.h"
 
@@ -13,7 +13,7 @@
 #include "agent/daemon/loss.h"
 #include "agent/daemon/words.h"
 
-/* The newest entry of the history, to everybody who watches. */
+/* Sends the newest entry of the history to the clients that watch. */
 static void tell(struct daemon *daemon)
 {
     struct msg_writer w;
@@ -72,7 +72,7 @@ static void text_evidence(const struct cluster *cluster, char *ret, size_t size)
     }
 }
 
-/* Of the member that was the writer: for how long it had not answered when this was decided. */
+/* For how long the old writer had not answered when the switch was decided; -1: not known. */
 static int64_t silent_ms(const struct cluster *cluster, uint32_t member, uint64_t began_ms)
 {
     const struct topo_member *at;
@@ -83,8 +83,8 @@ static int64_t silent_ms(const struct cluster *cluster, uint32_t member, uint64_
     return at->answered ? (int64_t)(began_ms - at->answered_ms) : -1;
 }
 
-/* The branch point is exact if the new writer was seen in recovery as the same running server:
- * then that recovery is the one that its promotion ended. */
+/* The branch point is exact if the new writer was seen in recovery before, as the same running
+ * server: its promotion then ended that recovery. */
 static void judge_loss(const struct cluster *cluster, const struct verdict *before,
                        struct loss *ret_loss)
 {
@@ -212,7 +212,7 @@ static void say_alarm(struct cluster *cluster, enum alarm alarm, bool raised)
     remember(cluster, raised ? "alarm_raised" : "alarm_cleared", line);
 }
 
-/* Repetitions mostly find nothing, and say nothing. */
+/* A repeated order mostly finds nothing; then nothing is said. */
 void events_severed(struct cluster *cluster, enum sever_kind kind,
                     const struct sever_counts *counts)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * events.h - says what happened: to the log, to the history, to everybody who watches.
+ * events.h - says what happened: to the log, to the history, and to the clients that watch.
  */
 #ifndef HOMING_AGENT_DAEMON_EVENTS_H
 #define HOMING_AGENT_DAEMON_EVENTS_H
@@ -8,20 +8,21 @@
 #include "agent/daemon/shared.h"
 #include "proto/view_read.h"
 
-/* What became of `before` since `began_ms`, when `cause` (NULL: none) came in. */
+/* How the verdict differs from `before`. `cause`: the report that changed it, or NULL. `began_ms`:
+ * when that came in. */
 void events_verdict(struct cluster *cluster, const struct verdict *before,
                     const struct report *cause, uint64_t began_ms);
 
-/* Lookups of a writer endpoint get another address: that may change without a switch. */
+/* A writer endpoint's entry has a new generation: its address may change without a switch. */
 void events_answer(const struct cluster *cluster, uint32_t endpoint,
                    const struct view_entry *entry);
 
-/* With what the agent began. */
+/* With which saved verdict the agent began. */
 void events_restored(struct cluster *cluster);
 
 void events_alarms(struct cluster *cluster, uint32_t raised, uint32_t cleared);
 
-/* Audit: who ordered what. */
+/* For the audit: which user gave which order. */
 void events_order(struct cluster *cluster, const struct serve_peer *peer, const char *order);
 
 /* What became of an order to sever, if there is anything to say. */

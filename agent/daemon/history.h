@@ -14,7 +14,8 @@
 /* About 600 kB, taken as it fills; a hundred clusters that all switch at once still fit. */
 #define HISTORY_MAX 256
 
-/* What is known of one switch; of what came after it, as it comes. Times in ms, -1: not known. */
+/* What is known of one switch. What comes after it is filled in as it comes. Times are in ms, -1:
+ * not known. */
 struct history_switch {
     char from[96], to[96];
     char term[48];
@@ -23,18 +24,18 @@ struct history_switch {
     char loss[640]; /* names of 60 characters, four times, and the words between */
     uint64_t loss_bytes;
     bool loss_exact;
-    int64_t silent_ms;  /* for how long the old writer had not answered when it was decided */
-    int64_t answer_ms;  /* how long the answer that decided it had taken */
+    int64_t silent_ms;  /* for how long the old writer had not answered by then */
+    int64_t answer_ms;  /* how long the answer took that decided the switch */
     int64_t publish_ms; /* from that answer to the view */
-    bool ordered;       /* severing, or the count in observe, was ordered; and is done: */
-    bool severed;
-    int64_t order_ms; /* from the answer to the order */
+    bool ordered;       /* severing, or the count in observe, was ordered */
+    bool severed;       /* and is done */
+    int64_t order_ms;   /* from the answer to the order */
     uint64_t aborted;
     uint64_t would_abort; /* in observe */
     uint64_t not_aborted; /* denied, or failed */
     uint64_t processes;
     uint64_t sweep_us;
-    uint64_t redirected; /* on the whole node, until severing was done */
+    uint64_t redirected; /* on the whole node, since severing was ordered */
     uint64_t would_redirect;
 };
 
@@ -52,20 +53,21 @@ struct history {
     uint64_t count; /* so far; the newest is at[(count - 1) % HISTORY_MAX] */
 };
 
-/* Returns it, to be filled in if it is a switch; the pointer is good until the next call. */
+/* Returns the entry, so that a switch can be filled in; the pointer is good until the next call. */
 struct history_entry *history_add(struct history *h, uint64_t now_ms, const char *cluster,
                                   const char *event, const char *text);
 
-/* What comes after the newest switch of a cluster; nothing happens if there is none any more. */
+/* The next three fill in what comes after the newest switch of a cluster. Nothing happens if the
+ * history has none any more; nor, for the last two, if no severing was ordered for it. */
 
 /* Severing, or its count in observe, was ordered so long after the report that decided it. */
 void history_note_ordered(struct history *h, const char *cluster, uint64_t order_ms);
 
-/* An order ended; `done`: it was the last. Of a switch that was ordered. */
+/* An order ended; `done`: no other one is under way. */
 void history_note_severed(struct history *h, const char *cluster, enum sever_kind kind,
                           const struct sever_counts *counts, bool done);
 
-/* What the whole node redirected since then. Of a switch that was ordered. */
+/* What the whole node redirected since the order. */
 void history_note_redirects(struct history *h, const char *cluster, uint64_t redirected,
                             uint64_t would_redirect);
 
@@ -73,7 +75,7 @@ void history_note_redirects(struct history *h, const char *cluster, uint64_t red
 void history_put(const struct history *h, uint64_t now_ms, const char *cluster, uint32_t limit,
                  struct msg_writer *w);
 
-/* The newest entry alone, as such a map; there must be one. */
+/* The newest entry alone, as one such map. There must be an entry. */
 void history_put_newest(const struct history *h, struct msg_writer *w);
 
 #endif

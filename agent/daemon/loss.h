@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loss.h - what a switch may have cost: the old writer's last position that was seen, against where
- * the new writer's history parts from it. Pure; called by daemon/events.c.
+ * loss.h - what a switch may have cost: compares the last position that was seen on the old writer
+ * with the one where the new writer's history parts from it. Pure; called by daemon/events.c.
  *
- * It is evidence, not an account: what the old writer wrote after it was last seen nobody here
- * knows, and what lies between the two need not have been committed.
+ * It is evidence, not an account. What the old writer wrote after it was last seen is not known
+ * here. And what lies between the two positions need not have been committed.
  */
 #ifndef HOMING_AGENT_DAEMON_LOSS_H
 #define HOMING_AGENT_DAEMON_LOSS_H
@@ -18,8 +18,8 @@
 struct loss {
     uint64_t last;   /* newest position seen on the old writer; 0: none */
     uint64_t branch; /* of the new writer; 0: not known */
-    bool exact;      /* it is the branch point; else the truth is there or before it */
-    bool comparable; /* one data set */
+    bool exact;      /* `branch` is the branch point; if not, that is there or before it */
+    bool comparable; /* both hold one data set */
 };
 
 /* Bytes that were seen on the old writer behind the branch point; at least so many,

@@ -4,7 +4,7 @@
  *
  * The probe fills it, through cluster.c. What a member last said of itself is in the decision's
  * topo, which the table reads but does not copy. Publishing, severing, `status` and `connections`
- * ask here and nowhere else, so that it does not matter to them who filled it.
+ * look here and nowhere else, so that it does not matter to them what filled it.
  */
 #ifndef HOMING_AGENT_DAEMON_MEMBERS_H
 #define HOMING_AGENT_DAEMON_MEMBERS_H
@@ -17,7 +17,7 @@ struct member {
     struct addresses where;
     char error[ENGINE_TEXT_MAX]; /* the last one in the server's own words; "" if all is well */
     char note[ENGINE_TEXT_MAX];  /* "" or the engine's remark */
-    uint64_t reader_incarnation; /* when it last was a reader; 0: never, or not known */
+    uint64_t reader_incarnation; /* of its last answer as a reader; 0: never, or not known */
 };
 
 struct members {
@@ -33,19 +33,19 @@ void members_done(struct members *members);
 void members_take(struct members *members, uint32_t member, const struct probe_member *known);
 void members_take_report(struct members *members, const struct report *report);
 
-/* Where each of them is, as publication_make() takes it. */
+/* The addresses of each member, as publication_make() takes them. */
 void members_where(const struct members *members, const struct addresses *ret[HOMING_MEMBERS_MAX]);
 
-/* What it last said. */
+/* What the member last said. */
 const struct topo_member *members_said(const struct members *members, uint32_t member);
 
 /* W1: its connection stands, and its last answer claims the writer role and is not too old. */
 bool members_claims(const struct members *members, uint32_t member, uint64_t now_ms);
 
-/* An earlier member that is the same running server; MEMBER_NONE. */
+/* An earlier member that is the same running server, or MEMBER_NONE. */
 uint32_t members_alias_of(const struct members *members, uint32_t member);
 
-/* The member at this address; MEMBER_NONE. */
+/* The member that has this address, or MEMBER_NONE. */
 uint32_t members_find(const struct members *members, const struct inet_address *address);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * persist.c - see persist.h. The files are agent/state's.
+ * persist.c - see persist.h. agent/state reads and writes the files.
  */
 #include "config.h"
 
@@ -11,7 +11,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/persist.h"
 
-/* The trouble with the state directory began, changed or (NULL) ended. */
+/* The trouble with the state directory began or changed, or (`error` is NULL) ended. */
 static void note(struct daemon *daemon, const char *error)
 {
     if (!error && daemon->state_error[0]) {
@@ -60,8 +60,9 @@ static uint64_t generations(const struct cluster *cluster)
     return sum;
 }
 
-/* Whether the writer answers is not worth a write to disk: after a restart it is `suspect` until it
- * does, and being silent must not wait for the disk. */
+/* The verdict as it would be if the writer answered. Whether it answers is not worth a write to
+ * disk: after a restart it is `suspect` until it does. And when it falls silent, nothing may wait
+ * for the disk. */
 static struct verdict calm(const struct verdict *verdict)
 {
     struct verdict calm = *verdict;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * publish.c - see publish.h. What a cluster's entries say is agent/publish's.
+ * publish.c - see publish.h. agent/publish makes a cluster's entries.
  */
 #include "config.h"
 
@@ -12,8 +12,8 @@
 
 /* Pause between two stores of the time of confirmation. max_stale is 5 s at least. */
 #define REFRESH_MS 1000
-/* Chains in the view's table grow too long only by bad luck of the hash: twice the room helps, and
- * three times in a row that luck is nobody's. */
+/* A chain in the view's table is too long only by bad luck of the hash. Then twice the room helps.
+ * Bad luck three more times in a row does not happen. */
 #define GROW_ATTEMPTS 4
 
 void publish_make(const struct cluster *cluster, struct publication *ret_publication)

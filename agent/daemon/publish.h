@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * publish.h - clusters into the view, and a view with room for all of them.
+ * publish.h - writes clusters into the view, and makes a view with room for all of them.
  */
 #ifndef HOMING_AGENT_DAEMON_PUBLISH_H
 #define HOMING_AGENT_DAEMON_PUBLISH_H
@@ -11,17 +11,17 @@
 /* Clusters that a reload may add before the view must be exchanged. */
 #define SPARE_CLUSTERS 8
 
-/* What the view is to say of the cluster as it stands. */
+/* Makes the cluster's part of the view, as the cluster stands. */
 void publish_make(const struct cluster *cluster, struct publication *ret_publication);
 
-/* Into the view in force; if that is full, into a larger one. */
+/* Writes it into the view in force; if that is full, into a larger one. */
 void publish_write(struct cluster *cluster, const struct publication *publication);
 
-/* Only the time of confirmation grew: into the view at most once a second. */
+/* Only the time of confirmation grew: writes it into the view, at most once a second. */
 void publish_refresh(struct cluster *cluster);
 
-/* A view with room for all of `clusters`, which are numbered anew and written into it. It becomes
- * the one in force. -errno: that stays. */
+/* Makes a view with room for all of `clusters`, numbers these anew, and writes them into it. It
+ * becomes the view in force. -errno: the old one stays. */
 int publish_grow(struct daemon *daemon, struct cluster **clusters, uint32_t count);
 
 /* What the view says of a name at this moment, read as every shim reads it. False: nothing. */

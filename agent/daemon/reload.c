@@ -2,8 +2,8 @@
  *
  * reload.c - exchanges the configuration: all or nothing.
  *
- * 1. All that can fail (reading, checking, memory, descriptors) happens first, on the side; the
- *    exchange itself cannot fail and is done within one turn of the loop.
+ * 1. All that can fail (reading, checking, memory, descriptors) happens first, beside what is in
+ *    force. The exchange itself cannot fail, and is done within one turn of the loop.
  * 2. A cluster that did not change keeps its object: probe, reports, verdict. One that did gets a
  *    new object, which inherits what the old one knows.
  */
@@ -23,12 +23,13 @@
 struct plan {
     struct shared_conf *held;
     struct cluster **clusters; /* in the new configuration's order */
-    struct cluster **from;     /* the old object of each; equal to it: unchanged; NULL: new */
+    struct cluster **from;     /* the old object of each: the same one if unchanged, NULL if new */
     uint32_t count;
-    struct view *view; /* larger; NULL: the one in force has room */
+    struct view *view; /* a larger one; NULL: the view in force has room */
 };
 
-/* Members that refused our credentials are not asked again before a reload: this is it. */
+/* A member that refused our credentials is not asked again before a reload. With this reload it is:
+ * its cluster gets a new object. */
 static bool is_denied(const struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->conf->member_count; i++)
@@ -76,7 +77,7 @@ static uint32_t count_new_names(const struct daemon *daemon, const struct conf_c
     return count;
 }
 
-/* Numbers the new clusters with what is free in the view. False: not enough is. */
+/* Gives the new clusters numbers that are free in the view. False: there are too few. */
 static bool plan_numbers(const struct daemon *daemon, struct plan *plan)
 {
     uint32_t room = view_writer(daemon->view)->cluster_count, next = 0;
@@ -113,7 +114,7 @@ static int plan_view(struct daemon *daemon, struct plan *plan)
     return plan->view ? 0 : -errno;
 }
 
-/* Forgets a plan; what it made for itself is freed unless it was carried out. */
+/* Frees a plan that is not carried out, with all that was made for it. */
 static void plan_drop(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->count; i++)
@@ -152,7 +153,7 @@ static void remove_names(struct daemon *daemon, const struct cluster *old,
         }
 }
 
-/* By number in the view; NULL: nobody's. */
+/* The clusters by their number in the view; NULL: no cluster has it. */
 static struct cluster **list_by_index(const struct daemon *daemon)
 {
     struct cluster **list = calloc(view_writer(daemon->view)->cluster_count + 1, sizeof(*list));
@@ -162,7 +163,7 @@ static struct cluster **list_by_index(const struct daemon *daemon)
     return list;
 }
 
-/* The old objects that are not in use any more, and their names. */
+/* Ends the old objects that are not in use any more, and their names. */
 static void end_old(struct daemon *daemon, struct cluster **old, uint32_t count, bool new_view)
 {
     struct cluster **by_index = new_view ? NULL : list_by_index(daemon);

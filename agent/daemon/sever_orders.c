@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_orders.c - see sever_orders.h. Which connections: sever_target.c.
+ * sever_orders.c - see sever_orders.h. sever_target.c finds out which connections an order is
+ * about.
  *
  * 1. W7: orders go out only while the published writer's own claim is live. Never on silence alone
  *    (W5), never while braked (W10), frozen, ambiguous, stale, or without a writer.
- * 2. What could not be ordered stays due: after the failover that an agent slept through, for a
- *    homing-sever that comes later, for addresses that change.
+ * 2. What could not be ordered stays due. It is ordered later: after a failover while no agent ran,
+ *    when homing-sever comes, when addresses change.
  * 3. A permit can come after the order that it was needed for. Orders are therefore repeated, less
- *    and less often, for ten minutes. Connections without tags are aborted once per switch, never
- *    again: a program that connects to a demoted member later means it.
+ *    and less often, for ten minutes. Connections without tags are aborted once per switch, and not
+ *    again: if a program connects to a demoted member later, it means to.
  */
 #include "config.h"
 
@@ -24,17 +25,18 @@
  * after the first order. */
 #define REPEAT_MS  5000
 #define REPEAT_MAX 7
-/* What is redirected later than this is not because of the switch. Longer than homing-sever's
- * figures are old, and than the first repetition takes. */
+/* A redirect later than this is not because of the switch. It is longer than homing-sever's figures
+ * are old, and longer than the time to the first repetition. */
 #define REDIRECTS_MS 60000
-/* A switch that could not be acted on for so long says nothing about connections without tags. */
+/* If nothing could be ordered for so long after a switch, connections without tags are left
+ * alone. */
 #define UNTAGGED_MS 600000
 
 /* One order under way. */
 struct sent_order {
     struct sent_order *next;
     struct sent_order **link; /* what points to it */
-    struct cluster *cluster;  /* NULL: it is gone */
+    struct cluster *cluster;  /* NULL: the cluster is gone */
     enum sever_kind kind;
     bool cancelled; /* homing-sever has been told to end it */
 };
@@ -46,7 +48,7 @@ static uint64_t since_switch_ms(const struct cluster *cluster)
     return loop_now_ms(cluster->daemon->loop) - cluster->severing.switched_ms;
 }
 
-/* What programs' processes redirected since the last switch was ordered. */
+/* What the node's processes redirected since severing was ordered for the last switch. */
 static void note_redirects(struct cluster *cluster)
 {
     const uint64_t *counts = sever_client_status(cluster->daemon->sever_client)->counts;
@@ -81,8 +83,8 @@ static void unlink_order(struct sent_order *order)
         order->next->link = order->link;
 }
 
-/* An order that was lost is due again, but is not sent from here: homing-sever may have gone in
- * this moment. */
+/* An order that was lost is due again. It is not sent from here: homing-sever may have gone in this
+ * moment. */
 static void on_done(void *arg, int error, const struct sever_counts *counts)
 {
     struct sent_order *order = arg;
@@ -127,7 +129,7 @@ static uint32_t at_most(uint32_t left, uint32_t most)
     return left < most ? left : most;
 }
 
-/* As much of the target, from these two on, as one order holds. */
+/* Sends as much of the target as one order holds, from this endpoint and this address on. */
 static bool send_piece(struct cluster *cluster, const struct sever_target *target,
                        uint32_t endpoint, uint32_t address)
 {
@@ -178,7 +180,7 @@ static void cancel_endpoints(const struct cluster *cluster)
     }
 }
 
-/* Whether there were any that had not been cancelled yet. */
+/* Cancels the orders under way. False: there was none left to cancel. */
 static bool take_back(struct cluster *cluster)
 {
     bool any = false;
@@ -191,8 +193,8 @@ static bool take_back(struct cluster *cluster)
     return any;
 }
 
-/* What is under way must not go on when W7 does not allow it any more, or a mode: the operator's
- * word counts at once, also in the middle of a spread. What is still right is ordered anew. */
+/* Orders under way must not go on if W7 or the mode does not allow them any more: the operator's
+ * order counts at once, even in the middle of a spread. What is still right is ordered anew. */
 static void cancel(struct cluster *cluster)
 {
     if (!take_back(cluster))
@@ -213,8 +215,8 @@ static bool may_sever(const struct cluster *cluster)
            members_claims(&cluster->members, verdict->writer, loop_now_ms(cluster->daemon->loop));
 }
 
-/* Sends what differs from what was ordered last, or, `again`, the same once more. False: it could
- * not be sent. */
+/* Sends an order if the target is not the one ordered last; with `again`, in any case. False: it
+ * could not be sent. */
 static bool order(struct cluster *cluster, enum sever_kind kind, bool again)
 {
     struct severing *severing = &cluster->severing;
@@ -236,7 +238,7 @@ static bool order(struct cluster *cluster, enum sever_kind kind, bool again)
     return sent;
 }
 
-/* A switch of this agent, whose order went out now for the first time. */
+/* If this agent switched, its first order for that has gone out now. */
 static void note_first(struct cluster *cluster)
 {
     const uint64_t *counts = sever_client_status(cluster->daemon->sever_client)->counts;
@@ -302,9 +304,9 @@ static void write_instance(const struct daemon *daemon)
                               sever_client_instance(daemon->sever_client));
 }
 
-/* homing-sever came, went, or is another one. It may still carry out what an agent before this one
- * ordered. Nobody here knows whether that is right: it is cancelled, and what is right is ordered
- * anew. What was only to be counted has been. */
+/* homing-sever came, went, or was replaced. It may still carry out the orders of an agent before
+ * this one. Whether those are right is not known here: they are cancelled, and what is right is
+ * ordered anew. Orders that only count are not given again. */
 static void on_changed(void *arg)
 {
     struct daemon *daemon = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_orders.h - layer 3 in the agent: orders outdated connections severed, as soon as W7 allows.
+ * sever_orders.h - layer 3 in the agent: orders that outdated connections are severed, as soon as
+ * W7 allows.
  *
  * One pass: a switch is published; sever_orders_switched() makes an order due, and
  * sever_orders_consider() sends it as soon as W7 allows it. homing-sever's reply goes into the

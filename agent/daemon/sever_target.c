@@ -43,8 +43,9 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 32;
 }
 
-/* The order of addresses is the resolver's and means nothing. What only counts is not counted again
- * because a name got another address. */
+/* The order of the addresses comes from the resolver and means nothing. For a target that is only
+ * counted, the mark leaves addresses out: it is not counted again because a name got another
+ * address. */
 static uint64_t mark(const struct sever_target *target)
 {
     uint64_t mark = mix(1, target->kind), sum = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sever_target.h - which connections an order to sever is about.
+ * sever_target.h - the target of an order to sever: which connections it is about.
  */
 #ifndef HOMING_AGENT_DAEMON_SEVER_TARGET_H
 #define HOMING_AGENT_DAEMON_SEVER_TARGET_H

@@ -16,14 +16,14 @@
 #include "agent/sever/client/sever_client.h"
 #include "agent/state/state.h"
 
-/* A configuration lives as long as a cluster still uses it: those that a reload leaves alone keep
- * the one they were made from. */
+/* A configuration lives as long as a cluster uses it: a cluster that a reload leaves alone keeps
+ * the one that it was made from. */
 struct shared_conf {
     struct conf *conf;
     uint32_t refs;
 };
 
-/* persist.c: what was on disk last. Another save is due when one of these differs. */
+/* persist.c: what is on disk. Another save is due when one of these differs. */
 struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
@@ -33,17 +33,17 @@ struct persisted {
 /* sever_orders.c: layer 3 of one cluster. */
 struct severing {
     bool due;                            /* something may have to be ordered */
-    bool again_due;                      /* even if it is what was ordered before */
-    bool switched;                       /* a switch of this agent, not ordered yet, at: */
-    uint64_t switched_ms;                /* when the answer that decided it came in */
+    bool again_due;                      /* the last order has to be repeated */
+    bool switched;                       /* this agent switched, and nothing was ordered yet */
+    uint64_t switched_ms;                /* when the report that decided the switch came in */
     uint32_t pending;                    /* orders without reply */
-    uint32_t repeats;                    /* of the last order, so far */
-    struct loop_timer *again;            /* the next one */
-    uint64_t ordered[SEVER_OBSERVE + 1]; /* marks what was ordered last; 0: nothing */
+    uint32_t repeats;                    /* how often the last order was repeated so far */
+    struct loop_timer *again;            /* its next repetition */
+    uint64_t ordered[SEVER_OBSERVE + 1]; /* mark of the target ordered last; 0: none */
     uint64_t severed;                    /* connections, since the start */
     uint64_t would_sever;                /* the same in observe */
-    uint64_t not_severed;                /* the kernel refused */
-    uint64_t redirected;                 /* of the node, when the last switch was ordered */
+    uint64_t not_severed;                /* connections that the kernel did not abort */
+    uint64_t redirected;                 /* the node's counts when the last switch was ordered */
     uint64_t would_redirect;
 };
 
@@ -69,7 +69,7 @@ struct cluster {
 /* daemon.c, but where another file is named. */
 struct daemon {
     struct loop *loop;
-    struct shared_conf *held; /* the configuration in force: reload.c */
+    struct shared_conf *held; /* the configuration in force: also reload.c */
     struct resolver *resolver;
     const struct engine *const *engines; /* how each is asked */
     struct state *state;                 /* NULL: cannot be kept, see state_error */
@@ -78,7 +78,7 @@ struct daemon {
     struct sever_client *sever_client; /* sever_orders.c */
     struct sent_order *orders;         /* under way: sever_orders.c */
     uint32_t listings;                 /* being collected: admin/connections.c */
-    struct cluster **clusters;         /* in the configuration's order: reload.c */
+    struct cluster **clusters;         /* in the configuration's order: also reload.c */
     uint32_t cluster_count;
     struct loop_timer *beat;
     struct loop_timer *deadline; /* of the start */
@@ -88,7 +88,7 @@ struct daemon {
     uint64_t started_ms;
     int result;                   /* daemon_result() */
     bool visible;                 /* the sockets are in place */
-    uint64_t descriptors_missing; /* with all members connected and the most clients */
+    uint64_t descriptors_missing; /* if all members are connected and all clients there: reload.c */
     char state_error[256];        /* "": what is published is on disk; persist.c */
     struct history history;       /* events.c */
     /* Called by cluster.c when a report or a tick has been dealt with. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * words.c - members, terms and alarms in words, for log, status and explain.
+ * words.c - see words.h.
  */
 #include "config.h"
 
@@ -49,7 +49,7 @@ void words_term(const struct cluster *cluster, struct term term, char *ret, size
     engine_print_term(cluster->conf->engine, term.hi, term.lo, ret, size);
 }
 
-/* Whom to accept: the rival, or the only one that claims and is not the writer. */
+/* The member to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct cluster *cluster)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
@@ -109,8 +109,8 @@ static void text_second_writer(const struct cluster *cluster, char *text, size_t
             break;
         }
     snprintf(text, size,
-             "%s also claims to be the writer, with the older term %s: homing sends nobody there, "
-             "but what else connects may write to it: demote or stop it",
+             "%s also claims to be the writer, with the older term %s: homing sends no program "
+             "there, but one that it does not reach may write to it: demote or stop it",
              member, term);
 }
 

@@ -13,8 +13,8 @@
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE]);
 /* As above; "none" for MEMBER_NONE or one that is not configured. */
 void words_member_at(const struct cluster *cluster, uint32_t member, char ret[MEMBER_TEXT_SIZE]);
-/* Index of a member given as host:port, or as host where only one has it; MEMBER_NONE: no such, or
- * several. */
+/* Index of a member given as host:port, or as host if only one member has it. MEMBER_NONE: there is
+ * no such member, or several. */
 uint32_t words_find_member(const struct conf_cluster *conf, const char *text);
 /* As the people of the cluster's engine write it: "7"; "none". */
 void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size);

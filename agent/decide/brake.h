@@ -20,7 +20,7 @@ struct brake {
     uint64_t last_ms; /* the last switch, or the start of an agent that found the brake on */
 };
 
-/* `on`: found on disk; then the quiet time starts anew. */
+/* `on`: the saved verdict had the brake on. Then the quiet time starts anew. */
 void brake_init(struct brake *b, bool on, uint64_t now_ms);
 
 void brake_note(struct brake *b, uint64_t now_ms);

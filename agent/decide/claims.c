@@ -14,7 +14,7 @@ const char *rank_name(enum rank rank)
     return (unsigned)rank < RANK_COUNT ? names[rank] : "?";
 }
 
-/* Position 0 is not known, which is no evidence. */
+/* A position of 0 is not known, and is no evidence. */
 static bool is_behind(const struct topo_member *m, const struct verdict *held)
 {
     return m->behind || (m->last.position != 0 && m->last.position < held->position);
@@ -62,8 +62,8 @@ static bool incumbent_claims(const struct writer_input *in, const struct verdict
            topo_claims(in->topo, held->writer, in->conf->timeout_ms, in->now_ms);
 }
 
-/* The best of the eligible claims that are newer; if two are alike, none: a position never orders
- * two members that both claim (W3a). */
+/* The newest of the eligible claims that are newer than what is held. If two have that same term,
+ * none: a position never orders two members that both claim (W3a). */
 static uint32_t newest_eligible(const struct writer_input *in, const struct verdict *held,
                                 uint32_t mask)
 {
@@ -81,7 +81,7 @@ static uint32_t newest_eligible(const struct writer_input *in, const struct verd
     return alike ? MEMBER_NONE : best;
 }
 
-/* W3a: newer, or equal and the only live claim of all. */
+/* W3a: a claim is good if it is newer, or if it is equal and the only live claim of all. */
 static uint32_t find_candidate(const struct writer_input *in, const struct verdict *held,
                                const struct claims *claims)
 {
@@ -97,7 +97,7 @@ static uint32_t find_candidate(const struct writer_input *in, const struct verdi
     return sole;
 }
 
-/* Adds a claim, unless the same server made a better one by another name. */
+/* Adds a claim, unless the same server makes one that is as good under another name. */
 static void add(const struct writer_input *in, const struct verdict *held, uint32_t member,
                 struct claims *claims)
 {
@@ -123,17 +123,12 @@ static void sum_up(const struct writer_input *in, const struct verdict *held, st
     }
 }
 
-/* The writer itself, by all its names, while its own claim is live. */
-static uint32_t incumbent_names(const struct writer_input *in, const struct verdict *held)
-{
-    return incumbent_claims(in, held) ? topo_aliases(in->topo, held->writer) : 0;
-}
-
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims)
 {
     struct claims claims = {.newest = MEMBER_NONE};
-    uint32_t own = incumbent_names(in, held);
+    /* While the writer claims, what its aliases claim is its own claim. */
+    uint32_t own = incumbent_claims(in, held) ? topo_aliases(in->topo, held->writer) : 0;
 
     for (uint32_t m = 0; m < in->topo->members; m++)
         if (m != held->writer && (own >> m & 1) == 0 &&

@@ -9,7 +9,7 @@
 
 #include "agent/decide/verdict.h"
 
-/* A claim measured against what is held, worst first. */
+/* How a claim compares with what is held; the worst comes first. */
 enum rank {
     RANK_OLDER,   /* an older term, or an identity that was discarded by accept */
     RANK_FOREIGN, /* another identity: not comparable */
@@ -20,11 +20,12 @@ enum rank {
 };
 
 struct claims {
-    uint32_t mask;      /* live claims of servers other than a claiming incumbent's, one bit each */
-    uint32_t count;     /* of `mask` */
-    uint32_t newest;    /* the best ranked of them, newest term first; MEMBER_NONE: none */
-    uint32_t candidate; /* the one that W3a finds good, MEMBER_NONE: none, or two alike */
-    bool unsettling;    /* W9: one is newer or foreign: the incumbent's silence means more */
+    uint32_t mask;      /* members with a live claim, one bit for each server; without the writer,
+                         * and without its aliases while its own claim is live */
+    uint32_t count;     /* bits in `mask` */
+    uint32_t newest;    /* the best ranked of them, and of these the newest term; or MEMBER_NONE */
+    uint32_t candidate; /* the one that W3a finds good; MEMBER_NONE: none is, or two are alike */
+    bool unsettling;    /* W9: one is newer or foreign, so others cannot confirm a silent writer */
 };
 
 const char *rank_name(enum rank rank);
@@ -34,8 +35,8 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims);
 
-/* W3a: remembers which claims are behind what was seen on the held term: writing on does not make
- * up for that. Called after each decision. */
+/* W3a: remembers which claims are behind the newest position of the held term. Such a claim stays
+ * behind, however far its member writes on. Called after each decision. */
 void claims_mark_behind(struct topo *topo, const struct verdict *held);
 
 #endif

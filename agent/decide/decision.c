@@ -2,8 +2,8 @@
  *
  * decision.c - events in, actions out. Called by daemon/cluster.c, for one cluster at a time.
  *
- * Every event goes the same way: it is noted, the decision is taken anew, and the actions are the
- * difference. What time alone brings is an event like any other, asked for through wake_ms.
+ * Every event goes the same way: it is noted, the verdict is made anew, and the actions are the
+ * difference. What time alone changes comes as an event, too: wake_ms asks for it.
  */
 #include "config.h"
 
@@ -13,8 +13,8 @@
 #include "agent/decide/decision.h"
 #include "agent/decide/readers.h"
 
-/* DESIGN: stay fast after a change; what follows a failover (rejoining, a second failover) comes
- * within seconds of it. */
+/* How long the pace stays fast after a change. What follows a failover (members that join again, a
+ * second failover) comes within seconds of it. */
 #define FAST_AFTER_CHANGE_MS 30000
 
 const char *pace_name(enum pace pace)
@@ -42,7 +42,7 @@ static uint32_t all_members(const struct decision_conf *conf)
     return UINT32_MAX >> (32 - conf->members);
 }
 
-/* The rival's claim is called out as ambiguous. */
+/* Whether a fenced member needs an alarm of its own: the rival has that of `ambiguous`. */
 static bool second_writer(const struct verdict *v)
 {
     uint32_t rival = v->rival != MEMBER_NONE ? UINT32_C(1) << v->rival : 0;
@@ -101,7 +101,7 @@ static void update(struct decision *c, const struct verdict *before, bool contes
 static void contest_forget(struct decision *c)
 {
     c->asked_again_ms = 0;
-    c->reaffirmed_ms = 0; /* last_call_ms goes when the next contest begins */
+    c->reaffirmed_ms = 0; /* last_call_ms is cleared when the next contest begins */
 }
 
 /* W3: asks the incumbent once more when a contest begins; notes when its time is over. */
@@ -122,7 +122,7 @@ static void contest_update(struct decision *c, const struct writer_output *out,
         c->last_call_ms = c->now_ms;
 }
 
-/* W3: an answer counts that came in during the contest, to a question sent during it. */
+/* W3: only an answer to a question that was sent during the contest counts. */
 static void contest_note(struct decision *c, const struct report *report)
 {
     if (c->asked_again_ms != 0 && report->member == c->verdict.writer &&
@@ -143,7 +143,8 @@ static void wake_at(uint64_t *wake_ms, uint64_t now_ms, uint64_t at_ms)
         *wake_ms = at_ms;
 }
 
-/* The earliest thing that time alone brings. What is past was dealt with in this very pass. */
+/* The next moment at which time alone changes something. What is past was dealt with in this
+ * pass. */
 static uint64_t wake_next(const struct decision *c, const struct writer_output *out)
 {
     uint64_t wake_ms = 0, now_ms = c->now_ms;
@@ -171,7 +172,7 @@ static void persist_update(struct decision *c, struct actions *acts)
         c->persisted_ms = c->now_ms;
 }
 
-/* `before` is the verdict before the event; c->verdict may already hold an operator's word. */
+/* `before` is the verdict before the event; c->verdict may already hold an operator's order. */
 static void pass(struct decision *c, const struct verdict *before, struct actions *acts)
 {
     struct writer_output out;
@@ -189,7 +190,7 @@ static void pass(struct decision *c, const struct verdict *before, struct action
     };
     writer_decide(&in, &out);
     if (out.verdict.writer != c->verdict.writer) {
-        /* Whether the new writer is contested in its turn, nobody has asked yet. */
+        /* The new writer may be contested in its turn; it has not been asked about that yet. */
         c->verdict = out.verdict;
         contest_forget(c);
         in.asked_again_ms = c->now_ms;
@@ -216,8 +217,8 @@ static void clock_advance(struct decision *c, uint64_t now_ms)
         c->now_ms = now_ms;
 }
 
-/* What the last agent knew of members beyond its verdict: that the writer's last word was that it
- * is a reader, and that a claim on the held term is behind. */
+/* What the last agent knew of its members, as far as the reason of its verdict tells: that the
+ * writer last answered as a reader, or that the rival's claim on the held term was behind. */
 static void restore_topo(struct topo *topo, const struct verdict *saved)
 {
     if (saved->writer != MEMBER_NONE && saved->reason == REASON_INCUMBENT_READER) {
@@ -333,14 +334,14 @@ static enum refusal accept_member(struct decision *c, uint32_t member)
 {
     if (member >= c->topo.members)
         return REFUSAL_NO_SUCH_MEMBER;
-    /* Late is not present: W3 would move on from it in the same moment. */
+    /* A member that is late has no present claim: W3 would leave it in the same moment. */
     if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms) || c->topo.at[member].late)
         return REFUSAL_NOT_CLAIMING;
-    /* The term and position that claims were behind of are discarded. */
+    /* The held term and position are discarded, so no claim is behind them any more. */
     for (uint32_t m = 0; m < c->topo.members; m++)
         c->topo.at[m].behind = false;
     writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
-    /* What was asked of the writer before says nothing about this one. */
+    /* The old writer was asked once more; that tells nothing about this one. */
     contest_forget(c);
     return REFUSAL_NONE;
 }

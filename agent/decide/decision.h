@@ -2,11 +2,11 @@
  *
  * decision.h - the decision about one cluster: an event goes in, actions come out.
  *
- * One pass: daemon/cluster.c hands over a report, a tick or an operator's word, with the time.
+ * One pass: daemon/cluster.c hands over a report, a tick or an operator's order, with the time.
  * decision_handle() notes it, lets writer_decide() judge, and says what is to be done: persist and
  * publish a changed verdict, ask members at once, change the pace, raise or clear alarms, call
- * again at wake_ms. The caller's storage, no allocation, no clock: the model tests walk all its
- * states.
+ * again at wake_ms. The storage is the caller's. Nothing is allocated and no clock is read, so that
+ * the model tests can walk all states.
  */
 #ifndef HOMING_AGENT_DECIDE_DECISION_H
 #define HOMING_AGENT_DECIDE_DECISION_H
@@ -44,38 +44,40 @@ struct event {
 /* What an event brought about. */
 struct actions {
     bool publish;     /* the verdict changed: persist it, then publish it (W2) */
-    bool persist;     /* write it to disk: with `publish`, and now and then so that the time of
-                       * confirmation there is worth something to the next agent */
+    bool persist;     /* write it to disk: with `publish`, and now and then, so that the next agent
+                       * finds a time of confirmation that is not too old */
     bool confirmed;   /* confirmed_ms grew: refresh the view */
     enum pace pace;   /* from now on */
     uint32_t ask;     /* mask: ask these at once, with the full question */
     uint64_t wake_ms; /* call with EVENT_TICK then, at the latest; 0: no need */
-    uint32_t raised;  /* mask of alarms, 1 << enum alarm: newly raised, */
-    uint32_t cleared; /* newly cleared */
+    uint32_t raised;  /* mask of alarms (1 << enum alarm) that are new */
+    uint32_t cleared; /* mask of alarms that have ended */
 };
 
-/* EVENT_ACCEPT and the like can be refused. */
+/* Why an operator's order (EVENT_ACCEPT and the like) was refused. */
 enum refusal {
     REFUSAL_NONE,
     REFUSAL_NO_SUCH_MEMBER,
     REFUSAL_NOT_CLAIMING,    /* accept adopts a present claim only (W1) */
     REFUSAL_NOT_FROZEN,      /* unfreeze: neither frozen nor braked */
-    REFUSAL_NO_WRITER_KNOWN, /* freeze: there is nobody to pin */
+    REFUSAL_NO_WRITER_KNOWN, /* freeze: there is no writer to pin */
     REFUSAL_COUNT
 };
 
-/* Storage is the caller's; the fields are private to agent/decide, except that `explain` reads
- * conf, verdict and topo, and daemon/cluster.c first_round_done. */
+/* Storage is the caller's. agent/daemon and agent/admin read conf, verdict, topo, alarms and
+ * first_round_done; daemon/cluster.c sets verdict.frozen when it merges what another agent saved.
+ * All other fields are private to agent/decide. */
 struct decision {
     struct decision_conf conf;
     struct verdict verdict;
     struct topo topo;        /* what each member last said */
     struct brake brake;      /* W10 */
     uint64_t now_ms;         /* the latest time seen: time never goes back here (W2) */
-    uint64_t asked_again_ms; /* W3: the incumbent was asked once more at this time; 0: no */
-    uint64_t reaffirmed_ms;  /* W3: it answered a question sent after that, at this time; 0: no */
-    uint64_t last_call_ms;   /* W3: its time was over here; it moves one turn of the loop later, so
-                              * that an answer that waited while we were stalled is heard first */
+    uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; 0: it was not */
+    uint64_t reaffirmed_ms;  /* W3: when it last answered a question sent after that; 0: not yet */
+    uint64_t last_call_ms;   /* W3: when its time was first seen to be over; 0: not yet. The
+                              * endpoint moves one turn of the loop later. If the agent stood still,
+                              * an answer that waited meanwhile is then heard first */
     uint64_t fast_until_ms;
     uint64_t persisted_ms;
     uint64_t wake_ms;
@@ -84,9 +86,10 @@ struct decision {
     bool first_round_done; /* every member answered or timed out once (W3a) */
 };
 
-/* Starts with nothing known, or with a verdict from disk (copied; its masks and writer refer to
- * this configuration's members; confirmed_ms is 0 unless it is of this boot; published as suspect
- * at once if confirmed within max_stale, else held for W2 but stale). `saved` may be NULL. */
+/* Starts with nothing known (`saved` is NULL), or with a verdict from disk, which is copied. Its
+ * masks and its writer refer to the members of `conf`. Its confirmed_ms is 0 unless it is of this
+ * boot. If it was confirmed within max_stale, it is published at once as suspect. If not, it is
+ * held (W2), but stale. */
 void decision_init(struct decision *c, const struct decision_conf *conf,
                    const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions);
 
@@ -94,8 +97,8 @@ void decision_init(struct decision *c, const struct decision_conf *conf,
 void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
                           uint64_t now_ms, struct actions *ret_actions);
 
-/* The one way in. Never fails on a report; operator events may be refused,
- * which changes nothing. */
+/* The one way in. A report is never refused. An operator's order may be refused; then it changes
+ * nothing. */
 enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
                              struct actions *ret_actions);
 

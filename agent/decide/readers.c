@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * readers.c - who serves reader endpoints.
+ * readers.c - see readers.h.
  */
 #include "config.h"
 
 #include "agent/decide/readers.h"
 
-/* A reader of this data set, at most max_lag behind the writer. Not known is far behind. */
+/* A reader of this data set, at most max_lag behind the writer. A position that is not known is 0,
+ * which is far behind. */
 static bool reader_good(const struct report *last, const struct decision_conf *conf,
                         const struct verdict *held)
 {

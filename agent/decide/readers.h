@@ -2,8 +2,9 @@
  *
  * readers.h - which members serve reader endpoints: reachable, not too far behind, and proven.
  *
- * A reader leaves at once and returns after READER_GOOD_ANSWERS; one never seen to fail enters at
- * its first. Used by decision.c (note) and writer.c (mask).
+ * A reader that fails leaves at once, and returns after READER_GOOD_ANSWERS. A reader that was
+ * never seen to fail serves from its first good answer on. Used by decision.c (note) and writer.c
+ * (mask).
  */
 #ifndef HOMING_AGENT_DECIDE_READERS_H
 #define HOMING_AGENT_DECIDE_READERS_H
@@ -14,7 +15,8 @@
 void readers_note(struct topo *topo, const struct decision_conf *conf, const struct verdict *held,
                   uint32_t answered, uint64_t now_ms);
 
-/* Mask of readers, given the count of good answers. None while nothing is held: whose readers? */
+/* Mask of the members that serve as readers, by their good answers. While nothing is held no answer
+ * counts as good, so that the mask is empty. */
 uint32_t readers_mask(const struct writer_input *in, const struct verdict *held);
 
 #endif

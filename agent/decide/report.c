@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report.c - the words of a report, and the order of terms.
+ * report.c - the names of roles and kinds of report, and the order of terms.
  */
 #include "config.h"
 

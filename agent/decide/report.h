@@ -29,9 +29,10 @@ struct term {
 enum report_kind {
     REPORT_ANSWER,  /* it answered: role and all facts are set */
     REPORT_LATE,    /* a question has been unanswered for `interval` */
-    REPORT_TIMEOUT, /* unanswered for `timeout`: the connection was closed */
+    REPORT_TIMEOUT, /* for `timeout` there was no answer, or no connection could be made */
     REPORT_BROKEN,  /* its connection broke */
-    REPORT_REFUSED, /* no connection to be had: refused, unreachable, "starting up", unknown host */
+    REPORT_REFUSED, /* no connection can be made: refused, unreachable, "starting up", no such
+                     * host */
     REPORT_DENIED,  /* authentication failed: it is not asked again before a reload */
     REPORT_ODD,     /* it answered, but not as this engine does: not asked often */
     REPORT_KIND_COUNT
@@ -43,7 +44,7 @@ struct report {
     enum report_kind kind;
     uint64_t asked_ms; /* when the question was sent, CLOCK_MONOTONIC */
     enum role role;
-    bool authenticated;   /* the server proved who it is (TLS verify-full or its like) */
+    bool authenticated;   /* the server proved its name (TLS verify-full or its like) */
     uint64_t identity;    /* what proves two members hold the same data set; 0: not known */
     uint64_t incarnation; /* one running server; 0: not known */
     struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * topo.c - takes down what members say; W1's idea of a live claim; aliases.
+ * topo.c - notes what members say; which claims are live (W1); aliases.
  */
 #include "config.h"
 
@@ -22,7 +22,8 @@ void topo_init(struct topo *t, uint32_t members)
         topo_init_member(&t->at[m]);
 }
 
-/* A claim goes on through a lost connection and a restart, as long as nothing else was said. */
+/* Whether it is still the same claim. A lost connection or a restart does not end a claim, if the
+ * next answer says the same. */
 static bool claim_continues(const struct report *before, const struct report *after)
 {
     return before->role == after->role && before->identity == after->identity &&
@@ -31,7 +32,8 @@ static bool claim_continues(const struct report *before, const struct report *af
 
 static bool member_answer(struct topo_member *m, const struct report *report, uint64_t now_ms)
 {
-    /* A question cannot have been sent later than now: such a time would mute the member. */
+    /* A question cannot have been sent later than now. With such a time, all answers that follow
+     * would be taken for replays. */
     uint64_t asked_ms = report->asked_ms < now_ms ? report->asked_ms : now_ms;
 
     if (m->answered && asked_ms < m->last.asked_ms)

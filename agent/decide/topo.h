@@ -15,12 +15,13 @@
 struct topo_member {
     struct report last;    /* the last REPORT_ANSWER */
     enum report_kind kind; /* of the last report of any kind */
-    bool heard;            /* any report but LATE, which says nothing about a slow connect */
+    bool heard;            /* a report other than LATE came: a first question that is late says
+                            * nothing */
     bool answered;         /* `last` is set */
     bool standing;         /* the connection of `last` stands */
     bool late;             /* a question is unanswered for `interval` */
-    bool behind;           /* W3a: its claim was seen behind the held position; stays so while it
-                            * claims on that term, however far it writes on */
+    bool behind;           /* W3a: its claim was seen behind the held position. It stays behind
+                            * while it claims on that term, however far it writes on */
     uint8_t good_answers;  /* as a reader, in a row, up to READER_GOOD_ANSWERS */
     uint64_t answered_ms;  /* when `last` came in */
     uint64_t changed_ms;   /* when `kind` last changed: for status */
@@ -36,11 +37,11 @@ struct topo {
 
 void topo_init(struct topo *t, uint32_t members);
 
-/* A member of which nothing is known. */
+/* Makes it a member about which nothing is known. */
 void topo_init_member(struct topo_member *m);
 
-/* Takes down what a report says. false: it was about nobody, of no known kind, or an answer to an
- * older question than one already answered (a replay, W2), and changed nothing. */
+/* Notes what a report says. False, and nothing changed: it is about no member, of no known kind, or
+ * an answer to an older question than the one answered last (a replay, W2). */
 bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms);
 
 /* W1: its connection stands and its last answer is younger than `timeout`. */

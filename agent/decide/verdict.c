@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * verdict.c - the words of a verdict, and when two differ.
+ * verdict.c - the names and texts of a verdict, and when two verdicts differ.
  */
 #include "config.h"
 
@@ -68,21 +68,12 @@ bool verdict_holds(const struct verdict *v)
            term_compare(v->term, (struct term){0, 0}) != 0;
 }
 
-static bool answer_differs(const struct verdict *a, const struct verdict *b)
-{
-    return a->state != b->state || a->writer != b->writer || a->demoted != b->demoted ||
-           a->readers != b->readers || a->since_ms != b->since_ms || a->switches != b->switches;
-}
-
-static bool evidence_differs(const struct verdict *a, const struct verdict *b)
-{
-    return a->reason != b->reason || a->rival != b->rival || a->identity != b->identity ||
-           a->discarded != b->discarded || term_compare(a->term, b->term) != 0 ||
-           a->authenticated != b->authenticated;
-}
-
 bool verdict_differs(const struct verdict *a, const struct verdict *b)
 {
-    return answer_differs(a, b) || evidence_differs(a, b) || a->braked != b->braked ||
-           a->frozen != b->frozen;
+    return a->state != b->state || a->reason != b->reason || a->writer != b->writer ||
+           a->rival != b->rival || a->demoted != b->demoted || a->readers != b->readers ||
+           a->authenticated != b->authenticated || a->braked != b->braked ||
+           a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
+           term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||
+           a->switches != b->switches;
 }

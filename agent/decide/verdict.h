@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * verdict.h - what is decided of a cluster: who the writer is, in which state, and why; and what the
- * decision looks at.
+ * verdict.h - the verdict about a cluster: which member is the writer, in which state, and why. And
+ * what it is made of.
  */
 #ifndef HOMING_AGENT_DECIDE_VERDICT_H
 #define HOMING_AGENT_DECIDE_VERDICT_H
@@ -12,12 +12,13 @@
 enum cluster_state {
     CLUSTER_UNKNOWN,   /* no writer was ever confirmed, or several claim at first start */
     CLUSTER_STEADY,    /* the writer answers */
-    CLUSTER_SUSPECT,   /* it does not */
-    CLUSTER_NO_WRITER, /* it is known to be demoted, and no successor claims */
+    CLUSTER_SUSPECT,   /* the writer does not answer */
+    CLUSTER_NO_WRITER, /* the writer is known to be demoted, and no successor claims */
     CLUSTER_AMBIGUOUS, /* W3, W4: an operator or an arbiter must decide; the incumbent stays */
     CLUSTER_FROZEN,    /* pinned by the operator, and confirmed */
-    CLUSTER_STALE,     /* W9: there is a writer, but not confirmed for max_stale; stronger than all
-                        * of the above, verdict.frozen and .rival say what else is the case */
+    CLUSTER_STALE,     /* W9: there is a writer, but nothing has confirmed it for max_stale.
+                        * Stronger than all of the above: verdict.frozen and .rival tell what else
+                        * holds */
     CLUSTER_STATE_COUNT
 };
 
@@ -29,7 +30,7 @@ enum reason {
     REASON_DEMOTION_UNDONE,  /* W3a: an equal term, sole claim, not behind */
     REASON_INCUMBENT_CLAIMS, /* steady */
     REASON_INCUMBENT_SILENT, /* W5 */
-    REASON_INCUMBENT_READER, /* it answers as a reader and nobody claims */
+    REASON_INCUMBENT_READER, /* it answers as a reader and no member claims */
     REASON_TWO_CLAIMS,       /* W3: a newer claim while the incumbent claims too */
     REASON_CLAIMS_AT_START,  /* W3a: several claims, no term held */
     REASON_OLDER_TERM,       /* W3a: the sole claim is older */
@@ -39,12 +40,12 @@ enum reason {
     REASON_WRITER_REMOVED,   /* a reload removed the published writer */
     REASON_ACCEPTED,         /* homingctl accept */
     REASON_FROZEN,           /* homingctl freeze */
-    REASON_UNCONFIRMED, /* W9: silence all round; a stale verdict with a better reason keeps it */
-    REASON_RESTORED,    /* from disk, not confirmed yet */
+    REASON_UNCONFIRMED,      /* W9: stale, because the writer is silent; any other reason stays */
+    REASON_RESTORED,         /* the writer was not heard since the agent's start */
     REASON_COUNT
 };
 
-/* Member index of "nobody". */
+/* The index of no member. */
 #define MEMBER_NONE UINT32_MAX
 
 /* What is published. Masks have bit 1 << member.
@@ -56,14 +57,15 @@ struct verdict {
     enum cluster_state state;
     enum reason reason;
     uint32_t writer;       /* MEMBER_NONE while unknown, or removed by a reload */
-    uint32_t rival;        /* whose claim awaits a decision, or MEMBER_NONE; the writer itself, if
-                            * its own claim is not good against what is held (W4, W3a) */
-    uint32_t fenced;       /* W6: members that claim on an older term beside the writer: a second
-                            * primary, to which nobody is sent */
+    uint32_t rival;        /* the member whose claim the operator has to judge, or MEMBER_NONE. It
+                            * is the writer itself, if its own claim is not good (W4, W3a) */
+    uint32_t fenced;       /* W6: members that claim on an older term beside the writer. Each may be
+                            * a second primary; no program is sent there */
     uint32_t demoted;      /* W6: members known to have been demoted; never the writer's bit */
     uint32_t readers;      /* members that serve reader endpoints now; none: the writer does */
-    bool authenticated;    /* the claim it rests on came over an authenticated connection */
-    bool braked;           /* W10: too many switches; names and connects follow, no severing */
+    bool authenticated;    /* the writer's claim came over an authenticated connection */
+    bool braked;           /* W10: too many switches; names and connects follow, nothing is
+                            * severed */
     bool frozen;           /* by the operator; survives restarts, and `stale` */
     uint64_t identity;     /* of the data set */
     uint64_t discarded;    /* W4: the identity that accept left behind; its claims rank as old */
@@ -92,26 +94,27 @@ struct writer_input {
     const struct topo *topo;
     const struct verdict *held;
     bool first_round_done;   /* W3a: every member was heard once */
-    uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; now, if only now */
+    uint64_t asked_again_ms; /* W3: when the incumbent was asked once more; now_ms: not yet */
     uint64_t reaffirmed_ms;  /* W3: when it last answered a question sent after that; 0: not yet */
-    uint64_t last_call_ms;   /* W3: when its patience was first seen to be over; 0: not yet */
+    uint64_t last_call_ms;   /* W3: when its time was first seen to be over; 0: not yet */
     uint64_t now_ms;
 };
 
 /* A verdict that knows nothing. */
 void verdict_init(struct verdict *v);
 
-/* Whether it holds a data set and a term, against which claims are judged: not at a first start. */
+/* Whether anything is held that claims are judged against: a writer, a data set or a term. At a
+ * first start there is nothing. */
 bool verdict_holds(const struct verdict *v);
 
-/* Whether anybody who reads the published verdict would see a difference: everything but position
- * and time of confirmation, which change with each answer. */
+/* Whether two verdicts differ in what is saved, published or shown. Position and time of
+ * confirmation do not count, because they change with each answer; nor do fenced members, which
+ * have an alarm of their own. */
 bool verdict_differs(const struct verdict *a, const struct verdict *b);
 
 const char *cluster_state_name(enum cluster_state state);
 const char *reason_name(enum reason reason);
-/* One sentence for a person, naming the rule:
- * "W3: a newer claim while the incumbent claims too". */
+/* One sentence for a person, naming the rule: "W3: two members claim to be the writer". */
 const char *reason_text(enum reason reason);
 
 #endif

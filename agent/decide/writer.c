@@ -3,9 +3,9 @@
  * writer.c - THE decision. Called by decision.c after each event.
  *
  * One pass: the incumbent's own good claim is absorbed; the other live claims are ranked; if one
- * of them is good (W3a) and the incumbent has stopped claiming (W3), it is adopted; then the state
- * is read off what the writer and the others now say, and the operator's freeze and age (W9) are
- * laid over it.
+ * of them is good (W3a) and the incumbent has stopped claiming (W3), it is adopted. Then the state
+ * follows from what the writer and the others say now. The operator's freeze, and the age of the
+ * confirmation (W9), come over it.
  */
 #include "config.h"
 
@@ -13,11 +13,11 @@
 #include "agent/decide/readers.h"
 #include "agent/decide/writer.h"
 
-/* W3: whether the incumbent may still claim, for all we know. */
+/* W3: whether the incumbent still claims, as far as we know. */
 enum stance {
     STANCE_CLAIMS,
-    STANCE_UNHEARD, /* since the agent's start or a reload: asked, but nothing came back yet */
-    STANCE_STOPPED, /* reader, broken, late, or claiming another data set */
+    STANCE_UNHEARD, /* asked, but not heard since the agent's start */
+    STANCE_STOPPED, /* it is a reader, broken or late, or claims for another data set */
 };
 
 static enum stance incumbent_stance(const struct writer_input *in, const struct verdict *v)
@@ -31,8 +31,9 @@ static enum stance incumbent_stance(const struct writer_input *in, const struct 
     return STANCE_CLAIMS;
 }
 
-/* When its silence will have lasted too long. A first answer may need a whole connection; a next
- * one the next question first, which probe sends at its fast pace while claims are contested. */
+/* When the incumbent has been silent for too long. For a first answer, a connection may have to be
+ * made. For another answer, another question has to be sent; the pace is fast while claims are
+ * contested. */
 static uint64_t incumbent_deadline(const struct writer_input *in, enum stance stance)
 {
     if (stance == STANCE_UNHEARD)
@@ -53,8 +54,8 @@ static bool incumbent_demoted(const struct writer_input *in, const struct verdic
     return m->answered && m->last.role == ROLE_READER;
 }
 
-/* The writer's own claim, if good, keeps term and position up to date, its term included: a writer
- * behind a virtual address may be promoted under us. */
+/* If the writer's own claim is good, it brings term and position up to date. The term may be newer:
+ * behind a virtual address another server may have been promoted. */
 static void absorb(const struct writer_input *in, struct verdict *v)
 {
     const struct report *last = &in->topo->at[v->writer].last;
@@ -72,7 +73,7 @@ static void absorb(const struct writer_input *in, struct verdict *v)
     v->authenticated = last->authenticated;
 }
 
-/* The newest answer of a member of this data set other than the writer. */
+/* When a member of this data set other than the writer answered last; 0: never. */
 static uint64_t others_answered_ms(const struct writer_input *in, const struct verdict *v)
 {
     uint64_t newest = 0;
@@ -86,7 +87,8 @@ static uint64_t others_answered_ms(const struct writer_input *in, const struct v
     return newest;
 }
 
-/* W9. Found silent, not merely unheard; a demoted or strange writer is not silent. */
+/* W9. Others confirm the writer only if it was found silent: not if it was never heard, not if it
+ * answers as a reader, and not if it claims for another data set. */
 static void confirm(const struct writer_input *in, const struct claims *claims, struct verdict *v)
 {
     const struct topo_member *m = &in->topo->at[v->writer];
@@ -137,8 +139,9 @@ static enum reason adoption_reason(const struct writer_input *in, const struct v
                                                          : REASON_DEMOTION_UNDONE;
 }
 
-/* W3a without an incumbent: only a sole claim, once everybody has been heard; against a held term
- * (the writer was removed by a reload) it has to be good as well. */
+/* W3a without an incumbent: only a sole claim is adopted, once every member has been heard. If a
+ * term is held, because a reload removed the writer, the claim has to be good against it as
+ * well. */
 static void decide_first(const struct writer_input *in, const struct claims *claims,
                          struct verdict *v)
 {
@@ -160,9 +163,9 @@ static void decide_first(const struct writer_input *in, const struct claims *cla
         v->reason = sole == MEMBER_NONE ? REASON_CLAIMS_AT_START : REASON_NO_FAILOVER;
 }
 
-/* W3. Returns whether the only other claim has to wait until the incumbent was asked once more:
- * until then the cluster is not called ambiguous, since a demoted writer is not asked every
- * millisecond. But what was called out is not taken back for that. */
+/* W3. True: the only other claim has to wait until the incumbent answered once more, or its time is
+ * over. Until then the cluster is not called ambiguous: the incumbent may have been demoted since
+ * its last answer. But if a rival was named already, that is not taken back. */
 static bool decide_next(const struct writer_input *in, const struct claims *claims,
                         struct writer_output *out)
 {
@@ -192,7 +195,7 @@ static void set_state(struct verdict *v, enum cluster_state state, enum reason r
     v->rival = rival;
 }
 
-/* Why a claim that is there was not adopted, while the incumbent does not claim. */
+/* Why a live claim is not followed. */
 static enum reason refused_reason(const struct writer_input *in, const struct verdict *v,
                                   uint32_t member)
 {
@@ -208,8 +211,8 @@ static enum reason refused_reason(const struct writer_input *in, const struct ve
     return in->conf->no_failover >> member & 1 ? REASON_NO_FAILOVER : REASON_TWO_CLAIMS;
 }
 
-/* The state while the writer's own claim is live. An older claim besides it is fenced: that is
- * what a demoted writer that has not noticed looks like (W6). */
+/* The state while the writer's own claim is live. An older claim beside it changes nothing: it is
+ * the claim of a demoted writer that has not noticed (W6). */
 static void judge_claiming(const struct writer_input *in, const struct claims *claims,
                            struct verdict *v)
 {
@@ -228,7 +231,7 @@ static void judge_claiming(const struct writer_input *in, const struct claims *c
                   v->state == CLUSTER_STEADY ? v->reason : REASON_INCUMBENT_CLAIMS, MEMBER_NONE);
 }
 
-/* The state while it is not (W5, W6). */
+/* The state while the writer's own claim is not live (W5, W6). */
 static void judge_silent(const struct writer_input *in, const struct claims *claims,
                          struct verdict *v)
 {
@@ -242,7 +245,8 @@ static void judge_silent(const struct writer_input *in, const struct claims *cla
         set_state(v, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT, MEMBER_NONE);
 }
 
-/* Freeze pins the writer, not its age: unconfirmed it is stale like any other (W9). */
+/* The operator's freeze pins the writer. If nothing confirms it, it is stale like any other
+ * (W9). */
 static void judge_overlays(const struct writer_input *in, struct verdict *v)
 {
     if (v->frozen) {
@@ -256,7 +260,7 @@ static void judge_overlays(const struct writer_input *in, struct verdict *v)
     }
 }
 
-/* Who claims in vain. */
+/* W6: the members that claim on an older term. */
 static uint32_t fenced_mask(const struct writer_input *in, const struct claims *claims,
                             const struct verdict *v)
 {
@@ -280,8 +284,8 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
         judge_silent(in, &claims, v);
     judge_overlays(in, v);
     v->fenced = fenced_mask(in, &claims, v);
-    /* W6: published again, it is not the demoted one any more; nor is a virtual address that moved
-     * on to it. */
+    /* W6: a member that is published is not demoted any more. Nor are its aliases: a virtual
+     * address may have moved to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
 }
 

@@ -22,13 +22,14 @@ static uint32_t random_next(struct backoff *b)
     return b->random;
 }
 
-/* Within a quarter of it, so that a fleet does not come back to a recovering server together. */
+/* The pause, a quarter shorter to a quarter longer, so that a fleet does not come back to a
+ * recovering server together. */
 static uint32_t with_jitter(struct backoff *b, uint32_t pause_ms)
 {
     return pause_ms - pause_ms / 4 + random_next(b) % (pause_ms / 2 + 1);
 }
 
-/* Fast, and the failure or the pace is young. */
+/* Whether the pace is fast, and the failure or the fast pace is still young. */
 static bool is_urgent(const struct backoff *b, const struct backoff_why *why, uint64_t now_ms)
 {
     uint64_t from = b->since_ms > why->fast_since_ms ? b->since_ms : why->fast_since_ms;

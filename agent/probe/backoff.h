@@ -12,14 +12,14 @@
 
 enum {
     /* Ticks of all clusters fall on multiples of this: 100 clusters are spread over their interval,
-     * but wake the process at most 100 times a second together. Larger: they bunch; smaller: they
-     * do not meet. */
+     * but wake the process at most 100 times a second together. Larger: they come in bunches.
+     * Smaller: they do not fall together. */
     BACKOFF_GRID_MS = 10,
     BACKOFF_MAX_MS = 10000,
     /* A member that fails is tried at the fast pace for so long. Shorter: a server that restarts in
      * a failover is seen late; longer: a dead one costs more. */
     BACKOFF_URGENT_MS = 30000,
-    /* First pause where asking again makes it worse (no room) or is useless (not this engine). */
+    /* First pause if asking again makes it worse (no room) or is useless (not this engine). */
     BACKOFF_ODD_MS = 1000,
     /* Longest pause while a server says that it is starting up. */
     BACKOFF_STARTING_MS = 1000,
@@ -29,8 +29,8 @@ enum {
 uint64_t backoff_tick(uint64_t now_ms, uint32_t period_ms, uint32_t phase);
 
 struct backoff {
-    uint64_t since_ms; /* the first failure; 0: none since it last did well */
-    uint32_t failures; /* that were answered with a growing pause */
+    uint64_t since_ms; /* when it first failed since it last did well; 0: it did not fail */
+    uint32_t failures; /* how many since then got a growing pause */
     uint32_t random;   /* never 0 */
 };
 
@@ -46,7 +46,7 @@ struct backoff_why {
 /* Notes a failure; returns the pause before the next attempt. */
 uint32_t backoff_fail(struct backoff *b, const struct backoff_why *why, uint64_t now_ms);
 
-/* It does well again. */
+/* The member does well again. */
 void backoff_reset(struct backoff *b);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engine.h - how to ask one kind of database who is the writer.
+ * engine.h - how to ask the members of one kind of database which of them is the writer.
  *
  * One pass: probe.c has an address for a member and calls open(); the engine connects without
  * blocking, and from then on answers every ask() with exactly one engine_answer, in order, or one

@@ -11,7 +11,7 @@
 
 #include "agent/probe/hosts.h"
 
-/* Zero beyond an IPv4 address's four bytes, so that comparing whole entries is right. */
+/* Behind the four bytes of an IPv4 address are zeros, so that all bytes can be compared. */
 static int compare(const struct inet_address *a, const struct inet_address *b)
 {
     if (a->family != b->family)

@@ -2,8 +2,8 @@
  *
  * hosts.h - address sets, and what a hosts file says of a name. No sockets, no allocation.
  *
- * resolve.c asks the hosts file first, as every resolver on the node does, and knows thereby which
- * answers have a TTL and which change only when the file does.
+ * resolve.c looks into the hosts file first, as every resolver on the node does. So it knows which
+ * addresses have a TTL, and which change only with the file.
  */
 #ifndef HOMING_AGENT_PROBE_HOSTS_H
 #define HOMING_AGENT_PROBE_HOSTS_H
@@ -14,14 +14,15 @@
 #include "proto/inet_address.h"
 #include "proto/limits.h"
 
-/* Sorted, without duplicates, bounded: two sets are equal exactly if their entries are. Their ports are 0. */
+/* Sorted, without duplicates, bounded: two sets are equal exactly if the addresses in them are. All
+ * ports are 0. */
 struct address_set {
     uint32_t count;
     struct inet_address at[HOMING_ADDRESSES_MAX];
 };
 
-/* Keeps the smallest HOMING_ADDRESSES_MAX, whatever the order of adding: a name with more addresses
- * than that, answered in rotation, must not look like a change each time. */
+/* Keeps the smallest HOMING_ADDRESSES_MAX, whatever the order of adding: if DNS names more
+ * addresses than that, in rotation, it must not look like a change each time. */
 void address_set_add(struct address_set *set, uint8_t family, const void *bytes);
 bool address_set_equal(const struct address_set *a, const struct address_set *b);
 

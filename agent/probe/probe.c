@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.c - asks the members of one cluster, in time. Called by daemon/cluster.c, knows no database.
+ * probe.c - see probe.h. Called by daemon/cluster.c; knows no database.
  *
- * 1. Every member is in exactly one of the states below, and (but for two that wait for others) has
- *    a time at which something happens to it: nothing is waited for without an end.
- * 2. Only turn(), which the timer calls, connects and asks (and member_ready() asks at once):
- *    whatever a report brings about, the next question is a loop turn away, and never sooner than
- *    ASK_GAP_MS after the last.
- * 3. Silence closes a session, it is no evidence (W5): LATE and TIMEOUT only say what was seen.
+ * 1. Every member is in exactly one of the states below. All but two of them (unresolved, denied)
+ *    have a time at which something happens: nothing is waited for without an end.
+ * 2. Only turn(), which the timer calls, connects and asks; member_ready() asks the first question.
+ *    So whatever a report brings about, the next question is a turn of the loop away, and never
+ *    sooner than ASK_GAP_MS after the last.
+ * 3. Silence closes a session, but is no evidence (W5): LATE and TIMEOUT only say what was seen.
  */
 #include "config.h"
 
@@ -21,32 +21,33 @@
 #include "proto/limits.h"
 
 enum {
-    /* The full question's period at the steady pace: position and settings, which the cheap one
-     * does not see, are at most this old. */
+    /* How often the full question is asked, at either pace: position and settings, which the cheap
+     * one does not show, are at most this old. */
     FULL_MS = 1000,
     /* Two questions to one member are at least this far apart, however often they are wanted. */
     ASK_GAP_MS = 10,
     /* A session that ended sooner was no success: its member is not tried again at once. */
     STABLE_MS = 1000,
-    /* An address that DNS no longer names is left after this. DNS is not evidence: shorter, and a
-     * name that flickers costs sessions; longer, and a member that moved is missed for longer. */
+    /* An address that DNS does not name any more is left after this. DNS is not evidence. Shorter:
+     * a name that flickers costs sessions. Longer: a member that moved is missed for longer. */
     MOVED_MS = 60000,
-    /* A timer that fires so much late tells that this process stood still: what was waited for may
-     * have come meanwhile, and is looked at first. */
+    /* If a timer fires so much too late, this process stood still. What a member waits for may have
+     * come meanwhile; it is given this much more time, so that it is read first. */
     STALL_MS = 50,
     GRACE_MS = 20,
-    /* Silence is told at `timeout`, but an attempt may take that << rounds that timed out, up to
-     * the first of these. Without, a server (or this machine, with 300 logins at its start) that is
-     * slower at logins than `timeout` would be begun with for ever. Where there is no other address
-     * to go to, nothing is won by giving up early. */
+    /* Silence is reported at `timeout`, but an attempt to connect may last longer: `timeout`
+     * doubles with each round of attempts that timed out, so many times at most. Otherwise a login
+     * that takes longer than `timeout` would be begun for ever. The server may be slow, or this
+     * machine, if it has 300 logins at its start. */
     PATIENCE_MAX = 3,
+    /* A member with a single address has these doublings at once: giving up early wins nothing. */
     PATIENCE_ALONE = 2,
 };
 
 enum member_state {
-    MEMBER_UNRESOLVED, /* no address yet: resolve.c is at it */
+    MEMBER_UNRESOLVED, /* no address yet: resolve.c looks for one */
     MEMBER_WAITING,    /* connects at due_ms */
-    MEMBER_CONNECTING, /* gives up at due_ms; silence is told at late_ms */
+    MEMBER_CONNECTING, /* gives up at due_ms; silence is reported at late_ms */
     MEMBER_IDLE,       /* asks at due_ms */
     MEMBER_ASKED,      /* gives up at due_ms, is late at late_ms */
     MEMBER_DENIED,     /* until a reload */
@@ -65,12 +66,12 @@ struct member {
     uint64_t gone_ms;     /* since when DNS does not name `connected`; 0: it does */
     struct engine_session *session;
     uint64_t due_ms;
-    uint64_t late_ms;  /* 0: reported */
+    uint64_t late_ms;  /* 0: it has been reported */
     uint32_t patience; /* rounds of attempts that ended in silence, up to PATIENCE_MAX */
-    bool graced;       /* a stall of this process was made up for */
+    bool graced;       /* it was given GRACE_MS for a stall of this process */
     uint64_t asked_ms; /* when the last question was sent, or the last connect begun */
     uint64_t ready_ms; /* when the session stood */
-    uint64_t full_ms;  /* when the last full question was sent that was answered; 0: none */
+    uint64_t full_ms;  /* when the last answered full question was sent; 0: none */
     bool full;         /* the question outstanding is a full one */
     bool want_full;
     bool slowly; /* the last failure was odd, or for lack of room */
@@ -133,7 +134,7 @@ static void member_due_by(struct member *m, uint64_t at_ms)
         m->due_ms = at_ms;
 }
 
-/* The earliest time at which a member that waits may be tried, when somebody asks for it. */
+/* The earliest time at which a waiting member may be tried, if it is asked for. */
 static uint64_t member_soonest(const struct member *m, uint64_t now)
 {
     uint64_t pause =
@@ -194,7 +195,7 @@ static uint32_t member_backoff(struct member *m, uint64_t now, enum engine_hint 
     return backoff_fail(&m->backoff, &why, now);
 }
 
-/* A session that stood is over. Its address worked: it is tried again at once. */
+/* A session that stood is over. If it was stable, its address is tried again at once. */
 static void member_lost(struct member *m, uint64_t now, enum engine_hint hint)
 {
     bool stable = now - m->ready_ms >= STABLE_MS && !m->slowly;
@@ -206,7 +207,7 @@ static void member_lost(struct member *m, uint64_t now, enum engine_hint hint)
     m->due_ms = now + (stable ? 0 : member_backoff(m, now, hint));
 }
 
-/* An attempt failed: the member's next address, and after the last one a pause. True: the pause. */
+/* An attempt failed: the next address comes, or after the last one a pause. True: the pause. */
 static bool member_missed(struct member *m, uint64_t now, enum engine_hint hint)
 {
     if (m->where.count > 0)
@@ -235,7 +236,7 @@ static void member_fail(struct member *m, enum report_kind kind, enum engine_hin
     bool stood = m->state == MEMBER_IDLE || m->state == MEMBER_ASKED;
     bool told = kind == REPORT_TIMEOUT && m->state == MEMBER_CONNECTING && m->late_ms == 0;
     bool tell = true;
-    copy_text(m->text, text); /* before the session goes, which may own it */
+    copy_text(m->text, text); /* first: the session may own it */
     member_close(m);
     m->slowly = kind == REPORT_ODD || hint == HINT_CROWDED;
     m->state = m->where.count > 0 ? MEMBER_WAITING : MEMBER_UNRESOLVED;
@@ -407,7 +408,7 @@ static void turn(void *arg)
 
 static void address_set(struct address *to, const struct inet_address *from, uint16_t port)
 {
-    memset(to, 0, sizeof(*to)); /* padding too: compared whole */
+    memset(to, 0, sizeof(*to)); /* padding, too: addresses are compared whole */
     to->inet.family = from->family;
     memcpy(to->inet.bytes, from->bytes, sizeof(to->inet.bytes));
     to->inet.port = port;
@@ -424,7 +425,7 @@ static void member_take(struct member *m, const struct inet_address *addresses, 
     m->tried = 0;
 }
 
-/* Starts with the address that worked last, and minds since when DNS does not name it. */
+/* Starts with the address that worked last; gone_ms tells since when DNS does not name it. */
 static void member_find_connected(struct member *m, uint64_t now)
 {
     if (!m->where.connected.inet.family)
@@ -513,7 +514,8 @@ fail:
     return NULL;
 }
 
-/* As far as the new configuration allows it; DNS is asked anew in any case. */
+/* Takes over the old member's addresses, as far as the new configuration allows them. DNS is asked
+ * anew in any case. */
 static void member_inherit(struct member *m, const struct member *old)
 {
     uint8_t family = (uint8_t)m->probe->cluster->timing.family;

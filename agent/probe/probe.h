@@ -2,10 +2,11 @@
  *
  * probe.h - asks the members of one cluster, in time, and hands on what they say.
  *
- * One pass: resolve.c (c-ares) keeps each member's addresses; probe.c keeps one session per
- * member, asks it at the pace that decide chose, and calls report() with every answer, lateness and
- * failure. It decides nothing. Errors back off with jitter up to 10 s, denied members are left
- * alone; each question, connect included, is bounded by `timeout`.
+ * One pass: resolve.c (c-ares) keeps each member's addresses; probe.c keeps one session per member,
+ * asks it at the pace that decide chose, and calls report() with every answer, lateness and
+ * failure. It decides nothing. After errors it backs off, with jitter, up to 10 s. A member that
+ * denied us is left alone. Each question is bounded by `timeout`, each connect by up to eight times
+ * that.
  */
 #ifndef HOMING_AGENT_PROBE_PROBE_H
 #define HOMING_AGENT_PROBE_PROBE_H
@@ -25,8 +26,8 @@ struct probe_member {
 };
 
 struct probe_sink {
-    /* Something of it changed. Comes before the call of `report` or `addresses` that tells why; is
-     * for keeping, and calls nothing of the probe. */
+    /* What is known of the member changed. If `report` or `addresses` is to tell why, that call
+     * comes next. This one keeps what it is given, and calls nothing of the probe. */
     void (*member)(void *arg, uint32_t member, const struct probe_member *known);
     void (*report)(void *arg, const struct report *report);
     /* The addresses of a member, or the one its session is connected to, changed. */
@@ -40,14 +41,15 @@ struct probe *probe_new(struct loop *loop, struct resolver *resolver, const stru
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);
 
-/* A reload: members that both have begin with the addresses that the old probe knows, so that what
- * is published of them does not vanish while DNS is asked. Calls sink.member for these. */
+/* For a reload: a member that both probes have begins with the addresses that the old one knows, so
+ * that they do not vanish from the view while DNS is asked. Calls sink.member for it. */
 void probe_inherit(struct probe *probe, const struct probe *old);
 
 void probe_set_pace(struct probe *probe, enum pace pace);
 
-/* Asks these members now with the full question (a mask); one that has a question
- * outstanding is asked when that is answered. Not connected ones are tried at once. */
+/* Asks these members (a mask) now, with the full question. A member that still has a question is
+ * asked when it has answered that. A member without a connection is tried as soon as a fast pace
+ * would try it. */
 void probe_ask(struct probe *probe, uint32_t members);
 
 #endif

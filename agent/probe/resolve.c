@@ -2,9 +2,9 @@
  *
  * resolve.c - member hosts to addresses, with c-ares on loop.h. The only file that includes ares.h.
  *
- * One pass: a host's timer fires; the hosts file is asked, then DNS; the answer becomes a sorted
- * set, fn hears of it if it changed, and the timer is set to when it expires. Between two expiries
- * nothing wakes the process.
+ * One pass: a host's timer fires; the hosts file is read, then DNS is asked; the answer becomes a
+ * sorted set; fn is called if that changed; the timer is set to when it expires. Between two
+ * expiries nothing wakes the process.
  *
  * 1. A failed lookup never takes away what is known: DNS is at its worst during a failover.
  * 2. fn is called last: it may free its host.
@@ -29,10 +29,10 @@ enum {
     TTL_MAX_MS = 300000,
     /* How often the hosts file's stamp is looked at for a name that stands in it. */
     HOSTS_MS = 5000,
-    /* After a failed lookup: doubled from the first to the second. */
+    /* Pause after a failed lookup: it doubles, from the first to the second. */
     BACKOFF_MIN_MS = 1000,
     BACKOFF_MAX_MS = 10000,
-    /* One try at one server, and tries: a lookup is over after some 7 s. */
+    /* The time of the first try, which doubles, and the number of tries: some 7 s in all. */
     SERVER_TIMEOUT_MS = 1000,
     SERVER_TRIES = 3,
 };
@@ -66,7 +66,7 @@ struct resolver {
     uint32_t random;
 };
 
-/* One running lookup: outlives its host, since c-ares cannot cancel one of several. */
+/* A lookup that runs. It may outlive its host, because c-ares cannot cancel one of several. */
 struct lookup {
     struct resolve_host *host; /* NULL: freed meanwhile */
 };
@@ -79,7 +79,7 @@ struct resolve_host {
     resolve_fn *fn;
     void *arg;
     struct loop_timer *timer;
-    struct lookup *lookup; /* NULL: none runs */
+    struct lookup *lookup; /* NULL: no lookup runs */
     struct address_set set;
     struct stamp hosts_stamp; /* of the hosts file, if `set` is from there */
     bool from_hosts;
@@ -170,7 +170,7 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
         socket_forget(at);
 }
 
-/* The hosts file is ours to read, so c-ares is left with DNS alone ("b"). */
+/* We read the hosts file ourselves, so c-ares asks DNS alone ("b"). */
 static int make_channel(struct resolver *resolver, ares_channel *ret_channel)
 {
     struct ares_options options = {
@@ -186,7 +186,7 @@ static int make_channel(struct resolver *resolver, ares_channel *ret_channel)
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
                ARES_OPT_RESOLVCONF | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
 #ifdef ARES_OPT_QUERY_CACHE
-    /* Newer c-ares keeps answers of its own; ours are kept in the hosts, once. */
+    /* A newer c-ares keeps answers itself. Ours are kept once, in struct resolve_host. */
     options.qcache_max_ttl = 0;
     mask |= ARES_OPT_QUERY_CACHE;
 #endif
@@ -282,7 +282,7 @@ static void host_fail(struct resolve_host *host, const char *error)
     host->fn(host->arg, NULL, 0, text);
 }
 
-/* Also the shortest TTL on the way to the addresses, aliases included, bounded. */
+/* Collects the addresses, and the shortest TTL of them and of the aliases on the way, bounded. */
 static void collect(const struct ares_addrinfo *info, struct address_set *set, uint32_t *ret_ttl_ms)
 {
     int ttl = TTL_MAX_MS / 1000;

@@ -15,8 +15,8 @@
 struct resolver;
 struct resolve_host;
 
-/* Called whenever the set changes, and after a failure with count 0 and error set if there never
- * was a good one. */
+/* Called when the set changes. Called after a failure, too, with count 0 and the error, as long as
+ * there never was an address. */
 typedef void resolve_fn(void *arg, const struct inet_address *addresses, uint32_t count,
                         const char *error);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * entry.c - see publish/entry.h.
+ * entry.c - see entry.h.
  *
- * 1. The address handed out is the one that the probe itself is connected to: another of the same
- *    host was never seen to work. For the other family there is only what the name resolved to.
+ * 1. The address handed out is the one that the probe itself is connected to: another address of
+ *    the same host was never seen to work. In the other family there are only addresses that the
+ *    name resolved to.
  */
 #include "config.h"
 
@@ -39,7 +40,7 @@ static uint8_t member_flags(const struct verdict *v, uint32_t member)
     return flags;
 }
 
-/* The view's order: what a reader needs most must not be what is cut off. */
+/* The view's order: what programs need most comes first, because the end may be cut off. */
 static uint32_t flags_rank(uint8_t flags)
 {
     if (flags & VIEW_MEMBER_WRITER)
@@ -81,8 +82,8 @@ uint32_t entry_addresses(const struct verdict *verdict, const struct addresses *
     return n;
 }
 
-/* The address of `family` to hand out: the probe's own, or the smallest, so that resolvers that
- * rotate their answers do not make ours change. */
+/* The address of `family` to hand out: the probe's own, or the smallest. If DNS names them in
+ * rotation, the entry must not change each time. */
 static const struct address *pick(const struct addresses *where, uint8_t family)
 {
     const struct address *best = NULL;
@@ -119,7 +120,7 @@ void entry_fill(const struct verdict *verdict, const struct addresses *const *me
     ret_entry->state = preferred ? (enum view_state)verdict->state : VIEW_STATE_UNKNOWN;
 }
 
-/* The hash tells one answer from another for ourselves: nobody gains by a collision. */
+/* Only this agent compares these hashes: nobody can gain by a collision. */
 uint64_t entry_fingerprint(enum view_role role, const struct view_entry *entry,
                            const struct view_address *at, uint32_t count)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * publication.c - see publication.h. What an entry says is entry.c's.
+ * publication.c - see publication.h. entry.c makes the entries.
  */
 #include "config.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * publication.h - what the view is to say of one cluster.
+ * publication.h - one cluster's part of the view: its entries and its members' addresses.
  *
- * One pass: the daemon makes one of a verdict and the members' addresses, compares its fingerprints
- * with those of before to count generations, saves these (W2), and writes it into the view.
+ * One pass: the daemon makes a publication of a verdict and the members' addresses. It compares its
+ * fingerprints with those before to count generations, saves these (W2), and writes it into the
+ * view.
  */
 #ifndef HOMING_AGENT_PUBLISH_PUBLICATION_H
 #define HOMING_AGENT_PUBLISH_PUBLICATION_H
@@ -16,12 +17,12 @@
 #include "proto/view_read.h"
 
 struct publication {
-    struct view_entry entry; /* but for what differs between endpoints */
+    struct view_entry entry; /* without what differs between endpoints */
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     uint32_t count;
 };
 
-/* `index`: the cluster's, in the view. `members`: where each of the configured ones is. */
+/* `index`: the cluster's number in the view. `members`: the addresses of each configured member. */
 void publication_make(const struct conf_cluster *conf, uint32_t index,
                       const struct verdict *verdict, const struct addresses *const *members,
                       struct publication *ret_publication);
@@ -29,14 +30,15 @@ void publication_make(const struct conf_cluster *conf, uint32_t index,
 /* As entry_fingerprint(). */
 uint64_t publication_fingerprint(const struct publication *publication, enum view_role role);
 
-/* Writes all names of the cluster's endpoints. `endpoints`: one for each configured one; `mode`: in
- * place of the configured ones, or 0. The members' addresses come first: a reader who sees a new
- * generation also sees which member was demoted. -ENOSPC: the view is full, some names are missing. */
+/* Writes all names of the cluster's endpoints. `endpoints`: one for each configured endpoint.
+ * `mode`: replaces the configured modes, if it is not 0. The members' addresses are written first:
+ * a program that sees a new generation also sees which member was demoted. -ENOSPC: the view is
+ * full, and some names are missing. */
 int publication_write(const struct publication *publication, const struct conf_cluster *conf,
                       const struct state_endpoint *endpoints, enum view_mode mode,
                       struct view *view);
 
-/* Writes the time of confirmation alone. */
+/* Writes only the time of confirmation. */
 void publication_write_confirmed(const struct conf_cluster *conf, uint64_t confirmed_ms,
                                  struct view *view);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * view.c - the memfd behind the view; what is in it is proto/view_write.c's. Called by
+ * view.c - the memfd behind the view; proto/view_write.c writes what is in it. Called by
  * daemon/publish.c and daemon/reload.c.
  *
- * 1. Nobody but this mapping can write: it is made before F_SEAL_FUTURE_WRITE, which refuses every
- *    later one, through any descriptor, to any uid.
+ * 1. Only this mapping can write. It is made before F_SEAL_FUTURE_WRITE, which refuses every later
+ *    one that could write, through any descriptor, to any uid.
  * 2. The size never changes and every page exists before the descriptor is given away, so that a
  *    reader can neither fault nor be charged for memory.
  */
@@ -44,7 +44,8 @@ static int memfd(void)
     return fd;
 }
 
-/* fallocate() says ENOSPC where writing to a page that cannot be had would be SIGBUS. */
+/* If there is no memory for a page, fallocate() says ENOSPC now. Without it, writing to that page
+ * would be a SIGBUS later. */
 static bool map(struct view *view)
 {
     if (ftruncate(view->fd, (off_t)view->bytes) || fallocate(view->fd, 0, 0, (off_t)view->bytes))

@@ -2,8 +2,9 @@
  *
  * view.h - publishes verdicts as shared memory: a sealed memfd that every attached process maps.
  *
- * Called by daemon/publish.c and reload.c. Sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the agent keeps writing, no
- * client can. A full table makes a new memfd and retires the old one (V4).
+ * Called by daemon/publish.c and daemon/reload.c. It is sealed SHRINK|GROW|FUTURE_WRITE|SEAL: the
+ * agent keeps writing, and no client can. If the table is full, they make a new view, and retire
+ * the old one (V4).
  */
 #ifndef HOMING_AGENT_PUBLISH_VIEW_H
 #define HOMING_AGENT_PUBLISH_VIEW_H
@@ -12,12 +13,13 @@
 
 struct view;
 
-/* An empty view for so many names and clusters. NULL with errno. */
+/* An empty view with room for so many names and clusters. NULL with errno. */
 struct view *view_new(uint32_t names, uint32_t clusters);
 /* Retires it (V4) and closes the descriptor. */
 void view_free(struct view *view);
 
-/* The descriptor to hand over; stays the view's. Its size and instance for the attach reply. */
+/* The descriptor to hand over, which stays the view's. Instance and size are for the attach
+ * reply. */
 int view_fd(const struct view *view);
 uint64_t view_instance(const struct view *view);
 uint64_t view_bytes(const struct view *view);

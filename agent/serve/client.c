@@ -4,8 +4,8 @@
  *
  * 1. Descriptors that a client sends are never received: recv() has no place for them, and the
  *    kernel discards them.
- * 2. A descriptor that we sent counts against our own RLIMIT_NOFILE until it is received: a client
- *    that asks for another one before has gone.
+ * 2. A descriptor that we sent counts against our own RLIMIT_NOFILE until it is received. If a
+ *    client asks for another one before that, it is dropped.
  */
 #include "config.h"
 
@@ -127,8 +127,8 @@ static bool read_last_fd(const struct client *c)
     return !c->sent_fd || (ioctl(c->fd, SIOCOUTQ, &unread) == 0 && unread == 0);
 }
 
-/* Sends now what can be sent now, and keeps the rest. The descriptor goes with the first byte, now
- * or never: no room for that byte means that much was asked before, and nothing read. */
+/* Sends now what can be sent now, and keeps the rest. The descriptor goes with the first byte. If
+ * there is no room for that byte, the client has asked for much and read nothing: it is dropped. */
 static bool send_out(struct client *c, const void *data, size_t len, int fd)
 {
     if (fd >= 0 && (has_pending(c) || !read_last_fd(c)))
@@ -154,9 +154,9 @@ static bool flush(struct client *c)
     return true;
 }
 
-/* ---- answering ---- */
+/* ---- replying ---- */
 
-static bool answer(struct client *c, const struct msg *msg)
+static bool reply_to(struct client *c, const struct msg *msg)
 {
     struct client_env *env = c->env;
     struct msg_writer reply;
@@ -200,8 +200,8 @@ static bool parse(struct client *c)
         c->in_at += used;
         c->partial = false;
         if (msg.kind == MSG_REQUEST)
-            return answer(c, &msg);
-        return msg.kind == MSG_NOTIFICATION; /* it wants no reply, and there is none we know */
+            return reply_to(c, &msg);
+        return msg.kind == MSG_NOTIFICATION; /* it wants no reply, and we know none */
     default:
         return false;
     }
@@ -230,8 +230,8 @@ static bool turn(struct client *c)
     return c->in_at < c->in_len ? parse(c) : read_in(c);
 }
 
-/* Says what the next turn waits for. False: there is none. What was read already is parsed when a
- * reply to it could be sent. */
+/* Says what the next turn waits for. False: there is no next turn. If bytes were read already, they
+ * are parsed when the socket has room for a reply. */
 static bool wait_for(struct client *c)
 {
     bool busy = has_pending(c) || c->in_at < c->in_len;
@@ -266,7 +266,7 @@ static void late(void *arg)
     c->env->gone(c->env->gone_arg, c);
 }
 
-/* Dropped from its timer, so that nobody who holds it now is surprised. */
+/* The client is dropped later, by its timer: a caller may still use it now. */
 static void doom(struct client *c)
 {
     c->doomed = true;

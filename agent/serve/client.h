@@ -2,15 +2,15 @@
  *
  * client.h - one client of a socket: its requests in, its replies out, its deadline.
  *
- * One pass: serve.c hands over an accepted descriptor. Bytes are read a little at a time until
- * they are a request; serve_fn answers it; the reply goes out, and until the last byte of it has,
- * nothing more is read. One request per turn of the loop, so that a client that sends thousands
- * at once waits among the others.
+ * One pass: serve.c hands over an accepted descriptor. Bytes are read a little at a time until they
+ * are a request; serve_fn makes the reply; the reply goes out. Nothing more is read before its last
+ * byte has gone out. A client has one request per turn of the loop, so that one that sends
+ * thousands at once waits among the others.
  *
  * 1. What a client costs is bounded: HOMING_REQUEST_MAX going in, one reply or CLIENT_WATCH_MAX
  *    going out, CLIENT_PENDING_MAX for all of them together (I6).
- * 2. It is dropped HOMING_CLIENT_DEADLINE_MS after it came, or after its last reply was read, if by
- *    then it has not sent a whole request, or not read a whole reply; only a watcher may idle.
+ * 2. It has HOMING_CLIENT_DEADLINE_MS to send a whole request, from its start or its last reply on,
+ *    and as long to read a whole reply. If it takes longer, it is dropped. Only a watcher may idle.
  */
 #ifndef HOMING_AGENT_SERVE_CLIENT_H
 #define HOMING_AGENT_SERVE_CLIENT_H
@@ -18,7 +18,8 @@
 #include "agent/base/loop.h"
 #include "agent/serve/request.h"
 
-/* Notifications that a watcher has not read: hundreds. Who is further behind asks again. */
+/* Notifications that a watcher has not read: hundreds. A watcher that is further behind is dropped,
+ * and may ask again. */
 #define CLIENT_WATCH_MAX (256 * 1024)
 /* Replies not read yet, all clients together: four of the largest. */
 #define CLIENT_PENDING_MAX (4 * HOMING_REPLY_MAX)
@@ -50,11 +51,11 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
                           const struct serve_peer *peer);
 void client_free(struct client *client);
 
-/* Its first turn, as soon as serve.c knows it: who has sent a request by now is answered now. It
- * may be gone afterwards. */
+/* The client's first turn, as soon as serve.c has it in its list: if it has sent a request already,
+ * the reply goes out now. The client may be gone afterwards. */
 void client_begin(struct client *client);
 
-/* The reply that serve_fn left for later. False: it cannot be sent, drop the client. */
+/* Sends the reply that serve_fn left for later. False: it cannot be sent; drop the client. */
 bool client_reply(struct client *client, const struct msg_writer *reply);
 
 /* Sends bytes to a watcher; to others, nothing. May mark it to be dropped, but never frees it. */

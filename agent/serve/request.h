@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * request.h - who asks, on which socket, and the function that answers.
+ * request.h - which process asks, on which socket, and the function that makes the reply.
  */
 #ifndef HOMING_AGENT_SERVE_REQUEST_H
 #define HOMING_AGENT_SERVE_REQUEST_H
@@ -28,8 +28,8 @@ struct serve_peer {
 /* The client gets notifications from now on, and may idle. */
 #define SERVE_WATCH (-3)
 
-/* Answers one request: writes a whole reply into `reply`. *ret_fd: a descriptor to pass along
- * (stays the callee's), -1, SERVE_WATCH, or SERVE_LATER with nothing in `reply`. It may call
+/* Takes one request, and writes a whole reply into `reply`. *ret_fd: a descriptor to pass along
+ * (it stays the callee's), -1, SERVE_WATCH, or SERVE_LATER with nothing in `reply`. It may call
  * serve_notify(), but not serve_close(). */
 typedef void serve_fn(void *arg, enum serve_socket socket, const struct serve_peer *peer,
                       uint64_t id, const char *method, const struct msg_value *params,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * serve.c - see serve.h. Who may be a client; what is said with one is client.c's, and what the
- * sockets are called is sockpath.c's.
+ * serve.c - see serve.h. Which processes may be clients. client.c speaks with one of them, and
+ * base/sockpath.c puts the sockets in place.
  *
- * 1. Each socket has HOMING_CLIENTS_MAX places of its own: whatever happens on agent.sock, which
- *    all may use, the operator gets in at admin.sock.
+ * 1. Each socket has HOMING_CLIENTS_MAX places of its own. All may use agent.sock; whatever happens
+ *    there, the operator gets in at admin.sock.
  * 2. A uid has HOMING_CLIENTS_PER_UID_MAX of them; only on admin.sock, root and our own uid have no
  *    such bound (on agent.sock, every container's root is uid 0). When all places are taken, the
  *    oldest client of the uid that has most of them makes room: a few uids cannot keep others out.
@@ -60,7 +60,7 @@ struct serve {
     struct loop_timer *resume;
     char *dirs[SERVE_SOCKET_COUNT];
     bool takeover;
-    int reserve; /* given up for a moment to turn somebody away when descriptors run out */
+    int reserve; /* closed for a moment to turn a client away when descriptors run out */
 };
 
 static const struct {
@@ -165,8 +165,8 @@ static bool make_room(struct listener *l, uid_t uid)
     return true;
 }
 
-/* Told why, as far as that can be done without waiting; the request was not read, so its id is not
- * known. */
+/* Tells the client why, if that can be done without waiting. Its request was not read: the id of
+ * this reply is 0. */
 static void refuse(const struct listener *l, int fd, const struct serve_peer *peer)
 {
     struct msg_writer w;
@@ -203,7 +203,7 @@ static void admit(struct listener *l, int fd)
         return;
     }
     add(l, c);
-    client_begin(c); /* a shim waits 20 ms for this, and has asked before we could accept */
+    client_begin(c); /* a shim waits 20 ms for the reply, and asked before we could accept */
 }
 
 /* ---- accepting ---- */
@@ -335,9 +335,9 @@ static int check(const struct serve *serve, struct sockpath_error error)
     return rv;
 }
 
-/* A descriptor that was sent to us and then discarded by the kernel is closed in our own context,
- * where closing can hang; from Linux 6.16 the sender is refused instead. Accepted sockets inherit
- * it. */
+/* If a client sends us a descriptor, the kernel discards it, and closes it in our own context,
+ * where closing can hang. From Linux 6.16 on, this option refuses the sender instead. Accepted
+ * sockets inherit it. */
 static int listen_on(struct listener *l, const char *dir, struct sockpath_error error)
 {
     int no = 0;
@@ -368,7 +368,7 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
 {
     struct sockpath_error error = {error_text, error_size};
 
-    snprintf(error_text, error_size, "%s", strerror(ENOMEM)); /* if nobody has more to say */
+    snprintf(error_text, error_size, "%s", strerror(ENOMEM)); /* unless a step below says more */
     struct serve *serve = new (loop, run_dir, takeover, fn, arg);
     if (!serve)
         return -ENOMEM;
@@ -403,7 +403,7 @@ int serve_publish(struct serve *serve)
 {
     int rv;
 
-    if (serve->reserve >= 0) /* for the lock, should there be no other descriptor left */
+    if (serve->reserve >= 0) /* the lock needs a descriptor, and there may be no other left */
         close(serve->reserve);
     serve->reserve = -1;
     rv = publish_names(serve);
@@ -433,8 +433,8 @@ static void close_listener(struct listener *l)
         sockpath_close(&l->sock);
 }
 
-/* Under the lock, so that no successor's socket comes between the look at the inode and unlink();
- * without it, if somebody holds it: exit must not fail. */
+/* Works under the lock, so that no successor's socket comes between the look at the inode and
+ * unlink(). If another process holds the lock, it works without: exit must not fail. */
 void serve_close(struct serve *serve)
 {
     char text[256];

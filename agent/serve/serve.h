@@ -4,7 +4,7 @@
  * slow or hostile.
  *
  * Bounded requests, a deadline of 1 s per client, quotas per uid and in total; accept pauses on
- * EMFILE with a reserve descriptor. No method is known here: a serve_fn answers. Contract:
+ * EMFILE with a reserve descriptor. No method is known here: a serve_fn makes the reply. Contract:
  * proto/PROTOCOL.md.
  */
 #ifndef HOMING_AGENT_SERVE_SERVE_H
@@ -20,16 +20,16 @@ struct serve;
 int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn, void *arg,
                char *error, size_t error_size, struct serve **ret_serve);
 
-/* Renames them into place: from now on clients come. -EADDRINUSE: another agent was faster, and
- * this one is no takeover. Any other failure may pass: try again. */
+/* Renames the sockets into place: from now on clients come. -EADDRINUSE: another agent was faster,
+ * and this one is no takeover. Any other failure may pass: try again. */
 int serve_publish(struct serve *serve);
 
-/* The reply that was to come later: the client's number, and the whole message. Who has left, or
- * did not wait any longer, gets nothing. Not from within serve_fn. */
+/* Sends the reply that was to come later, a whole message, to the client with this number. If the
+ * client has left, nothing is sent. Not to be called from within serve_fn. */
 void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
                  const struct msg_writer *reply);
 
-/* Sends a notification to every client that was answered with SERVE_WATCH. */
+/* Sends a notification to every client that got SERVE_WATCH. */
 void serve_notify(struct serve *serve, const struct msg_writer *notification);
 
 /* Unlinks the paths if they are still its own inodes, and drops all clients. */

@@ -2,14 +2,15 @@
  *
  * disk.c - see state/disk.h.
  *
- * 1. W2: the last copy that is sure to be on disk is not touched before the other one is: whatever
- *    a crash makes of a save, the one before it is whole.
- * 2. The usual save changes neither size nor blocks nor name of a file, so that a file system has
- *    nothing to enter in its journal, whose commits wait for whatever else the node writes.
- * 3. A torn copy and one that the disk lost later look the same. The other one is used in either
- *    case, being better than nothing: once a refresh followed the save (state.c) it holds the same
- *    verdict, else the one before, whose term is a bound that `unknown` has not. It is always
- *    said, because a save that was on disk may be gone.
+ * 1. W2: the last copy that is sure to be on disk is not overwritten. Whatever a crash makes of a
+ *    save, the save before it is whole.
+ * 2. The usual save changes neither the size nor the blocks nor the name of a file. So the file
+ *    system has nothing to write to its journal. A commit of the journal would wait for all else
+ *    that the node writes.
+ * 3. A copy that was torn by a crash and a copy that the disk lost later look the same. In both
+ *    cases the other copy is used. If a refresh followed the save (state.c), it holds the same
+ *    verdict. If not, it holds the verdict before; then its term is at least a bound, which
+ *    `unknown` would not have. This is always logged, because a save that was on disk may be gone.
  */
 #include "config.h"
 
@@ -27,9 +28,9 @@
 #include "proto/hash.h"
 
 enum {
-    /* Some 600 bytes and 60 for each endpoint; more was not written by us. */
+    /* A state has some 600 bytes, and 60 for each endpoint. A larger file was not written by us. */
     DISK_FILE_MAX = 4 * 1024 * 1024,
-    /* Room is in whole sectors of most disks. */
+    /* Sizes of files are multiples of this, the sector of most disks. */
     DISK_SECTOR = 512,
     DISK_SUM_LINE = 21,
     /* "save ", 18 digits, a newline, the line of the sum, and the newline after the blanks. */
@@ -65,7 +66,8 @@ struct state_copy *state_disk_newest(struct state_disk *disk)
 
 /* ---- what is in a file ---- */
 
-/* Behind the text that `image` begins with: number, sum, and blanks up to its `size`. */
+/* Writes number, sum, and blanks up to `size` behind the text with which `image` begins. Returns
+ * the sum. */
 static uint64_t image_seal(char *image, size_t len, size_t size, uint64_t number)
 {
     char line[DISK_TAIL_MAX];
@@ -82,7 +84,8 @@ static uint64_t image_seal(char *image, size_t len, size_t size, uint64_t number
     return sum;
 }
 
-/* Where the line of the number begins, which the line of the sum and blanks follow; 0: nowhere. */
+/* Where the line of the number begins. The line of the sum and the blanks come behind it. 0: there
+ * is no such line. */
 static size_t tail_find(const char *text, size_t size)
 {
     while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\n'))
@@ -93,7 +96,7 @@ static size_t tail_find(const char *text, size_t size)
     return end ? (size_t)(end - text) + 1 : 0;
 }
 
-/* Good is what seals as itself. */
+/* A copy is whole if its text, when it is sealed once more, becomes the same image. */
 int state_disk_check(struct state_copy *copy)
 {
     size_t len = tail_find(copy->text, copy->size);
@@ -146,7 +149,7 @@ static int copy_read_fd(int fd, struct state_copy *copy)
     return rv ? rv : state_disk_check(copy);
 }
 
-/* 0 with text NULL: there is none. -EBADMSG: whatever it is, it is none of ours, or not whole. */
+/* 0 with text NULL: there is no such file. -EBADMSG: it is not one of ours, or not whole. */
 static int copy_read(int dir, const char *path, struct state_copy *ret_copy)
 {
     struct state_copy copy = {0};
@@ -162,10 +165,10 @@ static int copy_read(int dir, const char *path, struct state_copy *ret_copy)
         *ret_copy = copy;
     else
         free(copy.text);
-    return rv == -EIO ? -EBADMSG : rv; /* so does a disk say that it has lost it */
+    return rv == -EIO ? -EBADMSG : rv; /* EIO: the disk has lost it */
 }
 
-/* Kept for whoever wants to know what happened; the newest one. */
+/* The file is kept for people who want to know what happened; an older one is replaced. */
 void state_disk_reject(int dir, const char *name, struct state_disk *disk, struct state_copy *copy)
 {
     size_t i = (size_t)(copy - disk->copies);
@@ -216,8 +219,8 @@ static int write_all(int fd, const char *text, size_t len)
     return 0;
 }
 
-/* What failed is removed, for it must not be read as if it had not: the other copy is whole, and a
- * disk that refuses a block may have another one. */
+/* If that fails, the file is removed, because it must not be read as a good copy. The other copy is
+ * whole. And where the disk refuses a block, a new file may get another one. */
 static int copy_overwrite(int dir, const char *name, size_t i, const char *image, size_t size,
                           bool sync)
 {
@@ -251,7 +254,7 @@ static int copy_write_new(int dir, const char *path, const char *image, size_t s
     return rv;
 }
 
-/* Both at once, that the next save, which may be a failover, is a usual one. */
+/* Both are made at once, so that the next save, which may be for a failover, is a usual one. */
 static int copies_make(int dir, const char *name, const char *image, size_t size)
 {
     disk_path new, path;
@@ -272,14 +275,14 @@ static int copies_make(int dir, const char *name, const char *image, size_t size
     return rv == 0 && fsync(dir) ? -errno : rv;
 }
 
-/* Half as much again, because names of members and endpoints come and go. */
+/* Leaves half as much again free, because names of members and endpoints come and go. */
 static size_t room_for(size_t len)
 {
     return (len + len / 2 + DISK_TAIL_MAX + DISK_SECTOR - 1) / DISK_SECTOR * DISK_SECTOR;
 }
 
-/* Of a copy that another agent wrote, or a dead one: neither its content nor its name is sure to be
- * on disk. */
+/* Syncs a copy that another agent wrote, alive or not: neither its content nor its name is sure to
+ * be on disk. */
 static bool copy_sync(int dir, const char *name, size_t i)
 {
     disk_path path;
@@ -293,7 +296,7 @@ static bool copy_sync(int dir, const char *name, size_t i)
     return rv == 0 && fsync(dir) == 0;
 }
 
-/* Which copy may be overwritten: not the last one that is sure to be on disk. -1: none. */
+/* Which copy may be overwritten: never the last one that is sure to be on disk. -1: none. */
 static int next_turn(int dir, const char *name, struct state_disk *disk, struct state_known *known)
 {
     const struct state_copy *copies = disk->copies, *newest = state_disk_newest(disk);

@@ -17,8 +17,8 @@ struct state_endpoint {
 struct state_cluster {
     bool have_verdict;
     struct verdict verdict; /* indices and masks for the configuration given to state_load() */
-    bool frozen;            /* = verdict.frozen, which is what is saved */
-    bool have_mode;         /* homingctl mode: overrides the configuration until `default` */
+    bool frozen;            /* the same as verdict.frozen, which is what is saved */
+    bool have_mode;         /* by `homingctl mode`: overrides the configuration until `default` */
     enum view_mode mode;
     struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state.c - see state.h; what the text says is state/text.c's, how it gets to the disk
- * state/disk.c's.
+ * state.c - see state.h. state/text.c makes the text, and state/disk.c brings it to the disk.
  *
- * 1. W2: a save that returned 0 survives a crash of the machine, and one that did not left what was
- *    saved before.
- * 2. A refresh, which brings but times and the position, is a save that is left to the kernel: it
- *    outlives us, and means nothing after a crash of the machine. So the loop does not wait for
- *    the disk while nothing happens.
- * 3. Every look at a file and every change of it is under the directory's lock; what another agent
- *    wrote since our last look, and we may not overrule, is read before it is overwritten.
+ * 1. W2: a save that returned 0 survives a crash of the machine, but for 2. A save that failed left
+ *    what was saved before.
+ * 2. A save is a refresh if only the times and the position are new. When it reaches the disk is
+ *    left to the kernel: it outlives the agent, and would mean nothing after a crash of the
+ *    machine. So the loop does not wait for the disk while nothing happens.
+ * 3. Files are read and written only under the directory's lock. If another agent saved something
+ *    since our last look that we may not overrule, it is not overwritten before it was merged.
  */
 #include "config.h"
 
@@ -28,13 +27,14 @@
 #include "agent/state/text.h"
 
 enum {
-    /* Another agent holds the lock for one save. One that was stopped in it must not stop us for
-     * longer than a slow disk would. */
+    /* Another agent holds the lock for one save. If it was stopped meanwhile, it must not stop us
+     * for longer than a slow disk would. */
     STATE_LOCK_TRIES = 50,
     STATE_LOCK_PAUSE_MS = 2
 };
 
-/* Safe as a file name, and still to be recognised; ".1.corrupt" fits behind it. */
+/* The name of a cluster's files: safe, still to be recognised, with room for ".1.corrupt" behind
+ * it. */
 typedef char state_name[200];
 
 /* What the operator ordered; 0: the configuration's mode. */
@@ -43,7 +43,7 @@ struct orders {
     bool frozen;
 };
 
-/* What of a cluster we wrote or read last; entries stay when clusters go. */
+/* What we last wrote or read of a cluster. It stays when the cluster is removed. */
 struct state_seen {
     uint64_t cluster;
     struct state_known known;
@@ -54,7 +54,7 @@ struct state_seen {
 
 struct state {
     int dir;
-    int lock; /* -1: could not be opened, yet */
+    int lock; /* -1: not opened yet */
     struct state_seen *seen;
     uint32_t seen_count;
     char boot_id[40];
@@ -72,7 +72,7 @@ static void read_boot_id(char ret_id[40])
         close(fd);
 }
 
-/* Whoever may write there decides for every program on the node who the writer was. */
+/* A user that may write there decides for every program on the node which member was the writer. */
 static int check_dir(int fd)
 {
     struct stat st;
@@ -147,8 +147,8 @@ static struct state_clock now(const struct state *state)
     return clock;
 }
 
-/* A file of its own, because others may open, and so lock, the directory. Where it cannot be made
- * we cannot write, and it is there if another agent can. */
+/* The lock is a file of its own, because others may open, and so lock, the directory. If it cannot
+ * be made, this agent cannot save. It is there all the same if another agent can save. */
 static int open_lock(const struct state *state)
 {
     int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -157,6 +157,7 @@ static int open_lock(const struct state *state)
     return fd >= 0 ? fd : openat(state->dir, "lock", O_RDONLY | flags);
 }
 
+/* 0 without a lock: there is no such file, so no agent saves here. */
 static int take_lock(struct state *state)
 {
     if (state->lock < 0)
@@ -183,8 +184,8 @@ static bool is_safe(char c, bool first)
            c == '_' || (c == '.' && !first);
 }
 
-/* "orders" → "orders.state". What is not safe becomes '_', what is long is cut, and both are told
- * apart by a hash. */
+/* "orders" → "orders.state". A character that is not safe becomes '_', and a long name is cut. A
+ * hash tells such names apart. */
 static void file_name(const char *cluster, state_name ret_name)
 {
     char name[161];
@@ -219,7 +220,8 @@ static struct orders orders_of(const struct state_cluster *saved)
                            .frozen = saved->have_verdict && saved->verdict.frozen};
 }
 
-/* Forgetting is safe: then what is there is another's, and has to be merged. */
+/* Without memory it is not noted, which is safe: what is there then counts as another agent's, and
+ * is merged. */
 static void seen_note(struct state *state, const char *cluster, const struct state_known *known,
                       const struct state_cluster *saved)
 {
@@ -241,8 +243,8 @@ static void seen_note(struct state *state, const char *cluster, const struct sta
 
 /* ---- reading ---- */
 
-/* What was saved last, and where; have_verdict false: nothing. A copy that is whole and still makes
- * no sense is as one that is not whole: then the other one counts. */
+/* Reads what was saved last; have_verdict false: nothing was. A copy that is whole but makes no
+ * sense is put aside like one that is not whole; then the other one counts. */
 static int take(const struct state *state, const struct conf_cluster *cluster, const char *name,
                 struct state_disk *ret_disk, struct state_cluster *ret_saved)
 {
@@ -298,11 +300,6 @@ int state_load(struct state *state, const struct conf_cluster *cluster,
 
 /* ---- saving ---- */
 
-static bool is_newer(struct term a, struct term b)
-{
-    return a.hi != b.hi ? a.hi > b.hi : a.lo > b.lo;
-}
-
 static const struct state_endpoint *endpoint_find(const struct state_cluster *saved, uint64_t id)
 {
     for (uint32_t i = 0; i < saved->endpoint_count; i++)
@@ -322,21 +319,21 @@ static bool has_newer_generation(const struct state_cluster *theirs,
     return false;
 }
 
-/* A claim that differs from ours is older than ours if it is what we saw last: an operator has told
- * us to accept another one since. */
-static bool has_newer_claim(const struct state_seen *seen, const struct state_cluster *theirs,
-                            const struct state_cluster *ours)
+/* Theirs is not newer if we have seen it before, or something newer of the same data set: what ours
+ * says differently came later, by an operator's accept. */
+static bool has_newer_verdict(const struct state_seen *seen, const struct state_cluster *theirs,
+                              const struct state_cluster *ours)
 {
     const struct verdict *t = &theirs->verdict, *o = &ours->verdict;
 
     if (!theirs->have_verdict || t->identity == 0)
         return false;
-    if (seen && seen->identity == t->identity && !is_newer(t->term, seen->term))
+    if (seen && seen->identity == t->identity && term_compare(t->term, seen->term) <= 0)
         return false;
-    return t->identity != o->identity || is_newer(t->term, o->term);
+    return t->identity != o->identity || term_compare(t->term, o->term) > 0;
 }
 
-/* And so are orders. */
+/* Theirs are newer if they are not those that we saw last. */
 static bool has_newer_orders(const struct state_seen *seen, const struct state_cluster *theirs,
                              const struct state_cluster *ours)
 {
@@ -345,18 +342,18 @@ static bool has_newer_orders(const struct state_seen *seen, const struct state_c
     return t.mode != o.mode || t.frozen != o.frozen;
 }
 
-/* Whether what another agent saved has something that ours lacks: a term, another identity (it was
- * told to accept one), a generation, an order of the operator. What is left beside a damaged copy
- * may be older than what we know, which orders do not tell. */
+/* Whether another agent saved something that ours lacks: a newer term, another identity (an
+ * operator told it to accept one), a higher generation, an operator's order. If a copy was damaged,
+ * the other one may be older than what we know. Terms and generations show that; orders do not. */
 static bool must_merge(const struct state_seen *seen, const struct state_disk *disk,
                        const struct state_cluster *theirs, const struct state_cluster *ours)
 {
-    return has_newer_claim(seen, theirs, ours) || has_newer_generation(theirs, ours) ||
+    return has_newer_verdict(seen, theirs, ours) || has_newer_generation(theirs, ours) ||
            (!disk->damaged && has_newer_orders(seen, theirs, ours));
 }
 
-/* The sum of the text without what a refresh brings, and without `since`, which changes with the
- * writer and otherwise only by the cut of a millisecond. */
+/* The sum of the text without what a refresh brings, and without since_ms. That changes with the
+ * writer; otherwise it only moves by a millisecond, when it is translated between the clocks. */
 static int lasting_sum(const struct conf_cluster *cluster, const struct state_cluster *saved,
                        uint64_t *ret_sum)
 {
@@ -373,7 +370,8 @@ static int lasting_sum(const struct conf_cluster *cluster, const struct state_cl
     return 0;
 }
 
-/* What is refreshed was synced by whoever saved it, or is before the refresh (state/disk.c). */
+/* What is refreshed is on disk: the agent that saved it synced it, or it is synced before the
+ * refresh (state/disk.c). */
 static int is_refresh(const struct conf_cluster *cluster, const struct state_cluster *theirs,
                       const struct state_cluster *ours, bool *ret_is)
 {

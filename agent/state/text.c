@@ -2,7 +2,8 @@
  *
  * text.c - see state/text.h.
  *
- * 1. One table says what of a verdict is saved, for both ways.
+ * From top to bottom: each kind of value, how it is written and how it is read; the table of keys,
+ * a row each; then a whole text, written and read along that table.
  */
 #include "config.h"
 
@@ -17,55 +18,305 @@
 
 static const char first_line[] = "homing-state 1\n";
 
-enum kind {
-    KIND_STATE,
-    KIND_REASON,
-    KIND_MEMBER,
-    KIND_MEMBERS,
-    KIND_BOOL,
-    KIND_NUMBER,
-    KIND_TERM,
-    KIND_TIME,
-    KIND_COUNT
+/* What all keys need; of a text that is read, also what has been found in it so far. */
+struct context {
+    const struct conf_cluster *cluster;
+    const struct state_clock *clock;
+    struct state_cluster saved;
+    bool named;     /* the text is about this cluster */
+    bool same_boot; /* its times are of this boot */
+    bool no_memory;
 };
 
-#define FIELD(k, f) .key = #f, .kind = (k), .at = offsetof(struct verdict, f)
+/* ---- kinds of values ----
+ *
+ * put_x() writes a blank and the value. take_x() gets what comes behind the key and a blank, and
+ * may split it at blanks. It returns false if that makes no sense. */
 
-static const struct field {
+static void put_number(const struct context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fprintf(out, " %" PRIu64, *(const uint64_t *)value);
+}
+
+/* Reads the next word of *text, a number, and goes behind it. */
+static bool next_number(char **text, uint64_t *ret)
+{
+    const char *word = strsep(text, " ");
+    char *end;
+
+    if (!word || word[0] < '0' || word[0] > '9')
+        return false;
+    errno = 0;
+    uint64_t n = strtoull(word, &end, 10);
+    if (errno || *end)
+        return false;
+    *ret = n;
+    return true;
+}
+
+static bool take_number(struct context *c, char *text, void *ret)
+{
+    (void)c;
+    return next_number(&text, ret);
+}
+
+/* A term: two numbers. */
+static void put_term(const struct context *c, const void *value, FILE *out)
+{
+    const struct term *term = value;
+
+    put_number(c, &term->hi, out);
+    put_number(c, &term->lo, out);
+}
+
+static bool take_term(struct context *c, char *text, void *ret)
+{
+    struct term *term = ret;
+
+    (void)c;
+    return next_number(&text, &term->hi) && next_number(&text, &term->lo);
+}
+
+/* A time: in the process it is one of CLOCK_MONOTONIC, in the text one of the boot clock. 0 is
+ * "never" on both. */
+static void put_time(const struct context *c, const void *value, FILE *out)
+{
+    uint64_t ms = *(const uint64_t *)value;
+    uint64_t age = ms < c->clock->monotonic_ms ? c->clock->monotonic_ms - ms : 0;
+    uint64_t boot_ms = ms && age < c->clock->boot_ms ? c->clock->boot_ms - age : 0;
+
+    put_number(c, &boot_ms, out);
+}
+
+/* A time of another boot tells nothing. Nor does one in the future: another clock wrote it. */
+static bool take_time(struct context *c, char *text, void *ret)
+{
+    uint64_t ms;
+
+    if (!next_number(&text, &ms))
+        return false;
+    uint64_t age = c->clock->boot_ms - ms;
+    bool known = c->same_boot && ms && ms <= c->clock->boot_ms && age < c->clock->monotonic_ms;
+    *(uint64_t *)ret = known ? c->clock->monotonic_ms - age : 0;
+    return true;
+}
+
+static void put_bool(const struct context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fputs(*(const bool *)value ? " yes" : " no", out);
+}
+
+static bool take_bool(struct context *c, char *text, void *ret)
+{
+    bool yes = strcmp(text, "yes") == 0;
+
+    (void)c;
+    *(bool *)ret = yes;
+    return yes || strcmp(text, "no") == 0;
+}
+
+static void put_state(const struct context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fprintf(out, " %s", cluster_state_name(*(const enum cluster_state *)value));
+}
+
+static bool take_state(struct context *c, char *text, void *ret)
+{
+    (void)c;
+    for (int i = 0; i < CLUSTER_STATE_COUNT; i++)
+        if (strcmp(text, cluster_state_name((enum cluster_state)i)) == 0) {
+            *(enum cluster_state *)ret = (enum cluster_state)i;
+            return true;
+        }
+    return false;
+}
+
+static void put_reason(const struct context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fprintf(out, " %s", reason_name(*(const enum reason *)value));
+}
+
+/* A newer agent may have reasons that we do not know. */
+static bool take_reason(struct context *c, char *text, void *ret)
+{
+    (void)c;
+    *(enum reason *)ret = REASON_NONE;
+    for (int i = 0; i < REASON_COUNT; i++)
+        if (strcmp(text, reason_name((enum reason)i)) == 0)
+            *(enum reason *)ret = (enum reason)i;
+    return true;
+}
+
+/* A mask of members: each by its host and port; "-": none. */
+static void put_members(const struct context *c, const void *value, FILE *out)
+{
+    uint32_t mask = *(const uint32_t *)value;
+
+    if (!mask)
+        fputs(" -", out);
+    for (uint32_t i = 0; i < c->cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
+        if (mask >> i & 1)
+            fprintf(out, " %s:%u", c->cluster->members[i].host, c->cluster->members[i].port);
+}
+
+static bool is_member(const struct conf_member *member, const char *word)
+{
+    size_t len = strlen(member->host);
+    char port[8];
+
+    snprintf(port, sizeof(port), ":%u", member->port);
+    return strncasecmp(word, member->host, len) == 0 && strcmp(word + len, port) == 0;
+}
+
+/* Members that are no longer configured are left out. */
+static bool take_members(struct context *c, char *text, void *ret)
+{
+    uint32_t mask = 0;
+    const char *word;
+
+    while ((word = strsep(&text, " ")))
+        for (uint32_t i = 0; i < c->cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
+            if (is_member(&c->cluster->members[i], word))
+                mask |= UINT32_C(1) << i;
+    *(uint32_t *)ret = mask;
+    return true;
+}
+
+/* The index of one member, or MEMBER_NONE. */
+static void put_member(const struct context *c, const void *value, FILE *out)
+{
+    uint32_t member = *(const uint32_t *)value;
+    uint32_t mask = member < HOMING_MEMBERS_MAX ? UINT32_C(1) << member : 0;
+
+    put_members(c, &mask, out);
+}
+
+static bool take_member(struct context *c, char *text, void *ret)
+{
+    uint32_t mask;
+
+    take_members(c, text, &mask);
+    *(uint32_t *)ret = mask ? (uint32_t)__builtin_ctz(mask) : MEMBER_NONE;
+    return true;
+}
+
+static void put_mode(const struct context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fprintf(out, " %s", view_mode_name(*(const enum view_mode *)value));
+}
+
+static bool take_mode(struct context *c, char *text, void *ret)
+{
+    c->saved.have_mode |= view_mode_parse(text, ret);
+    return c->saved.have_mode;
+}
+
+/* The cluster's own name: a text of another cluster is refused. */
+static void put_name(const struct context *c, const void *value, FILE *out)
+{
+    (void)value;
+    fprintf(out, " %s", c->cluster->name);
+}
+
+static bool take_name(struct context *c, char *text, void *ret)
+{
+    (void)ret;
+    c->named = strcmp(text, c->cluster->name) == 0;
+    return c->named;
+}
+
+/* The boot that the times are of; "-": not known. */
+static void put_boot(const struct context *c, const void *value, FILE *out)
+{
+    (void)value;
+    fprintf(out, " %s", c->clock->boot_id[0] ? c->clock->boot_id : "-");
+}
+
+static bool take_boot(struct context *c, char *text, void *ret)
+{
+    (void)ret;
+    c->same_boot = c->clock->boot_id[0] && strcmp(text, c->clock->boot_id) == 0;
+    return true;
+}
+
+/* An endpoint: three numbers. Each line of them is one endpoint more. */
+static void put_endpoint(const struct context *c, const void *value, FILE *out)
+{
+    const struct state_endpoint *endpoint = value;
+
+    put_number(c, &endpoint->id, out);
+    put_number(c, &endpoint->generation, out);
+    put_number(c, &endpoint->fingerprint, out);
+}
+
+static bool take_endpoint(struct context *c, char *text, void *ret)
+{
+    struct state_cluster *saved = &c->saved;
+    struct state_endpoint e;
+
+    (void)ret;
+    if (!next_number(&text, &e.id) || !next_number(&text, &e.generation) ||
+        !next_number(&text, &e.fingerprint))
+        return false;
+    struct state_endpoint *grown =
+        reallocarray(saved->endpoints, saved->endpoint_count + 1, sizeof(*grown));
+    c->no_memory = !grown;
+    if (!grown)
+        return false;
+    grown[saved->endpoint_count++] = e;
+    saved->endpoints = grown;
+    return true;
+}
+
+/* ---- the keys, in the order in which they are written ---- */
+
+/* What a key belongs to: whether, and how often, it is written. */
+enum part {
+    PART_HEAD,
+    PART_MODE,
+    PART_VERDICT,
+    PART_ENDPOINTS
+};
+
+#define IN(field) offsetof(struct state_cluster, field)
+
+static const struct row {
     const char *key;
-    enum kind kind;
-    size_t at;
-} fields[] = {
-    {FIELD(KIND_STATE, state)},        {FIELD(KIND_REASON, reason)},
-    {FIELD(KIND_MEMBER, writer)},      {FIELD(KIND_MEMBER, rival)},
-    {FIELD(KIND_MEMBERS, demoted)},    {FIELD(KIND_MEMBERS, readers)},
-    {FIELD(KIND_BOOL, authenticated)}, {FIELD(KIND_BOOL, braked)},
-    {FIELD(KIND_BOOL, frozen)},        {FIELD(KIND_NUMBER, identity)},
-    {FIELD(KIND_NUMBER, discarded)},   {FIELD(KIND_TERM, term)},
-    {FIELD(KIND_NUMBER, position)},    {FIELD(KIND_TIME, confirmed_ms)},
-    {FIELD(KIND_TIME, since_ms)},      {FIELD(KIND_NUMBER, switches)},
+    enum part part;
+    size_t at; /* of the value in struct state_cluster */
+    void (*put)(const struct context *c, const void *value, FILE *out);
+    bool (*take)(struct context *c, char *text, void *ret);
+} rows[] = {
+    {"cluster", PART_HEAD, 0, put_name, take_name},
+    {"boot", PART_HEAD, 0, put_boot, take_boot}, /* before all times */
+    {"mode", PART_MODE, IN(mode), put_mode, take_mode},
+    {"state", PART_VERDICT, IN(verdict.state), put_state, take_state},
+    {"reason", PART_VERDICT, IN(verdict.reason), put_reason, take_reason},
+    {"writer", PART_VERDICT, IN(verdict.writer), put_member, take_member},
+    {"rival", PART_VERDICT, IN(verdict.rival), put_member, take_member},
+    {"demoted", PART_VERDICT, IN(verdict.demoted), put_members, take_members},
+    {"readers", PART_VERDICT, IN(verdict.readers), put_members, take_members},
+    {"authenticated", PART_VERDICT, IN(verdict.authenticated), put_bool, take_bool},
+    {"braked", PART_VERDICT, IN(verdict.braked), put_bool, take_bool},
+    {"frozen", PART_VERDICT, IN(verdict.frozen), put_bool, take_bool},
+    {"identity", PART_VERDICT, IN(verdict.identity), put_number, take_number},
+    {"discarded", PART_VERDICT, IN(verdict.discarded), put_number, take_number},
+    {"term", PART_VERDICT, IN(verdict.term), put_term, take_term},
+    {"position", PART_VERDICT, IN(verdict.position), put_number, take_number},
+    {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
+    {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
+    {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
+    {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
 };
 
 enum {
-    FIELD_COUNT = sizeof(fields) / sizeof(fields[0])
+    ROW_COUNT = sizeof(rows) / sizeof(rows[0])
 };
-
-/* ---- times: 0 is "never" on both clocks ---- */
-
-static uint64_t time_to_boot(const struct state_clock *clock, uint64_t ms)
-{
-    uint64_t age = ms < clock->monotonic_ms ? clock->monotonic_ms - ms : 0;
-
-    return ms && age < clock->boot_ms ? clock->boot_ms - age : 0;
-}
-
-/* What lies in the future was written by another clock, and tells nothing. */
-static uint64_t time_from_boot(const struct state_clock *clock, uint64_t ms)
-{
-    uint64_t age = clock->boot_ms - ms;
-
-    return ms && ms <= clock->boot_ms && age < clock->monotonic_ms ? clock->monotonic_ms - age : 0;
-}
 
 /* ---- writing ---- */
 
@@ -84,76 +335,37 @@ static bool names_are_plain(const struct conf_cluster *cluster)
     return plain;
 }
 
-static void put_members(FILE *out, const struct conf_cluster *cluster, uint32_t mask)
+static uint32_t line_count(const struct state_cluster *saved, enum part part)
 {
-    if (!mask)
-        fputs(" -", out);
-    for (uint32_t i = 0; i < cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
-        if (mask >> i & 1)
-            fprintf(out, " %s:%u", cluster->members[i].host, cluster->members[i].port);
-}
-
-static uint32_t member_bit(uint32_t member)
-{
-    return member < HOMING_MEMBERS_MAX ? UINT32_C(1) << member : 0;
-}
-
-static void put_field(FILE *out, const struct conf_cluster *cluster,
-                      const struct state_clock *clock, enum kind kind, const void *value)
-{
-    const struct term *term = value;
-
-    switch (kind) {
-    case KIND_STATE:
-        fprintf(out, " %s", cluster_state_name(*(const enum cluster_state *)value));
-        return;
-    case KIND_REASON:
-        fprintf(out, " %s", reason_name(*(const enum reason *)value));
-        return;
-    case KIND_MEMBER:
-        put_members(out, cluster, member_bit(*(const uint32_t *)value));
-        return;
-    case KIND_MEMBERS:
-        put_members(out, cluster, *(const uint32_t *)value);
-        return;
-    case KIND_BOOL:
-        fputs(*(const bool *)value ? " yes" : " no", out);
-        return;
-    case KIND_NUMBER:
-        fprintf(out, " %" PRIu64, *(const uint64_t *)value);
-        return;
-    case KIND_TERM:
-        fprintf(out, " %" PRIu64 " %" PRIu64, term->hi, term->lo);
-        return;
-    case KIND_TIME:
-        fprintf(out, " %" PRIu64, time_to_boot(clock, *(const uint64_t *)value));
-        return;
-    case KIND_COUNT:
-        return;
+    switch (part) {
+    case PART_MODE:
+        return saved->have_mode;
+    case PART_VERDICT:
+        return saved->have_verdict;
+    case PART_ENDPOINTS:
+        return saved->endpoint_count;
+    default:
+        return 1;
     }
 }
 
-static void put_all(FILE *out, const struct conf_cluster *cluster,
-                    const struct state_cluster *saved, const struct state_clock *clock)
+static void put_row(const struct context *c, const struct row *row,
+                    const struct state_cluster *saved, FILE *out)
 {
-    fprintf(out, "%scluster %s\nboot %s\n", first_line, cluster->name,
-            clock->boot_id[0] ? clock->boot_id : "-");
-    if (saved->have_mode)
-        fprintf(out, "mode %s\n", view_mode_name(saved->mode));
-    for (size_t i = 0; i < FIELD_COUNT && saved->have_verdict; i++) {
-        fputs(fields[i].key, out);
-        put_field(out, cluster, clock, fields[i].kind,
-                  (const char *)&saved->verdict + fields[i].at);
+    for (uint32_t i = 0; i < line_count(saved, row->part); i++) {
+        fputs(row->key, out);
+        if (row->part == PART_ENDPOINTS)
+            row->put(c, &saved->endpoints[i], out);
+        else
+            row->put(c, (const char *)saved + row->at, out);
         fputc('\n', out);
     }
-    for (uint32_t i = 0; i < saved->endpoint_count; i++)
-        fprintf(out, "endpoint %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", saved->endpoints[i].id,
-                saved->endpoints[i].generation, saved->endpoints[i].fingerprint);
 }
 
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
                       const struct state_clock *clock, char **ret_text, size_t *ret_len)
 {
+    struct context c = {.cluster = cluster, .clock = clock};
     char *text = NULL;
     size_t len = 0;
 
@@ -162,7 +374,9 @@ int state_text_encode(const struct conf_cluster *cluster, const struct state_clu
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return -ENOMEM;
-    put_all(out, cluster, saved, clock);
+    fputs(first_line, out);
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        put_row(&c, &rows[i], saved, out);
     bool failed = ferror(out) != 0;
     if (fclose(out) || failed) {
         free(text);
@@ -175,230 +389,53 @@ int state_text_encode(const struct conf_cluster *cluster, const struct state_clu
 
 /* ---- reading ---- */
 
-/* One file being read; `saved` grows line by line. */
-struct reading {
-    const struct conf_cluster *cluster;
-    const struct state_clock *clock;
-    struct state_cluster saved;
-    bool same_boot;
-    bool named;
-    bool no_memory;
-};
-
-/* Takes a word off the front of *text, which is split at blanks. NULL: none left. */
-static char *take_word(char **text)
+static bool take_line(struct context *c, char *line)
 {
-    return strsep(text, " ");
-}
-
-static bool take_number(char **text, uint64_t *ret)
-{
-    const char *word = take_word(text);
-    char *end;
-
-    if (!word || word[0] < '0' || word[0] > '9')
-        return false;
-    errno = 0;
-    uint64_t n = strtoull(word, &end, 10);
-    if (errno || *end)
-        return false;
-    *ret = n;
-    return true;
-}
-
-static bool is_member(const struct conf_member *member, const char *word)
-{
-    size_t len = strlen(member->host);
-    char port[8];
-
-    snprintf(port, sizeof(port), ":%u", member->port);
-    return strncasecmp(word, member->host, len) == 0 && strcmp(word + len, port) == 0;
-}
-
-/* Members that are no longer configured are left out. */
-static uint32_t take_members(const struct reading *r, char *text)
-{
-    uint32_t mask = 0;
-    const char *word;
-
-    while ((word = take_word(&text)))
-        for (uint32_t i = 0; i < r->cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
-            if (is_member(&r->cluster->members[i], word))
-                mask |= UINT32_C(1) << i;
-    return mask;
-}
-
-static uint32_t lowest_member(uint32_t mask)
-{
-    return mask ? (uint32_t)__builtin_ctz(mask) : MEMBER_NONE;
-}
-
-static bool take_state(const char *word, enum cluster_state *ret)
-{
-    for (int i = 0; i < CLUSTER_STATE_COUNT; i++)
-        if (strcmp(word, cluster_state_name((enum cluster_state)i)) == 0) {
-            *ret = (enum cluster_state)i;
-            return true;
-        }
-    return false;
-}
-
-/* A newer agent may have reasons that we do not know. */
-static enum reason take_reason(const char *word)
-{
-    for (int i = 0; i < REASON_COUNT; i++)
-        if (strcmp(word, reason_name((enum reason)i)) == 0)
-            return (enum reason)i;
-    return REASON_NONE;
-}
-
-static bool take_bool(const char *word, bool *ret)
-{
-    *ret = strcmp(word, "yes") == 0;
-    return *ret || strcmp(word, "no") == 0;
-}
-
-static bool take_time(const struct reading *r, char **text, uint64_t *ret)
-{
-    uint64_t ms;
-
-    if (!take_number(text, &ms))
-        return false;
-    *ret = r->same_boot ? time_from_boot(r->clock, ms) : 0;
-    return true;
-}
-
-static bool take_field(const struct reading *r, enum kind kind, char *text, void *ret)
-{
-    struct term *term = ret;
-
-    switch (kind) {
-    case KIND_STATE:
-        return take_state(text, ret);
-    case KIND_REASON:
-        *(enum reason *)ret = take_reason(text);
-        return true;
-    case KIND_MEMBER:
-        *(uint32_t *)ret = lowest_member(take_members(r, text));
-        return true;
-    case KIND_MEMBERS:
-        *(uint32_t *)ret = take_members(r, text);
-        return true;
-    case KIND_BOOL:
-        return take_bool(text, ret);
-    case KIND_NUMBER:
-        return take_number(&text, ret);
-    case KIND_TERM:
-        return take_number(&text, &term->hi) && take_number(&text, &term->lo);
-    case KIND_TIME:
-        return take_time(r, &text, ret);
-    case KIND_COUNT:
-        return false;
-    }
-    return false;
-}
-
-static bool take_endpoint(struct reading *r, char *text)
-{
-    struct state_cluster *s = &r->saved;
-    struct state_endpoint e;
-
-    if (!take_number(&text, &e.id) || !take_number(&text, &e.generation) ||
-        !take_number(&text, &e.fingerprint))
-        return false;
-    struct state_endpoint *grown =
-        reallocarray(s->endpoints, s->endpoint_count + 1, sizeof(*grown));
-    r->no_memory = !grown;
-    if (!grown)
-        return false;
-    grown[s->endpoint_count++] = e;
-    s->endpoints = grown;
-    return true;
-}
-
-static bool take_mode(struct reading *r, const char *text)
-{
-    if (view_mode_parse(text, &r->saved.mode))
-        r->saved.have_mode = true;
-    return r->saved.have_mode;
-}
-
-static bool take_cluster(struct reading *r, const char *text)
-{
-    r->named = strcmp(text, r->cluster->name) == 0;
-    return r->named;
-}
-
-static bool take_boot(struct reading *r, const char *text)
-{
-    r->same_boot = r->clock->boot_id[0] && strcmp(text, r->clock->boot_id) == 0;
-    return true;
-}
-
-static bool take_verdict(struct reading *r, const char *key, char *text)
-{
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (strcmp(key, fields[i].key) == 0) {
-            r->saved.have_verdict = true;
-            return take_field(r, fields[i].kind, text, (char *)&r->saved.verdict + fields[i].at);
-        }
-    return true; /* of a newer agent */
-}
-
-static bool take_line(struct reading *r, char *line)
-{
-    const char *key = take_word(&line);
+    const char *key = strsep(&line, " ");
 
     if (!line)
         return false;
-    if (strcmp(key, "cluster") == 0)
-        return take_cluster(r, line);
-    if (strcmp(key, "boot") == 0)
-        return take_boot(r, line);
-    if (strcmp(key, "mode") == 0)
-        return take_mode(r, line);
-    if (strcmp(key, "endpoint") == 0)
-        return take_endpoint(r, line);
-    return take_verdict(r, key, line);
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (strcmp(key, rows[i].key) == 0) {
+            c->saved.have_verdict |= rows[i].part == PART_VERDICT;
+            return rows[i].take(c, line, (char *)&c->saved + rows[i].at);
+        }
+    return true; /* a key of a newer agent */
 }
 
-static bool take_lines(struct reading *r, char *lines)
+static bool take_lines(struct context *c, char *lines)
 {
     char *line;
 
     while ((line = strsep(&lines, "\n")) && lines)
-        if (!take_line(r, line))
+        if (!take_line(c, line))
             return false;
-    return r->named && *line == '\0';
-}
-
-/* What no agent writes, and decide should not have to expect. */
-static void repair(struct verdict *v)
-{
-    if (v->writer != MEMBER_NONE)
-        v->demoted &= ~(UINT32_C(1) << v->writer);
+    return c->named && *line == '\0';
 }
 
 int state_text_decode(const char *text, size_t len, const struct conf_cluster *cluster,
                       const struct state_clock *clock, struct state_cluster *ret_saved)
 {
-    struct reading r = {.cluster = cluster, .clock = clock};
+    struct context c = {.cluster = cluster, .clock = clock};
+    struct verdict *verdict = &c.saved.verdict;
     size_t first = sizeof(first_line) - 1;
 
     if (len < first || memcmp(text, first_line, first) != 0 || memchr(text, '\0', len))
         return -EBADMSG;
-    r.saved.verdict.writer = r.saved.verdict.rival = MEMBER_NONE;
+    verdict->writer = verdict->rival = MEMBER_NONE;
     char *copy = strndup(text, len);
     if (!copy)
         return -ENOMEM;
-    bool good = take_lines(&r, copy + first);
+    bool good = take_lines(&c, copy + first);
     free(copy);
     if (!good) {
-        free(r.saved.endpoints);
-        return r.no_memory ? -ENOMEM : -EBADMSG;
+        free(c.saved.endpoints);
+        return c.no_memory ? -ENOMEM : -EBADMSG;
     }
-    repair(&r.saved.verdict);
-    r.saved.frozen = r.saved.verdict.frozen;
-    *ret_saved = r.saved;
+    /* No agent writes this, and decide should not have to expect it. */
+    if (verdict->writer != MEMBER_NONE)
+        verdict->demoted &= ~(UINT32_C(1) << verdict->writer);
+    c.saved.frozen = verdict->frozen;
+    *ret_saved = c.saved;
     return 0;
 }

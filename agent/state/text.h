@@ -2,10 +2,10 @@
  *
  * text.h - a cluster's saved state as text: one `key value` per line, for people with `cat`.
  *
- * Called by state.c. Pure: no file, no clock. The first line is the format's version; whether the
- * text is whole is state/disk.c's to know. Keys that are not known are skipped: an older agent
- * reads what a newer one wrote. Times are kept on the boot clock with the boot's id; members by
- * host and port.
+ * Called by state.c. Pure: no file, no clock. The first line is the format's version. state/disk.c
+ * finds out whether the text is whole. Keys that are not known are skipped, so that an older agent
+ * reads what a newer one wrote. Times are those of the boot clock, with the boot's id. Members are
+ * written as host and port.
  */
 #ifndef HOMING_AGENT_STATE_TEXT_H
 #define HOMING_AGENT_STATE_TEXT_H
@@ -14,18 +14,18 @@
 
 #include "agent/state/saved.h"
 
-/* Three readings of one moment. boot_id "": not known, then times of before mean nothing. */
+/* One moment on both clocks. boot_id "": not known; then no saved time means anything. */
 struct state_clock {
     uint64_t monotonic_ms;
     uint64_t boot_ms;
     char boot_id[40];
 };
 
-/* *ret_text is malloc'd. -ENOMEM; -EINVAL: a name holds what would break a line. */
+/* *ret_text is malloc'd. -ENOMEM; -EINVAL: a name holds a character that would break a line. */
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
                       const struct state_clock *clock, char **ret_text, size_t *ret_len);
 
-/* -EBADMSG: not what state_text_encode() wrote for a cluster of this name. -ENOMEM. */
+/* -EBADMSG: it is not what state_text_encode() wrote for a cluster of this name. -ENOMEM. */
 int state_text_decode(const char *text, size_t len, const struct conf_cluster *cluster,
                       const struct state_clock *clock, struct state_cluster *ret_saved);
 

@@ -23,16 +23,31 @@ void folder_remove(const char *path)
 {
     char inner[512];
     const struct dirent *entry;
-    DIR *folder = opendir(path);
+    DIR *dir = opendir(path);
 
-    while (folder && (entry = readdir(folder))) {
+    while (dir && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
         if (unlink(inner))
             folder_remove(inner);
     }
-    if (folder)
-        closedir(folder);
+    if (dir)
+        closedir(dir);
     rmdir(path);
+}
+
+char folder[FOLDER_SIZE];
+
+int folder_enter(void **state)
+{
+    (void)state;
+    folder_make(folder);
+    return chdir(folder);
+}
+
+int folder_leave(void **state)
+{
+    (void)state;
+    return chdir("/") || rmdir(folder);
 }

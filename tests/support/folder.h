@@ -15,4 +15,9 @@ void folder_make(char ret_path[FOLDER_SIZE]);
 /* With all that is in it. */
 void folder_remove(const char *path);
 
+/* For cmocka: all tests of a group run in one, `folder`. It has to be empty when they leave. */
+extern char folder[FOLDER_SIZE];
+int folder_enter(void **state);
+int folder_leave(void **state);
+
 #endif

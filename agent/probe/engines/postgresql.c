@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * postgresql.c - asks a PostgreSQL server over non-blocking libpq. The only file that includes
- * libpq-fe.h; what the answers mean is engines/postgresql_reports.c's.
+ * libpq-fe.h; engines/postgresql_reports.c knows what the answers mean.
  *
  * 1. libpq never resolves a name (hostaddr is always given), never reads the environment or a
  *    password file of its own, and never waits: not to connect, not to send, not to close.
@@ -24,17 +24,18 @@
 #include "agent/probe/engines/postgresql_reports.h"
 
 enum {
-    /* libpq 15 knows 41 keywords; more than that are refused, not overrun. */
+    /* libpq 15 knows 41 keywords. Parameters beyond this number are left out. */
     PARAMS_MAX = 96,
-    /* Times that a login or a question may be read on; some 10 (twice that if TLS is refused) and
-     * 1 are usual. With a receive buffer of this size it bounds what a server that sends without
-     * end can make us keep. */
+    /* How often we read after a question; once is usual. With a receive buffer of this size, that
+     * bounds what a server that sends without end can make us keep. A login is bounded by its
+     * time. */
     READS_MAX = 32,
     RECEIVE_BYTES = 16384,
 };
 
-/* Parameters that a server from version 14 on reports whenever they change; NULL: it does not. A
- * promotion shows in the first, a switch to read-only in the second. First letters do: on, off. */
+/* Parameters that a server from version 14 on reports whenever they change. A promotion shows in
+ * the first, a switch to read-only in the second. Each is the second letter of "on" or "off"; 0:
+ * the server does not report it. */
 struct watched {
     char in_hot_standby;
     char read_only;
@@ -56,14 +57,14 @@ struct engine_session {
     enum postgres_stage stage;
     bool verify_full;
     bool asked;
-    uint32_t reads;        /* since the login began, or the last question was sent */
+    uint32_t reads;        /* since the last question was sent */
     bool introduced;       /* identity and incarnation are known, as far as they can be */
     bool identity_denied;  /* the role may not execute pg_control_system() */
     enum outcome outcome;  /* of the question that is being answered */
     struct watched at_ask; /* when the last full question was sent */
     struct report report;  /* the last full answer */
     const char *note;
-    struct postgres_failure early;  /* of a failure that comes before any connection */
+    struct postgres_failure early;  /* a failure before there is a connection; text "": none */
     char farewell[ENGINE_TEXT_MAX]; /* what the server said unasked, such as why it closes */
 };
 
@@ -230,7 +231,7 @@ static bool session_take(struct engine_session *s, const PGresult *result)
         s->outcome = OUTCOME_ROW;
         if (session_take_row(s, result))
             return true;
-        session_fail_odd(s, "the server's answer is not that of a PostgreSQL");
+        session_fail_odd(s, "the server does not answer as a PostgreSQL does");
         return false;
     default:
         /* 42501: insufficient_privilege. The only thing we ask for that can be refused. */
@@ -303,7 +304,7 @@ static void session_connected(struct engine_session *s)
 {
     PQsetnonblocking(s->conn, 1);
     s->stage = POSTGRES_STAGE_SESSION;
-    /* I5: with verify-full a server that does not prove who it is does not get here. */
+    /* I5: with verify-full, a server that does not prove its name does not get here. */
     s->report.authenticated = s->verify_full && PQsslInUse(s->conn);
     if (session_wait(s, LOOP_READ, session_ready))
         s->sink.ready(s->sink.arg);
@@ -404,7 +405,7 @@ static void environment_clear(void)
     done = true;
 }
 
-/* Starts to connect; false with a text in early.text, or without: libpq has the text. */
+/* Starts to connect. False: libpq has the reason; without s->conn it had no memory. */
 static bool session_start(struct engine_session *s, const PQconninfoOption *options,
                           const struct conf_member *member, const struct address *address,
                           const char *password)
@@ -430,7 +431,7 @@ static void session_early(struct engine_session *s, const char *what, const char
     s->early.text[strcspn(s->early.text, "\n")] = '\0';
 }
 
-/* As session_start(), from the configuration. */
+/* As session_start(), from the configuration. If early.text is not empty, that is the reason. */
 static bool session_begin(struct engine_session *s, const struct conf_cluster *cluster,
                           const struct conf_member *member, const struct address *address)
 {

@@ -16,9 +16,9 @@
  *
  * The timeline is taken from the name of the WAL file being written: pg_control_checkpoint() shows
  * the old one until the first checkpoint after a promotion. pg_settings is costly (it builds all
- * rows), and only looked at when there is something to explain. After a promotion, what was
- * replayed last stays what it was: the point at which the timelines part,
- * which any role may ask. */
+ * rows), and is only read if there is something to explain. After a promotion, the position that
+ * was replayed last does not change any more: it is the point at which the timelines part. Any role
+ * may ask for it. */
 #define QUESTION                                                                                   \
     "SELECT pg_catalog.pg_is_in_recovery(),"                                                       \
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
@@ -148,7 +148,7 @@ static bool parse_identifier(const char *text, uint64_t *ret_identifier)
     return true;
 }
 
-/* Whether the setting comes from where it holds for every role. */
+/* Whether the setting comes from a place where it holds for every role. */
 static bool source_is_server(const char *source)
 {
     static const char *const SERVER[] = {"configuration file", "command line", "database",
@@ -232,9 +232,9 @@ static const struct meaning SQLSTATES[] = {
     {"", REPORT_ODD, HINT_NONE},
 };
 
-/* What libpq says when it is the peer that ended the connection; anything else that goes wrong
- * after TCP stands is not how a PostgreSQL behaves, or TLS that does not fit. libpq's messages are
- * translated only after a setlocale(), which the agent never calls. */
+/* What libpq says if the peer ended the connection. If anything else goes wrong after TCP stands,
+ * the peer is no PostgreSQL, or its TLS does not fit. libpq's messages are translated only after a
+ * setlocale(), which the agent never calls. */
 static const struct meaning WORDS[] = {
     {"server closed the connection unexpectedly", REPORT_BROKEN, HINT_NONE},
     {"could not receive data from server", REPORT_BROKEN, HINT_NONE},
@@ -253,7 +253,7 @@ static const struct meaning *meaning_find(const struct meaning *table, const cha
     return table;
 }
 
-/* Behind libpq's `connection to server at "..." (...), port ... failed: `, if it stands there. */
+/* What stands behind libpq's `connection to server at "..." (...), port ... failed: `, or all. */
 static const char *skip_address(const char *message)
 {
     static const char BEFORE[] = "connection to server ";
@@ -262,8 +262,8 @@ static const char *skip_address(const char *message)
     return !at ? message : at + strlen(AFTER);
 }
 
-/* `FATAL:  28P01: words`: behind the SQLSTATE, which is copied; or where it was. The severity is
- * translated by the server, and not looked at. */
+/* In `FATAL:  28P01: words`: copies the SQLSTATE, and returns where the words begin. Returns `text`
+ * if there is no SQLSTATE. The server translates the severity, so that is not looked at. */
 static const char *skip_sqlstate(const char *text, char *ret_sqlstate)
 {
     const char *at = strstr(text, ":  ");

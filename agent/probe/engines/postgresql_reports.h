@@ -19,10 +19,10 @@
 #include "agent/decide/report.h"
 #include "agent/probe/engine.h"
 
-/* The questions, each one row in one round trip; the columns are those of enum postgres_column,
- * the shorter one's without the last two. */
+/* The questions. Each is answered by one row in one round trip, with the columns of enum
+ * postgres_column; POSTGRES_QUESTION lacks the last two. */
 extern const char POSTGRES_QUESTION[];       /* role, timeline, position */
-extern const char POSTGRES_QUESTION_FIRST[]; /* and who it is: incarnation, identity */
+extern const char POSTGRES_QUESTION_FIRST[]; /* and which server it is: incarnation, identity */
 /* For a role that may not execute pg_control_system(): without the identity. */
 extern const char POSTGRES_QUESTION_FIRST_DENIED[];
 
@@ -31,7 +31,7 @@ enum postgres_column {
     POSTGRES_WAL_FILE,         /* NULL in recovery; its first 8 hex digits are the timeline */
     POSTGRES_LSN,              /* written, or replayed if in recovery (NULL: nothing yet) */
     POSTGRES_READ_ONLY,        /* transaction_read_only: on, off */
-    POSTGRES_READ_ONLY_SOURCE, /* who set default_transaction_read_only; NULL: it is off */
+    POSTGRES_READ_ONLY_SOURCE, /* where default_transaction_read_only was set; NULL: it is off */
     POSTGRES_BRANCH,           /* where a writer's recovery ended; NULL: it began without one */
     POSTGRES_START_TIME,       /* seconds since 1970, with a fraction */
     POSTGRES_SYSTEM_IDENTIFIER,
@@ -55,7 +55,7 @@ enum postgres_stage {
 struct postgres_failure {
     enum report_kind kind;
     enum engine_hint hint;
-    char sqlstate[6]; /* "" if it was not the server that spoke */
+    char sqlstate[6]; /* "": the message is not the server's */
     char text[ENGINE_TEXT_MAX];
 };
 

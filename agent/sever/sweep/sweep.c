@@ -103,7 +103,7 @@ static bool take_listed(void *arg, const struct diag_socket *socket)
 static bool has_ipv4(const struct sever_order *order)
 {
     for (uint32_t i = 0; i < order->address_count; i++)
-        if (order->addresses[i].family == AF_INET)
+        if (order->addresses[i].family == 4)
             return true;
     return false;
 }

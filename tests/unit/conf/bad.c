@@ -13,25 +13,17 @@
 
 #include "agent/conf/conf.h"
 #include "agent/probe/engines/engines.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 enum {
     TESTS_MAX = 100
 };
 
-static char folder[] = "/tmp/homing-conf-XXXXXX";
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return !mkdtemp(folder) || chdir(folder) != 0;
-}
-
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("t.yaml");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 /* What conf_load() prints, without the file's name; the caller frees. */
@@ -166,7 +158,7 @@ int main(void)
         tests[count++] = (struct CMUnitTest){
             .name = name, .test_func = each_is_answered_as_written, .initial_state = end + 1};
     }
-    int failed = _cmocka_run_group_tests("conf_bad", tests, count, enter_folder, leave_folder);
+    int failed = _cmocka_run_group_tests("conf_bad", tests, count, folder_enter, leave_folder);
     free(text);
     return failed;
 }

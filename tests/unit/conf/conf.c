@@ -16,6 +16,7 @@
 #include "agent/conf/conf.h"
 #include "agent/probe/engines/engines.h"
 #include "tests/support/fail.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 #define CLUSTER(name, dns, more)                                                                   \
@@ -55,8 +56,6 @@ static const char full[] =
     "      - {names: [Orders-DB, orders-db.internal.], role: writer, mode: names, hold: 1500ms}\n"
     "      - {names: [orders-ro], role: reader}\n" CLUSTER("other", "other-db", "");
 
-static char folder[] = "/tmp/homing-conf-XXXXXX";
-
 static void put(const char *name, const char *text, mode_t mode)
 {
     FILE *file = fopen(name, "w");
@@ -68,8 +67,7 @@ static void put(const char *name, const char *text, mode_t mode)
 
 static int enter_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0)
+    if (folder_enter(state))
         return -1;
     put("orders.pw", "p\xc3\xa4ss\n", 0640);
     return 0;
@@ -77,10 +75,9 @@ static int enter_folder(void **state)
 
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("t.yaml");
     unlink("orders.pw");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 /* The answer, empty when all is well; the caller frees both. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 static const char *only_digits(const char *value, size_t len)
@@ -59,19 +60,10 @@ static const struct engine_kind easy = {
 
 static const struct engine_kind *const both[] = {&strict, &easy, NULL};
 
-static char folder[] = "/tmp/homing-conf-XXXXXX";
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return !mkdtemp(folder) || chdir(folder) != 0;
-}
-
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("t.yaml");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 /* What conf_load() says of a cluster with these keys; the caller frees. */
@@ -223,5 +215,5 @@ int main(void)
         TEST(positions_and_terms_are_printed_as_their_people_write_them),
         TEST(other_engines_positions_are_plain_numbers),
     };
-    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+    return cmocka_run_group_tests(tests, folder_enter, leave_folder);
 }

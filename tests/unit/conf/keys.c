@@ -18,6 +18,7 @@
 
 #include "agent/conf/keys.h"
 #include "agent/conf/value.h"
+#include "tests/support/folder.h"
 #include "tests/support/test.h"
 
 /* Two values that are good, and differ; neither is the standard one. */
@@ -67,8 +68,6 @@ static const struct engine_kind two = {
     .name = "two", .default_port = 11, .keywords = no_keywords, .takes_others = true};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
 
-static char folder[] = "/tmp/homing-keys-XXXXXX";
-
 static void write_secret(const char *path)
 {
     FILE *file = fopen(path, "w");
@@ -80,8 +79,7 @@ static void write_secret(const char *path)
 
 static int enter_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0)
+    if (folder_enter(state))
         return -1;
     write_secret("a.pw");
     write_secret("b.pw");
@@ -90,11 +88,10 @@ static int enter_folder(void **state)
 
 static int leave_folder(void **state)
 {
-    (void)state;
     unlink("a.pw");
     unlink("b.pw");
     unlink("t.yaml");
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    return folder_leave(state);
 }
 
 static const struct sample *sample_of(const struct conf_key *key)
