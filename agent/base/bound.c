@@ -15,7 +15,7 @@
 #include "agent/base/bound.h"
 
 /* For everything that does not grow with the members: replies that clients have not read (at most
- * 64 MB, serve/client.h), and a new configuration of ten thousand clusters beside the old one (40
+ * 64 MB, serve/client.h), and a new configuration of ten thousand clusters beside the old one (45
  * MB). An agent of a few clusters stays below the MemoryMax of homingd.service. */
 #define BOUND_BASE ((uint64_t)128 << 20)
 /* Ten times a member's connection with TLS. */

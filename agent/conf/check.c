@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check.c - as conf/check.h says: agent, clusters, endpoints, and names used twice.
+ * check.c - as check.h says: walks the rows of keys.h through each mapping of the file, and makes
+ * of each value what is kept.
+ *
+ * 1. A mapping's values come before the mappings in it, which inherit them.
+ * 2. What is checked of more than one value is agree.c's, and only where each of them is good.
  */
 #include "config.h"
 
@@ -8,22 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/conf/agree.h"
 #include "agent/conf/check.h"
-#include "agent/conf/timing.h"
+#include "agent/conf/connection.h"
+#include "agent/conf/password.h"
 #include "agent/conf/value.h"
 #include "proto/limits.h"
-#include "proto/name.h"
-#include "proto/view_names.h"
-
-/* run_dir + "-admin/" + a temporary socket name must fit into sun_path's 107 bytes. */
-#define CONF_RUN_DIR_MAX 70
-#define CONF_RUN_DIR     "/run/homing"
-#define CONF_STATE_DIR   "/var/lib/homing"
-/* A cluster's name goes into file names, log fields and metric labels. */
-#define CONF_CLUSTER_NAME_MAX 63
 
 /* What is passed down while one file is checked. */
-struct conf_checker {
+struct checker {
     struct conf *conf;
     struct conf_errors *errors;
     struct conf_timing defaults;
@@ -31,19 +28,78 @@ struct conf_checker {
     struct conf_uses clusters; /* names of clusters */
 };
 
-static int check_copy(const char *text, char **ret_copy)
+/* One mapping of the file: what libcyaml loaded of it (NULL: nothing; then `node` has its texts),
+ * where it stands (NULL: nowhere, all is standard), what becomes of it, and of the mapping around
+ * it from which it inherits. */
+struct mapping {
+    enum conf_place place;
+    const struct conf_raw *raw;
+    const struct conf_node *node;
+    void *object;
+    const void *outer;
+    uint64_t wrong; /* a bit for each of conf_keys whose value was refused */
+};
+
+/* The value of one key in it: `node` is where, `text` what, if it is one value. */
+struct value {
+    const struct conf_key *key;
+    const struct conf_raw *raw; /* NULL: not loaded */
+    const struct conf_node *node;
+    const char *text;
+};
+
+static int take_standards(const struct mapping *mapping);
+static int take_mapping(struct checker *checker, struct mapping *mapping);
+
+/* ---- one value ---- */
+
+static void refuse(struct checker *checker, const struct value *value, const char *wrong)
+{
+    conf_errors_add(checker->errors, value->node->at, "%s '%.*s' %s", value->key->name,
+                    value->key->type == CONF_TYPE_HOST ? 300 : 100, value->text, wrong);
+}
+
+static int copy_text(const char *text, char **ret_copy)
 {
     char *copy = strdup(text);
     if (!copy)
         return -ENOMEM;
+    free(*ret_copy);
     *ret_copy = copy;
     return 0;
 }
 
-static int check_directory(const char *text, const char *fallback, struct conf_at at,
-                           const char *key, struct conf_errors *errors, char **ret_directory)
+static bool in_bounds(const struct conf_key *key, uint64_t number)
 {
-    int rv = check_copy(text ? text : fallback, ret_directory);
+    return (key->min == 0 && key->max == 0) || (number >= key->min && number <= key->max);
+}
+
+static void take_number(struct checker *checker, struct mapping *mapping, const struct value *value)
+{
+    const struct conf_key *key = value->key;
+    char least[CONF_VALUE_SIZE], most[CONF_VALUE_SIZE];
+    uint64_t number;
+    const char *wrong = conf_value_read(key->type, value->text, &number);
+    if (wrong) {
+        refuse(checker, value, wrong);
+    } else if (!in_bounds(key, number)) {
+        conf_value_print(key->type, key->min, least, sizeof(least));
+        conf_value_print(key->type, key->max, most, sizeof(most));
+        conf_errors_add(checker->errors, value->node->at,
+                        "%s '%.100s' is out of range; write %s to %s", key->name, value->text,
+                        least, most);
+    } else if (key->idle) {
+        conf_errors_warn(checker->errors, value->node->at, "%s has no effect in this version",
+                         key->name);
+    } else {
+        conf_key_set_number(key, mapping->place, mapping->object, number);
+    }
+}
+
+static int take_directory(struct checker *checker, const struct value *value, char **ret_directory)
+{
+    const struct conf_key *key = value->key;
+    int rv = copy_text(value->text, ret_directory);
     if (rv != 0)
         return rv;
     char *directory = *ret_directory;
@@ -51,57 +107,109 @@ static int check_directory(const char *text, const char *fallback, struct conf_a
     while (len > 1 && directory[len - 1] == '/')
         directory[--len] = '\0';
     if (directory[0] != '/' || len == 1)
-        conf_errors_add(errors, at,
-                        "%s '%.100s' is no absolute path of a directory; write one, as in %s", key,
-                        directory, fallback);
-    else if (len > CONF_RUN_DIR_MAX)
-        conf_errors_add(errors, at, "%s is longer than %d bytes; the sockets in it need the rest",
-                        key, CONF_RUN_DIR_MAX);
+        conf_errors_add(checker->errors, value->node->at,
+                        "%s '%.100s' is no absolute path of a directory; write one, as in %s",
+                        key->name, directory, key->standard);
+    else if (len > key->max)
+        conf_errors_add(checker->errors, value->node->at,
+                        "%s is longer than %d bytes; the sockets in it need the rest", key->name,
+                        (int)key->max);
     return 0;
 }
 
-static void check_idle(struct conf_checker *checker, const char *key, const char *text,
-                       struct conf_at at, uint64_t min_ms, uint64_t max_ms)
+static int take_word(struct checker *checker, const struct value *value, char **ret_word)
 {
-    if (text && conf_timing_duration(key, text, at, min_ms, max_ms, checker->errors))
-        conf_errors_warn(checker->errors, at, "%s has no effect in this version", key);
+    const char *text = value->text;
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+    if (!in_bounds(value->key, len) || text[len] != '\0' || text[0] == '.')
+        conf_errors_add(checker->errors, value->node->at,
+                        "cluster name '%.100s' cannot be used; write 1 to %d letters, digits, '_', "
+                        "'-' and '.', not beginning with '.'",
+                        text, (int)value->key->max);
+    int rv = copy_text(text, ret_word);
+    return rv == 0 ? conf_uses_add(&checker->clusters, *ret_word, value->node->at) : rv;
 }
 
-static int check_agent(struct conf_checker *checker, const struct conf_raw_agent *raw,
-                       const struct conf_node *node)
+/* Where there is no key for the port, the host may carry it. */
+static int take_host(struct checker *checker, struct mapping *mapping, const struct value *value)
 {
-    struct conf_at none = {1, 1};
-    struct conf_errors *errors = checker->errors;
-    int rv =
-        check_directory(raw->run_dir, CONF_RUN_DIR, node ? conf_position_at(node, "run_dir") : none,
-                        "run_dir", errors, &checker->conf->run_dir);
-    if (rv == 0)
-        rv = check_directory(raw->state_dir, CONF_STATE_DIR,
-                             node ? conf_position_at(node, "state_dir") : none, "state_dir", errors,
-                             &checker->conf->state_dir);
-    if (rv != 0 || !node)
+    struct conf_member *member = mapping->object;
+    struct conf_host host;
+    const char *wrong = conf_position_find(mapping->node, "port")
+                            ? conf_value_host(value->text, &host)
+                            : conf_value_member(value->text, &host, &member->port);
+    if (!wrong)
+        return copy_text(host.text, &member->host);
+    refuse(checker, value, wrong);
+    return 0;
+}
+
+/* Relative to the configuration file, so that both can be moved, and tried out, together. */
+static int join_path(const char *file, const char *path, char **ret_path)
+{
+    const char *slash = strrchr(file, '/');
+    if (path[0] == '/' || !slash)
+        return copy_text(path, ret_path);
+    size_t folder = (size_t)(slash + 1 - file), rest = strlen(path) + 1;
+    char *joined = malloc(folder + rest);
+    if (!joined)
+        return -ENOMEM;
+    memcpy(joined, file, folder);
+    memcpy(joined + folder, path, rest);
+    *ret_path = joined;
+    return 0;
+}
+
+static int take_secret_file(struct checker *checker, const struct value *value, char **ret_path)
+{
+    int rv = join_path(checker->conf->file, value->text, ret_path);
+    if (rv != 0)
         return rv;
-    check_idle(checker, "confirm", raw->confirm, conf_position_at(node, "confirm"), 0, 60000);
-    check_idle(checker, "bus_max_stale", raw->bus_max_stale,
-               conf_position_at(node, "bus_max_stale"), 5000, 3600000);
-    const struct conf_node *defaults = conf_position_find(node, "defaults");
-    if (defaults)
-        conf_timing_apply(raw->defaults.keys, defaults, errors, &checker->defaults);
+    const char *wrong = conf_password_check(*ret_path);
+    if (wrong)
+        conf_errors_add(checker->errors, value->node->at, "%s %.300s %s", value->key->name,
+                        *ret_path, wrong);
     return 0;
 }
 
-static void check_role(const char *role, struct conf_at at, struct conf_errors *errors,
-                       enum view_role *ret_role)
+static int take_connection(struct checker *checker, const struct conf_cluster *cluster,
+                           const struct value *value, char **ret_connection)
 {
-    if (!role)
-        conf_errors_add(errors, at, "an endpoint without role; write role: writer or role: reader");
-    else if (!view_role_parse(role, ret_role))
-        conf_errors_add(errors, at, "role '%.100s' is neither writer nor reader; write one of them",
-                        role);
+    conf_connection_check(cluster->engine, value->node, checker->errors);
+    return copy_text(value->text, ret_connection);
 }
 
-static int check_name(struct conf_checker *checker, const char *text, struct conf_at at,
-                      struct conf_endpoint *endpoint)
+/* The names of all engines, between them `separator`. */
+static const char *list_engines(const struct engine_kind *const *engines, const char *separator,
+                                char *ret, size_t size)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (const struct engine_kind *const *at = engines; *at && used < size; at++)
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", at != engines ? separator : "",
+                                 (*at)->name);
+    return ret;
+}
+
+static void take_engine(struct checker *checker, const struct value *value,
+                        const struct engine_kind **ret_engine)
+{
+    const struct engine_kind *const *engines = checker->conf->engines;
+    char list[200];
+    for (const struct engine_kind *const *at = engines; *at; at++)
+        if (strcmp(value->text, (*at)->name) == 0) {
+            *ret_engine = *at;
+            return;
+        }
+    conf_errors_add(checker->errors, value->node->at,
+                    "unknown engine '%.100s'; this version knows: %s", value->text,
+                    list_engines(engines, ", ", list, sizeof(list)));
+}
+
+/* ---- lists of values ---- */
+
+static int take_name(struct checker *checker, const char *text, struct conf_at at,
+                     struct conf_endpoint *endpoint)
 {
     struct conf_name *own = &endpoint->names[endpoint->name_count];
     if (!name_valid(text) || !name_canonical(text, &own->name)) {
@@ -120,222 +228,321 @@ static int check_name(struct conf_checker *checker, const char *text, struct con
     return conf_uses_add(&checker->names, own->text, at);
 }
 
-static int check_names(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
-                       const struct conf_node *node, struct conf_endpoint *endpoint)
+static int take_names(struct checker *checker, const struct value *value,
+                      struct conf_endpoint *endpoint)
 {
-    struct conf_at at = conf_position_at(node, "names");
-    if (raw->names_count == 0) {
-        conf_errors_add(checker->errors, at,
-                        "an endpoint without names; list those that applications use");
-        return 0;
-    }
-    if (raw->names_count > HOMING_ENDPOINT_NAMES_MAX) {
-        conf_errors_add(checker->errors, at, "%u names; an endpoint has at most %d",
-                        raw->names_count, HOMING_ENDPOINT_NAMES_MAX);
-        return 0;
-    }
-    endpoint->names = calloc(raw->names_count, sizeof(*endpoint->names));
+    char *const *texts = value->raw->data;
+    const struct conf_node *node = value->node->first;
+    int rv = 0;
+    endpoint->names = calloc(value->raw->count, sizeof(*endpoint->names));
     if (!endpoint->names)
         return -ENOMEM;
-    const struct conf_node *name = conf_position_find(node, "names")->first;
-    int rv = 0;
-    for (unsigned i = 0; i < raw->names_count && rv == 0; i++, name = name->next)
-        rv = check_name(checker, raw->names[i], name->at, endpoint);
+    for (unsigned i = 0; i < value->raw->count && rv == 0; i++, node = node->next)
+        rv = take_name(checker, texts[i], node->at, endpoint);
     return rv;
 }
 
-static int check_endpoint(struct conf_checker *checker, const struct conf_raw_endpoint *raw,
-                          const struct conf_node *node, const struct conf_timing *timing,
-                          struct conf_endpoint *endpoint)
+static int take_networks(struct checker *checker, const struct value *value,
+                         struct conf_cluster *cluster)
 {
-    struct conf_timing own = *timing;
-    endpoint->at = node->at;
-    conf_timing_apply(raw->keys, node, checker->errors, &own);
-    endpoint->mode = own.mode;
-    endpoint->hold_ms = own.hold_ms;
-    check_role(raw->role, conf_position_at(node, "role"), checker->errors, &endpoint->role);
-    return check_names(checker, raw, node, endpoint);
-}
-
-static int check_endpoints(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                           const struct conf_node *node, struct conf_cluster *cluster)
-{
-    if (raw->endpoints_count == 0) {
-        conf_errors_add(checker->errors, conf_position_at(node, "endpoints"),
-                        "a cluster without endpoints; list the names that applications use");
+    char *const *texts = value->raw->data;
+    const struct conf_node *node = value->node->first;
+    if (!node) {
+        conf_errors_add(checker->errors, value->node->at,
+                        "%s is empty and would allow nothing; list networks or remove it",
+                        value->key->name);
         return 0;
     }
-    cluster->endpoints = calloc(raw->endpoints_count, sizeof(*cluster->endpoints));
-    if (!cluster->endpoints)
+    cluster->allowed_networks = calloc(value->raw->count, sizeof(*cluster->allowed_networks));
+    if (!cluster->allowed_networks)
         return -ENOMEM;
-    cluster->endpoint_count = raw->endpoints_count;
-    const struct conf_node *endpoint = conf_position_find(node, "endpoints")->first;
-    int rv = 0;
-    for (unsigned i = 0; i < raw->endpoints_count && rv == 0; i++, endpoint = endpoint->next)
-        rv = check_endpoint(checker, &raw->endpoints[i], endpoint, &cluster->timing,
-                            &cluster->endpoints[i]);
-    return rv;
-}
-
-/* The names of all engines, between them `separator`. */
-static const char *list_engines(const struct engine_kind *const *engines, const char *separator,
-                                char *ret, size_t size)
-{
-    size_t used = 0;
-    ret[0] = '\0';
-    for (const struct engine_kind *const *at = engines; *at && used < size; at++)
-        used += (size_t)snprintf(ret + used, size - used, "%s%s", at != engines ? separator : "",
-                                 (*at)->name);
-    return ret;
-}
-
-/* What is of no engine is checked as if it were of the first one, so that all errors come in one
- * go. */
-static const struct engine_kind *check_engine(const struct engine_kind *const *engines,
-                                              const char *name, const struct conf_node *node,
-                                              struct conf_errors *errors)
-{
-    char list[200];
-    for (const struct engine_kind *const *at = engines; name && *at; at++)
-        if (strcmp(name, (*at)->name) == 0)
-            return *at;
-    if (!name)
-        conf_errors_add(errors, node->at, "a cluster without engine; write engine: %s",
-                        list_engines(engines, " or ", list, sizeof(list)));
-    else
-        conf_errors_add(errors, conf_position_at(node, "engine"),
-                        "unknown engine '%.100s'; this version knows: %s", name,
-                        list_engines(engines, ", ", list, sizeof(list)));
-    return engines[0];
-}
-
-static bool check_is_cluster_name(const char *name)
-{
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-    return len >= 1 && len <= CONF_CLUSTER_NAME_MAX && name[len] == '\0' && name[0] != '.';
-}
-
-static int check_cluster_name(struct conf_checker *checker, const char *name,
-                              const struct conf_node *node, struct conf_cluster *cluster)
-{
-    struct conf_at at = conf_position_at(node, "name");
-    if (!name)
-        conf_errors_add(checker->errors, at, "a cluster without name; write name: and one word");
-    else if (!check_is_cluster_name(name))
-        conf_errors_add(checker->errors, at,
-                        "cluster name '%.100s' cannot be used; write 1 to %d letters, digits, '_', "
-                        "'-' and '.', not beginning with '.'",
-                        name, CONF_CLUSTER_NAME_MAX);
-    int rv = check_copy(name ? name : "", &cluster->name);
-    if (rv == 0 && name)
-        rv = conf_uses_add(&checker->clusters, cluster->name, at);
-    return rv;
-}
-
-/* Relative to the configuration file, so that both can be moved, and tried out, together. */
-static int check_beside(const char *file, const char *path, char **ret_path)
-{
-    const char *slash = strrchr(file, '/');
-    if (path[0] == '/' || !slash)
-        return check_copy(path, ret_path);
-    size_t folder = (size_t)(slash + 1 - file), rest = strlen(path) + 1;
-    char *joined = malloc(folder + rest);
-    if (!joined)
-        return -ENOMEM;
-    memcpy(joined, file, folder);
-    memcpy(joined + folder, path, rest);
-    *ret_path = joined;
+    for (; node; node = node->next) {
+        struct conf_network *network = &cluster->allowed_networks[cluster->allowed_network_count];
+        const char *text = texts[cluster->allowed_network_count++];
+        const char *wrong = conf_value_network(text, network);
+        if (wrong)
+            conf_errors_add(checker->errors, node->at, "allowed network '%.100s' %s", text, wrong);
+    }
     return 0;
 }
 
-static int check_access(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                        const struct conf_node *node, struct conf_cluster *cluster)
+/* ---- mappings ---- */
+
+/* Bits of `wrong`. */
+static uint64_t bits_of(enum conf_place place, const char *name)
 {
-    const struct conf_node *connection = conf_position_find(node, "connection");
-    if (connection)
-        conf_connection_check(cluster->engine, connection, checker->errors);
-    int rv = check_copy(raw->connection ? raw->connection : "", &cluster->connection);
-    if (rv != 0 || !raw->password_file)
-        return rv;
-    rv = check_beside(checker->conf->file, raw->password_file, &cluster->password_file);
+    uint64_t bits = 0;
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && (!name || strcmp(key->name, name) == 0))
+            bits |= (uint64_t)1 << (key - conf_keys);
+    return bits;
+}
+
+static void agree_timing(struct checker *checker, const struct mapping *mapping,
+                         const struct conf_timing *timing)
+{
+    if (mapping->node && (mapping->wrong & bits_of(CONF_PLACE_DEFAULTS, NULL)) == 0)
+        conf_agree_timing(mapping->node, timing, checker->errors);
+}
+
+static int take_defaults(struct checker *checker, struct mapping *mapping)
+{
+    int rv = take_mapping(checker, mapping);
+    if (rv == 0)
+        agree_timing(checker, mapping, &checker->defaults);
+    return rv;
+}
+
+static int take_cluster(struct checker *checker, struct mapping *mapping)
+{
+    const uint64_t places = bits_of(CONF_PLACE_CLUSTER, "members") |
+                            bits_of(CONF_PLACE_CLUSTER, "allowed_networks") |
+                            bits_of(CONF_PLACE_CLUSTER, "family");
+    struct conf_cluster *cluster = mapping->object;
+    cluster->at = mapping->node->at;
+    cluster->engine = checker->conf->engines[0]; /* so that all errors come in one go */
+    mapping->outer = &checker->defaults;
+    int rv = take_mapping(checker, mapping);
     if (rv != 0)
         return rv;
-    const char *wrong = conf_password_check(cluster->password_file);
-    if (wrong)
-        conf_errors_add(checker->errors, conf_position_at(node, "password_file"),
-                        "password_file %.300s %s", cluster->password_file, wrong);
+    agree_timing(checker, mapping, &cluster->timing);
+    if ((mapping->wrong & places) == 0)
+        conf_agree_members(cluster, checker->errors);
     return 0;
 }
 
-static void check_sever_untagged(struct conf_errors *errors, const char *text, struct conf_at at,
-                                 bool *ret_value)
+static int take_endpoint(struct checker *checker, struct mapping *mapping,
+                         const struct conf_cluster *cluster)
 {
-    const char *wrong = text ? conf_value_bool(text, ret_value) : NULL;
+    struct conf_endpoint *endpoint = mapping->object;
+    endpoint->at = mapping->node->at;
+    mapping->outer = cluster;
+    return take_mapping(checker, mapping);
+}
+
+static int take_word_member(struct checker *checker, const struct mapping *mapping,
+                            struct conf_member *member)
+{
+    struct conf_host host;
+    int rv = take_standards(mapping);
+    const char *wrong = conf_value_member(mapping->node->text, &host, &member->port);
+    if (rv == 0 && !wrong)
+        return copy_text(host.text, &member->host);
     if (wrong)
-        conf_errors_add(errors, at, "sever_untagged '%.100s' %s", text, wrong);
-}
-
-static int check_cluster(struct conf_checker *checker, const struct conf_raw_cluster *raw,
-                         const struct conf_node *node, struct conf_cluster *cluster)
-{
-    struct conf_errors *errors = checker->errors;
-    uint32_t failures = errors->failures;
-    cluster->engine = check_engine(checker->conf->engines, raw->engine, node, errors);
-    cluster->at = node->at;
-    cluster->timing = checker->defaults;
-    conf_timing_apply(raw->keys, node, errors, &cluster->timing);
-    check_sever_untagged(errors, raw->sever_untagged, conf_position_at(node, "sever_untagged"),
-                         &cluster->sever_untagged);
-    int rv = check_cluster_name(checker, raw->name, node, cluster);
-    if (rv == 0)
-        rv = conf_members_check(node, errors, cluster);
-    if (rv == 0)
-        rv = conf_networks_check(conf_position_find(node, "allowed_networks"), errors, cluster);
-    if (rv == 0 && errors->failures == failures)
-        conf_members_agree(errors, cluster);
-    if (rv == 0)
-        rv = check_access(checker, raw, node, cluster);
-    if (rv == 0)
-        rv = check_endpoints(checker, raw, node, cluster);
+        conf_errors_add(checker->errors, mapping->node->at, "member '%.300s' %s",
+                        mapping->node->text, wrong);
     return rv;
 }
 
-static int check_clusters(struct conf_checker *checker, const struct conf_raw *raw,
-                          const struct conf_node *root)
+/* One that is refused is left out, so that nothing else is said of it. */
+static int take_member(struct checker *checker, struct mapping *mapping,
+                       struct conf_cluster *cluster)
 {
-    if (raw->clusters_count == 0) {
-        conf_errors_warn(checker->errors, conf_position_at(root, "clusters"),
-                         "no clusters; this agent has nothing to do");
-        return 0;
+    struct conf_member *member = &cluster->members[cluster->member_count];
+    *member = (struct conf_member){.port = cluster->engine->default_port, .at = mapping->node->at};
+    mapping->object = member;
+    int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
+                                                      : take_word_member(checker, mapping, member);
+    if (rv == 0 && mapping->wrong == 0 && member->host) {
+        cluster->member_count++;
+        conf_agree_last_member(cluster, checker->errors);
+    } else {
+        free(member->host);
+        member->host = NULL;
     }
-    if (raw->clusters_count > HOMING_CLUSTERS_MAX) {
-        conf_errors_add(checker->errors, conf_position_at(root, "clusters"),
-                        "%u clusters; one agent takes at most %d", raw->clusters_count,
-                        HOMING_CLUSTERS_MAX);
-        return 0;
-    }
-    checker->conf->clusters = calloc(raw->clusters_count, sizeof(*checker->conf->clusters));
-    if (!checker->conf->clusters)
-        return -ENOMEM;
-    checker->conf->cluster_count = raw->clusters_count;
-    const struct conf_node *node = conf_position_find(root, "clusters")->first;
+    return rv;
+}
+
+static int take_entry(struct checker *checker, enum conf_place place, struct mapping *entry,
+                      void *around)
+{
+    if (place == CONF_PLACE_MEMBER)
+        return take_member(checker, entry, around);
+    return place == CONF_PLACE_CLUSTER ? take_cluster(checker, entry)
+                                       : take_endpoint(checker, entry, around);
+}
+
+static uint32_t count_entries(const struct conf_node *list)
+{
+    uint32_t count = 0;
+    for (const struct conf_node *node = list->first; node; node = node->next)
+        count++;
+    return count;
+}
+
+static int take_mappings(struct checker *checker, struct mapping *mapping,
+                         const struct value *value)
+{
+    const struct conf_key *key = value->key;
+    const struct conf_raw *raw = value->raw->data;
+    uint32_t count = count_entries(value->node);
+    char *list = calloc(count + 1, conf_place_size[key->inner]);
     int rv = 0;
-    for (unsigned i = 0; i < raw->clusters_count && rv == 0; i++, node = node->next)
-        rv = check_cluster(checker, &raw->clusters[i], node, &checker->conf->clusters[i]);
+    if (!list)
+        return -ENOMEM;
+    memcpy(conf_key_field(key, mapping->place, mapping->object), &list, sizeof(list));
+    for (const struct conf_node *node = value->node->first; node && rv == 0; node = node->next) {
+        struct mapping entry = {.place = key->inner, .raw = raw, .node = node, .object = list};
+        /* A member counts itself, if it is good. */
+        if (key->inner != CONF_PLACE_MEMBER)
+            ++*(uint32_t *)((char *)mapping->object + key->count_at);
+        rv = take_entry(checker, key->inner, &entry, mapping->object);
+        raw += raw ? conf_schema_keys(key->inner) : 0;
+        list += conf_place_size[key->inner];
+    }
     return rv;
 }
+
+/* Of what is given in no mapping, all is standard. */
+static int take_inner(struct checker *checker, const struct mapping *mapping,
+                      const struct conf_key *key, const struct conf_raw *raw,
+                      const struct conf_node *node)
+{
+    struct mapping inner = {.place = key->inner, .raw = raw ? raw->data : NULL, .node = node};
+    if (key->inner == CONF_PLACE_DEFAULTS) {
+        inner.object = &checker->defaults;
+        return take_defaults(checker, &inner);
+    }
+    inner.object = mapping->object;
+    return take_mapping(checker, &inner);
+}
+
+/* ---- a mapping's keys ---- */
+
+static int take_text(struct checker *checker, struct mapping *mapping, const struct value *value)
+{
+    char **field = conf_key_field(value->key, mapping->place, mapping->object);
+    switch (value->key->type) {
+    case CONF_TYPE_DIRECTORY:
+        return take_directory(checker, value, field);
+    case CONF_TYPE_WORD:
+        return take_word(checker, value, field);
+    case CONF_TYPE_HOST:
+        return take_host(checker, mapping, value);
+    case CONF_TYPE_SECRET_FILE:
+        return take_secret_file(checker, value, field);
+    default:
+        return take_connection(checker, mapping->object, value, field);
+    }
+}
+
+static int take_list(struct checker *checker, struct mapping *mapping, const struct value *value)
+{
+    const struct conf_key *key = value->key;
+    uint32_t count = count_entries(value->node);
+    if (count > key->max && key->max != 0) {
+        conf_errors_add(checker->errors, value->node->at, "%u %s; %s at most %d", count, key->name,
+                        key->holder, (int)key->max);
+        return 0;
+    }
+    if (key->type == CONF_TYPE_NAMES)
+        return take_names(checker, value, mapping->object);
+    if (key->type == CONF_TYPE_NETWORKS)
+        return take_networks(checker, value, mapping->object);
+    return take_mappings(checker, mapping, value);
+}
+
+static int take_value(struct checker *checker, struct mapping *mapping, const struct value *value)
+{
+    if (conf_key_is_list(value->key))
+        return take_list(checker, mapping, value);
+    if (conf_key_is_text(value->key))
+        return take_text(checker, mapping, value);
+    if (value->key->type == CONF_TYPE_ENGINE)
+        take_engine(checker, value, conf_key_field(value->key, mapping->place, mapping->object));
+    else
+        take_number(checker, mapping, value);
+    return 0;
+}
+
+static void refuse_missing(struct checker *checker, const struct conf_key *key,
+                           const struct mapping *mapping)
+{
+    char list[200] = "";
+    if (key->type == CONF_TYPE_ENGINE)
+        list_engines(checker->conf->engines, " or ", list, sizeof(list));
+    conf_errors_add(checker->errors, conf_position_at(mapping->node, key->name), "%s%s",
+                    key->required, list);
+}
+
+/* What holds where the key is not given: the enclosing mapping's value, or the standard one. */
+static int take_standard(const struct mapping *mapping, const struct conf_key *key)
+{
+    enum conf_place outer = conf_place_outer(mapping->place);
+    uint64_t number;
+    if (mapping->outer && conf_key_in(key, outer))
+        conf_key_set_number(key, mapping->place, mapping->object,
+                            conf_key_number(key, outer, mapping->outer));
+    else if (key->standard && conf_key_is_text(key))
+        return copy_text(key->standard, conf_key_field(key, mapping->place, mapping->object));
+    else if (key->standard && !conf_value_read(key->type, key->standard, &number))
+        conf_key_set_number(key, mapping->place, mapping->object, number);
+    return 0;
+}
+
+static int take_standards(const struct mapping *mapping)
+{
+    int rv = 0;
+    for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++)
+        if (conf_key_in(key, mapping->place))
+            rv = take_standard(mapping, key);
+    return rv;
+}
+
+/* `raw`: where libcyaml would have put its value; NULL: it has loaded nothing of this mapping. */
+static int take_key(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
+                    const struct conf_raw *raw)
+{
+    const struct conf_node *node = conf_position_find(mapping->node, key->name);
+    if (key->type == CONF_TYPE_MAPPING)
+        return take_inner(checker, mapping, key, raw, node);
+    if (key->required && (!node || (conf_key_is_list(key) && !node->first)))
+        refuse_missing(checker, key, mapping);
+    else if (node)
+        return take_value(checker, mapping,
+                          &(struct value){
+                              .key = key,
+                              .raw = raw,
+                              .node = node,
+                              .text = raw ? raw->data : node->text,
+                          });
+    return 0;
+}
+
+static int take_mapping(struct checker *checker, struct mapping *mapping)
+{
+    int rv = take_standards(mapping);
+    for (int nested = 0; nested < 2; nested++) { /* invariant 1 */
+        const struct conf_raw *raw = mapping->raw;
+        for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++) {
+            uint32_t failures = checker->errors->failures;
+            if (!conf_key_in(key, mapping->place))
+                continue;
+            if (nested == (key->type >= CONF_TYPE_MAPPINGS))
+                rv = take_key(checker, mapping, key, raw);
+            if (checker->errors->failures != failures)
+                mapping->wrong |= (uint64_t)1 << (key - conf_keys);
+            raw += raw ? 1 : 0;
+        }
+    }
+    return rv;
+}
+
+/* ---- the file ---- */
 
 int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct conf_errors *errors,
                struct conf *conf)
 {
-    struct conf_checker checker = {
-        .conf = conf, .errors = errors, .defaults = conf_timing_defaults};
-    int rv = check_agent(&checker, &raw->agent, conf_position_find(root, "agent"));
-    if (rv == 0)
-        rv = check_clusters(&checker, raw, root);
+    struct checker checker = {.conf = conf, .errors = errors};
+    const struct conf_node *clusters = conf_position_find(root, "clusters");
+    struct mapping file = {.place = CONF_PLACE_FILE, .raw = raw, .node = root, .object = conf};
+    int rv = take_mapping(&checker, &file);
     if (rv == 0) {
         conf_uses_check(&checker.clusters, "cluster name", errors);
         conf_uses_check(&checker.names, "name", errors);
+        if (!clusters || !clusters->first)
+            conf_errors_warn(errors, conf_position_at(root, "clusters"),
+                             "no clusters; this agent has nothing to do");
     }
     conf_uses_done(&checker.clusters);
     conf_uses_done(&checker.names);

@@ -36,17 +36,18 @@ struct conf_at {
     uint32_t column;
 };
 
-/* Keys that may stand in agent.defaults and in a cluster; innermost wins. */
+/* Keys that may stand in agent.defaults and in a cluster; innermost wins. What each may be, and is
+ * where it is not given, is said in keys.c. */
 struct conf_timing {
-    uint32_t interval_ms;      /* 250 */
-    uint32_t fast_interval_ms; /* 50 */
-    uint32_t timeout_ms;       /* 1000 */
-    uint32_t max_stale_ms;     /* 30000; 5 s .. 10 min */
-    uint32_t hold_ms;          /* 2000 */
-    uint32_t keepalive_ms;     /* 0: off */
-    uint32_t sever_spread_ms;  /* 50 */
-    uint32_t max_switches;     /* 5 in 10 minutes; 0: no brake */
-    uint64_t max_lag;          /* 16 MiB, in bytes */
+    uint32_t interval_ms;
+    uint32_t fast_interval_ms;
+    uint32_t timeout_ms;
+    uint32_t max_stale_ms;
+    uint32_t hold_ms;
+    uint32_t keepalive_ms; /* 0: off */
+    uint32_t sever_spread_ms;
+    uint32_t max_switches; /* in 10 minutes; 0: no brake */
+    uint64_t max_lag;      /* bytes */
     enum view_mode mode;
     enum conf_family family;
 };
@@ -54,7 +55,7 @@ struct conf_timing {
 struct conf_member {
     char *host; /* a name or an address literal */
     uint16_t port;
-    bool failover; /* default true */
+    bool failover;
     struct conf_at at;
 };
 
@@ -90,24 +91,24 @@ struct conf_cluster {
     uint32_t endpoint_count;
     struct conf_network *allowed_networks;
     uint32_t allowed_network_count;
-    bool sever_untagged; /* default false */
+    bool sever_untagged;
     struct conf_timing timing;
     struct conf_at at;
 };
 
 struct conf {
     char *file;
-    char *run_dir;                            /* /run/homing */
-    char *state_dir;                          /* /var/lib/homing */
+    char *run_dir;
+    char *state_dir;
     const struct engine_kind *const *engines; /* that clusters may name: as given to conf_load() */
     struct conf_cluster *clusters;
     uint32_t cluster_count;
 };
 
 /* Reads and checks `file`, whose clusters are of `engines`: a list that ends with NULL, holds at
- * least one, and must live as long as the configuration. On any error writes one line per error to `errors` and returns -EINVAL
- * (-errno if the file cannot be read), with *ret_conf untouched. A warning (no clusters) is a line
- * too. */
+ * least one, and must live as long as the configuration. On any error it writes one line per error
+ * to `errors` and returns -EINVAL (-errno if the file cannot be read), with *ret_conf untouched. A
+ * warning (no clusters) is a line too. */
 int conf_load(const char *file, const struct engine_kind *const *engines, FILE *errors,
               struct conf **ret_conf);
 void conf_free(struct conf *conf); /* NULL is allowed */
@@ -115,6 +116,11 @@ void conf_free(struct conf *conf); /* NULL is allowed */
 /* The configuration in force, defaults included and secrets hidden,
  * as YAML that conf_load() takes. */
 void conf_dump(const struct conf *conf, FILE *out);
+
+/* Whether nothing differs that a reload has to look at. Two clusters: but for their names, by which
+ * a reload knows them. Two agents: their own keys, of which none can change while one runs. */
+bool conf_same_cluster(const struct conf_cluster *a, const struct conf_cluster *b);
+bool conf_same_agent(const struct conf *a, const struct conf *b);
 
 /* The password from cluster's file, without its trailing newline: malloc'd, the caller wipes and
  * frees it. NULL in *ret_password if none is configured. -EACCES: readable by others;

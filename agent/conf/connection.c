@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "agent/conf/check.h"
+#include "agent/conf/connection.h"
 
 /* ---- keyword=value ---- */
 

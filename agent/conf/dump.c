@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dump.c - a configuration printed so that conf_load() takes it, and that printing that gives
- * the same again: inherited values are written out, texts are quoted, secrets are stars.
+ * dump.c - a configuration printed so that conf_load() takes it, and that printing that gives the
+ * same again: the rows of keys.h, inherited values written out, texts quoted, secrets as stars.
  */
 #include "config.h"
 
 #include <arpa/inet.h>
 
-#include "agent/conf/check.h"
-#include "agent/conf/timing.h"
-#include "proto/view_names.h"
+#include "agent/conf/connection.h"
+#include "agent/conf/value.h"
 
-static void dump_byte(char byte, FILE *out)
+/* How deep the keys of each mapping stand; members are mappings on one line. */
+static const int indents[CONF_PLACE_COUNT] = {
+    [CONF_PLACE_AGENT] = 2, [CONF_PLACE_CLUSTER] = 4, [CONF_PLACE_ENDPOINT] = 8};
+
+static void print_byte(char byte, FILE *out)
 {
     if (byte == '"' || byte == '\\')
         fprintf(out, "\\%c", byte);
@@ -21,89 +24,119 @@ static void dump_byte(char byte, FILE *out)
         fputc(byte, out);
 }
 
-static void dump_text(const char *text, FILE *out)
+static void print_text(const char *text, FILE *out)
 {
     fputc('"', out);
     for (; *text != '\0'; text++)
-        dump_byte(*text, out);
+        print_byte(*text, out);
     fputc('"', out);
 }
 
-static void dump_pair(const char *key, const char *text, FILE *out)
+static void print_connection(const struct conf_cluster *cluster, FILE *out)
 {
-    fputs(key, out);
-    dump_text(text, out);
-    fputc('\n', out);
+    fputc('"', out);
+    conf_connection_print(cluster->engine, cluster->connection, print_byte, out);
+    fputc('"', out);
 }
 
-static void dump_members(const struct conf_cluster *cluster, FILE *out)
+static void print_network(const struct conf_network *network, FILE *out)
 {
-    fputs("    members:\n", out);
-    for (uint32_t i = 0; i < cluster->member_count; i++) {
-        const struct conf_member *member = &cluster->members[i];
-        fputs("      - {host: ", out);
-        dump_text(member->host, out);
-        fprintf(out, ", port: %u, failover: %s}\n", member->port,
-                member->failover ? "true" : "false");
-    }
+    char text[INET6_ADDRSTRLEN] = "";
+    inet_ntop(network->family == 4 ? AF_INET : AF_INET6, network->bytes, text, sizeof(text));
+    fprintf(out, "\"%s/%u\"", text, network->bits);
 }
 
-static void dump_endpoint(const struct conf_endpoint *endpoint, const struct conf_timing *timing,
-                          FILE *out)
+static void print_values(const struct conf_key *key, const void *list, uint32_t count, FILE *out)
 {
-    fputs("      - names: [", out);
-    for (uint32_t i = 0; i < endpoint->name_count; i++) {
+    fputc('[', out);
+    for (uint32_t i = 0; i < count; i++) {
         fputs(i != 0 ? ", " : "", out);
-        dump_text(endpoint->names[i].text, out);
+        if (key->type == CONF_TYPE_NAMES)
+            print_text(((const struct conf_name *)list)[i].text, out);
+        else
+            print_network((const struct conf_network *)list + i, out);
     }
-    fprintf(out, "]\n        role: %s\n        mode: %s\n", view_role_name(endpoint->role),
-            view_mode_name(endpoint->mode));
-    if (endpoint->hold_ms == timing->hold_ms)
-        return;
-    fputs("        hold: ", out);
-    conf_timing_print_duration(endpoint->hold_ms, out);
-    fputc('\n', out);
+    fputc(']', out);
 }
 
-static void dump_networks(const struct conf_cluster *cluster, FILE *out)
+static void print_mapping(enum conf_place place, const void *object, FILE *out);
+
+/* Each begins a line, behind "- ". */
+static void print_mappings(const struct conf_key *key, const void *list, uint32_t count, int indent,
+                           FILE *out)
 {
-    if (cluster->allowed_network_count == 0)
-        return;
-    fputs("    allowed_networks:\n", out);
-    for (uint32_t i = 0; i < cluster->allowed_network_count; i++) {
-        const struct conf_network *network = &cluster->allowed_networks[i];
-        char text[INET6_ADDRSTRLEN] = "";
-        inet_ntop(network->family == 4 ? AF_INET : AF_INET6, network->bytes, text, sizeof(text));
-        fprintf(out, "      - \"%s/%u\"\n", text, network->bits);
+    const char *entry = list;
+    if (count == 0)
+        fputs("[]", out);
+    for (uint32_t i = 0; i < count; i++, entry += conf_place_size[key->inner]) {
+        fprintf(out, "\n%*s- %s", indent, "", key->words ? "{" : "");
+        print_mapping(key->inner, entry, out);
+        fputs(key->words ? "}" : "", out);
     }
 }
 
-static void dump_cluster(const struct conf_cluster *cluster, FILE *out)
+static void print_list(const struct conf_key *key, enum conf_place place, const void *object,
+                       FILE *out)
 {
-    dump_pair("  - name: ", cluster->name, out);
-    dump_pair("    engine: ", cluster->engine->name, out);
-    dump_members(cluster, out);
-    if (cluster->connection[0] != '\0') {
-        fputs("    connection: \"", out);
-        conf_connection_print(cluster->engine, cluster->connection, dump_byte, out);
-        fputs("\"\n", out);
+    const void *list;
+    uint32_t count = conf_key_list(key, place, object, &list);
+    if (key->type == CONF_TYPE_MAPPINGS)
+        print_mappings(key, list, count, indents[place] + 2, out);
+    else
+        print_values(key, list, count, out);
+}
+
+static void print_value(const struct conf_key *key, enum conf_place place, const void *object,
+                        FILE *out)
+{
+    char text[CONF_VALUE_SIZE];
+    if (conf_key_is_number(key)) {
+        conf_value_print(key->type, conf_key_number(key, place, object), text, sizeof(text));
+        fputs(text, out);
+    } else if (key->type == CONF_TYPE_CONNECTION) {
+        print_connection(object, out);
+    } else if (key->type == CONF_TYPE_ENGINE) {
+        print_text(((const struct conf_cluster *)object)->engine->name, out);
+    } else if (conf_key_is_text(key)) {
+        print_text(conf_key_text(key, place, object), out);
+    } else if (conf_key_is_list(key)) {
+        print_list(key, place, object, out);
+    } else {
+        fprintf(out, "\n%*s", indents[key->inner], "");
+        print_mapping(key->inner, object, out);
     }
-    if (cluster->password_file)
-        dump_pair("    password_file: ", cluster->password_file, out);
-    dump_networks(cluster, out);
-    conf_timing_print(&cluster->timing, "    ", out);
-    fprintf(out, "    sever_untagged: %s\n", cluster->sever_untagged ? "true" : "false");
-    fputs("    endpoints:\n", out);
-    for (uint32_t i = 0; i < cluster->endpoint_count; i++)
-        dump_endpoint(&cluster->endpoints[i], &cluster->timing, out);
+}
+
+/* Left out: what is kept nowhere, a text that is not there, and what may not be an empty list. */
+static bool is_printed(const struct conf_key *key, enum conf_place place, const void *object)
+{
+    const void *list;
+    if (!conf_key_in(key, place) || !conf_key_kept(key))
+        return false;
+    if (conf_key_is_text(key))
+        return conf_key_text(key, place, object) && *conf_key_text(key, place, object) != '\0';
+    return key->type != CONF_TYPE_NETWORKS || conf_key_list(key, place, object, &list) != 0;
+}
+
+static void print_mapping(enum conf_place place, const void *object, FILE *out)
+{
+    bool first = true;
+    for (const struct conf_key *key = conf_keys; key->name; key++) {
+        if (!is_printed(key, place, object))
+            continue;
+        if (!first && place == CONF_PLACE_MEMBER)
+            fputs(", ", out);
+        else if (!first)
+            fprintf(out, "\n%*s", indents[place], "");
+        bool block = key->type == CONF_TYPE_MAPPING;
+        fprintf(out, "%s:%s", key->name, block ? "" : " ");
+        print_value(key, place, object, out);
+        first = false;
+    }
 }
 
 void conf_dump(const struct conf *conf, FILE *out)
 {
-    fputs("agent:\n", out);
-    dump_pair("  run_dir: ", conf->run_dir, out);
-    dump_pair("  state_dir: ", conf->state_dir, out);
-    fputs(conf->cluster_count != 0 ? "clusters:\n" : "clusters: []\n", out);
-    for (uint32_t i = 0; i < conf->cluster_count; i++)
-        dump_cluster(&conf->clusters[i], out);
+    print_mapping(CONF_PLACE_FILE, conf, out);
+    fputc('\n', out);
 }

@@ -2,7 +2,7 @@
  *
  * errors.h - what is wrong with a configuration, collected, then printed in the file's order.
  *
- * Used by the conf_*.c only. Never allocates, so that "out of memory" can be said too.
+ * Used by this folder only. Never allocates, so that "out of memory" can be said too.
  */
 #ifndef HOMING_AGENT_CONF_ERRORS_H
 #define HOMING_AGENT_CONF_ERRORS_H

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/conf/check.h"
+#include "agent/conf/conf.h"
+#include "agent/conf/password.h"
 
 /* Larger: it is not the password's file. Cloud tokens that serve as passwords take about 2 kB. */
 #define CONF_PASSWORD_MAX 8192

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * schema.c - as conf/schema.h says. The only file that includes cyaml.h.
+ * schema.c - as schema.h says. The only file that includes cyaml.h.
  *
- * Every scalar is loaded as text: a wrong duration or a missing name is then an error of
- * conf/check.c, which can say where and what to do. Hence all keys are optional here.
+ * Every value is loaded as text: a wrong duration or a missing name is then an error of check.c,
+ * which can say where and what to do. Hence all keys are optional here.
  */
 #include "config.h"
 
@@ -15,170 +15,60 @@
 #include "agent/base/spelling.h"
 #include "agent/conf/schema.h"
 
-#define TEXT(key, structure, member)                                                               \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_OPTIONAL, structure, member, 0, CYAML_UNLIMITED)
-#define KEY(key, structure, index) TEXT(key, structure, keys[index])
-#define LIST(key, structure, member, entry)                                                        \
-    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member, entry,  \
-                         0, CYAML_UNLIMITED)
-
-static const cyaml_schema_value_t schema_text = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
-};
-
-static const cyaml_schema_field_t schema_endpoint_fields[] = {
-    LIST("names", struct conf_raw_endpoint, names, &schema_text),
-    TEXT("role", struct conf_raw_endpoint, role),
-    KEY("mode", struct conf_raw_endpoint, CONF_KEY_MODE),
-    KEY("hold", struct conf_raw_endpoint, CONF_KEY_HOLD),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema_endpoint = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_endpoint, schema_endpoint_fields),
-};
-
-static const cyaml_schema_field_t schema_cluster_fields[] = {
-    TEXT("name", struct conf_raw_cluster, name),
-    TEXT("engine", struct conf_raw_cluster, engine),
-    CYAML_FIELD_IGNORE("members", CYAML_FLAG_OPTIONAL),
-    TEXT("connection", struct conf_raw_cluster, connection),
-    TEXT("password_file", struct conf_raw_cluster, password_file),
-    LIST("endpoints", struct conf_raw_cluster, endpoints, &schema_endpoint),
-    LIST("allowed_networks", struct conf_raw_cluster, allowed_networks, &schema_text),
-    TEXT("sever_untagged", struct conf_raw_cluster, sever_untagged),
-    KEY("mode", struct conf_raw_cluster, CONF_KEY_MODE),
-    KEY("interval", struct conf_raw_cluster, CONF_KEY_INTERVAL),
-    KEY("fast_interval", struct conf_raw_cluster, CONF_KEY_FAST_INTERVAL),
-    KEY("timeout", struct conf_raw_cluster, CONF_KEY_TIMEOUT),
-    KEY("max_stale", struct conf_raw_cluster, CONF_KEY_MAX_STALE),
-    KEY("hold", struct conf_raw_cluster, CONF_KEY_HOLD),
-    KEY("max_lag", struct conf_raw_cluster, CONF_KEY_MAX_LAG),
-    KEY("max_switches", struct conf_raw_cluster, CONF_KEY_MAX_SWITCHES),
-    KEY("sever_spread", struct conf_raw_cluster, CONF_KEY_SEVER_SPREAD),
-    KEY("keepalive", struct conf_raw_cluster, CONF_KEY_KEEPALIVE),
-    KEY("family", struct conf_raw_cluster, CONF_KEY_FAMILY),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema_cluster = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_cluster, schema_cluster_fields),
-};
-
-static const cyaml_schema_field_t schema_defaults_fields[] = {
-    KEY("mode", struct conf_raw_defaults, CONF_KEY_MODE),
-    KEY("interval", struct conf_raw_defaults, CONF_KEY_INTERVAL),
-    KEY("fast_interval", struct conf_raw_defaults, CONF_KEY_FAST_INTERVAL),
-    KEY("timeout", struct conf_raw_defaults, CONF_KEY_TIMEOUT),
-    KEY("max_stale", struct conf_raw_defaults, CONF_KEY_MAX_STALE),
-    KEY("hold", struct conf_raw_defaults, CONF_KEY_HOLD),
-    KEY("max_lag", struct conf_raw_defaults, CONF_KEY_MAX_LAG),
-    KEY("max_switches", struct conf_raw_defaults, CONF_KEY_MAX_SWITCHES),
-    KEY("sever_spread", struct conf_raw_defaults, CONF_KEY_SEVER_SPREAD),
-    KEY("keepalive", struct conf_raw_defaults, CONF_KEY_KEEPALIVE),
-    KEY("family", struct conf_raw_defaults, CONF_KEY_FAMILY),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t schema_agent_fields[] = {
-    TEXT("run_dir", struct conf_raw_agent, run_dir),
-    TEXT("state_dir", struct conf_raw_agent, state_dir),
-    TEXT("confirm", struct conf_raw_agent, confirm),
-    TEXT("bus_max_stale", struct conf_raw_agent, bus_max_stale),
-    CYAML_FIELD_MAPPING("defaults", CYAML_FLAG_OPTIONAL, struct conf_raw_agent, defaults,
-                        schema_defaults_fields),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t schema_root_fields[] = {
-    CYAML_FIELD_MAPPING("agent", CYAML_FLAG_OPTIONAL, struct conf_raw, agent, schema_agent_fields),
-    LIST("clusters", struct conf_raw, clusters, &schema_cluster),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema_root = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct conf_raw, schema_root_fields),
-};
-
-/* The mapping form of a member; walked, never loaded, so the offsets do not matter. */
-struct conf_raw_member {
-    char *host;
-    char *port;
-    char *failover;
-};
-
-static const cyaml_schema_field_t schema_member_fields[] = {
-    TEXT("host", struct conf_raw_member, host),
-    TEXT("port", struct conf_raw_member, port),
-    TEXT("failover", struct conf_raw_member, failover),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema_member = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_member, schema_member_fields),
-};
-
-static const char *nearest_key(const cyaml_schema_field_t *fields, const char *key)
+unsigned conf_schema_keys(enum conf_place place)
 {
-    for (; fields->key; fields++)
-        if (spelling_is_near(fields->key, key))
-            return fields->key;
+    unsigned count = 0;
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        count += conf_key_in(key, place);
+    return count;
+}
+
+/* ---- shapes ---- */
+
+static enum conf_node_kind shape_of(const struct conf_key *key)
+{
+    if (conf_key_is_list(key))
+        return CONF_NODE_SEQUENCE;
+    return key->type == CONF_TYPE_MAPPING ? CONF_NODE_MAPPING : CONF_NODE_SCALAR;
+}
+
+static const struct conf_key *find_key(enum conf_place place, const char *name)
+{
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && strcmp(key->name, name) == 0)
+            return key;
     return NULL;
 }
 
-static void refuse_unknown(const cyaml_schema_field_t *fields, const struct conf_node *node,
+static const char *nearest_key(enum conf_place place, const char *name)
+{
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && spelling_is_near(key->name, name))
+            return key->name;
+    return NULL;
+}
+
+static void refuse_unknown(enum conf_place place, const struct conf_node *node,
                            struct conf_errors *errors)
 {
     char known[400] = "";
-    const char *nearest = nearest_key(fields, node->key);
+    size_t used = 0;
+    const char *nearest = nearest_key(place, node->key);
     if (nearest) {
         conf_errors_add(errors, node->key_at, "unknown key '%.100s'; did you mean '%s'?", node->key,
                         nearest);
         return;
     }
-    for (size_t used = 0; fields->key; fields++)
-        used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
-                                 fields->key);
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && used < sizeof(known))
+            used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
+                                     key->name);
     conf_errors_add(errors, node->key_at, "unknown key '%.100s'; known here are %s", node->key,
                     known);
 }
 
-static bool walk(const cyaml_schema_value_t *schema, const struct conf_node *node, const char *what,
-                 struct conf_errors *errors);
-
-static const cyaml_schema_field_t *find_field(const cyaml_schema_field_t *fields, const char *key)
-{
-    while (fields->key && strcmp(fields->key, key) != 0)
-        fields++;
-    return fields->key ? fields : NULL;
-}
-
-static bool walk_mapping(const cyaml_schema_field_t *fields, const struct conf_node *node,
-                         struct conf_errors *errors)
-{
-    bool good = true;
-    for (const struct conf_node *child = node->first; child; child = child->next) {
-        const cyaml_schema_field_t *field = find_field(fields, child->key);
-        if (!field)
-            refuse_unknown(fields, child, errors);
-        else if (!walk(&field->value, child, child->key, errors))
-            good = false;
-    }
-    return good;
-}
-
-static bool walk_sequence(const cyaml_schema_value_t *entry, const struct conf_node *node,
-                          const char *what, struct conf_errors *errors)
-{
-    bool good = true;
-    for (const struct conf_node *child = node->first; child; child = child->next)
-        if (!walk(entry, child, what, errors))
-            good = false;
-    return good;
-}
-
-static bool is_kind(const struct conf_node *node, enum conf_node_kind kind, const char *what,
-                    struct conf_errors *errors)
+static bool check_kind(const struct conf_node *node, enum conf_node_kind kind, const char *what,
+                       struct conf_errors *errors)
 {
     static const char *const advice[CONF_NODE_COUNT] = {
         [CONF_NODE_SCALAR] = "one value; write it without - [ ] { }, or quote it",
@@ -196,43 +86,127 @@ static bool is_kind(const struct conf_node *node, enum conf_node_kind kind, cons
     return false;
 }
 
-/* A host, or a mapping. */
-static bool walk_members(const struct conf_node *node, struct conf_errors *errors)
+static bool check_key(const struct conf_key *key, const struct conf_node *node,
+                      struct conf_errors *errors);
+
+static bool check_mapping(enum conf_place place, const struct conf_node *node, const char *what,
+                          struct conf_errors *errors)
 {
     bool good = true;
-    if (!is_kind(node, CONF_NODE_SEQUENCE, "members", errors))
+    if (!check_kind(node, CONF_NODE_MAPPING, what, errors))
         return false;
     for (const struct conf_node *child = node->first; child; child = child->next) {
-        bool plain = child->kind == CONF_NODE_SCALAR;
-        if (!walk(plain ? &schema_text : &schema_member, child, "members", errors))
+        const struct conf_key *key = find_key(place, child->key);
+        if (!key)
+            refuse_unknown(place, child, errors);
+        else if (!check_key(key, child, errors))
             good = false;
     }
     return good;
 }
 
-static bool walk(const cyaml_schema_value_t *schema, const struct conf_node *node, const char *what,
-                 struct conf_errors *errors)
+static bool check_entry(const struct conf_key *key, const struct conf_node *node,
+                        struct conf_errors *errors)
 {
-    switch (schema->type) {
-    case CYAML_MAPPING:
-        return is_kind(node, CONF_NODE_MAPPING, what, errors) &&
-               walk_mapping(schema->mapping.fields, node, errors);
-    case CYAML_SEQUENCE:
-        return is_kind(node, CONF_NODE_SEQUENCE, what, errors) &&
-               walk_sequence(schema->sequence.entry, node, what, errors);
-    case CYAML_STRING:
-        return is_kind(node, CONF_NODE_SCALAR, what, errors);
-    default:
-        return walk_members(node, errors);
-    }
+    bool plain = key->type != CONF_TYPE_MAPPINGS || (key->words && node->kind == CONF_NODE_SCALAR);
+    if (plain)
+        return check_kind(node, CONF_NODE_SCALAR, key->name, errors);
+    return check_mapping(key->inner, node, key->name, errors);
+}
+
+static bool check_key(const struct conf_key *key, const struct conf_node *node,
+                      struct conf_errors *errors)
+{
+    bool good = true;
+    if (key->type == CONF_TYPE_MAPPING)
+        return check_mapping(key->inner, node, key->name, errors);
+    if (!check_kind(node, shape_of(key), key->name, errors))
+        return false;
+    for (const struct conf_node *child = node->first; child; child = child->next)
+        if (!check_entry(key, child, errors))
+            good = false;
+    return good;
 }
 
 bool conf_schema_check(const struct conf_node *root, struct conf_errors *errors)
 {
-    return walk(&schema_root, root, "the file", errors);
+    return check_mapping(CONF_PLACE_FILE, root, "the file", errors);
 }
 
-static void *memory(void *context, void *old, size_t size)
+/* ---- libcyaml's view of the rows ---- */
+
+#define KEYS_MAX 32 /* of one mapping; the file's are fewer in all */
+
+struct tables {
+    cyaml_schema_value_t text;
+    cyaml_schema_value_t mapping[CONF_PLACE_COUNT];
+    cyaml_schema_field_t fields[CONF_PLACE_COUNT][KEYS_MAX + 1];
+};
+
+static cyaml_schema_value_t mapping_schema(const struct tables *t, enum conf_place place,
+                                           unsigned flags)
+{
+    return (cyaml_schema_value_t){
+        .type = CYAML_MAPPING,
+        .flags = (enum cyaml_flag)flags,
+        .data_size = conf_schema_keys(place) * (uint32_t)sizeof(struct conf_raw),
+        .mapping = {.fields = t->fields[place]},
+    };
+}
+
+static cyaml_schema_value_t key_schema(const struct tables *t, const struct conf_key *key)
+{
+    const unsigned flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
+    cyaml_schema_value_t value = t->text;
+    if (key->words) /* an entry may be of two shapes, which libcyaml cannot express: see the tree */
+        return (cyaml_schema_value_t){.type = CYAML_IGNORE, .flags = CYAML_FLAG_OPTIONAL};
+    if (key->type == CONF_TYPE_MAPPING)
+        return mapping_schema(t, key->inner, flags);
+    if (conf_key_is_list(key)) {
+        const cyaml_schema_value_t *entry =
+            key->type == CONF_TYPE_MAPPINGS ? &t->mapping[key->inner] : &t->text;
+        value = (cyaml_schema_value_t){CYAML_VALUE_SEQUENCE(0, char *, entry, 0, CYAML_UNLIMITED)};
+        value.data_size = key->type == CONF_TYPE_MAPPINGS ? entry->data_size : sizeof(char *);
+    }
+    value.flags = (enum cyaml_flag)flags;
+    return value;
+}
+
+static void fill_fields(struct tables *t, enum conf_place place)
+{
+    cyaml_schema_field_t *field = t->fields[place];
+    uint32_t offset = 0;
+    for (const struct conf_key *key = conf_keys; key->name; key++) {
+        if (!conf_key_in(key, place))
+            continue;
+        *field++ = (cyaml_schema_field_t){
+            .key = key->name,
+            .data_offset = offset + (uint32_t)offsetof(struct conf_raw, data),
+            .count_offset = offset + (uint32_t)offsetof(struct conf_raw, count),
+            .count_size = sizeof(unsigned),
+            .value = key_schema(t, key),
+        };
+        offset += (uint32_t)sizeof(struct conf_raw);
+    }
+}
+
+/* Made from the rows once; the agent has one thread. */
+static const struct tables *make_tables(void)
+{
+    static struct tables t;
+    if (t.text.type == CYAML_STRING)
+        return &t;
+    t.text =
+        (cyaml_schema_value_t){CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+    for (int place = 0; place < CONF_PLACE_COUNT; place++)
+        t.mapping[place] = mapping_schema(&t, (enum conf_place)place, CYAML_FLAG_DEFAULT);
+    t.mapping[CONF_PLACE_FILE].flags = CYAML_FLAG_POINTER;
+    for (int place = 0; place < CONF_PLACE_COUNT; place++)
+        fill_fields(&t, (enum conf_place)place);
+    return &t;
+}
+
+static void *allocate(void *context, void *old, size_t size)
 {
     (void)context;
     if (size != 0)
@@ -241,8 +215,8 @@ static void *memory(void *context, void *old, size_t size)
     return NULL;
 }
 
-static const cyaml_config_t schema_config = {
-    .mem_fn = memory,
+static const cyaml_config_t config = {
+    .mem_fn = allocate,
     .flags = CYAML_CFG_IGNORE_UNKNOWN_KEYS | CYAML_CFG_NO_ALIAS,
 };
 
@@ -250,8 +224,8 @@ int conf_schema_load(const char *bytes, size_t len, struct conf_errors *errors,
                      struct conf_raw **ret_raw)
 {
     cyaml_data_t *raw = NULL;
-    cyaml_err_t error =
-        cyaml_load_data((const uint8_t *)bytes, len, &schema_config, &schema_root, &raw, NULL);
+    cyaml_err_t error = cyaml_load_data((const uint8_t *)bytes, len, &config,
+                                        &make_tables()->mapping[CONF_PLACE_FILE], &raw, NULL);
     if (error == CYAML_OK) {
         *ret_raw = raw;
         return 0;
@@ -265,5 +239,5 @@ int conf_schema_load(const char *bytes, size_t len, struct conf_errors *errors,
 
 void conf_schema_free(struct conf_raw *raw)
 {
-    cyaml_free(&schema_config, &schema_root, raw, 0);
+    cyaml_free(&config, &make_tables()->mapping[CONF_PLACE_FILE], raw, 0);
 }

@@ -28,76 +28,6 @@ struct plan {
     struct view *view; /* a larger one; NULL: the view in force has room */
 };
 
-/* ---- what did not change ---- */
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_timing(const struct conf_timing *a, const struct conf_timing *b)
-{
-    return a->interval_ms == b->interval_ms && a->fast_interval_ms == b->fast_interval_ms &&
-           a->timeout_ms == b->timeout_ms && a->max_stale_ms == b->max_stale_ms &&
-           a->hold_ms == b->hold_ms && a->keepalive_ms == b->keepalive_ms &&
-           a->sever_spread_ms == b->sever_spread_ms && a->max_switches == b->max_switches &&
-           a->max_lag == b->max_lag && a->mode == b->mode && a->family == b->family;
-}
-
-static bool same_members(const struct conf_cluster *a, const struct conf_cluster *b)
-{
-    if (a->member_count != b->member_count)
-        return false;
-    for (uint32_t i = 0; i < a->member_count; i++)
-        if (strcmp(a->members[i].host, b->members[i].host) != 0 ||
-            a->members[i].port != b->members[i].port ||
-            a->members[i].failover != b->members[i].failover)
-            return false;
-    return true;
-}
-
-static bool same_endpoint(const struct conf_endpoint *a, const struct conf_endpoint *b)
-{
-    if (a->name_count != b->name_count || a->role != b->role || a->mode != b->mode ||
-        a->hold_ms != b->hold_ms)
-        return false;
-    for (uint32_t i = 0; i < a->name_count; i++)
-        if (!name_same(&a->names[i].name, &b->names[i].name))
-            return false;
-    return true;
-}
-
-static bool same_endpoints(const struct conf_cluster *a, const struct conf_cluster *b)
-{
-    if (a->endpoint_count != b->endpoint_count)
-        return false;
-    for (uint32_t i = 0; i < a->endpoint_count; i++)
-        if (!same_endpoint(&a->endpoints[i], &b->endpoints[i]))
-            return false;
-    return true;
-}
-
-static bool same_networks(const struct conf_cluster *a, const struct conf_cluster *b)
-{
-    if (a->allowed_network_count != b->allowed_network_count)
-        return false;
-    for (uint32_t i = 0; i < a->allowed_network_count; i++) {
-        const struct conf_network *x = &a->allowed_networks[i], *y = &b->allowed_networks[i];
-        if (x->family != y->family || x->bits != y->bits ||
-            memcmp(x->bytes, y->bytes, sizeof(x->bytes)) != 0)
-            return false;
-    }
-    return true;
-}
-
-static bool same_cluster(const struct conf_cluster *a, const struct conf_cluster *b)
-{
-    return a->engine == b->engine && same_text(a->connection, b->connection) &&
-           same_text(a->password_file, b->password_file) &&
-           a->sever_untagged == b->sever_untagged && same_timing(&a->timing, &b->timing) &&
-           same_members(a, b) && same_endpoints(a, b) && same_networks(a, b);
-}
-
 /* A member that refused our credentials is not asked again before a reload. With this reload it is:
  * its cluster gets a new object. */
 static bool is_denied(const struct cluster *cluster)
@@ -128,7 +58,7 @@ static int plan_clusters(struct daemon *daemon, struct plan *plan)
     for (uint32_t i = 0; i < conf->cluster_count; i++, plan->count++) {
         struct cluster *old = find_old(daemon, i, conf->clusters[i].name);
         plan->from[i] = plan->clusters[i] = old;
-        if (!old || is_denied(old) || !same_cluster(old->conf, &conf->clusters[i]))
+        if (!old || is_denied(old) || !conf_same_cluster(old->conf, &conf->clusters[i]))
             plan->clusters[i] = cluster_new(daemon, plan->held, &conf->clusters[i]);
         if (!plan->clusters[i])
             return -ENOMEM;
@@ -332,7 +262,7 @@ static int load(struct daemon *daemon, FILE *lines, struct conf **ret_conf)
 
     if (rv < 0)
         return rv;
-    if (same_text(conf->run_dir, now->run_dir) && same_text(conf->state_dir, now->state_dir)) {
+    if (conf_same_agent(conf, now)) {
         *ret_conf = conf;
         return 0;
     }

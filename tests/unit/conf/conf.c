@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf.c - tests of agent/base/conf*.c: good configurations, the dump, password files, and running
+ * conf.c - tests of agent/conf: good configurations, the dump, password files, and running
  * out of memory. Bad configurations are in bad.txt.
  */
 #include "config.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf.c - the configuration as a whole: read the file, position, schema, check; free; small
- * answers.
+ * load.c - a configuration as a whole: read the file, position, schema, check; free.
  */
 #include "config.h"
 
@@ -16,22 +15,6 @@
 /* 16,384 clusters of 2 kB each. Larger: somebody gave us another file. */
 #define CONF_FILE_MAX  ((size_t)32 * 1024 * 1024)
 #define CONF_FILE_STEP ((size_t)64 * 1024)
-
-static bool network_holds(const struct conf_network *network, uint8_t family, const uint8_t *bytes)
-{
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    if (network->family != family || memcmp(network->bytes, bytes, whole) != 0)
-        return false;
-    return rest == 0 || ((network->bytes[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
-}
-
-bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes)
-{
-    for (uint32_t i = 0; i < cluster->allowed_network_count; i++)
-        if (network_holds(&cluster->allowed_networks[i], family, bytes))
-            return true;
-    return cluster->allowed_network_count == 0;
-}
 
 static void free_cluster(struct conf_cluster *cluster)
 {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agree.h - what values must be to each other: checks of more than one key, or of one key's values
+ * among each other.
+ */
+#ifndef HOMING_AGENT_CONF_AGREE_H
+#define HOMING_AGENT_CONF_AGREE_H
+
+#include <stddef.h>
+
+#include "agent/conf/position.h"
+
+/* The four durations that each must be longer than another one. `node`: the mapping in which some
+ * of them were given. */
+void conf_agree_timing(const struct conf_node *node, const struct conf_timing *timing,
+                       struct conf_errors *errors);
+
+/* Whether the members' addresses fit family and allowed_networks. */
+void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors);
+
+/* Whether the last member is another one than those before it. */
+void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_errors *errors);
+
+/* A name and where it stands, to find it used twice. */
+struct conf_use {
+    const char *name;
+    struct conf_at at;
+};
+
+struct conf_uses {
+    struct conf_use *list;
+    size_t count;
+    size_t room;
+};
+
+/* 0 or -ENOMEM. The name must live until the check. */
+int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at);
+/* Adds an error for every use of a name but its first. */
+void conf_uses_check(struct conf_uses *uses, const char *what, struct conf_errors *errors);
+void conf_uses_done(struct conf_uses *uses);
+
+#endif
