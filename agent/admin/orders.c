@@ -136,7 +136,7 @@ void orders_reload(struct call *call)
         msg_put_reply(call->reply, call->id);
         msg_open_map(call->reply);
         msg_put_key_uint(call->reply, "clusters", call->daemon->cluster_count);
-        msg_put_key_str(call->reply, "warnings", lines);
+        msg_put_key_str(call->reply, "warnings", lines && lines[0] ? lines : NULL);
         msg_close(call->reply);
     }
     free(lines);
