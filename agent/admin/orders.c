@@ -101,9 +101,9 @@ static bool parse_mode(struct call *call, const char *text, enum view_mode *ret_
     enum view_mode mode = 0;
 
     if (!text || (strcmp(text, "default") != 0 && !view_mode_parse(text, &mode))) {
-        call_refuse(
-            call, MSG_ERROR_BAD_REQUEST,
-            "mode: write off, observe, names, connect, sever or default behind the cluster");
+        call_refuse(call, MSG_ERROR_BAD_REQUEST,
+                    "mode: '%s' is no mode; write off, observe, names, connect, sever or default",
+                    text ? text : "");
         return false;
     }
     *ret_mode = mode;

@@ -55,10 +55,8 @@ static int on_order(const struct show *show, const struct msg_value *result, cha
 
     fprintf(show->out, "%s: ", args[0]);
     show_str(show, result, "state", "?");
-    if (msg_get_str(result, "mode")) {
-        fputs(", mode ", show->out);
-        show_str(show, result, "mode", "");
-    }
+    fputs(", mode ", show->out);
+    show_str(show, result, "mode", "as configured");
     fputc('\n', show->out);
     if (!saved)
         fputs("homingctl: it holds, but could not be saved: a restart of the agent forgets it\n",
