@@ -6,10 +6,10 @@
  * real connect(). To one whose name is not managed: the same, after a look at the view. To any
  * other: where steer() says.
  */
-#include "shim/libc.h"
-#include "shim/marks.h"
-#include "shim/next.h"
-#include "shim/steer.h"
+#include "shim/libc/libc.h"
+#include "shim/libc/next.h"
+#include "shim/permit/marks.h"
+#include "shim/steer/steer.h"
 
 /* It has a name of its own, because the address' type in the declaration differs from libc to
  * libc. It begins a cache line: every connect of a program comes here, and most go on after a

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shim/consult.h"
-#include "shim/intern.h"
-#include "shim/libc.h"
-#include "shim/next.h"
-#include "shim/seen.h"
+#include "shim/libc/libc.h"
+#include "shim/libc/next.h"
+#include "shim/view/consult.h"
+#include "shim/view/intern.h"
+#include "shim/view/seen.h"
 
 /* What glibc assumes if there are no hints, and then reports in the result. */
 #define GETADDRINFO_FLAGS (AI_V4MAPPED | AI_ADDRCONFIG)

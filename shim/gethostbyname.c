@@ -12,10 +12,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "shim/consult.h"
-#include "shim/libc.h"
-#include "shim/next.h"
-#include "shim/seen.h"
+#include "shim/libc/libc.h"
+#include "shim/libc/next.h"
+#include "shim/view/consult.h"
+#include "shim/view/seen.h"
 
 #define GETHOSTBYNAME_EXPORT __attribute__((visibility("default")))
 

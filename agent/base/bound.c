@@ -3,8 +3,8 @@
  * bound.c - see bound.h. Called at the start and after each reload.
  *
  * A server may announce a message of a gigabyte. Its client library makes room for it before the
- * first byte of it came, and then reads on as long as there is something to read. With this bound the
- * allocation fails, and one connection is lost. Without it, the kernel would end the agent.
+ * first byte of it came, and then reads on as long as there is something to read. With this bound
+ * the allocation fails, and one connection is lost. Without it, the kernel would end the agent.
  */
 #include "config.h"
 

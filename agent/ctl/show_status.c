@@ -118,8 +118,12 @@ static void print_lag(const struct show *show, const struct msg_value *cluster,
 static void print_position(const struct show *show, const struct msg_value *member, int width)
 {
     const char *text = msg_get_str(member, "position_text");
+    uint64_t position = msg_get_uint(member, "position", 0);
+    char number[24] = "-";
 
-    padded(show, text ? text : "-", width);
+    if (position) /* an agent of an older version has no text */
+        snprintf(number, sizeof(number), "%" PRIu64, position);
+    padded(show, text ? text : number, width);
 }
 
 /* What it is to homing now, as opposed to what it says it is. */

@@ -100,16 +100,15 @@ static bool is_newer(const struct state_cluster *saved, const struct verdict *ow
 /* Another agent saved something newer: takes it over, and asks every member. */
 static void merge(struct cluster *cluster)
 {
-    struct verdict *verdict = &cluster->decision.verdict;
     struct state_cluster saved;
     struct actions actions = {.wake_ms = loop_now_ms(cluster->daemon->loop) + 1};
 
     persist_load(cluster, &saved);
     take_saved(cluster, &saved);
-    if (is_newer(&saved, verdict))
+    if (is_newer(&saved, &cluster->decision.verdict))
         begin(cluster, &saved, &actions);
-    else if (saved.have_verdict && verdict->writer != MEMBER_NONE)
-        verdict->frozen = saved.verdict.frozen;
+    else if (saved.have_verdict)
+        decision_take_frozen(&cluster->decision, saved.verdict.frozen);
     free(saved.endpoints);
     log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
               LOG_STR("cluster", cluster->conf->name));
@@ -165,10 +164,12 @@ static void carry_out(struct cluster *cluster, const struct actions *actions,
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
 
     if (actions->publish) {
+        /* Before it is published: a switch that another agent saved is that agent's. */
+        bool switched = before->writer != MEMBER_NONE && before->writer != verdict->writer;
+
         publish(cluster, false);
         events_verdict(cluster, before, cause, now_ms);
-        if (before->writer != MEMBER_NONE && verdict->writer != MEMBER_NONE &&
-            before->writer != verdict->writer)
+        if (switched && verdict->writer != MEMBER_NONE)
             sever_orders_switched(cluster, now_ms);
     } else if (actions->confirmed && actions->persist) {
         publish(cluster, true);

@@ -22,8 +22,8 @@ struct engine;
 struct daemon_options {
     bool takeover;   /* replaces an agent that runs on these sockets */
     serve_fn *serve; /* makes the replies to requests; its `arg` is the daemon */
-    /* How the configuration's engines are asked: a list that ends with NULL, and lives as long as the
-     * daemon. */
+    /* How the configuration's engines are asked: a list that ends with NULL, and lives as long as
+     * the daemon. */
     const struct engine *const *engines;
 };
 

@@ -406,3 +406,9 @@ enum refusal decision_handle(struct decision *c, const struct event *event, uint
     *ret_actions = acts;
     return refusal;
 }
+
+void decision_take_frozen(struct decision *c, bool frozen)
+{
+    if (c->verdict.writer != MEMBER_NONE)
+        c->verdict.frozen = frozen;
+}

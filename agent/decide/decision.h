@@ -65,8 +65,7 @@ enum refusal {
 };
 
 /* Storage is the caller's. agent/daemon and agent/admin read conf, verdict, topo, alarms and
- * first_round_done; daemon/cluster.c sets verdict.frozen when it merges what another agent saved.
- * All other fields are private to agent/decide. */
+ * first_round_done. All other fields are private to agent/decide. */
 struct decision {
     struct decision_conf conf;
     struct verdict verdict;
@@ -101,6 +100,9 @@ void decision_reconfigure(struct decision *c, const struct decision_conf *conf, 
  * nothing. */
 enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
                              struct actions *ret_actions);
+
+/* Another agent of this node saved that the writer is pinned, or that it is not. */
+void decision_take_frozen(struct decision *c, bool frozen);
 
 const char *alarm_name(enum alarm alarm);
 const char *refusal_name(enum refusal refusal);

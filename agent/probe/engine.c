@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engine.c - as engine.h says.
+ * engine.c - see engine.h.
  */
 #include "config.h"
 

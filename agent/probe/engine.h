@@ -2,10 +2,10 @@
  *
  * engine.h - how to ask the members of one kind of database which of them is the writer.
  *
- * One pass: probe.c has an address for a member and calls open(); the engine connects without
- * blocking, and from then on answers every ask() with exactly one engine_answer, in order, or one
- * engine_failed, after which probe.c closes the session. probe.c owns schedule, time-outs
- * and back-off; the engine owns the wire.
+ * One pass: probe.c has an address for a member and calls open(). The engine connects without
+ * blocking, and calls the sink's ready(). After that, each ask() brings exactly one call of
+ * answer(), in order, or one of failed(); then probe.c closes the session. probe.c owns schedule,
+ * time-outs and back-off; the engine owns the wire.
  *
  * An engine is this const struct of functions in <engine>.c (I/O), one <engine>_kind.c (what it is:
  * conf/engine_kind.h), one <engine>_reports.c (pure: rows in, report out), and a row of engines.c.

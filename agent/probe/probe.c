@@ -472,6 +472,8 @@ static void member_resolved(void *arg, const struct inet_address *addresses, uin
     schedule(m->probe);
     if (!error)
         member_addresses(m);
+    else /* it has none any more, whatever its state */
+        member_tell(m);
 }
 
 /* For daemon/cluster.c. */

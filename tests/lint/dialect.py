@@ -31,10 +31,10 @@ def prose(path):
 
 
 def code(path):
-    """The text with comments and strings blanked, line by line as it was."""
+    """The text with comments, strings and characters blanked, line by line as it was."""
     def blank(match):
         return re.sub(r"[^\n]", " ", match[0])
-    return re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", blank, prose(path), flags=re.S)
+    return re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'", blank, prose(path), flags=re.S)
 
 
 def found(pattern, text=code, files=tuple(C), group=0):

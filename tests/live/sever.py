@@ -245,8 +245,9 @@ def a_spread_severs_all_of_them_but_not_at_once():
     equal(one.do("many", 200, A, PORT, ORDERS, 7), "ok")
     orderer = subprocess.Popen([sys.executable, "-c", ORDER, sever.order_path],
                                stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=":".join(sys.path)))
-    severed = []
+    severed, end = [], time.monotonic() + 30
     while sum(severed) < 200:
+        assert orderer.poll() in (None, 0) and time.monotonic() < end, f"{sum(severed)} of 200 severed"
         alive, now = one.count()
         severed += [now] if now else []
         equal(alive + sum(severed), 200)

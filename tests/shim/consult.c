@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shim/attach.h"
-#include "shim/consult.h"
-#include "shim/intern.h"
-#include "shim/process.h"
+#include "shim/view/attach.h"
+#include "shim/view/consult.h"
+#include "shim/view/intern.h"
+#include "shim/view/process.h"
 #include "tests/support/fake_agent.h"
 #include "tests/support/test.h"
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "shim/finding.h"
+#include "shim/steer/finding.h"
 #include "tests/shim/words.h"
 #include "tests/support/test.h"
 

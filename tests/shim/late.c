@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shim/attach.h"
+#include "shim/view/attach.h"
 #include "tests/support/fake_agent.h"
 #include "tests/support/test.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "shim/lookup.h"
+#include "shim/view/lookup.h"
 #include "tests/shim/words.h"
 #include "tests/support/test.h"
 

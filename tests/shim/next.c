@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-#include "shim/next.h"
+#include "shim/libc/next.h"
 
 static int tests, failed;
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "shim/redirect.h"
+#include "shim/steer/redirect.h"
 #include "tests/shim/words.h"
 #include "tests/support/test.h"
 

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "shim/seen.h"
+#include "shim/view/seen.h"
 #include "tests/support/test.h"
 
 #define THREADS   8

@@ -7,8 +7,8 @@
 #ifndef HOMING_TESTS_SHIM_WORDS_H
 #define HOMING_TESTS_SHIM_WORDS_H
 
-#include "shim/lookup.h"
-#include "shim/redirect.h"
+#include "shim/steer/redirect.h"
+#include "shim/view/lookup.h"
 
 /* "invalid" for a value that is none. */
 const char *lookup_action_name(enum lookup_action action);

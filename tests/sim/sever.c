@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "agent/admin/methods.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/shared.h"
+#include "agent/state/state.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_sever.h"
@@ -110,6 +112,40 @@ W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published(
     assert_int_equal(fake_orders[0].order.spread_ms, 3000);
     assert_false(fake_orders[0].order.untagged);
     assert_names(&fake_orders[0].order, 0);
+}
+
+/* Another agent on this node, which is to replace this one, saw `writer` promoted and saved it. */
+static void another_agent_saves(uint32_t writer)
+{
+    char dir[sizeof(sim.folder) + 8], error[200];
+    struct state_cluster saved;
+    struct state *other;
+
+    snprintf(dir, sizeof(dir), "%s/state", sim.folder);
+    assert_int_equal(state_open(dir, error, sizeof(error), &other), 0);
+    assert_int_equal(state_load(other, cluster()->conf, &saved), 0);
+    assert_true(saved.have_verdict);
+    saved.verdict.demoted = 1u << saved.verdict.writer;
+    saved.verdict.writer = writer;
+    saved.verdict.term.lo++;
+    assert_int_equal(state_save(other, cluster()->conf, &saved), 0);
+    free(saved.endpoints);
+    state_close(other);
+}
+
+static void connections_without_tags_are_ended_by_the_agent_that_switched(void **state)
+{
+    (void)state;
+    begin("    sever_untagged: true\n");
+    sim_promote(&sim, 1);
+    sim_rejoin(&sim, 0);
+    another_agent_saves(1);
+    order(EVENT_FREEZE); /* saves, and takes over what was saved */
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 1);
+    sim_run(&sim, 1000);
+    assert_true(fake_order_count > 0);
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        assert_false(fake_orders[i].order.untagged);
 }
 
 static void W5_silence_alone_orders_nothing(void **state)
@@ -509,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN(rig,
                 W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
+        TEST_IN(rig, connections_without_tags_are_ended_by_the_agent_that_switched),
         TEST_IN(rig, W5_silence_alone_orders_nothing),
         TEST_IN(rig, without_a_successor_nothing_is_ordered),
         TEST_IN(rig, W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),

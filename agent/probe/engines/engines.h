@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engines.h - the engines of this version, one row each in engines.c. main.c hands them on.
+ * engines.h - the engines of this version, one row each in engines.c. main.c hands them to conf and
+ * to the daemon.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_ENGINES_H
 #define HOMING_AGENT_PROBE_ENGINES_ENGINES_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgresql.h - how PostgreSQL is asked: its row's ENGINE in engines.c.
+ * postgresql.h - how PostgreSQL is asked: engine_postgresql, for its row in engines.c.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H
 #define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H

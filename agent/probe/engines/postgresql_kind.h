@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgresql_kind.h - what PostgreSQL is: its row's KIND in engines.c.
+ * postgresql_kind.h - what PostgreSQL is: engine_kind_postgresql, for its row in engines.c.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H
 #define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H

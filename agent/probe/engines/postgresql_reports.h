@@ -6,8 +6,8 @@
  * One pass: engines/postgresql.c asks POSTGRES_QUESTION_FIRST once per connection, later
  * POSTGRES_QUESTION, and hands over the texts of the row's columns as they came; on failure it
  * hands over libpq's message and learns what kind of failure that is. Every byte comes from
- * outside: whatever is not exactly what such a server answers is odd, never guessed at. Of a term,
- * lo is the timeline.
+ * outside: whatever is not exactly what such a server answers is odd, never guessed at. The
+ * timeline is lo of the term.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H
 #define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H

@@ -121,6 +121,37 @@ static void status_names_writer_members_and_the_servers_words(void **state)
     assert_null(strstr(shown(), "W3"));
 }
 
+/* An agent of an older version sends the number alone. */
+static const char *position_shown(const char *position_text)
+{
+    msg_open_map(&writer);
+    msg_put_str(&writer, "members");
+    msg_open_array(&writer);
+    msg_open_map(&writer);
+    msg_put_key_uint(&writer, "position", 16777216);
+    if (position_text)
+        msg_put_key_str(&writer, "position_text", position_text);
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
+    show.positions = true;
+    (void)show_cluster(&show, result());
+    return shown();
+}
+
+static void a_position_is_shown_as_its_engine_writes_it(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(position_shown("0/1000000"), " 0/1000000 "));
+    assert_null(strstr(shown(), "16777216"));
+}
+
+static void a_position_without_a_text_is_shown_as_a_number(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(position_shown(NULL), " 16777216 "));
+}
+
 static void an_alarm_makes_it_not_well_and_prints_the_command(void **state)
 {
     bool found;
@@ -391,6 +422,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN(rig, the_first_writer_is_shown_without_what_was_before_it),
         TEST_IN(rig, status_names_writer_members_and_the_servers_words),
+        TEST_IN(rig, a_position_is_shown_as_its_engine_writes_it),
+        TEST_IN(rig, a_position_without_a_text_is_shown_as_a_number),
         TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
         TEST_IN(rig, one_cluster_can_be_picked),

@@ -412,6 +412,19 @@ static void W10_accept_is_the_later_word_and_leaves_it_frozen(void **state)
     assert_int_equal(verdict->state, CLUSTER_FROZEN);
 }
 
+static void W10_what_another_agent_pinned_is_pinned_here_too_if_there_is_a_writer(void **state)
+{
+    struct decision nobody = {.verdict.writer = MEMBER_NONE};
+
+    (void)state;
+    decision_take_frozen(&story.c, true);
+    assert_true(verdict->frozen);
+    decision_take_frozen(&story.c, false);
+    assert_false(verdict->frozen);
+    decision_take_frozen(&nobody, true);
+    assert_false(nobody.verdict.frozen);
+}
+
 static void W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing(void **state)
 {
     (void)state;
@@ -467,6 +480,8 @@ int main(void)
         TEST_FROM(set_up_settled,
                   W10_frozen_and_unconfirmed_is_stale_and_frozen_again_when_confirmed),
         TEST_FROM(set_up_settled, W10_accept_is_the_later_word_and_leaves_it_frozen),
+        TEST_FROM(set_up_settled,
+                  W10_what_another_agent_pinned_is_pinned_here_too_if_there_is_a_writer),
         TEST_FROM(set_up_settled, W10_freeze_and_unfreeze_are_refused_where_they_mean_nothing),
         TEST_FROM(set_up_settled, a_moment_of_suspicion_is_a_change_as_well),
     };

@@ -397,6 +397,17 @@ static void an_unknown_host_is_refused_until_it_is_known(void **state)
     assert_string_equal(told[0].error, "");
 }
 
+static void a_host_that_is_unknown_has_no_address_while_its_session_stands(void **state)
+{
+    (void)state;
+    stands(0);
+    assert_int_equal(told[0].where.count, 1);
+    resolves(0, "");
+    assert_non_null(sessions[0]);
+    assert_int_equal(told[0].where.count, 0);
+    assert_int_equal(told[0].where.connected.inet.family, 4);
+}
+
 static void an_address_outside_allowed_networks_is_never_connected_to(void **state)
 {
     static struct conf_network networks[] = {{.family = 4, .bits = 24, .bytes = {10, 0, 1}}};
@@ -496,6 +507,7 @@ int main(void)
         TEST_IN(probe_rig, a_session_that_keeps_breaking_is_backed_off_from_in_the_end),
         TEST_IN(probe_rig, ticks_of_all_phases_meet_on_one_grid),
         TEST_IN(probe_rig, an_unknown_host_is_refused_until_it_is_known),
+        TEST_IN(probe_rig, a_host_that_is_unknown_has_no_address_while_its_session_stands),
         TEST_IN(probe_rig, an_address_outside_allowed_networks_is_never_connected_to),
         TEST_IN(probe_rig, a_member_that_moved_is_followed_after_a_minute_without_a_failure),
         TEST_IN(probe_rig, a_name_that_flickers_costs_no_session),
