@@ -48,7 +48,6 @@ struct value {
     const char *text;
 };
 
-static int take_standards(const struct mapping *mapping);
 static int take_mapping(struct checker *checker, struct mapping *mapping);
 
 /* ---- one value ---- */
@@ -266,6 +265,32 @@ static int take_networks(struct checker *checker, const struct value *value,
     return 0;
 }
 
+/* ---- no value ---- */
+
+/* What holds where the key is not given: the enclosing mapping's value, or the standard one. */
+static int take_standard(const struct mapping *mapping, const struct conf_key *key)
+{
+    enum conf_place outer = conf_place_outer(mapping->place);
+    uint64_t number;
+    if (mapping->outer && conf_key_in(key, outer))
+        conf_key_set_number(key, mapping->place, mapping->object,
+                            conf_key_number(key, outer, mapping->outer));
+    else if (key->standard && conf_key_is_text(key))
+        return copy_text(key->standard, conf_key_field(key, mapping->place, mapping->object));
+    else if (key->standard && !conf_value_read(key->type, key->standard, &number))
+        conf_key_set_number(key, mapping->place, mapping->object, number);
+    return 0;
+}
+
+static int take_standards(const struct mapping *mapping)
+{
+    int rv = 0;
+    for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++)
+        if (conf_key_in(key, mapping->place))
+            rv = take_standard(mapping, key);
+    return rv;
+}
+
 /* ---- mappings ---- */
 
 /* Bits of `wrong`. */
@@ -387,7 +412,8 @@ static int take_mappings(struct checker *checker, struct mapping *mapping,
         if (key->inner != CONF_PLACE_MEMBER)
             ++*(uint32_t *)((char *)mapping->object + key->count_at);
         rv = take_entry(checker, key->inner, &entry, mapping->object);
-        raw += raw ? conf_schema_keys(key->inner) : 0;
+        if (raw)
+            raw += conf_schema_keys(key->inner);
         list += conf_place_size[key->inner];
     }
     return rv;
@@ -465,30 +491,6 @@ static void refuse_missing(struct checker *checker, const struct conf_key *key,
                     key->required, list);
 }
 
-/* What holds where the key is not given: the enclosing mapping's value, or the standard one. */
-static int take_standard(const struct mapping *mapping, const struct conf_key *key)
-{
-    enum conf_place outer = conf_place_outer(mapping->place);
-    uint64_t number;
-    if (mapping->outer && conf_key_in(key, outer))
-        conf_key_set_number(key, mapping->place, mapping->object,
-                            conf_key_number(key, outer, mapping->outer));
-    else if (key->standard && conf_key_is_text(key))
-        return copy_text(key->standard, conf_key_field(key, mapping->place, mapping->object));
-    else if (key->standard && !conf_value_read(key->type, key->standard, &number))
-        conf_key_set_number(key, mapping->place, mapping->object, number);
-    return 0;
-}
-
-static int take_standards(const struct mapping *mapping)
-{
-    int rv = 0;
-    for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++)
-        if (conf_key_in(key, mapping->place))
-            rv = take_standard(mapping, key);
-    return rv;
-}
-
 /* `raw`: where libcyaml would have put its value; NULL: it has loaded nothing of this mapping. */
 static int take_key(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                     const struct conf_raw *raw)
@@ -522,7 +524,8 @@ static int take_mapping(struct checker *checker, struct mapping *mapping)
                 rv = take_key(checker, mapping, key, raw);
             if (checker->errors->failures != failures)
                 mapping->wrong |= (uint64_t)1 << (key - conf_keys);
-            raw += raw ? 1 : 0;
+            if (raw)
+                raw++;
         }
     }
     return rv;

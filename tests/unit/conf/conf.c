@@ -261,6 +261,17 @@ static void no_line_of_a_dump_ends_with_a_blank(void **state)
     free(text);
 }
 
+static void a_hidden_secret_ends_where_its_quote_ended_it(void **state)
+{
+    (void)state;
+    struct conf *conf = load_good(
+        "clusters:\n" CLUSTER("a", "w", "    connection: sslpassword='top secret'dbname=x\n"));
+    char *text = dump(conf);
+    assert_non_null(strstr(text, "connection: \"sslpassword=*** dbname=x\"\n"));
+    free(text);
+    conf_free(conf);
+}
+
 static void a_dump_of_defaults_loads_without_a_warning(void **state)
 {
     (void)state;
@@ -406,6 +417,7 @@ int main(void)
         TEST(a_dump_loads_and_dumps_the_same_again),
         TEST(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
         TEST(no_line_of_a_dump_ends_with_a_blank),
+        TEST(a_hidden_secret_ends_where_its_quote_ended_it),
         TEST(a_dump_of_defaults_loads_without_a_warning),
         TEST(a_password_file_is_found_beside_the_configuration_and_read_at_use),
         TEST(a_bad_password_file_is_an_error_at_its_key),
