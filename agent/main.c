@@ -209,6 +209,9 @@ static void prepare_process(void)
 {
     struct rlimit files, none = {0, 0};
 
+    for (const struct engine *const *engine = engines; *engine; engine++)
+        if ((*engine)->prepare)
+            (*engine)->prepare();
     ask_for_precedence();
     umask(022);
     signal(SIGPIPE, SIG_IGN);

@@ -53,7 +53,7 @@ static void put_member_name(struct msg_writer *w, const char *key, const struct 
     msg_put_key_str(w, key, member < cluster->conf->member_count ? text : NULL);
 }
 
-/* As a number, and as the people of its engine write it. */
+/* As a number, and as operators of the engine write it. */
 static void put_position(struct msg_writer *w, const struct cluster *cluster, uint64_t position)
 {
     char text[ENGINE_PRINT_SIZE];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * agree.h - what values must be to each other: checks of more than one key, or of one key's values
- * among each other.
+ * agree.h - checks that compare values with each other: of several keys, or of one key in several
+ * places.
  */
 #ifndef HOMING_AGENT_CONF_AGREE_H
 #define HOMING_AGENT_CONF_AGREE_H
@@ -10,8 +10,8 @@
 
 #include "agent/conf/position.h"
 
-/* The four durations that each must be longer than another one. `node`: the mapping in which some
- * of them were given. */
+/* The durations of which each has to be longer than the one before it. `node`: the mapping in which
+ * some of them may be given. */
 void conf_agree_timing(const struct conf_node *node, const struct conf_timing *timing,
                        struct conf_errors *errors);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check.c - as check.h says: walks the rows of keys.h through each mapping of the file, and makes
- * of each value what is kept.
+ * check.c - as check.h says: goes through each mapping of the file along the rows of keys.h, and
+ * turns each value into what is kept.
  *
- * 1. A mapping's values come before the mappings in it, which inherit them.
- * 2. What is checked of more than one value is agree.c's, and only where each of them is good.
+ * 1. The values of a mapping are taken before the mappings inside it, which inherit them.
+ * 2. agree.c compares values with each other, and only if each of them is good.
  */
 #include "config.h"
 
@@ -28,27 +28,24 @@ struct checker {
     struct conf_uses clusters; /* names of clusters */
 };
 
-/* One mapping of the file: what libcyaml loaded of it (NULL: nothing; then `node` has its texts),
- * where it stands (NULL: nowhere, all is standard), what becomes of it, and of the mapping around
- * it from which it inherits. */
+/* One mapping of the file. */
 struct mapping {
     enum conf_place place;
-    const struct conf_raw *raw;
-    const struct conf_node *node;
-    void *object;
-    const void *outer;
-    uint64_t wrong; /* a bit for each of conf_keys whose value was refused */
+    const struct conf_raw *raw;   /* what libcyaml loaded; NULL: nothing, then the node has texts */
+    const struct conf_node *node; /* where it stands; NULL: it is not given, all is standard */
+    void *object;                 /* the struct that it becomes */
+    const void *outer;            /* the struct from which it inherits; NULL: from none */
+    uint64_t wrong;               /* a bit for each of conf_keys whose value was refused */
 };
 
-/* The value of one key in it: `node` is where, `text` what, if it is one value. */
+/* The value of one of its keys. */
 struct value {
     const struct conf_key *key;
     const struct conf_raw *raw; /* NULL: not loaded */
     const struct conf_node *node;
-    const char *text;
+    const char *text; /* if it is one value */
 };
 
-static int take_standards(const struct mapping *mapping);
 static int take_mapping(struct checker *checker, struct mapping *mapping);
 
 /* ---- one value ---- */
@@ -266,6 +263,32 @@ static int take_networks(struct checker *checker, const struct value *value,
     return 0;
 }
 
+/* ---- no value ---- */
+
+/* What holds if the key is not given: the value that is inherited, or the standard one. */
+static int take_standard(const struct mapping *mapping, const struct conf_key *key)
+{
+    enum conf_place outer = conf_place_outer(mapping->place);
+    uint64_t number;
+    if (mapping->outer && conf_key_in(key, outer))
+        conf_key_set_number(key, mapping->place, mapping->object,
+                            conf_key_number(key, outer, mapping->outer));
+    else if (key->standard && conf_key_is_text(key))
+        return copy_text(key->standard, conf_key_field(key, mapping->place, mapping->object));
+    else if (key->standard && !conf_value_read(key->type, key->standard, &number))
+        conf_key_set_number(key, mapping->place, mapping->object, number);
+    return 0;
+}
+
+static int take_standards(const struct mapping *mapping)
+{
+    int rv = 0;
+    for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++)
+        if (conf_key_in(key, mapping->place))
+            rv = take_standard(mapping, key);
+    return rv;
+}
+
 /* ---- mappings ---- */
 
 /* Bits of `wrong`. */
@@ -334,7 +357,7 @@ static int take_word_member(struct checker *checker, const struct mapping *mappi
     return rv;
 }
 
-/* One that is refused is left out, so that nothing else is said of it. */
+/* A member that is refused is left out, so that no second error comes of it. */
 static int take_member(struct checker *checker, struct mapping *mapping,
                        struct conf_cluster *cluster)
 {
@@ -387,13 +410,14 @@ static int take_mappings(struct checker *checker, struct mapping *mapping,
         if (key->inner != CONF_PLACE_MEMBER)
             ++*(uint32_t *)((char *)mapping->object + key->count_at);
         rv = take_entry(checker, key->inner, &entry, mapping->object);
-        raw += raw ? conf_schema_keys(key->inner) : 0;
+        if (raw)
+            raw += conf_schema_keys(key->inner);
         list += conf_place_size[key->inner];
     }
     return rv;
 }
 
-/* Of what is given in no mapping, all is standard. */
+/* A mapping that is not given is taken too: then all of it is standard. */
 static int take_inner(struct checker *checker, const struct mapping *mapping,
                       const struct conf_key *key, const struct conf_raw *raw,
                       const struct conf_node *node)
@@ -465,31 +489,7 @@ static void refuse_missing(struct checker *checker, const struct conf_key *key,
                     key->required, list);
 }
 
-/* What holds where the key is not given: the enclosing mapping's value, or the standard one. */
-static int take_standard(const struct mapping *mapping, const struct conf_key *key)
-{
-    enum conf_place outer = conf_place_outer(mapping->place);
-    uint64_t number;
-    if (mapping->outer && conf_key_in(key, outer))
-        conf_key_set_number(key, mapping->place, mapping->object,
-                            conf_key_number(key, outer, mapping->outer));
-    else if (key->standard && conf_key_is_text(key))
-        return copy_text(key->standard, conf_key_field(key, mapping->place, mapping->object));
-    else if (key->standard && !conf_value_read(key->type, key->standard, &number))
-        conf_key_set_number(key, mapping->place, mapping->object, number);
-    return 0;
-}
-
-static int take_standards(const struct mapping *mapping)
-{
-    int rv = 0;
-    for (const struct conf_key *key = conf_keys; key->name && rv == 0; key++)
-        if (conf_key_in(key, mapping->place))
-            rv = take_standard(mapping, key);
-    return rv;
-}
-
-/* `raw`: where libcyaml would have put its value; NULL: it has loaded nothing of this mapping. */
+/* `raw`: where libcyaml puts this key's value; NULL: it loaded nothing of this mapping. */
 static int take_key(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                     const struct conf_raw *raw)
 {
@@ -522,7 +522,8 @@ static int take_mapping(struct checker *checker, struct mapping *mapping)
                 rv = take_key(checker, mapping, key, raw);
             if (checker->errors->failures != failures)
                 mapping->wrong |= (uint64_t)1 << (key - conf_keys);
-            raw += raw ? 1 : 0;
+            if (raw)
+                raw++;
         }
     }
     return rv;

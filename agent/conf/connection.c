@@ -171,6 +171,9 @@ void conf_connection_print(const struct engine_kind *engine, const char *connect
         for (const char *star = hide ? "***" : ""; *star != '\0'; star++)
             put(*star, out);
         printed = pair.next;
+        /* A quote ends a value by itself; stars do not. */
+        if (hide && *printed != '\0' && !is_space(*printed))
+            put(' ', out);
     }
     for (; *printed != '\0'; printed++)
         put(*printed, out);

@@ -61,13 +61,13 @@ static void print_values(const struct conf_key *key, const void *list, uint32_t 
 
 static void print_mapping(enum conf_place place, const void *object, FILE *out);
 
-/* Each begins a line, behind "- ". */
+/* Each begins a line, behind "- ". What is not on the key's own line begins without a blank. */
 static void print_mappings(const struct conf_key *key, const void *list, uint32_t count, int indent,
                            FILE *out)
 {
     const char *entry = list;
     if (count == 0)
-        fputs("[]", out);
+        fputs(" []", out);
     for (uint32_t i = 0; i < count; i++, entry += conf_place_size[key->inner]) {
         fprintf(out, "\n%*s- %s", indent, "", key->words ? "{" : "");
         print_mapping(key->inner, entry, out);
@@ -128,7 +128,7 @@ static void print_mapping(enum conf_place place, const void *object, FILE *out)
             fputs(", ", out);
         else if (!first)
             fprintf(out, "\n%*s", indents[place], "");
-        bool block = key->type == CONF_TYPE_MAPPING;
+        bool block = key->type == CONF_TYPE_MAPPING || key->type == CONF_TYPE_MAPPINGS;
         fprintf(out, "%s:%s", key->name, block ? "" : " ");
         print_value(key, place, object, out);
         first = false;

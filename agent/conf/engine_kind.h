@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engine_kind.h - what an engine is, short of asking it: what a cluster of it may be configured
- * with, and the words in which its people read it.
+ * engine_kind.h - what an engine is, but for asking it: how its clusters may be configured, and how
+ * its operators write what they read.
  *
  * One const struct an engine, in agent/probe/engines/<engine>_kind.c, without I/O and without a
  * client library. main.c hands a list of them to conf_load(); from then on a cluster points to its
@@ -31,18 +31,18 @@ struct engine_kind {
     /* The key `connection`, in the form keyword=value. */
     const char *client;                    /* whose keywords they are, for errors */
     const struct engine_keyword *keywords; /* the last one's name is NULL */
-    bool takes_others; /* than those: its client library judges them when it connects */
-    /* NULL: there is nothing to check. As engine_keyword.check, for the text as a whole: what is
-     * wrong with it hides what is wrong with its keywords. */
+    bool takes_others; /* other keywords are taken too: the client library judges them */
+    /* As engine_keyword.check, for the text as a whole. If it is wrong, its keywords are not looked
+     * at. NULL: there is nothing to check. */
     const char *(*check_connection)(const char *connection);
 
-    /* A position or a term as its people write it. NULL: plain numbers. */
+    /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);
     void (*print_term)(uint64_t hi, uint64_t lo, char *ret, size_t size);
 
-    /* What positions count, plural: a lag and a loss are differences of two positions. */
+    /* What positions count, in the plural. A lag and a loss are differences of two positions. */
     const char *lag_unit;
-    /* What its people call the position at which a new writer's history leaves the old one's. */
+    /* The operators' word for the position at which a new writer's history leaves the old one's. */
     const char *branch;
 };
 

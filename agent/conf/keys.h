@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keys.h - what a key of the configuration is: one row each, and nothing about a key stands
- * anywhere else, but for the field that holds its value.
+ * keys.h - what a key of the configuration is: one row. Nothing else about a key stands anywhere
+ * else, except the field of conf.h that holds its value.
  *
- * schema.c reads from the rows what shape a file has, check.c what a value may be and what it is
- * where it is not given, dump.c what to print, and conf_same_cluster() what a reload looks at. Their
- * order is that of lists of known keys and of the dump.
+ * schema.c reads from the rows which shape a file has; check.c, which values are good and which one
+ * holds if none is given; dump.c, what to print; conf_same_cluster(), what a reload compares. The
+ * dump, and errors that list known keys, have the order of the rows.
  */
 #ifndef HOMING_AGENT_CONF_KEYS_H
 #define HOMING_AGENT_CONF_KEYS_H
@@ -14,7 +14,7 @@
 
 #include "agent/conf/conf.h"
 
-/* The mappings in which a key may stand, and what each becomes. */
+/* The mappings in which a key may stand, and the struct that each becomes. */
 enum conf_place {
     CONF_PLACE_FILE,     /* struct conf */
     CONF_PLACE_AGENT,    /* struct conf */
@@ -25,9 +25,9 @@ enum conf_place {
     CONF_PLACE_COUNT
 };
 
-/* What is written, and what is kept of it. */
+/* What is written, and what is kept. */
 enum conf_type {
-    /* One value, which is a number inside: value.h reads and prints it. */
+    /* One value that is kept as a number: value.h reads and prints it. */
     CONF_TYPE_DURATION, /* uint32_t, ms */
     CONF_TYPE_SIZE,     /* uint64_t, bytes */
     CONF_TYPE_NUMBER,   /* uint32_t */
@@ -36,7 +36,7 @@ enum conf_type {
     CONF_TYPE_MODE,     /* enum view_mode */
     CONF_TYPE_FAMILY,   /* enum conf_family */
     CONF_TYPE_ROLE,     /* enum view_role */
-    /* One value, which is a text inside: char *, NULL where it is not given and has no default. */
+    /* One value that is kept as a text: char *; NULL: none was given, and there is no standard. */
     CONF_TYPE_DIRECTORY,
     CONF_TYPE_WORD, /* a cluster's name */
     CONF_TYPE_HOST,
@@ -53,31 +53,31 @@ enum conf_type {
     CONF_TYPE_COUNT
 };
 
-/* Texts of errors: as far as they are the same for all keys of a type, they stand in check.c. */
+/* Errors whose words are the same for all keys of a type stand in check.c. */
 struct conf_key {
     const char *name;
     enum conf_type type;
-    unsigned places; /* a bit for each enum conf_place */
-    const char
-        *standard;      /* the value where none is given; NULL: none, or the enclosing mapping's */
-    uint64_t min, max;  /* of a number; bytes of a text; entries of a list. Both 0: any */
-    const char *holder; /* of a list, for errors: "a cluster has" so many at most */
-    const char *required;  /* the error where it is missing, or an empty list; NULL: optional */
-    bool unseen;           /* a reload does not compare it: it knows clusters by it */
-    bool idle;             /* without effect in this version: checked, and warned of */
-    bool words;            /* an entry of the list may be one value instead of a mapping */
+    unsigned places;      /* a bit for each enum conf_place */
+    const char *standard; /* the value if none is given and none is inherited; NULL: none */
+    /* Bounds of a number, of a text's bytes, or of a list's entries. Both 0: there are none. */
+    uint64_t min, max;
+    const char *holder;    /* of a list with bounds, for the error: "a cluster has" (so many) */
+    const char *required;  /* the error if it is missing or an empty list; NULL: it is optional */
+    bool unseen;           /* a reload does not compare it: it finds the cluster by this key */
+    bool idle;             /* it has no effect in this version: it is checked and warned of */
+    bool words;            /* an entry of the list may be one value in place of a mapping */
     enum conf_place inner; /* of mappings: the place that they are */
-    uint16_t at[CONF_PLACE_COUNT]; /* where in what its place becomes the value is kept */
-    uint16_t count_at;             /* the same of a list's count, a uint32_t */
+    uint16_t at[CONF_PLACE_COUNT]; /* where the value is, in the struct that its place becomes */
+    uint16_t count_at;             /* of a list: where its count is, a uint32_t */
 };
 
 /* The last one has no name. */
 extern const struct conf_key conf_keys[];
 
-/* Sizes of what the places become. */
+/* The size of the struct that each place becomes. */
 extern const size_t conf_place_size[CONF_PLACE_COUNT];
 
-/* The mapping whose values hold where a key that both know is not given; CONF_PLACE_COUNT: none. */
+/* The place from which this one inherits the keys that both have; CONF_PLACE_COUNT: from none. */
 enum conf_place conf_place_outer(enum conf_place place);
 
 static inline bool conf_key_in(const struct conf_key *key, enum conf_place place)
@@ -112,7 +112,7 @@ static inline bool conf_key_is_list(const struct conf_key *key)
     return key->type >= CONF_TYPE_NAMES && key->type <= CONF_TYPE_MAPPINGS;
 }
 
-/* Its field in `object`, which is what `place` becomes. */
+/* Where its value is in `object`, the struct that `place` becomes. */
 static inline void *conf_key_field(const struct conf_key *key, enum conf_place place, void *object)
 {
     return (char *)object + key->at[place];

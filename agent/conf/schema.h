@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * schema.h - the shape of a file, which the rows of keys.h have.
+ * schema.h - the shape of a file, as the rows of keys.h have it.
  *
  * First conf_schema_check() walks the tree along the rows and reports every unknown key and wrong
  * shape with its position (libcyaml would report the first, roughly). What it passes, libcyaml
@@ -13,14 +13,15 @@
 #include "agent/conf/position.h"
 
 /* The value of one key. A mapping is an array of these, one for each key that may stand in it, in
- * the order of the rows. */
+ * the order of the rows; a list of mappings is one such array behind the other. */
 struct conf_raw {
-    void *data; /* char *; char ** of a list of values; struct conf_raw * of a mapping, or of all
-                       mappings of a list behind one another. NULL: absent, or `words` */
+    /* char *, or char ** of a list of values, or struct conf_raw *. NULL: the key is not given, or
+     * its row says `words`. */
+    void *data;
     unsigned count; /* of a list's entries */
 };
 
-/* How many of these a mapping is. */
+/* How long a mapping's array is. */
 unsigned conf_schema_keys(enum conf_place place);
 
 /* Adds errors; false if libcyaml could not load this (unknown keys alone do not hinder it). */

@@ -26,7 +26,7 @@ struct loss {
  * if not exact. */
 uint64_t loss_bytes(const struct loss *loss);
 
-/* One sentence, in the words of the engine's own people. */
+/* One sentence, in the words of the engine's operators. */
 void loss_print(const struct loss *loss, const struct engine_kind *engine, const char *from,
                 const char *to, char *ret, size_t size);
 

@@ -242,6 +242,8 @@ static void exchange(struct daemon *daemon, struct plan *plan)
         daemon->view = plan->view;
     begin_new(plan, plan->view);
     view_write_heartbeat(view_writer(daemon->view), loop_now_ms(daemon->loop));
+    view_write_sever_instance(view_writer(daemon->view),
+                              sever_client_instance(daemon->sever_client));
     end_old(daemon, old, old_count, plan->view);
     if (old_view)
         view_free(old_view);

@@ -16,7 +16,7 @@ void words_member_at(const struct cluster *cluster, uint32_t member, char ret[ME
 /* Index of a member given as host:port, or as host if only one member has it. MEMBER_NONE: there is
  * no such member, or several. */
 uint32_t words_find_member(const struct conf_cluster *conf, const char *text);
-/* As the people of the cluster's engine write it: "7"; "none". */
+/* As operators of the cluster's engine write it: "7"; "none". */
 void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size);
 /* What is wrong, and the command that resolves it ("" if there is none). */
 void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text, size_t text_size,

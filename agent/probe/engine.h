@@ -51,6 +51,9 @@ struct engine_sink {
 
 struct engine {
     const struct engine_kind *kind;
+    /* Called once, at the start of the process, before another is started: takes away what would
+     * override the configuration, as environment variables do. NULL: there is no such thing. */
+    void (*prepare)(void);
     /* Begins to connect to `address` of `member`. The sink is called only from the loop, never
      * from inside open(), ask() or close(). NULL: out of memory. */
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,

@@ -65,9 +65,11 @@ def effective_capabilities(pid):
 
 @test
 def an_agent_that_may_starts_homing_sever_and_keeps_no_capability():
-    agent.start()
+    agent.start(env=dict(os.environ, PGPASSWORD="secret"))
     able()
     agent.wait_writer("orders", pg.member("a"))
+    with open("/proc/%d/environ" % agent.status()["severing"]["pid"], encoding="utf-8") as environment:
+        assert "PGPASSWORD" not in environment.read()
     equal(int(effective_capabilities(agent.process.pid), 16), 0)
     equal(int(effective_capabilities(agent.status()["severing"]["pid"]), 16), 1 << 12)
     assert "severing: available" in agent.ctl("status").stdout, agent.ctl("status").stdout

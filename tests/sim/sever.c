@@ -391,18 +391,6 @@ static void one_that_cannot_sever_is_ordered_nothing(void **state)
     assert_int_equal(fake_order_count, 0);
 }
 
-static void the_view_names_the_homing_sever_that_permits_go_to(void **state)
-{
-    (void)state;
-    begin("");
-    struct view_header *header = view_writer(sim.daemon->view)->header;
-    assert_int_equal(header->sever_instance, 1);
-    fake_sever_set(9, true);
-    assert_int_equal(header->sever_instance, 9);
-    fake_sever_set(0, false);
-    assert_int_equal(header->sever_instance, 0);
-}
-
 /* A quiet pool holds connections that were made before. */
 static void a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes(void **state)
 {
@@ -563,7 +551,6 @@ int main(void)
         TEST_IN(rig, connections_without_tags_are_ordered_once_per_switch),
         TEST_IN(rig, a_homing_sever_that_comes_late_or_anew_is_ordered_again),
         TEST_IN(rig, one_that_cannot_sever_is_ordered_nothing),
-        TEST_IN(rig, the_view_names_the_homing_sever_that_permits_go_to),
         TEST_IN(rig, a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
         TEST_IN(rig, an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
         TEST_IN(rig, failing_back_names_the_other_member),

@@ -160,6 +160,7 @@ static void start(struct cli *cli, struct resolver *resolver)
 
 int main(int argc, char **argv)
 {
+    engine_postgresql.prepare();
     static struct cli cli = {.count = 1};
     const char *resolv_conf = "/etc/resolv.conf";
     uint16_t port = 53;

@@ -390,9 +390,8 @@ static bool options_verify_full(const PQconninfoOption *options)
 /* Invariant 1: PGHOST and the like would override what the configuration says. */
 static void environment_clear(void)
 {
-    static bool done;
     char name[64];
-    for (char **e = environ; !done && e && *e;) {
+    for (char **e = environ; e && *e;) {
         size_t length = strcspn(*e, "=");
         if (strncmp(*e, "PG", 2) == 0 && length < sizeof(name)) {
             snprintf(name, sizeof(name), "%.*s", (int)length, *e);
@@ -402,7 +401,6 @@ static void environment_clear(void)
             e++;
         }
     }
-    done = true;
 }
 
 /* Starts to connect. False: libpq has the reason; without s->conn it had no memory. */
@@ -477,7 +475,6 @@ static struct engine_session *postgres_open(struct loop *loop, const struct conf
     struct engine_session *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    environment_clear();
     s->loop = loop;
     s->sink = *sink;
     s->later = loop_timer_new(loop, session_fail_later, s);
@@ -509,6 +506,7 @@ static void postgres_ask(struct engine_session *s, enum question question)
 
 const struct engine engine_postgresql = {
     .kind = &engine_kind_postgresql,
+    .prepare = environment_clear,
     .open = postgres_open,
     .ask = postgres_ask,
     .close = postgres_close,

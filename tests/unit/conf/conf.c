@@ -246,6 +246,32 @@ static void a_dump_hides_secrets_and_keeps_the_rest_of_the_connection(void **sta
     conf_free(conf);
 }
 
+static void no_line_of_a_dump_ends_with_a_blank(void **state)
+{
+    (void)state;
+    struct conf *conf = load_good(full);
+    char *text = dump(conf);
+    assert_null(strstr(text, " \n"));
+    conf_free(conf);
+    free(text);
+    conf = load_good("clusters: []\n");
+    text = dump(conf);
+    assert_non_null(strstr(text, "\nclusters: []\n"));
+    conf_free(conf);
+    free(text);
+}
+
+static void a_hidden_secret_ends_where_its_quote_ended_it(void **state)
+{
+    (void)state;
+    struct conf *conf = load_good(
+        "clusters:\n" CLUSTER("a", "w", "    connection: sslpassword='top secret'dbname=x\n"));
+    char *text = dump(conf);
+    assert_non_null(strstr(text, "connection: \"sslpassword=*** dbname=x\"\n"));
+    free(text);
+    conf_free(conf);
+}
+
 static void a_dump_of_defaults_loads_without_a_warning(void **state)
 {
     (void)state;
@@ -390,6 +416,8 @@ int main(void)
         TEST(allowed_networks_hold_exactly_their_addresses),
         TEST(a_dump_loads_and_dumps_the_same_again),
         TEST(a_dump_hides_secrets_and_keeps_the_rest_of_the_connection),
+        TEST(no_line_of_a_dump_ends_with_a_blank),
+        TEST(a_hidden_secret_ends_where_its_quote_ended_it),
         TEST(a_dump_of_defaults_loads_without_a_warning),
         TEST(a_password_file_is_found_beside_the_configuration_and_read_at_use),
         TEST(a_bad_password_file_is_an_error_at_its_key),
