@@ -128,6 +128,18 @@ static void counts_come_back_the_same(void **state)
     wire_done(&wire);
 }
 
+/* Not the bytes between the fields: a compiler may leave there what it likes. */
+static void assert_rows_equal(const struct sever_row *a, const struct sever_row *b)
+{
+    assert_int_equal(a->pid, b->pid);
+    assert_int_equal(a->uid, b->uid);
+    assert_string_equal(a->comm, b->comm);
+    assert_int_equal(a->endpoint, b->endpoint);
+    assert_int_equal(a->generation, b->generation);
+    assert_int_equal(a->age_ms, b->age_ms);
+    assert_true(inet_address_same(&a->address, &b->address));
+}
+
 static void rows_come_back_the_same(void **state)
 {
     struct sever_row row = {.pid = 4711,
@@ -146,7 +158,7 @@ static void rows_come_back_the_same(void **state)
     const struct msg_value *list = wire_cross(&wire);
     memset(&back, 0xaa, sizeof(back));
     assert_true(sever_row_get(msg_array_at(list, 0), &back));
-    assert_memory_equal(&row, &back, sizeof(row));
+    assert_rows_equal(&row, &back);
     assert_false(sever_row_get(NULL, &back));
     wire_done(&wire);
 }
