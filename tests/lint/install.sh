@@ -61,4 +61,5 @@ else
     echo "ok $count - the manual pages are rendered without a warning # SKIP groff is missing"
 fi
 in_tree uninstall
-verdict 'nothing is left after make uninstall' "$(installed)" ''
+verdict 'nothing is left after make uninstall, nor a folder of our own' \
+    "$(installed; cd "$work" && find . -name 'homing*')" ''
