@@ -109,7 +109,8 @@ int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd)
 
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
-        return fail(error, -errno, "%s: %s", path, strerror(errno));
+        return fail(error, -errno, "%s: %s%s", path, strerror(errno),
+                    errno == EACCES ? "; is the directory another user's?" : "");
     int rv = lock_wait(fd);
     if (rv) {
         close(fd);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -154,6 +155,13 @@ void rpc_reply_done(struct rpc_reply *reply)
     msg_parser_done(&reply->parser);
 }
 
+static bool is_socket(const char *path)
+{
+    struct stat at;
+
+    return stat(path, &at) == 0 && S_ISSOCK(at.st_mode);
+}
+
 void rpc_explain(const char *path, int error)
 {
     fprintf(stderr, "homingctl: no agent at %s: %s\n", path, strerror(error));
@@ -164,7 +172,9 @@ void rpc_explain(const char *path, int error)
               stderr);
         break;
     case ECONNREFUSED:
-        fputs("The socket is there, but nobody listens: homingd has died, or was killed.\n",
+        fputs(is_socket(path)
+                  ? "The socket is there, but nobody listens: homingd has died, or was killed.\n"
+                  : "That is no socket: HOMING_SOCKET or --socket name homingd's agent.sock.\n",
               stderr);
         break;
     case EACCES:

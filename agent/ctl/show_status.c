@@ -328,6 +328,8 @@ static uint32_t count_bad(const struct msg_value *clusters)
 static void agent(const struct show *show, const struct msg_value *status, uint32_t count,
                   uint32_t bad, uint32_t unserved)
 {
+    uint32_t alarms = msg_array_len(msg_get(status, "alarms"));
+
     fputs("homingd ", show->out);
     show_str(show, status, "version", "?");
     fprintf(show->out, ", pid %llu, up ", (unsigned long long)msg_get_uint(status, "pid", 0));
@@ -339,7 +341,7 @@ static void agent(const struct show *show, const struct msg_value *status, uint3
         fprintf(show->out, "%sno connection can be severed%s\n", paint(show, RED),
                 paint(show, NONE));
     else
-        fputs("all well\n", show->out);
+        fprintf(show->out, "%s\n", alarms ? "an alarm of the agent's own" : "all well");
     print_alarms(show, msg_get(status, "alarms"));
 }
 

@@ -179,7 +179,7 @@ void state_disk_reject(int dir, const char *name, struct state_disk *disk, struc
     (void)renameat(dir, path, dir, aside);
     log_event(LOG_WARNING, "state_damaged",
               "a copy of a saved state was renamed aside: a crash of the machine interrupted its "
-              "save, or the disk has lost it; the other copy counts, which may be older",
+              "save, or the disk has lost it; the other copy, if whole, counts",
               LOG_STR("file", aside));
     free(copy->text);
     *copy = (struct state_copy){0};

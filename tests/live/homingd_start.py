@@ -161,6 +161,12 @@ def without_an_agent_ctl_says_what_to_look_at_and_ends_with_3():
                           capture_output=True, text=True)
     equal(done.returncode, 3)
     assert "-admin/admin.sock" in done.stderr and "homingd running" in done.stderr, done.stderr
+    with open(nowhere, "w"):
+        pass
+    done = subprocess.run([os.path.join(BUILD, "homingctl"), "--socket", nowhere, "resolve", "x"],
+                          capture_output=True, text=True)
+    equal(done.returncode, 3)
+    assert "That is no socket" in done.stderr, done.stderr
 
 
 @test

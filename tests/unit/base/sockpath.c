@@ -398,7 +398,8 @@ static void a_directory_that_we_may_not_write_to_is_said(void **state)
     assert_int_equal(chmod(serve_rig_dir(rig, SERVE_ADMIN), 0555), 0);
     assert_int_equal(chmod(serve_rig_dir(rig, SERVE_AGENT), 0555), 0);
     assert_int_equal(self ? 0 : seteuid(50000), 0);
-    assert_refused(rig, -EACCES, "-admin/lock: Permission denied");
+    assert_refused(rig, -EACCES,
+                   "-admin/lock: Permission denied; is the directory another user's?");
     assert_int_equal(seteuid(self), 0);
 
     /* The other one alone. */

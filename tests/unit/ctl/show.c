@@ -163,6 +163,26 @@ static void an_alarm_makes_it_not_well_and_prints_the_command(void **state)
     assert_non_null(strstr(shown(), "to resolve: homingctl accept orders db-b:5432\n"));
 }
 
+static void an_alarm_of_the_agents_own_is_told_from_the_clusters(void **state)
+{
+    bool found;
+
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 1);
+    put_cluster("orders", "steady", false);
+    msg_put_str(&writer, "alarms");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "alarm", "state_unsaved");
+    msg_close(&writer);
+    msg_close(&writer);
+    assert_false(show_status(&show, result(), NULL, &found));
+    assert_non_null(strstr(shown(), ": 1 cluster, an alarm of the agent's own\n"));
+    assert_non_null(strstr(shown(), "ALARM state_unsaved"));
+}
+
 static void a_frozen_cluster_is_well_and_a_suspect_one_is_not(void **state)
 {
     bool found;
@@ -425,6 +445,7 @@ int main(void)
         TEST_IN(rig, a_position_is_shown_as_its_engine_writes_it),
         TEST_IN(rig, a_position_without_a_text_is_shown_as_a_number),
         TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),
+        TEST_IN(rig, an_alarm_of_the_agents_own_is_told_from_the_clusters),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
         TEST_IN(rig, one_cluster_can_be_picked),
         TEST_IN(rig, colours_are_only_for_terminals),
