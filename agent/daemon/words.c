@@ -68,10 +68,12 @@ static uint32_t candidate(const struct cluster *cluster)
 static void text_ambiguous(const struct cluster *cluster, char *text, size_t text_size,
                            char *command, size_t command_size)
 {
+    const struct verdict *verdict = &cluster->decision.verdict;
     uint32_t rival = candidate(cluster);
+    bool other = verdict->reason == REASON_OTHER_IDENTITY;
     char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
 
-    words_member_at(cluster, cluster->decision.verdict.writer, writer);
+    words_member_at(cluster, verdict->writer, writer);
     if (rival == MEMBER_NONE) {
         snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
                  writer);
@@ -80,7 +82,12 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     }
     words_member_at(cluster, rival, member);
     words_term(cluster, members_said(&cluster->members, rival)->last.term, term, sizeof(term));
-    snprintf(text, text_size, "%s claims with term %s; the writer stays %s", member, term, writer);
+    if (rival == verdict->writer)
+        snprintf(text, text_size, "the writer %s claims with term %s%s", writer, term,
+                 other ? " for another data set than before, or does not say for which" : "");
+    else
+        snprintf(text, text_size, "%s claims with term %s%s; the writer stays %s", member, term,
+                 other ? " for another data set" : "", writer);
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
 }
 

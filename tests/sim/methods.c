@@ -11,6 +11,7 @@
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/sever_orders.h"
 #include "agent/daemon/shared.h"
+#include "agent/daemon/words.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_sever.h"
@@ -134,6 +135,42 @@ static void connections_are_refused_while_no_address_is_known(void **state)
                         "connections: no member's address is known yet (see status)");
     assert_int_equal(sim.daemon->listings, 0);
     fake_sever_set(0, false);
+}
+
+static const char *alarm_text(void)
+{
+    static char text[256];
+    char command[128];
+
+    words_alarm(sim.daemon->clusters[0], ALARM_AMBIGUOUS, text, sizeof(text), command,
+                sizeof(command));
+    return text;
+}
+
+static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
+{
+    char expected[256], writer[MEMBER_TEXT_SIZE], other[MEMBER_TEXT_SIZE];
+
+    (void)state;
+    words_member_at(sim.daemon->clusters[0], 0, writer);
+    words_member_at(sim.daemon->clusters[0], 1, other);
+    sim.servers[0].system = 9;
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_run(&sim, 200);
+    sim_conduct(&sim, 0, SIM_ANSWERS);
+    sim_run(&sim, 3000);
+    snprintf(expected, sizeof(expected),
+             "the writer %s claims with term 1 for another data set than before, or does not say "
+             "for which",
+             writer);
+    assert_string_equal(alarm_text(), expected);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim.servers[1].system = 9;
+    sim_promote(&sim, 1);
+    sim_run(&sim, 3000);
+    snprintf(expected, sizeof(expected),
+             "%s claims with term 2 for another data set; the writer stays %s", other, writer);
+    assert_string_equal(alarm_text(), expected);
 }
 
 static void everybody_who_reaches_the_socket_may_look(void **state)
@@ -300,6 +337,7 @@ int main(void)
         TEST_IN(rig, orders_are_for_root_and_the_agents_own_user),
         TEST_IN(rig, wrong_words_of_an_order_are_named_and_change_nothing),
         TEST_IN(rig, connections_are_refused_while_no_address_is_known),
+        TEST_IN(rig, W4_the_alarm_says_who_speaks_for_another_data_set),
         TEST_IN(rig, everybody_who_reaches_the_socket_may_look),
         TEST_IN(rig, admins_methods_are_not_on_the_socket_that_containers_get),
         TEST_IN(rig, attach_hands_over_the_view_at_the_shims_places_or_any),
