@@ -9,6 +9,7 @@
 
 #include "agent/admin/call.h"
 #include "agent/admin/near.h"
+#include "agent/base/spelling.h"
 #include "agent/daemon/cluster.h"
 #include "proto/name.h"
 
@@ -25,8 +26,20 @@ struct cluster *call_cluster(struct call *call)
     if (!text)
         call_refuse(call, MSG_ERROR_BAD_REQUEST, "params begin with the cluster's name");
     else if (!cluster)
-        call_refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s", text);
+        call_refuse_cluster(call, text);
     return cluster;
+}
+
+void call_refuse_cluster(struct call *call, const char *text)
+{
+    const struct daemon *daemon = call->daemon;
+    const char *near = NULL;
+
+    for (uint32_t c = 0; c < daemon->cluster_count && !near; c++)
+        if (spelling_is_near(daemon->clusters[c]->conf->name, text))
+            near = daemon->clusters[c]->conf->name;
+    call_refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s%s%s%s", text,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 bool call_find_name(const struct call *call, const char *text, struct place *ret_place)

@@ -26,6 +26,9 @@ const char *call_param(const struct call *call, uint32_t i);
  * refused. */
 struct cluster *call_cluster(struct call *call);
 
+/* Refuses the call, because there is no such cluster. Says which one may have been meant. */
+void call_refuse_cluster(struct call *call, const char *text);
+
 /* An endpoint, as a cluster and a place in it. */
 struct place {
     struct cluster *cluster;

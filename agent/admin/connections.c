@@ -190,7 +190,9 @@ static int begin(struct listing *listing, const struct cluster *only)
         if (!only || daemon->clusters[i] == only)
             ask_cluster(listing, daemon->clusters[i], &order);
     send_piece(listing, &order);
-    return listing->asked ? 0 : -EAGAIN;
+    if (listing->asked)
+        return 0;
+    return listing->partial ? -EAGAIN : -EADDRNOTAVAIL;
 }
 
 static int list(struct daemon *daemon, const struct cluster *only, const struct serve_peer *peer,
@@ -221,7 +223,7 @@ void connections_call(struct call *call)
     int rv;
 
     if (text && !only) {
-        call_refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s", text);
+        call_refuse_cluster(call, text);
         return;
     }
     rv = list(call->daemon, only, call->peer, call->id);
@@ -230,6 +232,9 @@ void connections_call(struct call *call)
     else if (rv == -ENOTCONN)
         call_refuse(call, MSG_ERROR_UNSUPPORTED,
                     "connections: only homing-sever knows them, and none is running (see status)");
+    else if (rv == -EADDRNOTAVAIL)
+        call_refuse(call, MSG_ERROR_CONFLICT,
+                    "connections: no member's address is known yet (see status)");
     else
-        call_refuse(call, MSG_ERROR_INTERNAL, "connections: %s", strerror(-rv));
+        call_refuse(call, MSG_ERROR_INTERNAL, "connections: %s: try again", strerror(-rv));
 }

@@ -101,9 +101,9 @@ static bool parse_mode(struct call *call, const char *text, enum view_mode *ret_
     enum view_mode mode = 0;
 
     if (!text || (strcmp(text, "default") != 0 && !view_mode_parse(text, &mode))) {
-        call_refuse(
-            call, MSG_ERROR_BAD_REQUEST,
-            "mode: write off, observe, names, connect, sever or default behind the cluster");
+        call_refuse(call, MSG_ERROR_BAD_REQUEST,
+                    "mode: '%s' is no mode; write off, observe, names, connect, sever or default",
+                    text ? text : "");
         return false;
     }
     *ret_mode = mode;
@@ -136,7 +136,7 @@ void orders_reload(struct call *call)
         msg_put_reply(call->reply, call->id);
         msg_open_map(call->reply);
         msg_put_key_uint(call->reply, "clusters", call->daemon->cluster_count);
-        msg_put_key_str(call->reply, "warnings", lines);
+        msg_put_key_str(call->reply, "warnings", lines && lines[0] ? lines : NULL);
         msg_close(call->reply);
     }
     free(lines);

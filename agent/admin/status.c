@@ -321,7 +321,7 @@ void status_history(struct call *call)
     const char *cluster = call_param(call, 0);
 
     if (cluster && !cluster_find(call->daemon, cluster)) {
-        call_refuse(call, MSG_ERROR_NOT_FOUND, "no cluster %s", cluster);
+        call_refuse_cluster(call, cluster);
         return;
     }
     msg_put_reply(call->reply, call->id);

@@ -10,6 +10,7 @@
 #include "agent/base/spelling.h"
 #include "agent/ctl/commands.h"
 #include "agent/ctl/options.h"
+#include "agent/ctl/text.h"
 #include "proto/view_names.h"
 
 /* ---- results ---- */
@@ -54,10 +55,8 @@ static int on_order(const struct show *show, const struct msg_value *result, cha
 
     fprintf(show->out, "%s: ", args[0]);
     show_str(show, result, "state", "?");
-    if (msg_get_str(result, "mode")) {
-        fputs(", mode ", show->out);
-        show_str(show, result, "mode", "");
-    }
+    fputs(", mode ", show->out);
+    show_str(show, result, "mode", "as configured");
     fputc('\n', show->out);
     if (!saved)
         fputs("homingctl: it holds, but could not be saved: a restart of the agent forgets it\n",
@@ -68,12 +67,13 @@ static int on_order(const struct show *show, const struct msg_value *result, cha
 static int on_reload(const struct show *show, const struct msg_value *result, char **args)
 {
     const char *warnings = msg_get_str(result, "warnings");
+    uint64_t clusters = msg_get_uint(result, "clusters", 0);
 
     (void)args;
-    if (warnings && warnings[0])
-        fputs(warnings, stderr);
-    fprintf(show->out, "reloaded: %llu clusters\n",
-            (unsigned long long)msg_get_uint(result, "clusters", 0));
+    if (warnings)
+        text_put_lines(stderr, warnings);
+    fprintf(show->out, "reloaded: %llu cluster%s\n", (unsigned long long)clusters,
+            clusters == 1 ? "" : "s");
     return EXIT_OK;
 }
 

@@ -16,18 +16,22 @@
 #include "agent/ctl/help.h"
 #include "agent/ctl/options.h"
 #include "agent/ctl/rpc.h"
+#include "agent/ctl/text.h"
 #include "proto/msg_print.h"
 
 /* ---- asking ---- */
 
 static int print_error(const struct options *options, const struct msg_value *error)
 {
+    const char *message = msg_get_str(error, "message");
+
     fputs("homingctl: ", stderr);
-    if (msg_get_str(error, "message"))
-        msg_print_text(stderr, msg_get(error, "message"));
-    else
+    if (message && message[0]) {
+        text_put_lines(stderr, message);
+    } else {
         msg_print_json(stderr, error);
-    fputc('\n', stderr);
+        fputc('\n', stderr);
+    }
     if (options->json) {
         fputs("{\"error\":", stdout);
         msg_print_json(stdout, error);

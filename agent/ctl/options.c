@@ -73,6 +73,8 @@ static enum exit_code parse_option(char **argv, int *at, struct options *options
     value = take_value(argv, at, &kind);
     switch (kind) {
     case OPTION_JSON:
+        if (!value[0])
+            return options_refuse("-o needs a format: json", NULL);
         options->json = strcmp(value, "json") == 0;
         return options->json ? EXIT_OK : options_refuse("-o: the one format is json, not", value);
     case OPTION_SOCKET:

@@ -41,18 +41,21 @@ static void print_count(const struct show *show, const struct msg_value *map, co
 
 static void print_sever(const struct show *show, const struct msg_value *sever)
 {
+    uint64_t severed = msg_get_uint(sever, "severed", 0);
+    uint64_t redirected = msg_get_uint(sever, "redirected", 0);
+
     if (msg_type(sever) != MSG_TYPE_MAP) {
         fputs("    severed    nothing was ordered\n", show->out);
         return;
     }
-    fprintf(show->out, "    severed    %llu connections of the old writer's",
-            (unsigned long long)msg_get_uint(sever, "severed", 0));
+    fprintf(show->out, "    severed    %llu connection%s of the old writer's",
+            (unsigned long long)severed, severed == 1 ? "" : "s");
     print_count(show, sever, "would_sever", ", ", "would have been (observe)");
     print_count(show, sever, "not_severed", ", ", "refused by the kernel");
     print_ms(show, ", ordered ", sever, "order_ms", " after that answer");
     fputs(msg_get_bool(sever, "done", false) ? "\n" : "; still at it\n", show->out);
-    fprintf(show->out, "    redirected %llu connects on this node until then",
-            (unsigned long long)msg_get_uint(sever, "redirected", 0));
+    fprintf(show->out, "    redirected %llu connect%s on this node until then",
+            (unsigned long long)redirected, redirected == 1 ? "" : "s");
     print_count(show, sever, "would_redirect", ", ", "would have been (observe)");
     fputc('\n', show->out);
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/ctl/text.h"
@@ -45,4 +46,25 @@ void text_size(uint64_t bytes, char ret[TEXT_SHORT])
 size_t text_clean(const char *text, char *ret, size_t size)
 {
     return utf8_clean(text, strlen(text), ret, size);
+}
+
+static void put_line(FILE *out, const char *line, size_t len)
+{
+    char *clean = malloc(len + 1);
+
+    if (clean) {
+        utf8_clean(line, len, clean, len + 1);
+        fputs(clean, out);
+    }
+    fputc('\n', out);
+    free(clean);
+}
+
+void text_put_lines(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        put_line(out, text, len);
+        text += len + (text[len] == '\n');
+    }
 }

@@ -95,6 +95,8 @@ static void text_denied(const struct cluster *cluster, char *text, size_t size)
             words_member_at(cluster, i, member);
             len += (size_t)snprintf(text + len, size - len, " %s", member);
         }
+    if (len < size)
+        snprintf(text + len, size - len, ": correct connection or password_file, then reload");
 }
 
 static void text_second_writer(const struct cluster *cluster, char *text, size_t size)

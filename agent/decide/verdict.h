@@ -85,7 +85,7 @@ struct decision_conf {
     uint32_t timeout_ms; /* > interval_ms, or no claim would be live between two answers */
     uint32_t max_stale_ms;
     uint32_t max_switches; /* in 10 minutes, at most BRAKE_SWITCHES_MAX; 0: no brake */
-    uint64_t max_lag;      /* bytes of WAL */
+    uint64_t max_lag;      /* in what positions count */
 };
 
 /* What a decision looks at. */

@@ -55,7 +55,8 @@ def functions(path):
 
 @rule
 def a_pointer_is_asked_without_NULL():
-    for where, match in found(r"[=!]=\s*NULL\b|\bNULL\s*[=!]="):
+    null = r"(?:\(\s*)*(?:NULL\b|\(\s*void\s*\*\s*\)\s*0\b)"
+    for where, match in found(rf"[=!]=\s*{null}|\bNULL\s*[=!]="):
         yield f"{where}: '{match[0]}': write !p or p"
 
 
@@ -92,6 +93,13 @@ def includes_are_config_h_then_the_systems_then_ours_each_sorted():
         for line in own:
             if not (TOP / line.strip('"')).is_file():
                 yield f"{name(path)}: {line} is not named from the top"
+
+
+@rule
+def an_include_is_written_in_one_way():
+    for where, match in found(r"^[ \t]*#\s*(?:include\w*|import)\b[^\n]*", prose):
+        if not re.fullmatch(r'#include (?:<[^<>"]+>|"[^<>"]+")', match[0]):
+            yield f"{where}: '{match[0]}': write #include <…> or #include \"…\""
 
 
 @rule

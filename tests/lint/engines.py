@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*), tests and manuals it is
-named by one row of a table, one statement of a Makefile.inc and one line of configure.ac, not even in a
-comment. One TAP line an engine."""
+named by one row of a table, one statement of a Makefile.inc and, if it has a client library, one line of
+configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5). One TAP
+line an engine."""
 import os
 import re
 from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
 FOLDER = TOP / "agent/probe/engines"
-# Where it may be named, and how often.
-PLACES = {"agent/probe/engines/engines.c": 1, "agent/probe/Makefile.inc": 1, "configure.ac": 1}
+# Where it is named, and how often.
+PLACES = {"agent/probe/engines/engines.c": (1,), "agent/probe/Makefile.inc": (1,), "configure.ac": (0, 1)}
+# What it has besides.
+TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
+MANUAL = "packaging/man/homing.yaml.5"
 
 
 def words(engine):
@@ -38,9 +42,15 @@ def faults(engine):
     for path in searched(engine):
         name = str(path.relative_to(TOP))
         found = [line for line in statements(path) if pattern.search(line)]
-        if len(found) != PLACES.get(name, 0):
-            yield f"{name} names it {len(found)} times, not {PLACES.get(name, 0)}"
+        allowed = PLACES.get(name, (0,))
+        if len(found) not in allowed:
+            yield f"{name} names it {len(found)} times, not {' or '.join(map(str, allowed))}"
             yield from found
+    for test in TESTS:
+        if not (TOP / test.format(engine)).is_file():
+            yield f"{test.format(engine)}: no such test"
+    if not re.search(rf"\b{engine}\b", (TOP / MANUAL).read_text()):
+        yield f"{MANUAL} does not name it"
 
 
 def main():

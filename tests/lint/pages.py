@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages that people read, one TAP line per promise: how long they may be, that each figure stands in one place,
-and that no link leads nowhere."""
+that no link leads nowhere, and that the protocol is of the version that the code has."""
 import os
 import re
 import sys
@@ -77,6 +77,14 @@ def links_lead_somewhere():
                 yield f"{page.relative_to(TOP)}: {link}: no such file"
             elif anchor and anchor not in headings(target):
                 yield f"{page.relative_to(TOP)}: {link}: no such heading"
+
+
+@rule
+def the_protocol_describes_the_layout_that_view_format_h_has():
+    code = (TOP / "proto/view_format.h").read_text()
+    layout = ".".join(re.search(rf"^#define VIEW_{part} (\d+)", code, re.MULTILINE)[1] for part in ("MAJOR", "MINOR"))
+    if f"\n## 5. The view, layout {layout}\n" not in (TOP / "proto/PROTOCOL.md").read_text():
+        yield f"proto/PROTOCOL.md: section 5 is not of layout {layout}"
 
 
 main()

@@ -29,10 +29,12 @@ agent = Agent(cluster())
 def a_bad_configuration_leaves_the_old_one_and_names_the_place():
     agent.start()
     agent.wait_writer("orders", A)
-    agent.write(cluster() + "    colour: blue\n")
+    agent.write(cluster() + "    colour: blue\n    taste: sweet\n")
     done = agent.ctl("reload")
     equal(done.returncode, 1)
-    assert "colour" in done.stderr and agent.config + ":" in done.stderr, done.stderr
+    first, second = done.stderr.splitlines()
+    assert first.startswith("homingctl: " + agent.config + ":") and "colour" in first, done.stderr
+    assert second.startswith(agent.config + ":") and "taste" in second, done.stderr
     equal(agent.resolve("orders-db"), [pg.address("a")])
     assert "colour" in agent.log("reload_failed")[-1]["lines"]
 

@@ -13,6 +13,7 @@
 #include "agent/daemon/shared.h"
 #include "proto/attach.h"
 #include "tests/sim/sim.h"
+#include "tests/support/fake_sever.h"
 #include "tests/support/test.h"
 
 static struct sim sim;
@@ -102,6 +103,37 @@ static void orders_are_for_root_and_the_agents_own_user(void **state)
     assert_string_equal(code(), "ok");
     call(SERVE_ADMIN, geteuid(), "mode", "orders", "default");
     assert_string_equal(code(), "ok");
+}
+
+static void wrong_words_of_an_order_are_named_and_change_nothing(void **state)
+{
+    (void)state;
+    call(SERVE_ADMIN, 0, "mode", "orders", "sver");
+    assert_string_equal(msg_get_str(answered.error, "message"),
+                        "mode: 'sver' is no mode; write off, observe, names, connect, sever or "
+                        "default");
+    call(SERVE_ADMIN, 0, "mode", "ordres", "off");
+    assert_string_equal(msg_get_str(answered.error, "message"),
+                        "no cluster ordres; did you mean 'orders'?");
+    call(SERVE_ADMIN, 0, "history", "bills", NULL);
+    assert_string_equal(msg_get_str(answered.error, "message"), "no cluster bills");
+    assert_int_equal(sim.daemon->clusters[0]->mode, 0);
+}
+
+static void connections_are_refused_while_no_address_is_known(void **state)
+{
+    struct members *members = &sim.daemon->clusters[0]->members;
+
+    (void)state;
+    fake_sever_set(1, true);
+    for (uint32_t i = 0; i < members->count; i++)
+        members->at[i].where.count = 0;
+    call(SERVE_ADMIN, 0, "connections", "orders", NULL);
+    assert_string_equal(code(), "conflict");
+    assert_string_equal(msg_get_str(answered.error, "message"),
+                        "connections: no member's address is known yet (see status)");
+    assert_int_equal(sim.daemon->listings, 0);
+    fake_sever_set(0, false);
 }
 
 static void everybody_who_reaches_the_socket_may_look(void **state)
@@ -266,6 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN(rig, orders_are_for_root_and_the_agents_own_user),
+        TEST_IN(rig, wrong_words_of_an_order_are_named_and_change_nothing),
+        TEST_IN(rig, connections_are_refused_while_no_address_is_known),
         TEST_IN(rig, everybody_who_reaches_the_socket_may_look),
         TEST_IN(rig, admins_methods_are_not_on_the_socket_that_containers_get),
         TEST_IN(rig, attach_hands_over_the_view_at_the_shims_places_or_any),

@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/ctl/text.h"
@@ -102,6 +104,21 @@ static void text_is_cut_off_between_characters(void **state)
     assert_string_equal(text, "");
 }
 
+static void each_line_is_clean_and_ends(void **state)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    assert_non_null(out);
+    text_put_lines(out, "14:11: one\n36:48: \033two\n\nthree");
+    text_put_lines(out, "");
+    fclose(out);
+    assert_string_equal(text, "14:11: one\n36:48: ?two\n\nthree\n");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +126,7 @@ int main(void)
         TEST(sizes_are_in_binary_units),
         TEST(what_a_terminal_would_obey_becomes_question_marks),
         TEST(text_is_cut_off_between_characters),
+        TEST(each_line_is_clean_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
