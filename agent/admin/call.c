@@ -74,6 +74,7 @@ const struct name *place_name(const struct place *place)
 void call_refuse_name(struct call *call, const char *text)
 {
     static const char *const why[NEAR_COUNT] = {
+        [NEAR_SLIP] = "a slip?",
         [NEAR_SUFFIX] = "search suffixes are never applied: list this spelling in its names",
         [NEAR_LABEL] = "the same first label, another domain",
         [NEAR_TYPO] = "a slip?",

@@ -32,6 +32,8 @@ static bool is_typo(const char *a, const char *b)
 
 enum near near_compare(const char *asked, const char *configured)
 {
+    if (same_first_label(asked, configured) && is_typo(asked, configured))
+        return NEAR_SLIP;
     if (is_suffixed(asked, configured) || is_suffixed(configured, asked))
         return NEAR_SUFFIX;
     if (same_first_label(asked, configured))

@@ -10,6 +10,7 @@
 
 enum near {
     NEAR_NOTHING,
+    NEAR_SLIP,   /* as NEAR_TYPO, behind the same first label */
     NEAR_SUFFIX, /* one is the other plus a search suffix: a spelling that is not listed */
     NEAR_LABEL,  /* the same first label in another domain */
     NEAR_TYPO,   /* one letter too many, too few, changed or swapped */

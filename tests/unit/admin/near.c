@@ -14,6 +14,7 @@ static const struct {
     {"orders-db.ns.svc", "orders-db", NEAR_SUFFIX},
     {"orders-db", "orders-db.ns", NEAR_SUFFIX},
     {"orders-db.ns", "orders-db.internal", NEAR_LABEL},
+    {"orders-db.exampel.com", "orders-db.example.com", NEAR_SLIP},
     {"orders-bd", "orders-db", NEAR_TYPO},  /* swapped */
     {"order-db", "orders-db", NEAR_TYPO},   /* one too few */
     {"orders-ddb", "orders-db", NEAR_TYPO}, /* one too many */
@@ -60,6 +61,11 @@ static void the_best_of_all_configured_names_is_found(void **state)
     assert_string_equal(name, "orders-db.internal");
     assert_int_equal(near_find(&conf, "orders-dd", &name), NEAR_TYPO);
     assert_string_equal(name, "orders-dc");
+    orders[0].text = "orders-db";
+    assert_int_equal(near_find(&conf, "orders-db.internla", &name), NEAR_SLIP);
+    assert_string_equal(name, "orders-db.internal");
+    assert_int_equal(near_find(&conf, "orders-db.ns", &name), NEAR_SUFFIX);
+    assert_string_equal(name, "orders-db");
     name = NULL;
     assert_int_equal(near_find(&conf, "elsewhere", &name), NEAR_NOTHING);
     assert_null(name);
