@@ -27,7 +27,7 @@
 
 /* run_dir + "-admin/" + a temporary socket name must fit into sun_path's 107 bytes. */
 #define DIRECTORY_MAX 70
-/* A cluster's name goes into file names, log fields and metric labels. */
+/* A cluster's name goes into file names and log fields. */
 #define WORD_MAX 63
 
 #define SECOND 1000

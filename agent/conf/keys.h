@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keys.h - what a key of the configuration is: one row. Nothing else about a key stands anywhere
- * else, except the field of conf.h that holds its value.
+ * keys.h - what a key of the configuration is: one row. Of a single key no other code says more,
+ * except the field of conf.h that holds its value; what binds several keys is agree.c's.
  *
  * schema.c reads from the rows which shape a file has; check.c, which values are good and which one
  * holds if none is given; dump.c, what to print; conf_same_cluster(), what a reload compares. The
