@@ -294,7 +294,7 @@ static bool name_dirs(struct serve *serve, const char *run_dir)
     return true;
 }
 
-static struct serve *new (struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
+static struct serve *make(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
                           void *arg)
 {
     struct serve *serve = calloc(1, sizeof(*serve));
@@ -369,7 +369,7 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
     struct sockpath_error error = {error_text, error_size};
 
     snprintf(error_text, error_size, "%s", strerror(ENOMEM)); /* unless a step below says more */
-    struct serve *serve = new (loop, run_dir, takeover, fn, arg);
+    struct serve *serve = make(loop, run_dir, takeover, fn, arg);
     if (!serve)
         return -ENOMEM;
     int rv = make_dirs(serve, error);
