@@ -149,7 +149,7 @@ static const char *alarm_text(void)
 
 static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
 {
-    char expected[512], writer[MEMBER_TEXT_SIZE], other[MEMBER_TEXT_SIZE];
+    char expected[700], writer[MEMBER_TEXT_SIZE], other[MEMBER_TEXT_SIZE];
 
     (void)state;
     words_member_at(sim.daemon->clusters[0], 0, writer);
