@@ -313,6 +313,28 @@ static void a_switch_back_ends_what_is_under_way_before_it_orders_anew(void **st
     assert_names(&fake_orders[fake_order_count - 1].order, 1);
 }
 
+static int answered_at_cancel;
+
+static void note_answer(void)
+{
+    answered_at_cancel = sim_answer(&sim, SIM_WRITER_NAME);
+}
+
+/* Else a program that connects to it could be severed by the order that demoted it. */
+static void W7_an_order_is_taken_back_before_programs_hear_of_the_switch_back(void **state)
+{
+    (void)state;
+    begin("    sever_spread: 10m\n");
+    switch_over(0, 1);
+    fake_sever_on_cancel = note_answer;
+    sim_conduct(&sim, 1, SIM_DOWN);
+    sim_promote(&sim, 0);
+    while (sim_answer(&sim, SIM_WRITER_NAME) == 1)
+        sim_run(&sim, 1);
+    assert_int_equal(fake_sever_cancelled, 2);
+    assert_int_equal(answered_at_cancel, 1);
+}
+
 /* Of an agent that ended in the middle of a spread, or of ours that lost its connection. */
 static void what_was_ordered_before_homing_sever_was_reached_is_taken_back(void **state)
 {
@@ -545,6 +567,7 @@ int main(void)
         TEST_IN(rig, the_kill_switch_ends_what_is_under_way),
         TEST_IN(rig, the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
         TEST_IN(rig, a_switch_back_ends_what_is_under_way_before_it_orders_anew),
+        TEST_IN(rig, W7_an_order_is_taken_back_before_programs_hear_of_the_switch_back),
         TEST_IN(rig, what_was_ordered_before_homing_sever_was_reached_is_taken_back),
         TEST_IN(rig, what_is_under_way_ends_when_the_new_writer_is_contested),
         TEST_IN(rig, an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),

@@ -21,6 +21,7 @@ struct fake_order fake_orders[FAKE_ORDERS_MAX];
 uint32_t fake_order_count;
 uint64_t fake_sever_redirected;
 uint32_t fake_sever_cancelled;
+void (*fake_sever_on_cancel)(void);
 
 static struct sever_client_status now = {.instance = 1, .able = true, .pid = 4711};
 static struct sever_client *living;
@@ -94,6 +95,8 @@ void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endp
 {
     (void)sever_client, (void)endpoints;
     fake_sever_cancelled += count;
+    if (fake_sever_on_cancel)
+        fake_sever_on_cancel();
 }
 
 int sever_client_connections(struct sever_client *sever_client, const struct sever_order *order,
@@ -117,6 +120,7 @@ void fake_sever_forget(void)
 {
     end_all(-ETIME);
     fake_order_count = fake_sever_cancelled = 0;
+    fake_sever_on_cancel = NULL;
 }
 
 uint32_t fake_sever_count(enum sever_kind kind)

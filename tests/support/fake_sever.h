@@ -40,6 +40,8 @@ void fake_sever_rows(uint32_t order, const struct sever_row *rows, uint32_t coun
 
 /* Endpoints whose orders were ended. */
 extern uint32_t fake_sever_cancelled;
+/* Called when some are, until fake_sever_forget(). */
+extern void (*fake_sever_on_cancel)(void);
 
 /* What the processes' counters say. */
 extern uint64_t fake_sever_redirected;

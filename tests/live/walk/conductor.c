@@ -43,7 +43,7 @@ static struct fake_agent agent;
 static struct walk *walk;
 static uint64_t dice;
 
-struct decision {
+struct cluster {
     uint64_t due_ms;
     bool back;        /* the next switch goes back */
     uint32_t settled; /* of the switches up to this one the order is over */
@@ -51,7 +51,7 @@ struct decision {
     bool once_writer[WALK_MEMBERS];
 };
 
-static struct decision clusters[WALK_CLUSTERS];
+static struct cluster clusters[WALK_CLUSTERS];
 
 /* Requests without a reply so far, by id. */
 static struct call {
@@ -329,14 +329,14 @@ static void hear(void)
 
 /* ---- switches ---- */
 
-static uint8_t next_writer(const struct decision *cluster, bool back)
+static uint8_t next_writer(const struct cluster *cluster, bool back)
 {
     return back ? cluster->was_writer
                 : (uint8_t)((cluster->writer + 1 + roll(WALK_MEMBERS - 1)) % WALK_MEMBERS);
 }
 
 /* The order is for all members that were the writer once, as homingd's is. */
-static void fill(struct decision *cluster, uint8_t writer, struct walk_switch *ret)
+static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *ret)
 {
     cluster->was_writer = cluster->writer;
     cluster->writer = writer;
@@ -348,7 +348,7 @@ static void fill(struct decision *cluster, uint8_t writer, struct walk_switch *r
     ret->endpoints = ret->demoted ? (uint8_t)(1 + roll((1 << WALK_WRITERS) - 1)) : 0;
 }
 
-static void plan(struct decision *cluster)
+static void plan(struct cluster *cluster)
 {
     cluster->back = roll(4) == 0;
     cluster->due_ms =
@@ -357,17 +357,18 @@ static void plan(struct decision *cluster)
 
 static void do_switch(int c, uint8_t writer)
 {
-    struct decision *cluster = &clusters[c];
+    struct cluster *cluster = &clusters[c];
     struct walk_cluster *shared = &walk->clusters[c];
     uint32_t number = shared->begun + 1;
     struct walk_switch *now = &shared->switches[number];
 
     fill(cluster, writer, now);
     atomic_store(&shared->begun, number);
-    write_view(c, now, number);
-    atomic_store(&shared->published, number);
+    /* As homingd does: before it moves on, the writer stops claiming, and then W7 allows no order. */
     if (cluster->settled + 1 < number)
         send_cancel(c, number - 1);
+    write_view(c, now, number);
+    atomic_store(&shared->published, number);
     atomic_store(&now->order, now->endpoints ? WALK_ORDER_GIVEN : WALK_ORDER_DONE);
     if (now->endpoints)
         send_order(c, number, now);
