@@ -93,13 +93,26 @@ void tags_write(struct tags *tags, int fd, const struct tags_tag *tag)
     } while (memory != then);
 }
 
+/* The count leaves the old memory, because homing-sever keeps what it finds there when it closes it:
+ * nothing is counted twice. */
+static void tags_move_count(struct tag_memory *from, struct tag_memory *to, int what)
+{
+    atomic_fetch_add(&to->header.counts[what], atomic_exchange(&from->header.counts[what], 0));
+}
+
+/* If the memory was exchanged meanwhile, the mover has taken the count along or has come before it.
+ * Then it is taken along here. */
 void tags_count(struct tags *tags, enum tag_count what)
 {
     struct tag_memory *memory =
         tags ? atomic_load_explicit(&tags->memory, memory_order_acquire) : NULL;
+    struct tag_memory *then;
 
-    if (memory)
-        atomic_fetch_add_explicit(&memory->header.counts[what], 1, memory_order_relaxed);
+    if (!memory)
+        return;
+    atomic_fetch_add(&memory->header.counts[what], 1); /* pairs with the exchange in tags_move() */
+    while (then = memory, (memory = atomic_load(&tags->memory)) != then)
+        tags_move_count(then, memory, what);
 }
 
 /* Called before the exchange, when nobody else writes into `to`, and once more after it, for tags
@@ -120,19 +133,6 @@ static void tags_copy(struct tags *tags, const struct tag_memory *from, struct t
     }
 }
 
-/* The counts leave the old memory, because homing-sever keeps what it finds there when it closes
- * it: nothing is counted twice. A thread that has not seen the exchange may still count there, and
- * that stays there. */
-static void tags_move_counts(struct tag_memory *from, struct tag_memory *to)
-{
-    for (int i = 0; i < TAG_COUNT_COUNT; i++) {
-        uint64_t counted =
-            atomic_exchange_explicit(&from->header.counts[i], 0, memory_order_relaxed);
-
-        atomic_fetch_add_explicit(&to->header.counts[i], counted, memory_order_relaxed);
-    }
-}
-
 static void tags_head(struct tag_memory *to)
 {
     atomic_store_explicit(&to->header.magic, TAG_MAGIC, memory_order_relaxed);
@@ -150,7 +150,8 @@ bool tags_move(struct tags *tags, int fd)
     tags_copy(tags, from, to);
     atomic_exchange(&tags->memory, to);
     tags_copy(tags, from, to);
-    tags_move_counts(from, to);
+    for (int what = 0; what < TAG_COUNT_COUNT; what++)
+        tags_move_count(from, to, what);
     tags->spare = from;
     return true;
 }
