@@ -235,6 +235,17 @@ static bool give_up_privileges(const char *run_dir, bool json)
     return rv == 0;
 }
 
+/* Before homing-sever is started, which would outlive this process. */
+static bool is_running(const char *run_dir)
+{
+    char error[512];
+
+    if (daemon_look(run_dir, error, sizeof(error)) != -EADDRINUSE)
+        return false;
+    log_event(LOG_ERROR, "start_failed", error);
+    return true;
+}
+
 static int run(const struct arguments *arguments)
 {
     const struct daemon_options options = {
@@ -247,6 +258,10 @@ static int run(const struct arguments *arguments)
 
     if (conf_load(arguments->config, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
+    if (!arguments->takeover && is_running(conf->run_dir)) {
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
     if (!give_up_privileges(conf->run_dir, arguments->json)) {
         conf_free(conf);
         return EXIT_FAILED;

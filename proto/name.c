@@ -25,8 +25,6 @@
 
 /* Two odd numbers that are unlike each other, each with about half of its bits set: the fraction of
  * the golden ratio, and a constant of the xxHash family. */
-#define HASH_STEP  0x9e3779b97f4a7c15ull
-#define HASH_FINAL 0xc2b2ae3d27d4eb4full
 
 typedef uint64_t __attribute__((may_alias)) text_word;
 struct text_word_anywhere {
@@ -102,21 +100,6 @@ static inline uint64_t text_tail(const char *text, uint32_t len)
     return w;
 }
 
-/* One multiplication for each word. It mixes the high bits best; shifted down, they take part in
- * the next one. */
-static inline uint64_t hash_step(uint64_t h, uint64_t w)
-{
-    h = (h ^ w) * HASH_STEP;
-    return h ^ h >> 32;
-}
-
-static inline uint64_t hash_end(uint64_t h)
-{
-    h *= HASH_FINAL;
-    h ^= h >> 29;
-    return h ? h : 1;
-}
-
 /* Bytes beyond ASCII are refused, because word_lower() would change their neighbours. Nothing else
  * has to be: a view has only names that name_valid() accepts, and a text that is no host name
  * matches none of them. */
@@ -129,16 +112,16 @@ bool name_canonical(const char *text, struct name *ret_name)
         len--;
     if (len == 0 || len > HOMING_NAME_MAX)
         return false;
-    h = HASH_FINAL ^ len;
+    h = name_hash_begin(len);
     for (i = 0; i < len / 8; i++) {
         all |= w = text_word_at(text + i * 8);
-        h = hash_step(h, ret_name->words[i] = word_lower(w));
+        h = name_hash_step(h, ret_name->words[i] = word_lower(w));
     }
     if (len % 8) {
         all |= w = text_tail(text, len);
-        h = hash_step(h, ret_name->words[i] = word_lower(w));
+        h = name_hash_step(h, ret_name->words[i] = word_lower(w));
     }
     ret_name->len = len;
-    ret_name->hash = hash_end(h);
+    ret_name->hash = name_hash_end(h);
     return !(all & TOPS);
 }

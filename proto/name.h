@@ -22,6 +22,26 @@ struct name {
                                           word; beyond name_words() they are not initialised */
 };
 
+/* The hash of `len` bytes in whole words. One multiplication for each word: it mixes the high bits
+ * best; shifted down, they take part in the next one. */
+static inline uint64_t name_hash_begin(uint32_t len)
+{
+    return 0xc2b2ae3d27d4eb4full ^ len;
+}
+
+static inline uint64_t name_hash_step(uint64_t h, uint64_t w)
+{
+    h = (h ^ w) * 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 32;
+}
+
+static inline uint64_t name_hash_end(uint64_t h)
+{
+    h *= 0xc2b2ae3d27d4eb4full;
+    h ^= h >> 29;
+    return h ? h : 1;
+}
+
 /* The number of words that carry the name. */
 static inline uint32_t name_words(const struct name *name)
 {

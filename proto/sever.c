@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <string.h>
 
 #include "proto/sever.h"
@@ -17,11 +18,19 @@ static const struct {
     {"seen", offsetof(struct sever_counts, seen)},
     {"outdated", offsetof(struct sever_counts, outdated)},
     {"untagged", offsetof(struct sever_counts, untagged)},
+    {"foreign", offsetof(struct sever_counts, foreign)},
+    {"unsure", offsetof(struct sever_counts, unsure)},
+    {"older", offsetof(struct sever_counts, older)},
     {"severed", offsetof(struct sever_counts, severed)},
     {"gone", offsetof(struct sever_counts, gone)},
     {"denied", offsetof(struct sever_counts, denied)},
     {"failed", offsetof(struct sever_counts, failed)},
     {"dropped", offsetof(struct sever_counts, dropped)},
+    {"memories", offsetof(struct sever_counts, memories)},
+    {"behind", offsetof(struct sever_counts, behind)},
+    {"given_up", offsetof(struct sever_counts, given_up)},
+    {"mptcp_late", offsetof(struct sever_counts, mptcp_late)},
+    {"mptcp_hidden", offsetof(struct sever_counts, mptcp_hidden)},
     {"processes", offsetof(struct sever_counts, processes)},
     {"namespaces", offsetof(struct sever_counts, namespaces)},
     {"first_us", offsetof(struct sever_counts, first_us)},
@@ -58,6 +67,10 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_key_uint(w, "spread_ms", order->spread_ms);
     msg_put_key_bool(w, "observe", order->kind == SEVER_OBSERVE);
     msg_put_key_bool(w, "untagged", order->untagged);
+    msg_put_str(w, "spared");
+    msg_put_array(w, order->spared_count);
+    for (uint32_t i = 0; i < order->spared_count; i++)
+        msg_put_uint(w, order->spared[i]);
     msg_close(w);
 }
 
@@ -97,6 +110,20 @@ static const char *get_addresses(const struct msg_value *list, struct sever_orde
     return NULL;
 }
 
+/* Missing: none. */
+static const char *get_spared(const struct msg_value *list, struct sever_order *order)
+{
+    uint32_t count = msg_array_len(list);
+
+    if (count > SEVER_SPARED_MAX)
+        return "too many that are spared";
+    for (uint32_t i = 0; i < count; i++)
+        if (!msg_uint(msg_array_at(list, i), &order->spared[i]))
+            return "what is spared is a list of cookies";
+    order->spared_count = count;
+    return NULL;
+}
+
 const char *sever_order_get(const struct msg_value *params, enum sever_kind kind,
                             struct sever_order *ret_order)
 {
@@ -109,6 +136,8 @@ const char *sever_order_get(const struct msg_value *params, enum sever_kind kind
     const char *wrong = get_endpoints(msg_get(map, "endpoints"), &order);
     if (!wrong)
         wrong = get_addresses(msg_get(map, "addresses"), &order);
+    if (!wrong)
+        wrong = get_spared(msg_get(map, "spared"), &order);
     if (!wrong && spread > SEVER_SPREAD_MAX_MS)
         wrong = "spread_ms is too long";
     if (wrong)
@@ -149,6 +178,8 @@ static const char *const tag_count_names[TAG_COUNT_COUNT] = {
     [TAG_COUNT_REFUSED] = "refused",
     [TAG_COUNT_SHARED_ADDRESS] = "shared_address",
     [TAG_COUNT_UNTRACKED] = "untracked",
+    [TAG_COUNT_BEHIND] = "behind",
+    [TAG_COUNT_LATE] = "late",
 };
 
 void sever_tag_counts_put(struct msg_writer *w, const uint64_t counts[TAG_COUNT_COUNT])
@@ -184,6 +215,8 @@ void sever_rows_put(struct msg_writer *w, const struct sever_row *rows, uint32_t
         msg_put_key_uint(w, "age_ms", row->age_ms);
         msg_put_key_str(w, "address", text);
         msg_put_key_uint(w, "port", row->address.port);
+        msg_put_key_bool(w, "mptcp", row->mptcp);
+        msg_put_key_uint(w, "inode", row->inode);
         msg_close(w);
     }
 }
@@ -197,12 +230,32 @@ bool sever_row_get(const struct msg_value *map, struct sever_row *ret_row)
                             .uid = (uint32_t)msg_get_uint(map, "uid", 0),
                             .endpoint = msg_get_uint(map, "endpoint", 0),
                             .generation = msg_get_uint(map, "generation", 0),
-                            .age_ms = msg_get_uint(map, "age_ms", 0)};
+                            .age_ms = msg_get_uint(map, "age_ms", 0),
+                            .mptcp = msg_get_bool(map, "mptcp", false),
+                            .inode = (uint32_t)msg_get_uint(map, "inode", 0)};
 
     if (!address || port > 65535 || !inet_address_parse(address, (uint16_t)port, &row.address))
         return false;
     for (size_t i = 0; comm && comm[i] && i < sizeof(row.comm) - 1; i++)
         row.comm[i] = comm[i];
     *ret_row = row;
+    return true;
+}
+
+void sever_holder_put(struct msg_writer *w, const struct sever_holder *holder)
+{
+    msg_put_array(w, 2);
+    msg_put_uint(w, (uint64_t)holder->pid);
+    msg_put_uint(w, holder->started);
+}
+
+bool sever_holder_get(const struct msg_value *pair, struct sever_holder *ret_holder)
+{
+    uint64_t pid, started;
+
+    if (!msg_uint(msg_array_at(pair, 0), &pid) || pid > INT_MAX ||
+        !msg_uint(msg_array_at(pair, 1), &started))
+        return false;
+    *ret_holder = (struct sever_holder){(int)pid, started};
     return true;
 }

@@ -14,20 +14,27 @@
  * HOMING_VIEW_SLOTS_MIN. */
 uint32_t view_slots_for(uint32_t names);
 
-/* Bytes of a view with so many slots and clusters, a multiple of 4096. */
-size_t view_size(uint32_t slots, uint32_t clusters);
+/* Bytes of a view with so many slots, clusters and official names, a multiple of 4096. */
+size_t view_size(uint32_t slots, uint32_t clusters, uint32_t officials);
 
 struct view_writer {
     struct view_header *header;
     struct view_slot *slots;
     struct view_cluster *clusters;
+    struct view_official *officials;
+    view_word *index;
     uint32_t slot_count;
     uint32_t cluster_count;
-    uint32_t names; /* keys in use, with those of names that are gone */
+    uint32_t official_count;
+    uint32_t index_count;
+    uint32_t index_used;     /* rows, those of addresses that are nobody's any more included */
+    uint32_t index_kept;     /* of them after the index was written anew */
+    uint32_t names;          /* keys in use, with those of names that are gone */
+    uint32_t officials_used; /* places given to clusters, with those that a cluster has left */
 };
 
 /* Lays out an empty view in `size` bytes at `base` (page-aligned) and writes every page of it, so
- * that a reader never touches a hole. */
+ * that a reader never touches a hole. What slots and clusters leave is for official names. */
 void view_write_init(struct view_writer *w, void *base, size_t size, uint32_t slots,
                      uint32_t clusters, uint64_t instance);
 
@@ -48,6 +55,23 @@ void view_write_confirmed(struct view_writer *w, const struct name *name, uint64
 /* Publishes the addresses of a cluster, HOMING_VIEW_ADDRESSES_MAX at most: the rest is cut off. */
 void view_write_members(struct view_writer *w, uint32_t cluster, const struct view_address *at,
                         uint32_t count);
+
+/* All that is listed of a cluster: its addresses; the official name of each of `name_count` members,
+ * "": it is not known; the other ports of its endpoints, each once, HOMING_CLUSTER_PORTS_MAX at
+ * most. */
+struct view_listing {
+    const struct view_address *at;
+    uint32_t count;
+    const char *const *names;
+    uint32_t name_count;
+    const uint16_t *ports;
+    uint32_t port_count;
+};
+
+/* The same with names and ports, and each address with each port into the index. A name that is too
+ * long is left out. -ENOSPC: there is no room for the names of so many members, and all that are new
+ * are left out; make a larger view, and retire this one. */
+int view_write_cluster(struct view_writer *w, uint32_t cluster, const struct view_listing *listing);
 
 void view_write_heartbeat(struct view_writer *w, uint64_t now_ms);
 void view_write_retired(struct view_writer *w);

@@ -3,8 +3,8 @@
  * connect.c - takes over connect().
  *
  * Three ways, the shortest for the most frequent. To an address that was never looked up: on to the
- * real connect(). To one whose name is not managed: the same, after a look at the view. To any
- * other: where steer() says.
+ * real connect(), unless members' addresses matter by themselves. To one whose name is not managed:
+ * the same, after a look at the view. To any other: where steer() says.
  */
 #include "shim/libc/libc.h"
 #include "shim/libc/next.h"
@@ -17,35 +17,13 @@
 __attribute__((visibility("default"), aligned(64))) int
 connect_interposed(int fd, const struct sockaddr *address, socklen_t len) __asm__("connect");
 
-static int connect_fail(int error)
-{
-    int *at = __errno_location ? __errno_location() : NULL;
-
-    if (at)
-        *at = error;
-    return -1;
-}
-
-/* Not inlined, because the shorter ways need none of its stack. */
-__attribute__((noinline)) static int connect_steered(next_connect *real, int fd,
-                                                     const struct sockaddr *address, socklen_t len)
-{
-    struct steer_address to;
-    int steered = steer(fd, address, len, &to);
-
-    if (steered < 0)
-        return connect_fail(-steered);
-    return steered ? real(fd, &to.any, to.len) : real(fd, address, len);
-}
-
-/* Not inlined, for the same reason. */
+/* Not inlined, because the shorter way needs none of its stack. */
 __attribute__((noinline)) static int connect_seen(next_connect *real, int fd,
                                                   const struct sockaddr *address, socklen_t len)
 {
-    if (!steer_is_unmanaged(address))
-        return connect_steered(real, fd, address, len);
-    marks_let_go(fd);
-    return real(fd, address, len);
+    if (steer_pass_unmanaged(fd, address))
+        return real(fd, address, len);
+    return steer(real, fd, address, len);
 }
 
 /* For a descriptor that a tag was written for. With AF_UNSPEC a connect() ends what the socket was
@@ -53,7 +31,8 @@ __attribute__((noinline)) static int connect_seen(next_connect *real, int fd,
 __attribute__((noinline, cold)) static void connect_marked(int fd, const struct sockaddr *address,
                                                            socklen_t len)
 {
-    if (address && len >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC)
+    if (len >= sizeof(address->sa_family) && steer_is_pointer(address) &&
+        address->sa_family == AF_UNSPEC)
         marks_drop(fd);
     else
         marks_look(fd);
@@ -64,9 +43,11 @@ int connect_interposed(int fd, const struct sockaddr *address, socklen_t len)
     next_connect *real = (next_connect *)next_get(NEXT_CONNECT);
 
     if (!real)
-        return connect_fail(ENOSYS);
+        return libc_fail(ENOSYS);
     if (steer_may(address, len))
         return connect_seen(real, fd, address, len);
+    if (steer_may_unseen() && steer_is_inet(address, len))
+        return steer(real, fd, address, len);
     if (marks_has(fd))
         connect_marked(fd, address, len);
     return real(fd, address, len);

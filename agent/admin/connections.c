@@ -13,8 +13,12 @@
 #include <string.h>
 
 #include "agent/admin/connections.h"
+#include "agent/admin/status.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/elsewhere.h"
+#include "agent/daemon/sever_target.h"
 #include "agent/daemon/words.h"
+#include "agent/sever/client/own_sockets.h"
 
 /* How many lists are collected at the same time: people ask for them, one by one. */
 #define LISTINGS_MAX 8
@@ -32,19 +36,47 @@ struct listing {
 
 /* ---- a row in our words ---- */
 
+#define ENDPOINT_NONE UINT32_MAX
+
 struct owner {
     const struct cluster *cluster;
     uint32_t endpoint;
     uint32_t member; /* MEMBER_NONE: the address is no member's that we know */
 };
 
+static uint32_t find_member(const struct cluster *cluster, uint32_t endpoint,
+                            const struct inet_address *address)
+{
+    if (conf_endpoint_has_port(&cluster->conf->endpoints[endpoint], address->port))
+        return members_find_host(&cluster->members, address);
+    return members_find(&cluster->members, address);
+}
+
+/* Of one without a tag: by its address alone. */
+static bool find_by_address(const struct daemon *daemon, const struct sever_row *row,
+                            struct owner *ret)
+{
+    for (uint32_t c = 0; c < daemon->cluster_count; c++) {
+        const struct cluster *cluster = daemon->clusters[c];
+        uint32_t member = members_find(&cluster->members, &row->address);
+        if (member == MEMBER_NONE)
+            member = members_find_host(&cluster->members, &row->address);
+        *ret = (struct owner){cluster, ENDPOINT_NONE, member};
+        if (member != MEMBER_NONE)
+            return true;
+    }
+    return false;
+}
+
 static bool find_owner(const struct daemon *daemon, const struct sever_row *row, struct owner *ret)
 {
+    if (row->inode)
+        return find_by_address(daemon, row, ret);
     for (uint32_t c = 0; c < daemon->cluster_count; c++) {
         const struct cluster *cluster = daemon->clusters[c];
         for (uint32_t e = 0; e < cluster->conf->endpoint_count; e++)
             if (cluster->endpoints[e].id == row->endpoint) {
-                *ret = (struct owner){cluster, e, members_find(&cluster->members, &row->address)};
+                *ret = (struct owner){cluster, e, find_member(cluster, e, &row->address)};
                 return true;
             }
     }
@@ -56,9 +88,18 @@ static bool is_outdated(const struct owner *owner, const struct sever_row *row)
 {
     const struct cluster *cluster = owner->cluster;
 
-    return cluster->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
+    return owner->endpoint != ENDPOINT_NONE &&
+           cluster->conf->endpoints[owner->endpoint].role == VIEW_ROLE_WRITER &&
            row->generation < cluster->endpoints[owner->endpoint].generation &&
            owner->member != MEMBER_NONE && (cluster->decision.verdict.demoted >> owner->member & 1);
+}
+
+/* NULL: it has none, or one that we do not know. */
+static const char *endpoint_name(const struct owner *owner)
+{
+    if (owner->endpoint == ENDPOINT_NONE)
+        return NULL;
+    return owner->cluster->conf->endpoints[owner->endpoint].names[0].text;
 }
 
 static void put_row(struct msg_writer *w, const struct daemon *daemon, const struct sever_row *row)
@@ -75,28 +116,42 @@ static void put_row(struct msg_writer *w, const struct daemon *daemon, const str
     msg_put_key_uint(w, "uid", row->uid);
     msg_put_key_str(w, "command", row->comm);
     msg_put_key_str(w, "cluster", known ? owner.cluster->conf->name : NULL);
-    msg_put_key_str(w, "endpoint",
-                    known ? owner.cluster->conf->endpoints[owner.endpoint].names[0].text : NULL);
+    msg_put_key_str(w, "endpoint", known ? endpoint_name(&owner) : NULL);
     msg_put_key_str(w, "member", member[0] ? member : NULL);
     msg_put_key_str(w, "address", address);
     msg_put_key_uint(w, "port", row->address.port);
     msg_put_key_uint(w, "age_ms", row->age_ms);
     msg_put_key_uint(w, "generation", row->generation);
     msg_put_key_bool(w, "outdated", known && is_outdated(&owner, row));
+    msg_put_key_bool(w, "mptcp", row->mptcp);
+    msg_put_key_uint(w, "inode", row->inode);
     msg_close(w);
 }
 
 /* ---- the reply ---- */
+
+static void put_rows(struct msg_writer *w, const struct listing *listing, const char *key,
+                     bool untagged)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < listing->row_count; i++)
+        count += !listing->rows[i].inode != untagged;
+    msg_put_str(w, key);
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < listing->row_count; i++)
+        if (!listing->rows[i].inode != untagged)
+            put_row(w, listing->daemon, &listing->rows[i]);
+}
 
 static void put_result(struct msg_writer *w, const struct listing *listing)
 {
     msg_put_reply(w, listing->id);
     msg_open_map(w);
     msg_put_key_bool(w, "partial", listing->partial);
-    msg_put_str(w, "connections");
-    msg_put_array(w, listing->row_count);
-    for (uint32_t i = 0; i < listing->row_count; i++)
-        put_row(w, listing->daemon, &listing->rows[i]);
+    put_rows(w, listing, "connections", false);
+    put_rows(w, listing, "untagged", true);
+    status_put_lost_pids(w, listing->daemon);
     msg_close(w);
 }
 
@@ -159,6 +214,8 @@ static void send_piece(struct listing *listing, struct sever_order *order)
 {
     if (order->address_count == 0)
         return;
+    order->spared_count = own_sockets_connected_to(order->addresses, order->address_count,
+                                                   order->spared, SEVER_SPARED_MAX);
     if (sever_client_connections(listing->daemon->sever_client, order, on_rows, listing) == 0) {
         listing->missing++;
         listing->asked++;
@@ -168,22 +225,44 @@ static void send_piece(struct listing *listing, struct sever_order *order)
     order->address_count = 0;
 }
 
+static void ask_address(struct listing *listing, const struct inet_address *address,
+                        struct sever_order *order)
+{
+    if (order->address_count == SEVER_ADDRESSES_MAX)
+        send_piece(listing, order);
+    order->addresses[order->address_count++] = *address;
+}
+
+/* At its own port, and at the other ports of the endpoints. */
+static void ask_host(struct listing *listing, const struct cluster *cluster,
+                     const struct inet_address *address, struct sever_order *order)
+{
+    struct inet_address other = *address;
+
+    ask_address(listing, address, order);
+    for (uint16_t port = 0; (port = sever_target_port(cluster, SEVER_LIST, port)) != 0;) {
+        other.port = port;
+        ask_address(listing, &other, order);
+    }
+}
+
 static void ask_cluster(struct listing *listing, const struct cluster *cluster,
                         struct sever_order *order)
 {
     const struct members *members = &cluster->members;
+    struct left_addresses left;
 
     for (uint32_t m = 0; m < members->count; m++)
-        for (uint32_t i = 0; i < members->at[m].where.count; i++) {
-            if (order->address_count == SEVER_ADDRESSES_MAX)
-                send_piece(listing, order);
-            order->addresses[order->address_count++] = members->at[m].where.at[i].inet;
-        }
+        for (uint32_t i = 0; i < members->at[m].where.count; i++)
+            ask_host(listing, cluster, &members->at[m].where.at[i].inet, order);
+    elsewhere_left(cluster, &left);
+    for (uint32_t i = 0; i < left.count; i++)
+        ask_host(listing, cluster, &left.at[i].inet, order);
 }
 
 static int begin(struct listing *listing, const struct cluster *only)
 {
-    struct sever_order order = {.kind = SEVER_LIST};
+    struct sever_order order = {.kind = SEVER_LIST, .untagged = true};
     struct daemon *daemon = listing->daemon;
 
     for (uint32_t i = 0; i < daemon->cluster_count; i++)

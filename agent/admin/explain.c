@@ -22,10 +22,10 @@ static const char *const does[VIEW_STATE_COUNT][LAYER_COUNT] = {
                             "aborts connections to demoted members"},
     [VIEW_STATE_NO_WRITER] = {"answers the last writer, at once",
                               "waits for a successor at most `hold`, then refused", "nothing"},
-    [VIEW_STATE_AMBIGUOUS] = {"answers the incumbent while it is confirmed",
-                              "redirected to the incumbent", "nothing"},
+    [VIEW_STATE_AMBIGUOUS] = {"answers the present writer while it is confirmed",
+                              "redirected to the present writer", "nothing while ambiguous (W7)"},
     [VIEW_STATE_FROZEN] = {"answers the pinned writer while it is confirmed",
-                           "redirected to the pinned writer", "nothing"},
+                           "redirected to the pinned writer", "nothing while frozen (W7)"},
     [VIEW_STATE_STALE] = {"asks the real resolver; the last writer if that fails or names a "
                           "demoted member",
                           "untouched", "nothing"},
@@ -67,15 +67,18 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_INCUMBENT_READER] = "a member claims a newer term, or the old writer claims again",
     [REASON_TWO_CLAIMS] = "one of the two stops claiming, or the operator accepts the newer one",
     [REASON_CLAIMS_AT_START] = "only one member still claims, or the operator accepts one",
-    [REASON_OLDER_TERM] = "the incumbent claims again, or the operator accepts the older claim",
-    [REASON_BEHIND] = "the incumbent claims again, or the operator accepts the claim",
+    [REASON_OLDER_TERM] =
+        "the present writer claims again, or the operator accepts the older claim",
+    [REASON_BEHIND] = "the present writer claims again, or the operator accepts the claim",
     [REASON_OTHER_IDENTITY] = "the other server goes away, or the operator accepts it",
     [REASON_NO_FAILOVER] = "another member claims, or the operator accepts this one",
     [REASON_WRITER_REMOVED] = "the operator accepts a member, or the writer is configured again",
     [REASON_ACCEPTED] = "the writer stops claiming and another member claims a newer term",
-    [REASON_FROZEN] = "the operator unfreezes the cluster; nothing else",
+    [REASON_FROZEN] = "the operator unfreezes the cluster, or accepts another member's claim",
     [REASON_UNCONFIRMED] = "the writer answers again, or another member claims a newer term",
     [REASON_RESTORED] = "the first answers after the agent's start",
+    [REASON_MOVED] = "the writer stops claiming and another member claims a newer term",
+    [REASON_OTHER_ADDRESS] = "the present writer claims again, or the operator accepts the claim",
 };
 
 const char *explain_change(enum reason reason)

@@ -32,7 +32,7 @@ static void sever_hindrance(const struct cluster *cluster, const struct view_ent
 static void put_layers(const struct cluster *cluster, struct msg_writer *w,
                        const struct view_entry *entry, enum view_state state)
 {
-    char hindrance[256];
+    char hindrance[sizeof(((struct sever_client_status *)0)->why) + 16];
 
     sever_hindrance(cluster, entry, hindrance, sizeof(hindrance));
     msg_put_str(w, "layers");
@@ -60,6 +60,20 @@ static uint32_t writer_addresses(const struct view_entry *entry, struct view_add
     return count;
 }
 
+static void put_other_ports(const struct view_entry *entry, struct msg_writer *w)
+{
+    uint16_t ports[HOMING_PORTS_MAX];
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < HOMING_PORTS_MAX; i++)
+        if (entry->ports >> i * 16 & 0xffff)
+            ports[count++] = (uint16_t)(entry->ports >> i * 16);
+    msg_put_str(w, "other_ports");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_uint(w, ports[i]);
+}
+
 void explain_put_addresses(const struct daemon *daemon, const struct view_entry *entry,
                            struct msg_writer *w)
 {
@@ -81,6 +95,7 @@ void explain_put_addresses(const struct daemon *daemon, const struct view_entry 
     msg_put_array(w, count);
     for (uint32_t i = 0; i < count; i++)
         msg_put_uint(w, at[i].address.port);
+    put_other_ports(entry, w);
 }
 
 static void put_name(const struct place *place, const char *text, struct msg_writer *w)

@@ -11,7 +11,7 @@
 void explain_call(struct call *call);
 
 /* The keys "addresses" and "ports": what programs get, the preferred family first. For a reader
- * endpoint these are the addresses of all readers. */
+ * endpoint these are the addresses of all readers. Then "other_ports", those of the endpoint. */
 void explain_put_addresses(const struct daemon *daemon, const struct view_entry *entry,
                            struct msg_writer *w);
 

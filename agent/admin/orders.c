@@ -10,6 +10,7 @@
 
 #include "agent/admin/orders.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
 #include "agent/daemon/persist.h"
 #include "agent/daemon/reload.h"
@@ -62,13 +63,16 @@ void orders_accept(struct call *call)
         return;
     }
     event.member = words_find_member(cluster->conf, text);
+    if (event.member == MEMBER_NONE) /* W11: what is claimed at another address of its name */
+        event.member = elsewhere_find(cluster, text);
+    if (event.member != MEMBER_NONE)
+        words_member_at(cluster, event.member, order + strlen(order));
     if (event.member != MEMBER_NONE)
         refusal = cluster_order(cluster, &event);
     if (refusal != REFUSAL_NONE) {
         refuse_order(call, cluster, refusal, text);
         return;
     }
-    words_member_at(cluster, event.member, order + strlen(order));
     reply_done(call, cluster, order);
 }
 

@@ -16,6 +16,8 @@
 #include "proto/view_names.h"
 
 #define HISTORY_LIMIT 1000
+/* Programs that an operator goes through, one by one. */
+#define LOST_PIDS_MAX 1000
 
 /* nil: it never happened. */
 static void put_age(struct msg_writer *w, const char *key, uint64_t at_ms, uint64_t now_ms)
@@ -50,7 +52,7 @@ static void put_member_name(struct msg_writer *w, const char *key, const struct 
     char text[MEMBER_TEXT_SIZE];
 
     words_member_at(cluster, member, text);
-    msg_put_key_str(w, key, member < cluster->conf->member_count ? text : NULL);
+    msg_put_key_str(w, key, strcmp(text, "none") != 0 ? text : NULL);
 }
 
 /* As a number, and as operators of the engine write it. */
@@ -106,6 +108,29 @@ static void put_said(struct msg_writer *w, const struct cluster *cluster, uint32
     put_lag(w, cluster, member);
 }
 
+/* W11: other addresses at which a server is asked because of this member's name. */
+static void put_places(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
+                       uint64_t now_ms)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        count += cluster->places[i].is.kind != PLACE_FREE && cluster->places[i].is.member == member;
+    msg_put_str(w, "places");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < PLACES_MAX; i++) {
+        const struct probe_place *is = &cluster->places[i].is;
+        if (is->kind == PLACE_FREE || is->member != member)
+            continue;
+        msg_open_map(w);
+        put_member_name(w, "place", cluster, PLACE_VOICE(i));
+        msg_put_key_str(w, "kind", is->kind == PLACE_LEFT ? "left" : "candidate");
+        put_age(w, "left_ms", is->left_ms, now_ms);
+        put_said(w, cluster, PLACE_VOICE(i), now_ms);
+        msg_close(w);
+    }
+}
+
 static void put_member(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
 {
@@ -122,9 +147,11 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_bool(w, "failover", cluster->conf->members[member].failover);
     msg_put_key_str(w, "address",
                     known->where.connected.inet.family ? known->where.connected.text : NULL);
+    msg_put_key_str(w, "official", known->where.official[0] ? known->where.official : NULL);
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
     put_addresses(w, &known->where);
+    put_places(w, cluster, member, now_ms);
     msg_close(w);
 }
 
@@ -152,6 +179,10 @@ static void put_endpoint(struct msg_writer *w, const struct cluster *cluster, ui
     msg_put_key_uint(w, "generation", cluster->endpoints[i].generation);
     msg_put_key_str(w, "id", id);
     msg_put_key_uint(w, "hold_ms", endpoint->hold_ms);
+    msg_put_str(w, "other_ports");
+    msg_put_array(w, endpoint->port_count);
+    for (uint32_t n = 0; n < endpoint->port_count; n++)
+        msg_put_uint(w, endpoint->ports[n]);
     msg_close(w);
 }
 
@@ -184,6 +215,26 @@ static void put_alarms(struct msg_writer *w, const struct cluster *cluster)
             words_alarm(cluster, (enum alarm)alarm, text, sizeof(text), command, sizeof(command));
             put_alarm(w, alarm_name((enum alarm)alarm), text, command);
         }
+    msg_close(w);
+}
+
+static void put_warnings(struct msg_writer *w, const struct cluster *cluster)
+{
+    char text[700], member[MEMBER_TEXT_SIZE];
+
+    msg_put_str(w, "warnings");
+    msg_open_array(w);
+    for (uint32_t warning = 0; warning < WARNING_COUNT; warning++) {
+        if (!(cluster->warnings.raised >> warning & 1))
+            continue;
+        words_warning(cluster, warning, text, sizeof(text));
+        words_member_at(cluster, warning, member);
+        msg_open_map(w);
+        msg_put_key_str(w, "warning", warning_name(warning));
+        msg_put_key_str(w, "member", warning < HOMING_MEMBERS_MAX ? member : NULL);
+        msg_put_key_str(w, "text", text);
+        msg_close(w);
+    }
     msg_close(w);
 }
 
@@ -221,9 +272,11 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
     msg_put_key_uint(w, "severed", cluster->severing.severed);
     msg_put_key_uint(w, "would_sever", cluster->severing.would_sever);
     msg_put_key_uint(w, "not_severed", cluster->severing.not_severed);
+    msg_put_key_uint(w, "spared_older", cluster->severing.older);
     put_members(w, cluster, now_ms);
     put_endpoints(w, cluster);
     put_alarms(w, cluster);
+    put_warnings(w, cluster);
     msg_close(w);
 }
 
@@ -237,44 +290,74 @@ static void put_view(struct msg_writer *w, const struct daemon *daemon)
     msg_close(w);
 }
 
+void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon)
+{
+    const struct lost *lost = sever_client_lost(daemon->sever_client);
+    int pids[LOST_PIDS_MAX];
+    uint32_t count = lost ? lost_pids(lost, pids, LOST_PIDS_MAX) : 0;
+
+    msg_put_str(w, "lost_pids");
+    msg_put_array(w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msg_put_uint(w, (uint64_t)pids[i]);
+}
+
 static void put_severing(struct msg_writer *w, const struct daemon *daemon)
 {
     const struct sever_client_status *status = sever_client_status(daemon->sever_client);
+    const struct lost *lost = sever_client_lost(daemon->sever_client);
     bool available = status->instance && status->able;
-    char why[256];
 
-    snprintf(why, sizeof(why), "%s%s", status->why,
-             status->instance ? "" : ": start homing-sever, or homingd with CAP_NET_ADMIN");
     msg_put_str(w, "severing");
     msg_open_map(w);
     msg_put_key_bool(w, "available", available);
-    msg_put_key_str(w, "why", available ? NULL : why);
+    msg_put_key_str(w, "why", available ? NULL : status->why);
     msg_put_key_uint(w, "pid", status->pid);
     msg_put_key_uint(w, "processes", status->processes);
+    msg_put_key_uint(w, "lost", lost ? lost_count(lost) : 0);
+    status_put_lost_pids(w, daemon);
+    msg_put_key_uint(w, "without_room", status->without_room);
+    msg_put_key_uint(w, "short_uid", status->short_uid);
+    msg_put_key_uint(w, "short_count", status->short_count);
     msg_put_key_uint(w, "redirected", status->counts[TAG_COUNT_REDIRECTED]);
     msg_put_key_uint(w, "would_redirect", status->counts[TAG_COUNT_WOULD_REDIRECT]);
     msg_put_key_uint(w, "refused", status->counts[TAG_COUNT_REFUSED]);
     msg_put_key_uint(w, "shared_address", status->counts[TAG_COUNT_SHARED_ADDRESS]);
+    msg_put_key_uint(w, "mptcp_late", status->severed.mptcp_late);
+    msg_put_key_uint(w, "mptcp_hidden", status->severed.mptcp_hidden);
+    msg_put_key_uint(w, "behind", status->severed.behind);
+    msg_put_key_uint(w, "given_up", status->severed.given_up);
     msg_close(w);
 }
 
 static void put_agent_alarms(struct msg_writer *w, const struct daemon *daemon)
 {
-    char text[400];
+    const struct lost *lost = sever_client_lost(daemon->sever_client);
+    const struct sever_client_status *severer = sever_client_status(daemon->sever_client);
+    char text[LOST_TEXT_SIZE];
 
     msg_put_str(w, "alarms");
     msg_open_array(w);
     if (daemon->state_error[0]) {
         snprintf(text, sizeof(text),
-                 "verdicts are not saved: a restart may begin with older ones: %s",
+                 "verdicts and orders cannot be saved, and a restart of homingd may begin with "
+                 "older ones: %s",
                  daemon->state_error);
         put_alarm(w, "state_unsaved", text, NULL);
     }
+    if (daemon->serve_error[0])
+        put_alarm(w, "socket_unreachable", daemon->serve_error, NULL);
+    if (severer->unreachable[0])
+        put_alarm(w, "severer_unreachable", severer->unreachable, NULL);
     if (daemon->descriptors_missing) {
         snprintf(text, sizeof(text),
                  "the limit of open files is %" PRIu64 " too low for all members and clients",
                  daemon->descriptors_missing);
         put_alarm(w, "descriptors_short", text, NULL);
+    }
+    if (lost && lost_is_alarm(lost)) {
+        lost_print(lost, text, sizeof(text));
+        put_alarm(w, "permits_lost", text, lost_command(lost));
     }
     msg_close(w);
 }

@@ -15,4 +15,7 @@ void status_watch(struct call *call);
 /* One cluster as `status` has it. */
 void status_put_cluster(const struct cluster *cluster, struct msg_writer *w);
 
+/* "lost_pids" with the pids whose permits were lost. */
+void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon);
+
 #endif

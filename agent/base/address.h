@@ -23,6 +23,16 @@ struct addresses {
     struct address at[HOMING_ADDRESSES_MAX]; /* the resolved ones that are allowed */
     uint32_t count;
     struct address connected; /* the one that the probe's session uses, or used last */
+    /* What the host's own name turned out to be when it was resolved: programs get it as canonical
+     * name. "": it is not known, as for a literal. */
+    char official[HOMING_NAME_MAX + 1];
+};
+
+/* Addresses that members have left (W11), and that are nobody's. */
+struct left_addresses {
+    struct address at[HOMING_LEFT_MAX];
+    uint32_t count;
+    uint32_t still; /* mask: the data set that was there answers there still */
 };
 
 static inline bool addresses_hold(const struct addresses *all, const struct inet_address *one)

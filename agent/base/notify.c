@@ -29,7 +29,28 @@ static int address(const char *name, struct sockaddr_un *ret_at, socklen_t *ret_
     return 0;
 }
 
-int notify_send(const char *lines)
+static ssize_t send_message(int fd, const struct sockaddr_un *at, socklen_t len, const char *lines,
+                            const int *fds, uint32_t count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct iovec iov = {(char *)lines, strlen(lines)};
+    struct msghdr m = {
+        .msg_name = (void *)at, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1};
+
+    if (count) {
+        memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    }
+    return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int notify_send_fds(const char *lines, const int *fds, uint32_t count)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un at;
@@ -37,15 +58,19 @@ int notify_send(const char *lines)
 
     if (!name || !name[0])
         return 0;
-    int rv = address(name, &at, &len);
+    int rv = count > NOTIFY_FDS_MAX ? -EINVAL : address(name, &at, &len);
     if (rv)
         return rv;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (sendto(fd, lines, strlen(lines), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&at, len) <
-        0)
+    if (send_message(fd, &at, len, lines, fds, count) < 0)
         rv = -errno;
     close(fd);
     return rv;
+}
+
+int notify_send(const char *lines)
+{
+    return notify_send_fds(lines, NULL, 0);
 }

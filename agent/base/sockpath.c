@@ -9,16 +9,21 @@
 #include "config.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,13 +76,15 @@ static int check_dir(const char *dir, struct sockpath_error error)
     if (stat(dir, &st))
         return fail(error, -errno, "%s: %s", dir, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return fail(error, -ENOTDIR, "%s is not a directory", dir);
+        return fail(error, -ENOTDIR, "%s is not a directory: move it away, with mv %s %s.old", dir,
+                    dir, dir);
     if (st.st_uid != 0 && st.st_uid != geteuid())
         return fail(error, -EPERM,
-                    "%s belongs to uid %u, and that user could replace the sockets: chown it", dir,
-                    st.st_uid);
+                    "%s belongs to uid %u, and that user could replace the sockets: chown it, with "
+                    "chown %u %s",
+                    dir, st.st_uid, geteuid(), dir);
     if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
-        return fail(error, -EPERM, "%s is writable by everybody: chmod o-w it", dir);
+        return fail(error, -EPERM, "%s is writable by everybody: run chmod o-w %s", dir, dir);
     return 0;
 }
 
@@ -86,7 +93,9 @@ int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error)
     if (mkdir(dir, mode) == 0 && chmod(dir, mode) == 0) /* whatever the umask */
         return 0;
     if (errno != EEXIST)
-        return fail(error, -errno, "cannot make the directory %s: %s", dir, strerror(errno));
+        return fail(error, -errno,
+                    "cannot make the directory %s: %s: run install -d -o %u -m %04o %s", dir,
+                    strerror(errno), geteuid(), (unsigned)mode, dir);
     return check_dir(dir, error);
 }
 
@@ -114,7 +123,7 @@ int sockpath_lock(const char *dir, struct sockpath_error error, int *ret_fd)
     int rv = lock_wait(fd);
     if (rv) {
         close(fd);
-        return fail(error, rv, "%s: another agent holds the lock: %s", path, strerror(-rv));
+        return fail(error, rv, "%s: another process holds the lock: %s", path, strerror(-rv));
     }
     *ret_fd = fd;
     return 0;
@@ -135,9 +144,7 @@ static struct sockaddr_un address(const char *path)
     return at;
 }
 
-/* 0: a process listens, and *ret_owner tells which (pid 0: it is in another pid namespace, or too
- * busy to tell). -ECONNREFUSED: none listens. */
-static int ask_owner(const char *path, struct ucred *ret_owner)
+int sockpath_owner(const char *path, struct ucred *ret_owner)
 {
     struct sockaddr_un at = address(path);
     struct ucred owner = {.uid = (uid_t)-1};
@@ -157,7 +164,7 @@ static int ask_owner(const char *path, struct ucred *ret_owner)
     return rv;
 }
 
-int sockpath_check(const char *dir, const char *name, bool takeover, struct sockpath_error error)
+int sockpath_check(const char *dir, const char *name, const char *live, struct sockpath_error error)
 {
     char path[SOCKPATH_MAX];
     struct stat st;
@@ -169,18 +176,18 @@ int sockpath_check(const char *dir, const char *name, bool takeover, struct sock
     if (lstat(path, &st))
         return errno == ENOENT ? 0 : fail(error, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return fail(error, -EEXIST, "%s is not a socket: move it away", path);
-    if (takeover)
+        return fail(error, -EEXIST, "%s is not a socket: move it away, with mv %s %s.old", path,
+                    path, path);
+    if (!live)
         return 0;
-    rv = ask_owner(path, &owner);
+    rv = sockpath_owner(path, &owner);
     if (rv == -ECONNREFUSED || rv == -ENOENT)
         return 0;
     if (rv)
-        return fail(error, rv, "%s: cannot see whether an agent is alive there: %s", path,
+        return fail(error, rv, "%s: cannot see whether a process is alive there: %s", path,
                     strerror(-rv));
-    return fail(error, -EADDRINUSE,
-                "%s: an agent is running there (pid %d, uid %d): stop it, or start with --takeover",
-                path, (int)owner.pid, (int)owner.uid);
+    return fail(error, -EADDRINUSE, "%s: %s is running there (pid %d, uid %d): stop it", path, live,
+                (int)owner.pid, (int)owner.uid);
 }
 
 /* ---- our own socket ---- */
@@ -201,7 +208,7 @@ static void remove_if_left(const char *dir, const char *name)
         return;
     if (lstat(path, &st) || !S_ISSOCK(st.st_mode) || time(NULL) - st.st_ctime < TEMP_AGE_S)
         return;
-    if (ask_owner(path, &owner) == -ECONNREFUSED)
+    if (sockpath_owner(path, &owner) == -ECONNREFUSED)
         unlink(path);
 }
 
@@ -243,6 +250,9 @@ static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
             break;
     }
     int rv = -errno;
+    if (rv == -EACCES || rv == -EPERM)
+        return fail(error, rv, "cannot make a socket in %s: %s: run chown %u %s", dir,
+                    strerror(-rv), geteuid(), dir);
     return fail(error, rv, "cannot make a socket in %s: %s", dir, strerror(-rv));
 }
 
@@ -288,15 +298,102 @@ int sockpath_publish(struct sockpath *sock)
     return 0;
 }
 
-void sockpath_close(struct sockpath *sock)
+static const char *name_of(const struct sockpath *sock)
 {
-    const char *path = sock->temp[0] ? sock->temp : sock->path;
+    return sock->temp[0] ? sock->temp : sock->path;
+}
+
+bool sockpath_is_in_place(const struct sockpath *sock)
+{
     struct stat st;
 
-    if (sock->ino && lstat(path, &st) == 0 && st.st_dev == sock->dev && st.st_ino == sock->ino)
-        unlink(path);
+    return sock->ino && lstat(name_of(sock), &st) == 0 && st.st_dev == sock->dev &&
+           st.st_ino == sock->ino;
+}
+
+int sockpath_keep(const struct sockpath *sock, mode_t mode, bool *ret_changed)
+{
+    struct stat st;
+
+    if (!sockpath_is_in_place(sock) || lstat(name_of(sock), &st))
+        return -ESTALE;
+    *ret_changed = (st.st_mode & mode) != mode;
+    if (*ret_changed && chmod(name_of(sock), (st.st_mode | mode) & 07777))
+        return -errno;
+    return 0;
+}
+
+/* ---- who may not connect ---- */
+
+/* The value of the attribute, as <linux/posix_acl_xattr.h> has it: the entries in this order, the
+ * users by uid, all little-endian. */
+struct acl_entry {
+    uint16_t tag;
+    uint16_t perm;
+    uint32_t id;
+};
+
+#define ACL_ATTRIBUTE "system.posix_acl_access"
+
+enum {
+    ACL_MAX = 64, /* users */
+    ACL_READ_WRITE = 6
+};
+
+struct acl {
+    uint32_t version;
+    struct acl_entry entries[ACL_MAX + 4];
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct acl_entry *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static size_t put_acl(struct acl *acl, const uid_t *uids, uint32_t count)
+{
+    static const uint16_t others[] = {ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER};
+    struct acl_entry *at = acl->entries;
+
+    acl->version = htole32(POSIX_ACL_XATTR_VERSION);
+    *at++ = (struct acl_entry){htole16(ACL_USER_OBJ), htole16(ACL_READ_WRITE), ~0u};
+    for (uint32_t i = 0; i < count; i++)
+        *at++ = (struct acl_entry){htole16(ACL_USER), 0, uids[i]};
+    qsort(at - count, count, sizeof(*at), by_id);
+    for (uint32_t i = 1; i <= count; i++)
+        acl->entries[i].id = htole32(acl->entries[i].id);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        *at++ = (struct acl_entry){htole16(others[i]), htole16(ACL_READ_WRITE), ~0u};
+    return (size_t)((char *)at - (char *)acl);
+}
+
+int sockpath_keep_out(const struct sockpath *sock, const uid_t *uids, uint32_t count)
+{
+    struct acl acl;
+
+    if (!sockpath_is_in_place(sock))
+        return -ESTALE;
+    size_t size = put_acl(&acl, uids, count < ACL_MAX ? count : ACL_MAX);
+    int rv = count ? setxattr(name_of(sock), ACL_ATTRIBUTE, &acl, size, 0)
+                   : removexattr(name_of(sock), ACL_ATTRIBUTE);
+    return rv ? -errno : 0;
+}
+
+/* ---- the end ---- */
+
+void sockpath_remove(struct sockpath *sock)
+{
+    if (sockpath_is_in_place(sock))
+        unlink(name_of(sock));
     else if (sock->temp[0])
         unlink(sock->temp);
+}
+
+void sockpath_close(struct sockpath *sock)
+{
+    sockpath_remove(sock);
     close(sock->fd);
     sock->fd = -1;
 }

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "agent/conf/agree.h"
+#include "agent/conf/connection.h"
 #include "agent/conf/value.h"
+#include "proto/limits.h"
 
 /* ---- durations ---- */
 
@@ -98,6 +100,179 @@ void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_erro
     }
 }
 
+/* ---- ports: within a cluster ---- */
+
+bool conf_endpoint_has_port(const struct conf_endpoint *endpoint, uint64_t port)
+{
+    for (uint32_t i = 0; i < endpoint->port_count; i++)
+        if (endpoint->ports[i] == port)
+            return true;
+    return false;
+}
+
+uint16_t conf_cluster_port(const struct conf_cluster *cluster, uint16_t above)
+{
+    uint16_t next = 0;
+    for (uint32_t e = 0; e < cluster->endpoint_count; e++)
+        for (uint32_t i = 0; i < cluster->endpoints[e].port_count; i++) {
+            uint16_t port = cluster->endpoints[e].ports[i];
+            if (port > above && (next == 0 || port < next))
+                next = port;
+        }
+    return next;
+}
+
+static void refuse_too_many(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    uint32_t count = 0;
+    for (uint16_t port = 0; (port = conf_cluster_port(cluster, port)) != 0;)
+        count++;
+    if (count > HOMING_CLUSTER_PORTS_MAX)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: %u different ports; its endpoints together have at most %d",
+                        cluster->name, count, HOMING_CLUSTER_PORTS_MAX);
+}
+
+static void refuse_members_ports(const struct conf_cluster *cluster,
+                                 const struct conf_endpoint *endpoint, struct conf_errors *errors)
+{
+    for (uint32_t m = 0; m < cluster->member_count; m++) {
+        const struct conf_member *member = &cluster->members[m];
+        if (conf_endpoint_has_port(endpoint, member->port))
+            conf_errors_add(errors, endpoint->ports_at,
+                            "port %u is that of member '%s', and is steered without ports; "
+                            "remove it from ports",
+                            member->port, member->host);
+    }
+}
+
+static void refuse_shared_hosts(const struct conf_cluster *cluster,
+                                const struct conf_endpoint *endpoint, struct conf_errors *errors)
+{
+    for (uint32_t m = 1; m < cluster->member_count; m++)
+        for (uint32_t n = 0; n < m; n++)
+            if (strcmp(cluster->members[m].host, cluster->members[n].host) == 0) {
+                conf_errors_add(errors, endpoint->ports_at,
+                                "two members are on host '%s', and ports cannot be told apart "
+                                "there; remove ports",
+                                cluster->members[m].host);
+                return;
+            }
+}
+
+/* ---- ports: among all clusters ---- */
+
+/* Who claims a port at a host. */
+struct claim {
+    const char *host;
+    uint16_t port;
+    const struct conf_cluster *cluster;
+    const struct conf_endpoint *endpoint; /* NULL: it is a member's own */
+    struct conf_at at;
+};
+
+struct claims {
+    struct claim *list;
+    size_t count;
+};
+
+static size_t count_claims(const struct conf *conf)
+{
+    size_t count = 0;
+    for (uint32_t c = 0; c < conf->cluster_count; c++) {
+        size_t ports = 1;
+        for (uint32_t e = 0; e < conf->clusters[c].endpoint_count; e++)
+            ports += conf->clusters[c].endpoints[e].port_count;
+        count += ports * conf->clusters[c].member_count;
+    }
+    return count;
+}
+
+static void claim_member(const struct conf_cluster *cluster, const struct conf_member *member,
+                         struct claims *claims)
+{
+    claims->list[claims->count++] =
+        (struct claim){member->host, member->port, cluster, NULL, member->at};
+    for (uint32_t e = 0; e < cluster->endpoint_count; e++) {
+        const struct conf_endpoint *endpoint = &cluster->endpoints[e];
+        for (uint32_t i = 0; i < endpoint->port_count; i++)
+            claims->list[claims->count++] = (struct claim){member->host, endpoint->ports[i],
+                                                           cluster, endpoint, endpoint->ports_at};
+    }
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+    const struct claim *a = left, *b = right;
+    int order = strcmp(a->host, b->host);
+    if (order != 0)
+        return order;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    if (a->at.line != b->at.line)
+        return a->at.line < b->at.line ? -1 : 1;
+    return a->at.column < b->at.column ? -1 : a->at.column > b->at.column;
+}
+
+/* Members of two clusters that are one server claim the same port, too, and are told apart by the
+ * name that a program looks up: that is allowed, where no endpoint's port comes in. The error stands
+ * where a list of ports does. */
+static void refuse_claim(const struct claim *first, const struct claim *other,
+                         struct conf_errors *errors)
+{
+    const struct claim *wrong = other->endpoint ? other : first;
+    const struct claim *kept = other->endpoint ? first : other;
+    if (first->cluster == other->cluster || !wrong->endpoint)
+        return;
+    conf_errors_add(errors, wrong->at,
+                    "port %u at host '%s' is claimed by cluster %s, too, at %s:%u:%u; keep one of "
+                    "them",
+                    wrong->port, wrong->host, kept->cluster->name, errors->file, kept->at.line,
+                    kept->at.column);
+}
+
+static void refuse_claims(const struct claims *claims, struct conf_errors *errors)
+{
+    const struct claim *first = claims->list;
+    for (size_t i = 1; i < claims->count; i++) {
+        const struct claim *claim = &claims->list[i];
+        if (claim->port == first->port && strcmp(claim->host, first->host) == 0)
+            refuse_claim(first, claim, errors);
+        else
+            first = claim;
+    }
+}
+
+static int compare_clusters(const struct conf *conf, struct conf_errors *errors)
+{
+    struct claims claims = {.list = calloc(count_claims(conf) + 1, sizeof(*claims.list))};
+    if (!claims.list)
+        return -ENOMEM;
+    for (uint32_t c = 0; c < conf->cluster_count; c++)
+        for (uint32_t m = 0; m < conf->clusters[c].member_count; m++)
+            claim_member(&conf->clusters[c], &conf->clusters[c].members[m], &claims);
+    qsort(claims.list, claims.count, sizeof(*claims.list), compare_claims);
+    refuse_claims(&claims, errors);
+    free(claims.list);
+    return 0;
+}
+
+int conf_agree_ports(const struct conf *conf, struct conf_errors *errors)
+{
+    bool any = false;
+    for (uint32_t c = 0; c < conf->cluster_count; c++) {
+        const struct conf_cluster *cluster = &conf->clusters[c];
+        any |= conf_cluster_port(cluster, 0) != 0;
+        refuse_too_many(cluster, errors);
+        for (uint32_t e = 0; e < cluster->endpoint_count; e++)
+            if (cluster->endpoints[e].port_count > 0) {
+                refuse_members_ports(cluster, &cluster->endpoints[e], errors);
+                refuse_shared_hosts(cluster, &cluster->endpoints[e], errors);
+            }
+    }
+    return any ? compare_clusters(conf, errors) : 0;
+}
+
 /* ---- names, sorted, because there may be 16,384 clusters with 32 names each ---- */
 
 int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at)
@@ -145,4 +320,111 @@ void conf_uses_check(struct conf_uses *uses, const char *what, struct conf_error
 void conf_uses_done(struct conf_uses *uses)
 {
     free(uses->list);
+}
+
+/* ---- what is allowed, and dangerous ---- */
+
+static bool is_name(const char *host)
+{
+    struct conf_host read;
+    return !conf_value_host(host, &read) && read.family == 0;
+}
+
+/* I5, W11: a member is where its name leads, if its data set is there. Where no server has to prove
+ * its name, only the network stands between a liar in DNS and the writer. */
+static void warn_unproven(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    const struct engine_kind *engine = cluster->engine;
+    if (cluster->allowed_network_count > 0 || !engine->proof_keyword ||
+        conf_connection_has(cluster->connection, engine->proof_keyword, engine->proof_value))
+        return;
+    for (uint32_t i = 0; i < cluster->member_count; i++) {
+        if (!is_name(cluster->members[i].host))
+            continue;
+        conf_errors_warn(errors, cluster->at,
+                         "cluster %s: whoever answers DNS for %s can move the writer, because no "
+                         "server has to prove its name; set %s=%s in connection, or "
+                         "allowed_networks (W11)",
+                         cluster->name, cluster->members[i].host, engine->proof_keyword,
+                         engine->proof_value);
+        return;
+    }
+}
+
+/* Every address of this machine: 0.0.0.0 and ::. */
+static bool is_any(const char *text)
+{
+    static const uint8_t none[sizeof(((struct conf_host *)0)->bytes)];
+    struct conf_host host;
+    if (conf_value_host(text, &host) || host.family == 0)
+        return false;
+    return memcmp(host.bytes, none, host.family == 4 ? 4 : 16) == 0;
+}
+
+static bool is_loopback(const char *text)
+{
+    static const uint8_t own[16] = {[15] = 1};
+    struct conf_host host;
+    if (conf_value_host(text, &host))
+        return false;
+    if (host.family == 4)
+        return host.bytes[0] == 127;
+    if (host.family == 6)
+        return memcmp(host.bytes, own, sizeof(own)) == 0;
+    const char *end = strrchr(host.text, '.');
+    return strcmp(end ? end + 1 : host.text, "localhost") == 0;
+}
+
+static void warn_any(const struct conf_member *member, struct conf_errors *errors)
+{
+    if (is_any(member->host))
+        conf_errors_warn(errors, member->at,
+                         "member '%s' is no server's address: a connect to it stays on the machine "
+                         "where it is made; write the address that the server has for programs",
+                         member->host);
+}
+
+/* If all members are there, the cluster is one machine's, as for a trial. */
+static void warn_loopback(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < cluster->member_count; i++)
+        count += is_loopback(cluster->members[i].host);
+    for (uint32_t i = 0; i < cluster->member_count && count < cluster->member_count; i++)
+        if (is_loopback(cluster->members[i].host))
+            conf_errors_warn(errors, cluster->members[i].at,
+                             "member '%s' is another server on each machine, and in each "
+                             "container; write the address that it has for all programs",
+                             cluster->members[i].host);
+}
+
+static int compare_use(const void *name, const void *use)
+{
+    return strcmp(name, ((const struct conf_use *)use)->name);
+}
+
+/* A single member may well be known by the name that programs use, as a managed database is. */
+static void warn_endpoint(const struct conf_cluster *cluster, const struct conf_uses *names,
+                          struct conf_errors *errors)
+{
+    for (uint32_t i = 0; i < cluster->member_count && cluster->member_count > 1; i++) {
+        const struct conf_member *member = &cluster->members[i];
+        const struct conf_use *use =
+            bsearch(member->host, names->list, names->count, sizeof(*names->list), compare_use);
+        if (use)
+            conf_errors_warn(errors, member->at,
+                             "member '%s' is a name of an endpoint, too (%u:%u): it leads to "
+                             "whichever server DNS says is the writer; write the server's own name",
+                             member->host, use->at.line, use->at.column);
+    }
+}
+
+void conf_agree_danger(const struct conf_cluster *cluster, const struct conf_uses *names,
+                       struct conf_errors *errors)
+{
+    warn_unproven(cluster, errors);
+    for (uint32_t i = 0; i < cluster->member_count; i++)
+        warn_any(&cluster->members[i], errors);
+    warn_loopback(cluster, errors);
+    warn_endpoint(cluster, names, errors);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * agree.h - checks that compare values with each other: of several keys, or of one key in several
- * places.
+ * places; and warnings.
  */
 #ifndef HOMING_AGENT_CONF_AGREE_H
 #define HOMING_AGENT_CONF_AGREE_H
@@ -21,6 +21,11 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
 /* Whether the last member is another one than those before it. */
 void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_errors *errors);
 
+/* Adds an error where an endpoint's port cannot be told from another one: if it is that of a member
+ * of its own cluster, if two members of that are one host, or if another cluster claims it at the
+ * same host, for a member or for an endpoint; and where a cluster has too many. 0 or -ENOMEM. */
+int conf_agree_ports(const struct conf *conf, struct conf_errors *errors);
+
 /* A name and where it stands, to find it used twice. */
 struct conf_use {
     const char *name;
@@ -38,5 +43,10 @@ int conf_uses_add(struct conf_uses *uses, const char *name, struct conf_at at);
 /* Adds an error for every use of a name but its first. */
 void conf_uses_check(struct conf_uses *uses, const char *what, struct conf_errors *errors);
 void conf_uses_done(struct conf_uses *uses);
+
+/* Warns of what a cluster may say, and hardly ever means well. `names`: those of all endpoints of
+ * the file, after conf_uses_check(). */
+void conf_agree_danger(const struct conf_cluster *cluster, const struct conf_uses *names,
+                       struct conf_errors *errors);
 
 #endif

@@ -68,7 +68,8 @@ static int copy_text(const char *text, char **ret_copy)
 
 static bool in_bounds(const struct conf_key *key, uint64_t number)
 {
-    return (key->min == 0 && key->max == 0) || (number >= key->min && number <= key->max);
+    return (key->min == 0 && key->max == 0) || (number >= key->min && number <= key->max) ||
+           (key->off && number == 0);
 }
 
 static void take_number(struct checker *checker, struct mapping *mapping, const struct value *value)
@@ -83,8 +84,8 @@ static void take_number(struct checker *checker, struct mapping *mapping, const 
         conf_value_print(key->type, key->min, least, sizeof(least));
         conf_value_print(key->type, key->max, most, sizeof(most));
         conf_errors_add(checker->errors, value->node->at,
-                        "%s '%.100s' is out of range; write %s to %s", key->name, value->text,
-                        least, most);
+                        "%s '%.100s' is out of range; write %s%s to %s", key->name, value->text,
+                        key->off ? "0s, or " : "", least, most);
     } else if (key->idle) {
         conf_errors_warn(checker->errors, value->node->at, "%s has no effect in this version",
                          key->name);
@@ -259,6 +260,26 @@ static int take_networks(struct checker *checker, const struct value *value,
         const char *wrong = conf_value_network(text, network);
         if (wrong)
             conf_errors_add(checker->errors, node->at, "allowed network '%.100s' %s", text, wrong);
+    }
+    return 0;
+}
+
+static int take_ports(struct checker *checker, const struct value *value,
+                      struct conf_endpoint *endpoint)
+{
+    uint64_t port = 0;
+    endpoint->ports_at = value->node->at;
+    endpoint->ports = calloc(value->key->max, sizeof(*endpoint->ports));
+    if (!endpoint->ports)
+        return -ENOMEM;
+    for (const struct conf_node *node = value->node->first; node; node = node->next) {
+        const char *wrong = conf_value_read(CONF_TYPE_PORT, node->text, &port);
+        if (!wrong && conf_endpoint_has_port(endpoint, port))
+            wrong = "is listed twice; keep one of them";
+        if (wrong)
+            conf_errors_add(checker->errors, node->at, "port '%.100s' %s", node->text, wrong);
+        else
+            endpoint->ports[endpoint->port_count++] = (uint16_t)port;
     }
     return 0;
 }
@@ -463,6 +484,8 @@ static int take_list(struct checker *checker, struct mapping *mapping, const str
         return take_names(checker, value, mapping->object);
     if (key->type == CONF_TYPE_NETWORKS)
         return take_networks(checker, value, mapping->object);
+    if (key->type == CONF_TYPE_PORTS)
+        return take_ports(checker, value, mapping->object);
     return take_mappings(checker, mapping, value);
 }
 
@@ -544,6 +567,10 @@ int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct 
         if (!clusters || !clusters->first)
             conf_errors_warn(errors, conf_position_at(root, "clusters"),
                              "no clusters; this agent has nothing to do");
+        if (errors->failures == 0)
+            rv = conf_agree_ports(conf, errors);
+        for (uint32_t i = 0; i < conf->cluster_count && errors->failures == 0; i++)
+            conf_agree_danger(&conf->clusters[i], &checker.names, errors);
     }
     conf_uses_done(&checker.clusters);
     conf_uses_done(&checker.names);

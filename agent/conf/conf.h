@@ -68,6 +68,9 @@ struct conf_name {
 struct conf_endpoint {
     struct conf_name *names; /* names[0] identifies the endpoint */
     uint32_t name_count;
+    uint16_t *ports; /* at every member's host, beside the members' own */
+    uint32_t port_count;
+    struct conf_at ports_at;
     enum view_role role;
     enum view_mode mode;
     uint32_t hold_ms;
@@ -126,6 +129,12 @@ bool conf_same_agent(const struct conf *a, const struct conf *b);
  * frees it. NULL in *ret_password if none is configured. -EACCES: readable by others;
  * else -errno. */
 int conf_password(const struct conf_cluster *cluster, char **ret_password);
+
+/* Whether it is one of the endpoint's other ports. */
+bool conf_endpoint_has_port(const struct conf_endpoint *endpoint, uint64_t port);
+
+/* The other ports of all endpoints, each once, in rising order: the first above `above`; 0: none. */
+uint16_t conf_cluster_port(const struct conf_cluster *cluster, uint16_t above);
 
 /* Whether the address may be used for this cluster (allowed_networks; all,
  * where none are given). */

@@ -178,3 +178,17 @@ void conf_connection_print(const struct engine_kind *engine, const char *connect
     for (; *printed != '\0'; printed++)
         put(*printed, out);
 }
+
+bool conf_connection_has(const char *connection, const char *keyword, const char *value)
+{
+    struct pair pair = {.next = connection};
+    bool has = false;
+
+    while (read_pair(pair.next, &pair) == SHAPE_GOOD && pair.len != 0)
+        if (pair.len == strlen(keyword) && memcmp(pair.keyword, keyword, pair.len) == 0) {
+            const char *at = pair.value + (pair.value[0] == '\'');
+            has = strncmp(at, value, strlen(value)) == 0 &&
+                  pair.value_len == strlen(value) + 2 * (size_t)(at - pair.value);
+        }
+    return has;
+}

@@ -11,6 +11,9 @@
 void conf_connection_check(const struct engine_kind *engine, const struct conf_node *node,
                            struct conf_errors *errors);
 
+/* Whether the keyword has this value: the last one counts. */
+bool conf_connection_has(const char *connection, const char *keyword, const char *value);
+
 /* Prints the connection inside a YAML string, its secrets hidden. */
 void conf_connection_print(const struct engine_kind *engine, const char *connection,
                            void (*put)(char byte, FILE *out), FILE *out);

@@ -53,6 +53,8 @@ static void print_values(const struct conf_key *key, const void *list, uint32_t 
         fputs(i != 0 ? ", " : "", out);
         if (key->type == CONF_TYPE_NAMES)
             print_text(((const struct conf_name *)list)[i].text, out);
+        else if (key->type == CONF_TYPE_PORTS)
+            fprintf(out, "%u", ((const uint16_t *)list)[i]);
         else
             print_network((const struct conf_network *)list + i, out);
     }
@@ -107,7 +109,7 @@ static void print_value(const struct conf_key *key, enum conf_place place, const
     }
 }
 
-/* Left out: what is kept nowhere, a text that is not there, and what may not be an empty list. */
+/* Left out: what is kept nowhere, a text that is not there, and an optional list that is empty. */
 static bool is_printed(const struct conf_key *key, enum conf_place place, const void *object)
 {
     const void *list;
@@ -115,7 +117,8 @@ static bool is_printed(const struct conf_key *key, enum conf_place place, const 
         return false;
     if (conf_key_is_text(key))
         return conf_key_text(key, place, object) && *conf_key_text(key, place, object) != '\0';
-    return key->type != CONF_TYPE_NETWORKS || conf_key_list(key, place, object, &list) != 0;
+    return (key->type != CONF_TYPE_NETWORKS && key->type != CONF_TYPE_PORTS) ||
+           conf_key_list(key, place, object, &list) != 0;
 }
 
 static void print_mapping(enum conf_place place, const void *object, FILE *out)

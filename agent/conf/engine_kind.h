@@ -36,6 +36,9 @@ struct engine_kind {
      * at. NULL: there is nothing to check. */
     const char *(*check_connection)(const char *connection);
 
+    /* The keyword and value with which a server has to prove its name. NULL: none does. */
+    const char *proof_keyword, *proof_value;
+
     /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);
     void (*print_term)(uint64_t hi, uint64_t lo, char *ret, size_t size);

@@ -74,6 +74,9 @@ const struct conf_key conf_keys[] = {
      .required = "an endpoint without names; list those that applications use"},
     {"role", CONF_TYPE_ROLE, IN_ENDPOINT(role),
      .required = "an endpoint without role; write role: writer or role: reader"},
+    {"ports", CONF_TYPE_PORTS, IN_ENDPOINT(ports),
+     .count_at = offsetof(struct conf_endpoint, port_count), .max = HOMING_PORTS_MAX,
+     .holder = "an endpoint has"},
 
     {"mode", CONF_TYPE_MODE, IN_TIMING_AND_ENDPOINT(mode, mode), .standard = "sever"},
     {"interval", CONF_TYPE_DURATION, IN_TIMING(interval_ms), .standard = "250ms", .min = 50,
@@ -85,13 +88,14 @@ const struct conf_key conf_keys[] = {
     {"max_stale", CONF_TYPE_DURATION, IN_TIMING(max_stale_ms), .standard = "30s", .min = 5 * SECOND,
      .max = 10 * MINUTE},
     {"hold", CONF_TYPE_DURATION, IN_TIMING_AND_ENDPOINT(hold_ms, hold_ms), .standard = "2s",
-     .max = 30 * SECOND},
+     .max = HOMING_HOLD_MAX_MS},
     {"max_lag", CONF_TYPE_SIZE, IN_TIMING(max_lag), .standard = "16MB"},
     {"max_switches", CONF_TYPE_NUMBER, IN_TIMING(max_switches), .standard = "5", .max = 1000},
     {"sever_spread", CONF_TYPE_DURATION, IN_TIMING(sever_spread_ms), .standard = "50ms",
      .max = 10 * MINUTE},
-    {"keepalive", CONF_TYPE_DURATION, IN_TIMING(keepalive_ms), .standard = "0s",
-     .max = 60 * MINUTE},
+    /* Less ends connections because of one lost packet: a SYN is sent again after 1 s and 3 s. */
+    {"keepalive", CONF_TYPE_DURATION, IN_TIMING(keepalive_ms), .standard = "0s", .off = true,
+     .min = 5 * SECOND, .max = 60 * MINUTE},
     {"family", CONF_TYPE_FAMILY, IN_TIMING(family), .standard = "auto"},
 
     {"host", CONF_TYPE_HOST, IN_MEMBER(host),
@@ -217,6 +221,8 @@ static bool same_entry(const struct conf_key *key, const void *a, const void *b,
                          &((const struct conf_name *)b)[i].name);
     if (key->type == CONF_TYPE_NETWORKS)
         return same_network((const struct conf_network *)a + i, (const struct conf_network *)b + i);
+    if (key->type == CONF_TYPE_PORTS)
+        return ((const uint16_t *)a)[i] == ((const uint16_t *)b)[i];
     return same_mapping(key->inner, (const char *)a + i * size, (const char *)b + i * size);
 }
 

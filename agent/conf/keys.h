@@ -47,6 +47,7 @@ enum conf_type {
     /* A list of values: an array and its count. */
     CONF_TYPE_NAMES,    /* struct conf_name */
     CONF_TYPE_NETWORKS, /* struct conf_network */
+    CONF_TYPE_PORTS,    /* uint16_t */
     /* A list of mappings, or one, with keys of their own. */
     CONF_TYPE_MAPPINGS, /* what `inner` becomes, and the count */
     CONF_TYPE_MAPPING,  /* what `inner` becomes; agent.defaults is kept nowhere */
@@ -61,6 +62,7 @@ struct conf_key {
     const char *standard; /* the value if none is given and none is inherited; NULL: none */
     /* Bounds of a number, of a text's bytes, or of a list's entries. Both 0: there are none. */
     uint64_t min, max;
+    bool off;              /* 0 is allowed, below min: it is off */
     const char *holder;    /* of a list with bounds, for the error: "a cluster has" (so many) */
     const char *required;  /* the error if it is missing or an empty list; NULL: it is optional */
     bool unseen;           /* a reload does not compare it: it finds the cluster by this key */

@@ -24,6 +24,7 @@ static void free_cluster(struct conf_cluster *cluster)
         for (uint32_t j = 0; j < cluster->endpoints[i].name_count; j++)
             free(cluster->endpoints[i].names[j].text);
         free(cluster->endpoints[i].names);
+        free(cluster->endpoints[i].ports);
     }
     free(cluster->name);
     free(cluster->members);
@@ -79,6 +80,17 @@ static int read_all(int fd, char **ret_bytes, size_t *ret_len)
     *ret_bytes = bytes;
     *ret_len = len;
     return 0;
+}
+
+/* Editors of Windows write a byte order mark. libyaml takes it for a column: the keys of the first
+ * line would stand further in than all others. */
+static const char *behind_mark(const char *bytes, size_t *len)
+{
+    static const char mark[] = {'\xef', '\xbb', '\xbf'};
+    if (*len < sizeof(mark) || memcmp(bytes, mark, sizeof(mark)) != 0)
+        return bytes;
+    *len -= sizeof(mark);
+    return bytes + sizeof(mark);
 }
 
 static int read_file(const char *file, char **ret_bytes, size_t *ret_len)
@@ -147,8 +159,10 @@ int conf_load(const char *file, const struct engine_kind *const *engines, FILE *
     char *bytes = NULL;
     size_t len = 0;
     int rv = read_file(file, &bytes, &len);
-    if (rv == 0)
-        rv = parse(bytes, len, engines, &errors, ret_conf);
+    if (rv == 0) {
+        const char *text = behind_mark(bytes, &len);
+        rv = parse(text, len, engines, &errors, ret_conf);
+    }
     free(bytes);
     conf_errors_print(&errors, out);
     if (rv == -ENOMEM || (rv != 0 && errors.failures == 0))

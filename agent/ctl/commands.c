@@ -5,22 +5,41 @@
 #include "config.h"
 
 #include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/base/spelling.h"
 #include "agent/ctl/commands.h"
 #include "agent/ctl/options.h"
 #include "agent/ctl/text.h"
 #include "proto/view_names.h"
+#include "shim/view/route.h"
 
 /* ---- results ---- */
+
+/* In the agent's words, who is not asked for one cluster alone. */
+static void say_no_cluster(const struct msg_value *result, const char *name)
+{
+    const struct msg_value *clusters = msg_get(result, "clusters");
+    const char *near = NULL;
+
+    for (uint32_t i = 0; i < msg_array_len(clusters) && !near; i++) {
+        near = msg_get_str(msg_array_at(clusters, i), "cluster");
+        if (near && !spelling_is_near(near, name))
+            near = NULL;
+    }
+    fprintf(stderr, "homingctl: no cluster %s%s%s%s\n", name, near ? "; did you mean '" : "",
+            near ? near : "", near ? "'?" : "");
+}
 
 static int on_status(const struct show *show, const struct msg_value *result, char **args)
 {
     bool found, good = show_status(show, result, args[0], &found);
 
     if (!found)
-        fprintf(stderr, "homingctl: no cluster %s\n", args[0]);
+        say_no_cluster(result, args[0]);
     return found && good ? EXIT_OK : EXIT_DEGRADED;
 }
 
@@ -30,10 +49,39 @@ static int on_explain(const struct show *show, const struct msg_value *result, c
     return show_explain(show, result) ? EXIT_OK : EXIT_DEGRADED;
 }
 
+static struct addrinfo *numeric(const char *text)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+
+    return getaddrinfo(text, "1", &hints, &list) == 0 ? list : NULL;
+}
+
+/* As the library in each program finds out. It wants texts that end in a whole word of zeros. */
+static bool other_first(const char *text, const char *other)
+{
+    _Alignas(uint64_t) char one[64] = "", two[64] = "";
+    struct addrinfo *list = numeric(text), *other_list = numeric(other);
+    const char *first = one, *second;
+    struct route route;
+
+    snprintf(one, sizeof(one) - 8, "%s", text);
+    snprintf(two, sizeof(two) - 8, "%s", other);
+    if (list && other_list && list->ai_family != other_list->ai_family) {
+        route_learn(one, two, list, other_list, false, 0, &route);
+        route_sort(&route, one, two, true, false, &first, &second);
+    }
+    if (list)
+        freeaddrinfo(list);
+    if (other_list)
+        freeaddrinfo(other_list);
+    return first == two;
+}
+
 static int on_resolve(const struct show *show, const struct msg_value *result, char **args)
 {
     (void)args;
-    return show_resolve(show, result) ? EXIT_OK : EXIT_DEGRADED;
+    return show_resolve(show, result, other_first) ? EXIT_OK : EXIT_DEGRADED;
 }
 
 static int on_history(const struct show *show, const struct msg_value *result, char **args)

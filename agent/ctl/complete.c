@@ -170,8 +170,10 @@ void complete(FILE *out, char **words)
     struct cursor at = find_cursor(out, words);
     bool starts_program = at.command && at.command->first == ARG_PROGRAM;
 
-    if (at.option == OPTION_SOCKET) {
+    if (at.option == OPTION_SOCKET || at.option == OPTION_WITH) {
         fputs(COMPLETE_FILES "\n", out);
+    } else if (at.option == OPTION_ASSUME) {
+        offer_of_agent(&at, ARG_NAME);
     } else if (at.option != OPTION_COUNT) {
         offer(&at, options_table[at.option].value);
     } else if (!at.has_command) {

@@ -7,6 +7,8 @@
 #include "agent/ctl/help.h"
 #include "agent/ctl/options.h"
 
+#define OPTIONS_COLUMN 17
+
 #define SYNOPSIS "Usage: homingctl [-o json] [--socket PATH] "
 
 static const char *const rights_texts[RIGHTS_COUNT] = {
@@ -24,9 +26,9 @@ static void print_modes(FILE *out)
 static void print_argument(FILE *out, enum argument argument)
 {
     static const char *const texts[ARG_COUNT] = {
-        [ARG_CLUSTER] = "CLUSTER", [ARG_MEMBER] = "MEMBER",
+        [ARG_CLUSTER] = "CLUSTER", [ARG_MEMBER] = "MEMBER|ADDRESS:PORT",
         [ARG_NAME] = "NAME",       [ARG_NAME_OR_CLUSTER] = "NAME|CLUSTER",
-        [ARG_COMMAND] = "COMMAND", [ARG_PROGRAM] = "-- CMD [ARG...]",
+        [ARG_COMMAND] = "COMMAND", [ARG_PROGRAM] = "[OPTION...] -- CMD [ARG...]",
     };
 
     if (argument == ARG_MODE)
@@ -45,13 +47,6 @@ static void print_usage(FILE *out, const struct command *command)
     }
 }
 
-void help_command(FILE *out, const struct command *command)
-{
-    fputs(SYNOPSIS, out);
-    print_usage(out, command);
-    fprintf(out, "\n%s\nFor %s.\n", command->text, rights_texts[command->rights]);
-}
-
 static void print_commands(FILE *out)
 {
     for (size_t i = 0; i < commands_count; i++) {
@@ -61,15 +56,33 @@ static void print_commands(FILE *out)
     }
 }
 
-static void print_options(FILE *out)
+/* A usage that reaches into the column of the texts has a line for itself. */
+static void print_option(FILE *out, const struct option *option)
 {
-    char usage[32];
+    int width = fprintf(out, "  %s %s", option->name, option->value);
 
+    if (width >= OPTIONS_COLUMN) {
+        fputc('\n', out);
+        width = 0;
+    }
+    fprintf(out, "%*s%s\n", OPTIONS_COLUMN - width, "", option->text);
+}
+
+static void print_options(FILE *out, bool all)
+{
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (options_table[i].text) {
-            snprintf(usage, sizeof(usage), "%s %s", options_table[i].name, options_table[i].value);
-            fprintf(out, "  %-15s%s\n", usage, options_table[i].text);
-        }
+        if (options_table[i].text && (all || options_table[i].runs))
+            print_option(out, &options_table[i]);
+}
+
+void help_command(FILE *out, const struct command *command)
+{
+    fputs(SYNOPSIS, out);
+    print_usage(out, command);
+    fprintf(out, "\n%s\n", command->text);
+    if (command->own == OWN_RUN)
+        print_options(out, false);
+    fprintf(out, "For %s.\n", rights_texts[command->rights]);
 }
 
 /* "For root and homingd's user: accept, mode." and so on. */
@@ -92,7 +105,7 @@ void help_all(FILE *out)
     fputs(SYNOPSIS "COMMAND [ARG...]\n\n", out);
     print_commands(out);
     fputc('\n', out);
-    print_options(out);
+    print_options(out, true);
     fputc('\n', out);
     print_rights(out);
     fputs("\nExit codes: 0 ok, 1 degraded or no answer, 2 usage, 3 agent unreachable.\n", out);

@@ -23,7 +23,7 @@
 
 static int print_error(const struct options *options, const struct msg_value *error)
 {
-    const char *message = msg_get_str(error, "message");
+    const char *message = msg_get_str(error, "message"), *code = msg_get_str(error, "code");
 
     fputs("homingctl: ", stderr);
     if (message && message[0]) {
@@ -37,7 +37,8 @@ static int print_error(const struct options *options, const struct msg_value *er
         msg_print_json(stdout, error);
         fputs("}\n", stdout);
     }
-    return EXIT_DEGRADED;
+    return code && strcmp(code, msg_error_name(MSG_ERROR_BAD_REQUEST)) == 0 ? EXIT_USAGE
+                                                                            : EXIT_DEGRADED;
 }
 
 static bool has_colour(void)
@@ -100,6 +101,27 @@ static int refuse_command(const char *name)
     return options_refuse("no such command:", about);
 }
 
+/* What can be told without the agent. A slip in the kill switch is a mistake, not trouble. */
+static bool is_mode(const char *word)
+{
+    for (unsigned i = 0; command_mode(i); i++)
+        if (strcmp(command_mode(i), word) == 0)
+            return true;
+    return false;
+}
+
+static int check_arguments(const struct command *command, char **args)
+{
+    for (int i = 0; args[i]; i++) {
+        if (command_argument(command, i) == ARG_MODE && !is_mode(args[i]))
+            return options_refuse("no such mode (off, observe, names, connect, sever, default):",
+                                  args[i]);
+        if (!args[i][0])
+            return options_refuse("an argument is empty:", command->name);
+    }
+    return EXIT_OK;
+}
+
 static int help(const char *name)
 {
     const struct command *command = name ? command_find(name) : NULL;
@@ -115,7 +137,7 @@ static int help(const char *name)
 
 static int run_command(const struct options *options, const struct command *command, char **args)
 {
-    int count = 0;
+    int count = 0, code;
 
     while (args[count])
         count++;
@@ -124,11 +146,18 @@ static int run_command(const struct options *options, const struct command *comm
         return EXIT_OK;
     }
     if (command->own == OWN_RUN)
-        return exec_run(args, options->socket);
+        return exec_run(args, options);
+    if (options->with[0])
+        return options_refuse("--with is for run, not for", command->name);
+    if (options->assume[0])
+        return options_refuse("--assume is for run, not for", command->name);
     if (count < command->least || count > command_most(command)) {
         help_command(stderr, command);
         return EXIT_USAGE;
     }
+    code = check_arguments(command, args);
+    if (code != EXIT_OK)
+        return code;
     if (command->own == OWN_HELP)
         return help(args[0]);
     if (command->own == OWN_VERSION && !options->json)

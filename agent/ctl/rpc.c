@@ -5,6 +5,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,8 @@
 
 /* The agent drops clients after a second; a loaded node may take that long to begin. */
 #define ANSWER_SECONDS 5
+
+#define RPC_ADMIN_NAME "admin.sock"
 
 /* The directory of `path`, absolute where it is only implied. */
 static int directory_of(const char *path, char *ret, size_t size)
@@ -52,7 +56,7 @@ int rpc_path(const char *given, enum rpc_socket socket, char *ret_path, size_t s
     if (socket == RPC_AGENT)
         len = snprintf(ret_path, size, "%s", agent_path);
     else
-        len = snprintf(ret_path, size, "%s-admin/admin.sock", directory);
+        len = snprintf(ret_path, size, "%s-admin/" RPC_ADMIN_NAME, directory);
     return len < (int)size ? 0 : -ENAMETOOLONG;
 }
 
@@ -162,9 +166,76 @@ static bool is_socket(const char *path)
     return stat(path, &at) == 0 && S_ISSOCK(at.st_mode);
 }
 
+/* The topmost directory above `path` that this user may not enter. False: there is none. */
+static bool find_closed(const char *path, char ret_directory[PATH_MAX])
+{
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int len = snprintf(ret_directory, PATH_MAX, "%.*s", (int)(slash - path), path);
+        if (len < PATH_MAX && faccessat(AT_FDCWD, ret_directory, X_OK, AT_EACCESS) < 0 &&
+            errno == EACCES)
+            return true;
+    }
+    return false;
+}
+
+static void print_owners(const char *path)
+{
+    struct stat at;
+    const struct group *group = stat(path, &at) == 0 ? getgrgid(at.st_gid) : NULL;
+
+    fputs("This user may not use it: root, homingd's user and its group may", stderr);
+    if (group)
+        fprintf(stderr, " (that of %s: %s)", path, group->gr_name);
+    fputs(".\n", stderr);
+}
+
+/* agent.sock is for every user: it is closed by mistake, or against this one. */
+static void explain_closed_agent(const char *path, const char *closed)
+{
+    struct stat at;
+
+    if (closed)
+        fprintf(stderr,
+                "It is for every user, but this one may not enter %s: run 'chmod o+x %s' as root, "
+                "or mount the socket's directory elsewhere.\n",
+                closed, closed);
+    else if (stat(path, &at) == 0 && (at.st_mode & 0222) != 0222)
+        fprintf(stderr, "It is for every user, but closed: run 'chmod 0666 %s' as root.\n", path);
+    else
+        fputs("It is for every user, but this one is kept out: homingd bars a user for ten minutes "
+              "if it has sent a descriptor (its log: user_barred); or a security module does.\n",
+              stderr);
+}
+
+/* admin.sock's own directory is closed on purpose; what is above that is not. */
+static void explain_closed(const char *path)
+{
+    char closed[PATH_MAX], own[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    bool found = find_closed(path, closed);
+    bool admin = slash && strcmp(slash + 1, RPC_ADMIN_NAME) == 0;
+
+    if (!admin) {
+        explain_closed_agent(path, found ? closed : NULL);
+        return;
+    }
+    snprintf(own, sizeof(own), "%.*s", (int)(slash - path), path);
+    if (found && strcmp(closed, own) != 0)
+        fprintf(stderr, "This user may not enter %s, above it.\n", closed);
+    print_owners(own);
+}
+
 void rpc_explain(const char *path, int error)
 {
-    fprintf(stderr, "homingctl: no agent at %s: %s\n", path, strerror(error));
+    bool closed = error == EACCES || error == EPERM; /* there may well be one */
+
+    fprintf(stderr, "homingctl: %s %s: %s\n", closed ? "cannot ask the agent at" : "no agent at",
+            path, strerror(error));
+    rpc_advise(path, error);
+}
+
+void rpc_advise(const char *path, int error)
+{
     switch (error) {
     case ENOENT:
         fputs("Is homingd running, and is this its path? (HOMING_SOCKET or --socket name its "
@@ -179,7 +250,7 @@ void rpc_explain(const char *path, int error)
         break;
     case EACCES:
     case EPERM:
-        fputs("This user may not use it: root, homingd's user and its group may.\n", stderr);
+        explain_closed(path);
         break;
     case ETIMEDOUT:
     case ECONNRESET:

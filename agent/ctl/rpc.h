@@ -38,4 +38,7 @@ void rpc_reply_done(struct rpc_reply *reply);
 /* What an errno of rpc_call() means, and what to look at: several lines, on stderr. */
 void rpc_explain(const char *path, int error);
 
+/* The same without its first line, which says that it failed. */
+void rpc_advise(const char *path, int error);
+
 #endif

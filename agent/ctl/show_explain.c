@@ -40,8 +40,10 @@ static void answer(const struct show *show, const struct msg_value *name)
         fputs(i ? ", " : "", show->out);
         msg_print_text(show->out, msg_array_at(addresses, i));
     }
-    fprintf(show->out, "%s, generation %llu\n", msg_array_len(addresses) ? "" : "none",
+    fprintf(show->out, "%s, generation %llu", msg_array_len(addresses) ? "" : "none",
             (unsigned long long)msg_get_uint(name, "generation", 0));
+    show_other_ports(show, name);
+    fputc('\n', show->out);
 }
 
 static void print_name(const struct show *show, const struct msg_value *name,
@@ -92,7 +94,7 @@ static void no_answer(const struct msg_value *result)
     show_str(&err, result, "cluster", "?");
     fputs(" is ", stderr);
     show_str(&err, result, "state", "?");
-    fputs("; programs ask the real resolver\n", stderr);
+    fputs("; programs ask the real resolver (homingctl status says more)\n", stderr);
 }
 
 static void note_mode(const struct msg_value *result)
@@ -103,7 +105,19 @@ static void note_mode(const struct msg_value *result)
         fprintf(stderr, "homingctl: mode %s: programs still ask the real resolver\n", mode);
 }
 
-bool show_resolve(const struct show *show, const struct msg_value *result)
+/* A reader's are taken in turn: they have no order. */
+static bool is_turned(const struct msg_value *result, comes_first_fn *other_first)
+{
+    const struct msg_value *addresses = msg_get(result, "addresses");
+    const char *text = msg_str(msg_array_at(addresses, 0)), *role = msg_get_str(result, "role");
+    const char *other = msg_str(msg_array_at(addresses, 1));
+
+    return text && other && msg_array_len(addresses) == 2 && role && strcmp(role, "writer") == 0 &&
+           other_first(text, other);
+}
+
+bool show_resolve(const struct show *show, const struct msg_value *result,
+                  comes_first_fn *other_first)
 {
     const struct msg_value *addresses = msg_get(result, "addresses");
     uint32_t count = msg_array_len(addresses);
@@ -112,8 +126,9 @@ bool show_resolve(const struct show *show, const struct msg_value *result)
         no_answer(result);
         return false;
     }
+    bool turned = is_turned(result, other_first);
     for (uint32_t i = 0; i < count; i++) {
-        msg_print_text(show->out, msg_array_at(addresses, i));
+        msg_print_text(show->out, msg_array_at(addresses, turned ? count - 1 - i : i));
         fputc('\n', show->out);
     }
     note_mode(result);

@@ -10,10 +10,13 @@
 
 #include "agent/ctl/show.h"
 
-/* Ages come from the agent's monotonic clock; people compare with logs. */
-static void print_time(const struct show *show, uint64_t ago_ms)
+/* As the agent's clock said then; people compare with logs. An age would give another second at each
+ * call. An agent of an older version tells nothing else. */
+static void print_time(const struct show *show, const struct msg_value *entry)
 {
-    time_t at = time(NULL) - (time_t)(ago_ms / 1000);
+    uint64_t at_ms = msg_get_uint(entry, "at_unix_ms", 0);
+    time_t at = at_ms ? (time_t)(at_ms / 1000)
+                      : time(NULL) - (time_t)(msg_get_uint(entry, "ago_ms", 0) / 1000);
     struct tm tm;
     char text[32];
 
@@ -52,6 +55,7 @@ static void print_sever(const struct show *show, const struct msg_value *sever)
             (unsigned long long)severed, severed == 1 ? "" : "s");
     print_count(show, sever, "would_sever", ", ", "would have been (observe)");
     print_count(show, sever, "not_severed", ", ", "refused by the kernel");
+    print_count(show, sever, "untagged", ", ", "without a tag left alone (homingctl connections)");
     print_ms(show, ", ordered ", sever, "order_ms", " after that answer");
     fputs(msg_get_bool(sever, "done", false) ? "\n" : "; still at it\n", show->out);
     fprintf(show->out, "    redirected %llu connect%s on this node until then",
@@ -90,9 +94,9 @@ void show_history(const struct show *show, const struct msg_value *history)
     for (uint32_t i = 0; i < msg_array_len(history); i++) {
         const struct msg_value *entry = msg_array_at(history, i);
 
-        print_time(show, msg_get_uint(entry, "ago_ms", 0));
+        print_time(show, entry);
         fputs("  ", show->out);
-        show_str(show, entry, "cluster", "?");
+        show_str(show, entry, "cluster", "(agent)");
         fputs("  ", show->out);
         show_str(show, entry, "event", "?");
         fputs("  ", show->out);

@@ -34,6 +34,16 @@ void show_str(const struct show *show, const struct msg_value *map, const char *
     fputs(clean, show->out);
 }
 
+void show_other_ports(const struct show *show, const struct msg_value *map)
+{
+    const struct msg_value *ports = msg_get(map, "other_ports");
+    uint64_t port;
+
+    for (uint32_t i = 0; i < msg_array_len(ports); i++)
+        if (msg_uint(msg_array_at(ports, i), &port))
+            fprintf(show->out, "%s%llu", i ? ", " : ", also at port ", (unsigned long long)port);
+}
+
 static bool is(const struct msg_value *map, const char *key, const char *text)
 {
     const char *value = msg_get_str(map, key);
@@ -41,10 +51,15 @@ static bool is(const struct msg_value *map, const char *key, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-static bool is_good(const struct msg_value *cluster)
+static bool is_steady(const struct msg_value *cluster)
 {
     return (is(cluster, "state", "steady") || is(cluster, "state", "frozen")) &&
            msg_array_len(msg_get(cluster, "alarms")) == 0;
+}
+
+static bool is_good(const struct msg_value *cluster)
+{
+    return is_steady(cluster) && msg_array_len(msg_get(cluster, "warnings")) == 0;
 }
 
 /* ---- alarms ---- */
@@ -62,6 +77,18 @@ static void print_alarms(const struct show *show, const struct msg_value *alarms
             show_str(show, alarm, "command", "");
             fputs(paint(show, NONE), show->out);
         }
+        fputc('\n', show->out);
+    }
+}
+
+static void print_warnings(const struct show *show, const struct msg_value *warnings)
+{
+    for (uint32_t i = 0; i < msg_array_len(warnings); i++) {
+        const struct msg_value *warning = msg_array_at(warnings, i);
+        fprintf(show->out, "  %sWARNING%s ", paint(show, BOLD), paint(show, NONE));
+        show_str(show, warning, "warning", "?");
+        fputs(": ", show->out);
+        show_str(show, warning, "text", "");
         fputc('\n', show->out);
     }
 }
@@ -167,6 +194,29 @@ static void words(const struct show *show, const struct msg_value *member, const
     fputc('\n', show->out);
 }
 
+/* W11: "left 10.0.0.1:5432, 3 min ago: refused". */
+static void print_places(const struct show *show, const struct msg_value *member)
+{
+    const struct msg_value *places = msg_get(member, "places");
+
+    for (uint32_t i = 0; i < msg_array_len(places); i++) {
+        const struct msg_value *place = msg_array_at(places, i);
+        bool answers = is(place, "report", "answer");
+        fputs("      ", show->out);
+        show_str(show, place, "kind", "?");
+        fputc(' ', show->out);
+        show_str(show, place, "place", "?");
+        if (is(place, "kind", "left")) {
+            fputs(", ", show->out);
+            age(show, place, "left_ms", 0);
+            fputs(" ago", show->out);
+        }
+        fputs(": ", show->out);
+        show_str(show, place, answers ? "role" : "report", "not heard yet");
+        fputc('\n', show->out);
+    }
+}
+
 static void print_member(const struct show *show, const struct msg_value *cluster,
                          const struct msg_value *member, int width)
 {
@@ -186,6 +236,7 @@ static void print_member(const struct show *show, const struct msg_value *cluste
     fputc('\n', show->out);
     words(show, member, "error");
     words(show, member, "note");
+    print_places(show, member);
 }
 
 static void print_members(const struct show *show, const struct msg_value *cluster)
@@ -216,15 +267,17 @@ static void print_endpoint(const struct show *show, const struct msg_value *endp
     show_str(show, endpoint, "role", "?");
     fputs(" (mode ", show->out);
     show_str(show, endpoint, "mode", "?");
-    fprintf(show->out, ", generation %llu)\n",
+    fprintf(show->out, ", generation %llu)",
             (unsigned long long)msg_get_uint(endpoint, "generation", 0));
+    show_other_ports(show, endpoint);
+    fputc('\n', show->out);
 }
 
 /* ---- clusters ---- */
 
 static void head(const struct show *show, const struct msg_value *cluster)
 {
-    bool good = is_good(cluster);
+    bool good = is_steady(cluster);
 
     fputs(paint(show, BOLD), show->out);
     show_str(show, cluster, "cluster", "?");
@@ -258,14 +311,17 @@ static void print_severed(const struct show *show, const struct msg_value *clust
     uint64_t severed = msg_get_uint(cluster, "severed", 0);
     uint64_t would = msg_get_uint(cluster, "would_sever", 0);
     uint64_t failed = msg_get_uint(cluster, "not_severed", 0);
+    uint64_t older = msg_get_uint(cluster, "spared_older", 0);
 
-    if (!severed && !would && !failed)
+    if (!severed && !would && !failed && !older)
         return;
     fprintf(show->out, "  connections severed: %" PRIu64, severed);
     if (would)
         fprintf(show->out, ", would have been (observe): %" PRIu64, would);
     if (failed)
         fprintf(show->out, ", refused by the kernel: %" PRIu64, failed);
+    if (older)
+        fprintf(show->out, ", untagged but spared, as known before homing-sever: %" PRIu64, older);
     fputc('\n', show->out);
 }
 
@@ -280,6 +336,7 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster)
         fputc('\n', show->out);
     }
     print_alarms(show, msg_get(cluster, "alarms"));
+    print_warnings(show, msg_get(cluster, "warnings"));
     print_members(show, cluster);
     for (uint32_t i = 0; i < msg_array_len(endpoints); i++)
         print_endpoint(show, msg_array_at(endpoints, i));
@@ -324,6 +381,48 @@ static uint32_t count_bad(const struct msg_value *clusters)
     return bad;
 }
 
+static uint32_t count_endpoints(const struct msg_value *clusters, const char *mode)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < msg_array_len(clusters); i++) {
+        const struct msg_value *endpoints = msg_get(msg_array_at(clusters, i), "endpoints");
+        for (uint32_t e = 0; e < msg_array_len(endpoints); e++)
+            count += is(msg_array_at(endpoints, e), "mode", mode);
+    }
+    return count;
+}
+
+static uint32_t count_frozen(const struct msg_value *clusters)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < msg_array_len(clusters); i++)
+        count += msg_get_bool(msg_array_at(clusters, i), "frozen", false);
+    return count;
+}
+
+static void remark_count(const struct show *show, const char **sep, uint32_t count,
+                         const char *what, const char *how)
+{
+    if (!count)
+        return;
+    fprintf(show->out, "%s%u %s%s %s", *sep, count, what, count == 1 ? "" : "s", how);
+    *sep = ", ";
+}
+
+/* What is as somebody wants it is well, but programs do not follow a failover there. */
+static void print_well(const struct show *show, const struct msg_value *clusters)
+{
+    const char *sep = ", but ";
+
+    fputs("all well", show->out);
+    remark_count(show, &sep, count_endpoints(clusters, "off"), "endpoint", "in mode off");
+    remark_count(show, &sep, count_endpoints(clusters, "observe"), "endpoint", "in mode observe");
+    remark_count(show, &sep, count_frozen(clusters), "cluster", "frozen");
+    fputc('\n', show->out);
+}
+
 /* `unserved`: clusters in mode sever where nothing can be severed. */
 static void agent(const struct show *show, const struct msg_value *status, uint32_t count,
                   uint32_t bad, uint32_t unserved)
@@ -340,8 +439,10 @@ static void agent(const struct show *show, const struct msg_value *status, uint3
     else if (unserved)
         fprintf(show->out, "%sno connection can be severed%s\n", paint(show, RED),
                 paint(show, NONE));
+    else if (alarms)
+        fputs("an alarm of the agent's own\n", show->out);
     else
-        fprintf(show->out, "%s\n", alarms ? "an alarm of the agent's own" : "all well");
+        print_well(show, msg_get(status, "clusters"));
     print_alarms(show, msg_get(status, "alarms"));
 }
 
@@ -354,6 +455,37 @@ static void ability(const struct show *show, const struct msg_value *severing)
     fprintf(show->out, "severing: %snot available%s: ", paint(show, RED), paint(show, NONE));
     show_str(show, severing, "why", "?");
     fputc('\n', show->out);
+}
+
+static void print_without_room(const struct show *show, const struct msg_value *severing)
+{
+    uint64_t count = msg_get_uint(severing, "without_room", 0);
+
+    if (count)
+        fprintf(show->out,
+                "%sthere was no room for %llu permits%s, %llu of them of uid %llu: LIMITS in "
+                "homing-sever(8)\n",
+                paint(show, RED), (unsigned long long)count, paint(show, NONE),
+                (unsigned long long)msg_get_uint(severing, "short_count", 0),
+                (unsigned long long)msg_get_uint(severing, "short_uid", 0));
+}
+
+/* What severing could not do as it should. Nothing, as a rule. */
+static void print_shortcomings(const struct show *show, const struct msg_value *severing)
+{
+    uint64_t given_up = msg_get_uint(severing, "given_up", 0);
+    uint64_t late = msg_get_uint(severing, "mptcp_late", 0);
+    uint64_t hidden = msg_get_uint(severing, "mptcp_hidden", 0);
+
+    if (given_up)
+        fprintf(show->out, "users with too many tags to go through, not all severed: %" PRIu64 "\n",
+                given_up);
+    if (late)
+        fprintf(show->out, "severed, but noticed only after net.mptcp.close_timeout: %" PRIu64 "\n",
+                late);
+    if (hidden)
+        fprintf(show->out, "MPTCP that this kernel does not tell apart, not severed: %" PRIu64 "\n",
+                hidden);
 }
 
 /* What layer 3 can do here, and what the layers have done. */
@@ -369,9 +501,11 @@ static void print_severing(const struct show *show, const struct msg_value *seve
         fprintf(show->out, ", would have been: %llu",
                 (unsigned long long)msg_get_uint(severing, "would_redirect", 0));
     if (msg_get_uint(severing, "shared_address", 0))
-        fprintf(show->out, "; not, for two names share the address: %llu",
+        fprintf(show->out, "; of an address that two names share: %llu",
                 (unsigned long long)msg_get_uint(severing, "shared_address", 0));
     fputc('\n', show->out);
+    print_without_room(show, severing);
+    print_shortcomings(show, severing);
 }
 
 static bool all(const struct show *show, const struct msg_value *status)
@@ -408,6 +542,8 @@ static bool print_only(const struct show *show, const struct msg_value *status, 
         if (unserved)
             ability(show, severing);
     }
+    if (*ret_found)
+        print_alarms(show, msg_get(status, "alarms"));
     return good;
 }
 

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "agent/base/log.h"
+#include "agent/conf/password.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
 #include "agent/daemon/persist.h"
 #include "agent/daemon/publish.h"
@@ -102,13 +104,19 @@ static void merge(struct cluster *cluster)
 {
     struct state_cluster saved;
     struct actions actions = {.wake_ms = loop_now_ms(cluster->daemon->loop) + 1};
+    bool turning = cluster->turning;
 
     persist_load(cluster, &saved);
     take_saved(cluster, &saved);
-    if (is_newer(&saved, &cluster->decision.verdict))
+    cluster->turning = true; /* the wake-up brings the next decision */
+    if (is_newer(&saved, &cluster->decision.verdict)) {
         begin(cluster, &saved, &actions);
-    else if (saved.have_verdict)
+        elsewhere_again(cluster);
+    } else if (saved.have_verdict) {
         decision_take_frozen(&cluster->decision, saved.verdict.frozen);
+    }
+    elsewhere_restore(cluster, &saved);
+    cluster->turning = turning;
     free(saved.endpoints);
     log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
               LOG_STR("cluster", cluster->conf->name));
@@ -155,6 +163,19 @@ void cluster_publish(struct cluster *cluster)
     publish(cluster, false);
 }
 
+void cluster_save_anew(struct cluster *cluster)
+{
+    enum view_mode mode = cluster->mode;
+    bool frozen = cluster->decision.verdict.frozen;
+
+    publish(cluster, true);
+    if (frozen)
+        decision_take_frozen(&cluster->decision, true);
+    if (mode)
+        cluster->mode = mode;
+    publish(cluster, false);
+}
+
 /* ---- a report's way ---- */
 
 static void carry_out(struct cluster *cluster, const struct actions *actions,
@@ -163,12 +184,16 @@ static void carry_out(struct cluster *cluster, const struct actions *actions,
     const struct verdict *verdict = &cluster->decision.verdict;
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
 
+    elsewhere_move(cluster, actions, before); /* first: what is published has the new addresses */
     if (actions->publish) {
         /* Before it is published: a switch that another agent saved is that agent's. */
-        bool switched = before->writer != MEMBER_NONE && before->writer != verdict->writer;
+        bool switched = before->writer != MEMBER_NONE &&
+                        (before->writer != verdict->writer || actions->moved == verdict->writer);
 
         publish(cluster, false);
         events_verdict(cluster, before, cause, now_ms);
+        if (actions->moved != MEMBER_NONE)
+            events_moved(cluster, before, actions->moved, cause, now_ms);
         if (switched && verdict->writer != MEMBER_NONE)
             sever_orders_switched(cluster, now_ms);
     } else if (actions->confirmed && actions->persist) {
@@ -199,9 +224,33 @@ static enum refusal handle(struct cluster *cluster, const struct event *event)
     return refusal;
 }
 
+/* What the probe tells of places while a decision is carried out is looked at after that: a move
+ * makes the probe tell of the address that was left. */
+static enum refusal handle_turn(struct cluster *cluster, const struct event *event)
+{
+    enum refusal refusal;
+
+    cluster->turning = true;
+    refusal = handle(cluster, event);
+    while (cluster->tick_due) {
+        cluster->tick_due = false;
+        handle(cluster, &(struct event){.kind = EVENT_TICK});
+    }
+    cluster->turning = false;
+    return refusal;
+}
+
+static void tick(struct cluster *cluster)
+{
+    if (cluster->turning)
+        cluster->tick_due = true;
+    else
+        handle_turn(cluster, &(struct event){.kind = EVENT_TICK});
+}
+
 enum refusal cluster_order(struct cluster *cluster, const struct event *event)
 {
-    return handle(cluster, event);
+    return handle_turn(cluster, event);
 }
 
 void cluster_set_mode(struct cluster *cluster, enum view_mode mode)
@@ -215,7 +264,7 @@ static void on_wake(void *arg)
 {
     struct cluster *cluster = arg;
 
-    handle(cluster, &(struct event){.kind = EVENT_TICK});
+    handle_turn(cluster, &(struct event){.kind = EVENT_TICK});
     cluster->daemon->turned(cluster->daemon);
 }
 
@@ -230,8 +279,11 @@ static void on_report(void *arg, const struct report *report)
 {
     struct cluster *cluster = arg;
 
-    members_take_report(&cluster->members, report);
-    handle(cluster, &(struct event){.kind = EVENT_REPORT, .report = *report});
+    if (report->member < HOMING_MEMBERS_MAX)
+        members_take_report(&cluster->members, report);
+    handle_turn(cluster, &(struct event){.kind = EVENT_REPORT, .report = *report});
+    if (elsewhere_note_report(cluster, report))
+        publish(cluster, false);
     cluster->daemon->turned(cluster->daemon);
 }
 
@@ -243,6 +295,62 @@ static void on_addresses(void *arg, uint32_t member)
     (void)member;
     publish(cluster, false);
     sever_orders_consider(cluster);
+}
+
+static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
+{
+    return elsewhere_taken(arg, member, address);
+}
+
+static void on_place(void *arg, uint32_t place, const struct probe_place *known)
+{
+    elsewhere_take(arg, place, known);
+    tick(arg);
+}
+
+/* ---- warnings ---- */
+
+/* Nobody needs it before a connection to a member breaks, and then a look is too late. */
+void cluster_look_at_password(struct cluster *cluster)
+{
+    const char *file = cluster->conf->password_file;
+
+    cluster->no_password = file && conf_password_check(file);
+}
+
+static bool wants_readers(const struct conf_cluster *conf)
+{
+    for (uint32_t i = 0; i < conf->endpoint_count; i++)
+        if (conf->endpoints[i].role == VIEW_ROLE_READER)
+            return true;
+    return false;
+}
+
+/* As agent/publish finds it: what was connected to once, or what DNS named and is allowed. */
+static bool has_no_address(const struct cluster *cluster)
+{
+    uint32_t writer = cluster->decision.verdict.writer;
+    const struct addresses *where;
+
+    if (writer >= cluster->conf->member_count)
+        return false;
+    where = &cluster->members.at[writer].where;
+    return !where->connected.inet.family && where->count == 0;
+}
+
+void cluster_look(struct cluster *cluster)
+{
+    uint64_t now_ms = loop_now_ms(cluster->daemon->loop), raised, cleared;
+    const struct warnings_input in = {
+        .topo = &cluster->decision.topo,
+        .verdict = &cluster->decision.verdict,
+        .wants_readers = wants_readers(cluster->conf),
+        .no_password = cluster->no_password,
+        .no_address = has_no_address(cluster),
+        .spared = cluster->severing.spared > 0,
+    };
+    warnings_update(&cluster->warnings, &in, now_ms, &raised, &cleared);
+    events_warnings(cluster, raised, cleared);
 }
 
 /* ---- coming and going ---- */
@@ -260,7 +368,13 @@ static bool make_endpoints(struct cluster *cluster)
 static bool make_parts(struct cluster *cluster)
 {
     const struct probe_sink sink = {
-        .member = on_member, .report = on_report, .addresses = on_addresses, .arg = cluster};
+        .member = on_member,
+        .report = on_report,
+        .addresses = on_addresses,
+        .is_taken = on_is_taken,
+        .place = on_place,
+        .arg = cluster,
+    };
     struct daemon *daemon = cluster->daemon;
 
     cluster->wake = loop_timer_new(daemon->loop, on_wake, cluster);
@@ -312,11 +426,14 @@ void cluster_start(struct cluster *cluster)
     persist_load(cluster, &saved);
     take_saved(cluster, &saved);
     begin(cluster, &saved, &actions);
+    cluster->turning = true;
+    elsewhere_begin(cluster, &saved);
     free(saved.endpoints);
     persist_noted(cluster); /* nothing is new: a thousand clusters must not wait for the disk */
     events_restored(cluster);
     actions.publish = true; /* in any case: the names exist from now on */
     carry_out(cluster, &actions, &cluster->decision.verdict, NULL);
+    cluster->turning = cluster->tick_due = false;
 }
 
 /* Old member indices to new ones: the same host and port is the same member. */
@@ -347,10 +464,14 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
         take_endpoint(cluster, &old->endpoints[i]);
     probe_inherit(cluster->probe, old->probe);
     map_members(old->conf, cluster->conf, map);
+    warnings_inherit(&cluster->warnings, &old->warnings, map, old->conf->member_count);
     decision_reconfigure(&cluster->decision, &conf, map, loop_now_ms(cluster->daemon->loop),
                          &actions);
+    cluster->turning = true;
+    elsewhere_inherit(cluster, old, map);
     actions.publish = true; /* names, modes and times may be new without a new verdict */
     carry_out(cluster, &actions, &before, NULL);
+    cluster->turning = cluster->tick_due = false;
 }
 
 bool cluster_ready(const struct cluster *cluster)

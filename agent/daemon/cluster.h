@@ -33,8 +33,16 @@ enum refusal cluster_order(struct cluster *cluster, const struct event *event);
 /* `homingctl mode`; 0: as configured. It holds at once, even if it cannot be saved. */
 void cluster_set_mode(struct cluster *cluster, enum view_mode mode);
 
+/* Once a second: raises and clears warnings. */
+void cluster_look(struct cluster *cluster);
+/* Now and then: whether its password can still be read. */
+void cluster_look_at_password(struct cluster *cluster);
+
 /* Counts and saves what changed, then publishes it (W2). */
 void cluster_publish(struct cluster *cluster);
+/* The state directory is another one. What is there counts as another agent's, but an order that this one was given
+ * stands. */
+void cluster_save_anew(struct cluster *cluster);
 
 /* Whether every member was heard once, or the writer answers. */
 bool cluster_ready(const struct cluster *cluster);

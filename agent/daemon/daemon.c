@@ -26,13 +26,53 @@
 #define START_MS 1000
 /* Pause until the next attempt to be visible. */
 #define START_RETRY_MS 250
-/* Pause between two signs of life for the service manager, whose patience is many seconds. */
+/* Pause between two signs of life for the service manager, whose patience is many seconds, and
+ * between two looks at what may be lost without a word. A look is a few calls of stat(). */
 #define WATCHDOG_MS 1000
+/* Files that are read in one look. */
+#define PASSWORDS_AT_ONCE 16
 
 static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
 _Static_assert(sizeof(SIGNALS) / sizeof(SIGNALS[0]) ==
                    sizeof(((struct daemon *)0)->signals) / sizeof(struct loop_signal *),
                "one watcher each");
+
+/* Somebody may remove the sockets, replace them, or close their directory: programs that start then
+ * are on their own, and nobody else would tell. */
+static void look_at_sockets(struct daemon *daemon)
+{
+    char error[sizeof(daemon->serve_error)] = "";
+
+    if (serve_keep(daemon->serve, error, sizeof(error)) == 0)
+        error[0] = '\0';
+    if (strcmp(error, daemon->serve_error) == 0)
+        return;
+    memcpy(daemon->serve_error, error, sizeof(error));
+    if (error[0])
+        log_event(LOG_ERROR, "socket_unreachable", error,
+                  LOG_STR("run_dir", daemon->held->conf->run_dir));
+    else
+        log_event(LOG_INFO, "socket_reachable", "the sockets can be reached again",
+                  LOG_STR("run_dir", daemon->held->conf->run_dir));
+}
+
+/* In turn: ten thousand files at once would hold up the heartbeat. */
+static void look_at_clusters(struct daemon *daemon)
+{
+    for (uint32_t i = 0; i < PASSWORDS_AT_ONCE && i < daemon->cluster_count; i++)
+        cluster_look_at_password(daemon->clusters[daemon->password_next++ % daemon->cluster_count]);
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        cluster_look(daemon->clusters[i]);
+}
+
+static void look_at_state(struct daemon *daemon)
+{
+    if (!persist_look(daemon))
+        return;
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        cluster_save_anew(daemon->clusters[i]);
+    (void)persist_save_missing(daemon, false);
+}
 
 static void beat(struct daemon *daemon)
 {
@@ -44,6 +84,9 @@ static void beat(struct daemon *daemon)
         return;
     daemon->watchdog_ms = daemon->beat_ms;
     (void)notify_send("WATCHDOG=1");
+    look_at_sockets(daemon);
+    look_at_clusters(daemon);
+    look_at_state(daemon);
 }
 
 static void on_beat(void *arg)
@@ -167,6 +210,7 @@ static int make_parts(struct daemon *daemon)
 static void start(struct daemon *daemon)
 {
     persist_open(daemon);
+    persist_load_missing(daemon);
     reload_bounds(daemon);
     for (uint32_t i = 0; i < daemon->cluster_count; i++)
         cluster_start(daemon->clusters[i]);
@@ -218,6 +262,11 @@ static void done(struct daemon *daemon)
     loop_timer_free(daemon->deadline);
 }
 
+int daemon_look(const char *run_dir, char *error, size_t error_size)
+{
+    return serve_look(run_dir, error, error_size);
+}
+
 int daemon_new(struct loop *loop, struct conf *conf, const struct daemon_options *options,
                char *error, size_t error_size, struct daemon **ret_daemon)
 {
@@ -260,6 +309,8 @@ void daemon_free(struct daemon *daemon)
     for (uint32_t i = 0; i < daemon->cluster_count; i++)
         if (daemon->clusters[i]->decision.verdict.writer != MEMBER_NONE)
             persist_save(daemon->clusters[i], true);
+    if (daemon->visible && serve_in_place(daemon->serve)) /* a successor knows better */
+        (void)persist_save_missing(daemon, true);
     done(daemon);
     shared_conf_unref(daemon->held);
     free(daemon);

@@ -27,6 +27,10 @@ struct daemon_options {
     const struct engine *const *engines;
 };
 
+/* -EADDRINUSE: an agent is running on these sockets, and `error` names it. For what must be done
+ * before daemon_new(), but not beside another agent. */
+int daemon_look(const char *run_dir, char *error, size_t error_size);
+
 /* Starts everything. Nothing is visible on the sockets before every cluster is ready
  * (cluster_ready()), or 1 s has passed. Takes `conf` over if it succeeds. -errno with one line in
  * `error`: -EADDRINUSE if another agent runs on these sockets and this one is no takeover. */

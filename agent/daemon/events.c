@@ -7,10 +7,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/base/log.h"
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
-#include "agent/daemon/loss.h"
 #include "agent/daemon/words.h"
 
 /* Sends the newest entry of the history to the clients that watch. */
@@ -27,24 +28,32 @@ static void tell(struct daemon *daemon)
     msg_writer_done(&w);
 }
 
+/* Whatever the event is about, the entry is for the same moment as the line in the log. */
+static struct history_entry *add(struct daemon *daemon, const char *cluster, const char *event,
+                                 const char *text)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return history_add(&daemon->history, loop_now_ms(daemon->loop),
+                       (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000, cluster,
+                       event, text);
+}
+
 static void remember(struct cluster *cluster, const char *event, const char *text)
 {
-    struct daemon *daemon = cluster->daemon;
-
-    history_add(&daemon->history, loop_now_ms(daemon->loop), cluster->conf->name, event, text);
-    tell(daemon);
+    add(cluster->daemon, cluster->conf->name, event, text);
+    tell(cluster->daemon);
 }
 
 static void remember_switch(struct cluster *cluster, const char *text,
                             const struct history_switch *change)
 {
-    struct daemon *daemon = cluster->daemon;
-    struct history_entry *entry = history_add(&daemon->history, loop_now_ms(daemon->loop),
-                                              cluster->conf->name, "writer_changed", text);
+    struct history_entry *entry = add(cluster->daemon, cluster->conf->name, "writer_changed", text);
 
     entry->is_switch = true;
     entry->change = *change;
-    tell(daemon);
+    tell(cluster->daemon);
 }
 
 /* "10.0.0.2:5432 reader term 7; db-b:5432 broken": what each member last said. */
@@ -116,33 +125,42 @@ static void note_loss(const struct cluster *cluster, const struct verdict *befor
                sizeof(change->loss));
 }
 
-static void say_switch(struct cluster *cluster, const struct verdict *before,
+/* *change has both names, the silence and the loss. */
+static void say_writer(struct cluster *cluster, struct history_switch *change,
                        const struct report *cause, uint64_t began_ms)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
+    char text[700];
+
+    words_term(cluster, verdict->term, change->term, sizeof(change->term));
+    snprintf(change->reason, sizeof(change->reason), "%s", reason_name(verdict->reason));
+    text_evidence(cluster, change->evidence, sizeof(change->evidence));
+    change->answer_ms = cause ? (int64_t)(began_ms - cause->asked_ms) : 0;
+    change->publish_ms = (int64_t)(loop_now_ms(cluster->daemon->loop) - began_ms);
+    snprintf(text, sizeof(text), "%s: writer %s → %s, term %s: %s", cluster->conf->name,
+             change->from, change->to, change->term, reason_text(verdict->reason));
+    log_event(
+        LOG_INFO, "writer_changed", text, LOG_STR("cluster", cluster->conf->name),
+        LOG_STR("from", change->from), LOG_STR("to", change->to), LOG_STR("term", change->term),
+        LOG_STR("reason", change->reason), LOG_BOOL("authenticated", verdict->authenticated),
+        LOG_STR("evidence", change->evidence), LOG_INT("old_writer_silent_ms", change->silent_ms),
+        LOG_INT("answer_ms", change->answer_ms), LOG_INT("publish_ms", change->publish_ms),
+        LOG_STR("possible_loss", change->loss[0] ? change->loss : NULL));
+    remember_switch(cluster, text + strlen(cluster->conf->name) + 2, change);
+}
+
+static void say_switch(struct cluster *cluster, const struct verdict *before,
+                       const struct report *cause, uint64_t began_ms)
+{
     struct history_switch change = {.silent_ms = silent_ms(cluster, before->writer, began_ms)};
-    char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE], text[700];
+    char from[MEMBER_TEXT_SIZE], to[MEMBER_TEXT_SIZE];
 
     words_member_at(cluster, before->writer, from);
-    words_member_at(cluster, verdict->writer, to);
+    words_member_at(cluster, cluster->decision.verdict.writer, to);
     snprintf(change.from, sizeof(change.from), "%.95s", from);
     snprintf(change.to, sizeof(change.to), "%.95s", to);
-    words_term(cluster, verdict->term, change.term, sizeof(change.term));
-    snprintf(change.reason, sizeof(change.reason), "%s", reason_name(verdict->reason));
-    text_evidence(cluster, change.evidence, sizeof(change.evidence));
-    change.answer_ms = cause ? (int64_t)(began_ms - cause->asked_ms) : 0;
-    change.publish_ms = (int64_t)(loop_now_ms(cluster->daemon->loop) - began_ms);
     note_loss(cluster, before, &change);
-    snprintf(text, sizeof(text), "%s: writer %s → %s, term %s: %s", cluster->conf->name, from, to,
-             change.term, reason_text(verdict->reason));
-    log_event(LOG_INFO, "writer_changed", text, LOG_STR("cluster", cluster->conf->name),
-              LOG_STR("from", from), LOG_STR("to", to), LOG_STR("term", change.term),
-              LOG_STR("reason", change.reason), LOG_BOOL("authenticated", verdict->authenticated),
-              LOG_STR("evidence", change.evidence),
-              LOG_INT("old_writer_silent_ms", change.silent_ms),
-              LOG_INT("answer_ms", change.answer_ms), LOG_INT("publish_ms", change.publish_ms),
-              LOG_STR("possible_loss", change.loss[0] ? change.loss : NULL));
-    remember_switch(cluster, text + strlen(cluster->conf->name) + 2, &change);
+    say_writer(cluster, &change, cause, began_ms);
 }
 
 static void say_state(struct cluster *cluster, const struct verdict *before)
@@ -169,6 +187,43 @@ void events_verdict(struct cluster *cluster, const struct verdict *before,
         say_switch(cluster, before, cause, began_ms);
     if (before->state != cluster->decision.verdict.state)
         say_state(cluster, before);
+}
+
+/* "db:5432 at 10.0.0.1" */
+static void text_at(const struct cluster *cluster, uint32_t member, const char *address, char *ret,
+                    size_t size)
+{
+    char name[MEMBER_TEXT_SIZE];
+
+    words_member_at(cluster, member, name);
+    snprintf(ret, size, "%.46s at %.45s", name, address ? address : "an unknown address");
+}
+
+static void say_switch_by_move(struct cluster *cluster, const char *from, const char *to,
+                               const struct report *cause, uint64_t began_ms)
+{
+    struct history_switch change = {.silent_ms = -1};
+
+    snprintf(change.from, sizeof(change.from), "%s", from);
+    snprintf(change.to, sizeof(change.to), "%s", to);
+    say_writer(cluster, &change, cause, began_ms);
+}
+
+void events_moved(struct cluster *cluster, const struct verdict *before, uint32_t member,
+                  const struct report *cause, uint64_t began_ms)
+{
+    char from[96], to[96], text[256];
+
+    text_at(cluster, member, elsewhere_last_left(cluster, member), from, sizeof(from));
+    text_at(cluster, member, cluster->members.at[member].where.connected.text, to, sizeof(to));
+    if (member == before->writer && member == cluster->decision.verdict.writer) {
+        say_switch_by_move(cluster, from, to, cause, began_ms);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s → %s", from, to);
+    log_event(LOG_INFO, "member_moved", text, LOG_STR("cluster", cluster->conf->name),
+              LOG_STR("from", from), LOG_STR("to", to));
+    remember(cluster, "member_moved", text);
 }
 
 void events_answer(const struct cluster *cluster, uint32_t endpoint, const struct view_entry *entry)
@@ -212,24 +267,34 @@ static void say_alarm(struct cluster *cluster, enum alarm alarm, bool raised)
     remember(cluster, raised ? "alarm_raised" : "alarm_cleared", line);
 }
 
-/* A repeated order mostly finds nothing; then nothing is said. */
+/* A repeated order mostly finds nothing; then nothing is said. What has no tag is told once for a switch: `left`. */
 void events_severed(struct cluster *cluster, enum sever_kind kind,
-                    const struct sever_counts *counts)
+                    const struct sever_counts *counts, uint64_t left)
 {
     const char *event = kind == SEVER_DO ? "severed" : "would_sever";
-    char text[300];
+    char text[400];
+    int len;
 
-    if (!counts->severed && !counts->denied && !counts->failed)
+    if (!counts->severed && !counts->denied && !counts->failed && !counts->older && !left)
         return;
-    snprintf(text, sizeof(text),
-             "%" PRIu64 " connection%s to demoted members %s, of %" PRIu64 " seen", counts->severed,
-             counts->severed == 1 ? "" : "s",
-             kind == SEVER_DO ? "aborted" : "would have been aborted (mode observe)", counts->seen);
+    len = snprintf(
+        text, sizeof(text), "%" PRIu64 " connection%s to demoted members %s, of %" PRIu64 " seen",
+        counts->severed, counts->severed == 1 ? "" : "s",
+        kind == SEVER_DO ? "aborted" : "would have been aborted (mode observe)", counts->seen);
+    if (left)
+        snprintf(text + len, sizeof(text) - (size_t)len,
+                 "; %" PRIu64
+                 " without a tag left alone: homingctl connections says whose they are",
+                 left);
     log_event(counts->denied || counts->failed ? LOG_WARNING : LOG_INFO, event, text,
               LOG_STR("cluster", cluster->conf->name), LOG_INT("severed", counts->severed),
               LOG_INT("seen", counts->seen), LOG_INT("untagged", counts->untagged),
-              LOG_INT("gone", counts->gone), LOG_INT("denied", counts->denied),
-              LOG_INT("failed", counts->failed), LOG_INT("processes", counts->processes),
+              LOG_INT("older", counts->older), LOG_INT("foreign", counts->foreign),
+              LOG_INT("unsure", counts->unsure), LOG_INT("gone", counts->gone),
+              LOG_INT("denied", counts->denied), LOG_INT("failed", counts->failed),
+              LOG_INT("mptcp_late", counts->mptcp_late),
+              LOG_INT("mptcp_hidden", counts->mptcp_hidden), LOG_INT("behind", counts->behind),
+              LOG_INT("given_up", counts->given_up), LOG_INT("processes", counts->processes),
               LOG_INT("first_us", counts->first_us));
     remember(cluster, event, text);
 }
@@ -241,6 +306,41 @@ void events_alarms(struct cluster *cluster, uint32_t raised, uint32_t cleared)
             say_alarm(cluster, (enum alarm)alarm, false);
         if (raised & (1u << alarm))
             say_alarm(cluster, (enum alarm)alarm, true);
+    }
+}
+
+void events_agent_alarm(struct daemon *daemon, const char *alarm, bool raised, const char *text)
+{
+    char line[sizeof(((struct history_entry *)0)->text)];
+
+    snprintf(line, sizeof(line), "%s: %s", alarm, text);
+    add(daemon, NULL, raised ? "alarm_raised" : "alarm_cleared", line);
+    tell(daemon);
+}
+
+static void say_warning(struct cluster *cluster, uint32_t warning, bool raised)
+{
+    char member[MEMBER_TEXT_SIZE], text[700] = "";
+
+    words_member_at(cluster, warning, member);
+    if (raised)
+        words_warning(cluster, warning, text, sizeof(text));
+    else if (warning < HOMING_MEMBERS_MAX)
+        snprintf(text, sizeof(text), "%s: %s", warning_name(warning), member);
+    else
+        snprintf(text, sizeof(text), "%s", warning_name(warning));
+    log_event(raised ? LOG_WARNING : LOG_INFO, raised ? "warning_raised" : "warning_cleared", text,
+              LOG_STR("cluster", cluster->conf->name), LOG_STR("warning", warning_name(warning)),
+              LOG_STR("member", warning < HOMING_MEMBERS_MAX ? member : NULL));
+}
+
+void events_warnings(struct cluster *cluster, uint64_t raised, uint64_t cleared)
+{
+    for (uint32_t warning = 0; warning < WARNING_COUNT && (raised | cleared); warning++) {
+        if (cleared >> warning & 1)
+            say_warning(cluster, warning, false);
+        if (raised >> warning & 1)
+            say_warning(cluster, warning, true);
     }
 }
 

@@ -13,6 +13,10 @@
 void events_verdict(struct cluster *cluster, const struct verdict *before,
                     const struct report *cause, uint64_t began_ms);
 
+/* W11: a member is at another address from now on. If it is the writer, that is a switch. */
+void events_moved(struct cluster *cluster, const struct verdict *before, uint32_t member,
+                  const struct report *cause, uint64_t began_ms);
+
 /* A writer endpoint's entry has a new generation: its address may change without a switch. */
 void events_answer(const struct cluster *cluster, uint32_t endpoint,
                    const struct view_entry *entry);
@@ -22,11 +26,17 @@ void events_restored(struct cluster *cluster);
 
 void events_alarms(struct cluster *cluster, uint32_t raised, uint32_t cleared);
 
+/* One of the agent's own, which is in no cluster's history; the caller has logged it. */
+void events_agent_alarm(struct daemon *daemon, const char *alarm, bool raised, const char *text);
+
+/* Masks of 1 << warning. */
+void events_warnings(struct cluster *cluster, uint64_t raised, uint64_t cleared);
+
 /* For the audit: which user gave which order. */
 void events_order(struct cluster *cluster, const struct serve_peer *peer, const char *order);
 
 /* What became of an order to sever, if there is anything to say. */
 void events_severed(struct cluster *cluster, enum sever_kind kind,
-                    const struct sever_counts *counts);
+                    const struct sever_counts *counts, uint64_t left);
 
 #endif

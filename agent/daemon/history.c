@@ -4,19 +4,21 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/daemon/history.h"
 
-struct history_entry *history_add(struct history *h, uint64_t now_ms, const char *cluster,
-                                  const char *event, const char *text)
+struct history_entry *history_add(struct history *h, uint64_t now_ms, uint64_t wall_ms,
+                                  const char *cluster, const char *event, const char *text)
 {
     struct history_entry *entry = &h->at[h->count++ % HISTORY_MAX];
 
     entry->at_ms = now_ms;
-    snprintf(entry->cluster, sizeof(entry->cluster), "%s", cluster);
+    entry->wall_ms = wall_ms;
+    snprintf(entry->cluster, sizeof(entry->cluster), "%s", cluster ? cluster : "");
     snprintf(entry->event, sizeof(entry->event), "%s", event);
     snprintf(entry->text, sizeof(entry->text), "%s", text);
     entry->is_switch = false;
@@ -55,6 +57,15 @@ void history_note_ordered(struct history *h, const char *cluster, uint64_t order
         return;
     change->ordered = true;
     change->order_ms = (int64_t)order_ms;
+}
+
+/* An order may be sent in pieces, of which some see the same connections. */
+void history_note_untagged(struct history *h, const char *cluster, uint64_t untagged)
+{
+    struct history_switch *change = last_ordered(h, cluster);
+
+    if (change && untagged > change->untagged)
+        change->untagged = untagged;
 }
 
 void history_note_severed(struct history *h, const char *cluster, enum sever_kind kind,
@@ -109,6 +120,7 @@ static void put_severed(struct msg_writer *w, const struct history_switch *at)
     msg_put_key_uint(w, "severed", at->aborted);
     msg_put_key_uint(w, "would_sever", at->would_abort);
     msg_put_key_uint(w, "not_severed", at->not_aborted);
+    msg_put_key_uint(w, "untagged", at->untagged);
     msg_put_key_uint(w, "processes", at->processes);
     msg_put_key_uint(w, "sweep_us", at->sweep_us);
     msg_put_key_uint(w, "redirected", at->redirected);
@@ -138,7 +150,8 @@ static void put_entry(const struct history_entry *entry, uint64_t now_ms, struct
 {
     msg_open_map(w);
     msg_put_key_uint(w, "ago_ms", now_ms - entry->at_ms);
-    msg_put_key_str(w, "cluster", entry->cluster);
+    msg_put_key_uint(w, "at_unix_ms", entry->wall_ms);
+    msg_put_key_str(w, "cluster", entry->cluster[0] ? entry->cluster : NULL);
     msg_put_key_str(w, "event", entry->event);
     msg_put_key_str(w, "text", entry->text);
     if (entry->is_switch) {
@@ -177,4 +190,39 @@ void history_put_newest(const struct history *h, struct msg_writer *w)
     const struct history_entry *entry = &h->at[(h->count - 1) % HISTORY_MAX];
 
     put_entry(entry, entry->at_ms, w);
+}
+
+/* ---- what a switch may have cost ---- */
+
+uint64_t loss_bytes(const struct loss *loss)
+{
+    bool known = loss->comparable && loss->last && loss->branch;
+
+    return known && loss->last > loss->branch ? loss->last - loss->branch : 0;
+}
+
+void loss_print(const struct loss *loss, const struct engine_kind *engine, const char *from,
+                const char *to, char *ret, size_t size)
+{
+    const char *what = loss->exact ? engine->branch : "first known position";
+    char last[ENGINE_PRINT_SIZE], branch[ENGINE_PRINT_SIZE];
+
+    engine_print_position(engine, loss->last, last, sizeof(last));
+    engine_print_position(engine, loss->branch, branch, sizeof(branch));
+    if (!loss->comparable)
+        snprintf(ret, size, "not known: %s holds another data set", to);
+    else if (!loss->last || !loss->branch)
+        snprintf(ret, size, "not known: no position of %s was seen", loss->last ? to : from);
+    else if (loss_bytes(loss))
+        snprintf(ret, size,
+                 "%s%" PRIu64 " %s: %s had written up to %s when last seen, and %s's %s is %s; "
+                 "what was committed in between, or later on %s, is not on %s",
+                 loss->exact ? "up to " : "at least ", loss_bytes(loss), engine->lag_unit, from,
+                 last, to, what, branch, from, to);
+    else
+        snprintf(ret, size,
+                 "%s: %s had written up to %s when last seen, and %s's %s is %s; only what %s "
+                 "committed after that look can be missing",
+                 loss->exact ? "none seen" : "none seen, but not certain", from, last, to, what,
+                 branch, from);
 }

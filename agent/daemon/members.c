@@ -70,3 +70,25 @@ uint32_t members_find(const struct members *members, const struct inet_address *
             return i;
     return MEMBER_NONE;
 }
+
+static bool has_host(const struct addresses *all, const struct inet_address *one)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (inet_address_same_host(&all->at[i].inet, one))
+            return true;
+    return false;
+}
+
+uint32_t members_find_host(const struct members *members, const struct inet_address *address)
+{
+    uint32_t found = MEMBER_NONE;
+
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (!has_host(&members->at[i].where, address))
+            continue;
+        if (found != MEMBER_NONE)
+            return MEMBER_NONE;
+        found = i;
+    }
+    return found;
+}

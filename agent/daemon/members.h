@@ -48,4 +48,7 @@ uint32_t members_alias_of(const struct members *members, uint32_t member);
 /* The member that has this address, or MEMBER_NONE. */
 uint32_t members_find(const struct members *members, const struct inet_address *address);
 
+/* The only member at this host, whatever the port, or MEMBER_NONE. */
+uint32_t members_find_host(const struct members *members, const struct inet_address *address);
+
 #endif

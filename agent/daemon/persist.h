@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * persist.h - a cluster's verdict, generations and mode, to disk and back (W2).
+ * persist.h - a cluster's verdict, generations and mode, to disk and back (W2); and which programs' permits were
+ * lost with a homing-sever.
  *
  * A disk that fails does not stop a failover: the verdict is published all the same, and an alarm
  * says that a restart may begin with an older term.
@@ -14,6 +15,10 @@
  * survives a restart. */
 void persist_open(struct daemon *daemon);
 
+/* Once a second: opens it again if it could not be opened, or if its name leads elsewhere. True: it is another one, in
+ * which all is to be saved. */
+bool persist_look(struct daemon *daemon);
+
 /* If the saved state cannot be read, it counts as nothing saved, and that is logged. The caller
  * frees ret_saved->endpoints. */
 void persist_load(struct cluster *cluster, struct state_cluster *ret_saved);
@@ -25,5 +30,11 @@ int persist_save(struct cluster *cluster, bool force);
 
 /* Notes that what is known now is on disk: it was just read from there. */
 void persist_noted(struct cluster *cluster);
+
+/* Whose permits were lost is known again from the first status on. */
+void persist_load_missing(struct daemon *daemon);
+/* `ends`: this agent looks no more, so that whose permits are held is saved, too. False: they could not be saved,
+ * and that was logged when it began. */
+bool persist_save_missing(struct daemon *daemon, bool ends);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/log.h"
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/publish.h"
 
 /* Pause between two stores of the time of confirmation. max_stale is 5 s at least. */
@@ -16,13 +17,31 @@
  * Bad luck three more times in a row does not happen. */
 #define GROW_ATTEMPTS 4
 
+/* Connections that nobody has tagged are severed in network namespaces of which homing-sever has a
+ * permit. So whoever connects to a member hands over, where that is to be done or counted. */
+static bool wants_permits(const struct cluster *cluster)
+{
+    for (uint32_t i = 0; cluster->conf->sever_untagged && i < cluster->conf->endpoint_count; i++) {
+        const struct conf_endpoint *conf = &cluster->conf->endpoints[i];
+        enum view_mode mode = cluster->mode ? cluster->mode : conf->mode;
+        if (conf->role == VIEW_ROLE_WRITER &&
+            (mode == VIEW_MODE_SEVER || mode == VIEW_MODE_OBSERVE))
+            return true;
+    }
+    return false;
+}
+
 void publish_make(const struct cluster *cluster, struct publication *ret_publication)
 {
     const struct addresses *where[HOMING_MEMBERS_MAX];
+    struct left_addresses left;
 
     members_where(&cluster->members, where);
-    publication_make(cluster->conf, cluster->index, &cluster->decision.verdict, where,
+    elsewhere_left(cluster, &left);
+    publication_make(cluster->conf, cluster->index, &cluster->decision.verdict, where, &left,
                      ret_publication);
+    for (uint32_t i = 0; i < ret_publication->count && wants_permits(cluster); i++)
+        ret_publication->at[i].flags |= VIEW_MEMBER_PERMIT;
 }
 
 static int write_into(struct cluster *cluster, const struct publication *publication,
@@ -42,6 +61,15 @@ static uint32_t count_names(struct cluster **clusters, uint32_t count)
     return names;
 }
 
+static uint32_t count_members(struct cluster **clusters, uint32_t count)
+{
+    uint32_t members = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        members += clusters[i]->conf->member_count;
+    return members;
+}
+
 static int fill(struct view *view, struct cluster **clusters, uint32_t count)
 {
     struct publication publication;
@@ -59,10 +87,11 @@ static int fill(struct view *view, struct cluster **clusters, uint32_t count)
 static int make_view(struct cluster **clusters, uint32_t count, struct view **ret_view)
 {
     uint32_t names = count_names(clusters, count);
+    uint32_t members = count_members(clusters, count) + SPARE_MEMBERS;
     int rv = -ENOSPC;
 
     for (int attempt = 0; attempt < GROW_ATTEMPTS && rv == -ENOSPC; attempt++, names *= 2) {
-        struct view *view = view_new(names, count + SPARE_CLUSTERS);
+        struct view *view = view_new(names, count + SPARE_CLUSTERS, members);
         if (!view)
             return -errno;
         rv = fill(view, clusters, count);

@@ -8,8 +8,10 @@
 #include "agent/daemon/shared.h"
 #include "agent/publish/publication.h"
 
-/* Clusters that a reload may add before the view must be exchanged. */
+/* Clusters that a reload may add before the view must be exchanged, and members of clusters that
+ * are new or have become larger. */
 #define SPARE_CLUSTERS 8
+#define SPARE_MEMBERS  32
 
 /* Makes the cluster's part of the view, as the cluster stands. */
 void publish_make(const struct cluster *cluster, struct publication *ret_publication);

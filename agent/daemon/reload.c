@@ -101,16 +101,34 @@ static bool plan_numbers(const struct daemon *daemon, struct plan *plan)
     return next <= room;
 }
 
+/* Members for whose official names the view in force has no places yet. */
+static uint32_t count_new_members(const struct cluster *cluster, const struct cluster *from)
+{
+    uint32_t count = cluster->conf->member_count;
+
+    return from && count <= from->conf->member_count ? 0 : count;
+}
+
+static bool has_room(const struct view_writer *w, uint32_t names, uint32_t new_members)
+{
+    return names <= w->slot_count / 2 && new_members <= w->official_count - w->officials_used;
+}
+
 static int plan_view(struct daemon *daemon, struct plan *plan)
 {
-    uint32_t names = view_writer(daemon->view)->names;
+    uint32_t names = view_writer(daemon->view)->names, members = SPARE_MEMBERS, new_members = 0;
 
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->clusters[i] != plan->from[i])
-            names += count_new_names(daemon, plan->clusters[i]->conf);
-    if (plan_numbers(daemon, plan) && names <= view_writer(daemon->view)->slot_count / 2)
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct cluster *cluster = plan->clusters[i];
+
+        members += cluster->conf->member_count;
+        new_members += count_new_members(cluster, plan->from[i]);
+        if (cluster != plan->from[i])
+            names += count_new_names(daemon, cluster->conf);
+    }
+    if (plan_numbers(daemon, plan) && has_room(view_writer(daemon->view), names, new_members))
         return 0;
-    plan->view = view_new(names, plan->count + SPARE_CLUSTERS);
+    plan->view = view_new(names, plan->count + SPARE_CLUSTERS, members);
     return plan->view ? 0 : -errno;
 }
 
@@ -304,7 +322,8 @@ static void say(const struct daemon *daemon, int rv, const char *lines)
                   LOG_STR("warnings", lines[0] ? lines : NULL));
     else
         log_event(LOG_ERROR, "reload_failed", "the old configuration stays", LOG_STR("file", file),
-                  LOG_STR("error", strerror(-rv)), LOG_STR("lines", lines));
+                  LOG_STR("error", lines[0] ? NULL : strerror(-rv)),
+                  LOG_STR("lines", lines[0] ? lines : NULL));
 }
 
 int reload_conf(struct daemon *daemon, char **ret_lines)

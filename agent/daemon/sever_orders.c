@@ -9,7 +9,9 @@
  *    when homing-sever comes, when addresses change.
  * 3. A permit can come after the order that it was needed for. Orders are therefore repeated, less
  *    and less often, for ten minutes. Connections without tags are aborted once per switch, and not
- *    again: if a program connects to a demoted member later, it means to.
+ *    again: if a program connects to a demoted member later, it means to. Those that were spared, because
+ *    they may have been noted for an earlier homing-sever, are looked for until none is left: they
+ *    may still be written over.
  */
 #include "config.h"
 
@@ -17,9 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
+#include "agent/daemon/persist.h"
 #include "agent/daemon/sever_orders.h"
 #include "agent/daemon/sever_target.h"
+#include "agent/sever/client/own_sockets.h"
+#include "agent/sever/client/sever_place.h"
 
 /* The first repetition; each next one after twice the time, so that the last comes ten minutes
  * after the first order. */
@@ -28,6 +34,9 @@
 /* A redirect later than this is not because of the switch. It is longer than homing-sever's figures
  * are old, and longer than the time to the first repetition. */
 #define REDIRECTS_MS 60000
+/* Between two looks whether connections that were spared are still there. A look is one sweep of the
+ * node's connections. */
+#define LOOK_MS 30000
 /* If nothing could be ordered for so long after a switch, connections without tags are left
  * alone. */
 #define UNTAGGED_MS 600000
@@ -39,6 +48,8 @@ struct sent_order {
     struct cluster *cluster;  /* NULL: the cluster is gone */
     enum sever_kind kind;
     bool cancelled; /* homing-sever has been told to end it */
+    bool looks;     /* it counts what was spared, and nothing else */
+    bool first;     /* of those for a switch */
 };
 
 /* ---- what became of orders ---- */
@@ -46,6 +57,12 @@ struct sent_order {
 static uint64_t since_switch_ms(const struct cluster *cluster)
 {
     return loop_now_ms(cluster->daemon->loop) - cluster->severing.switched_ms;
+}
+
+/* Counts begin anew with a homing-sever that has lost its permits. */
+static uint64_t since(uint64_t count, uint64_t before)
+{
+    return count > before ? count - before : 0;
 }
 
 /* What the node's processes redirected since severing was ordered for the last switch. */
@@ -56,24 +73,33 @@ static void note_redirects(struct cluster *cluster)
 
     if (since_switch_ms(cluster) <= REDIRECTS_MS)
         history_note_redirects(&cluster->daemon->history, cluster->conf->name,
-                               counts[TAG_COUNT_REDIRECTED] - severing->redirected,
-                               counts[TAG_COUNT_WOULD_REDIRECT] - severing->would_redirect);
+                               since(counts[TAG_COUNT_REDIRECTED], severing->redirected),
+                               since(counts[TAG_COUNT_WOULD_REDIRECT], severing->would_redirect));
 }
 
-static void note_done(struct cluster *cluster, enum sever_kind kind,
+static void note_done(struct cluster *cluster, const struct sent_order *order,
                       const struct sever_counts *counts)
 {
     struct severing *severing = &cluster->severing;
+    enum sever_kind kind = order->kind;
+    uint64_t alone = cluster->conf->sever_untagged ? counts->older : counts->untagged;
+    uint64_t left = order->first ? alone : 0;
 
     if (kind == SEVER_DO)
         severing->severed += counts->severed;
     else
         severing->would_sever += counts->severed;
     severing->not_severed += counts->denied + counts->failed;
+    severing->older += counts->older;
+    if (kind == SEVER_DO && counts->older) {
+        severing->spared += counts->older;
+        loop_timer_set(severing->look, LOOK_MS);
+    }
     history_note_severed(&cluster->daemon->history, cluster->conf->name, kind, counts,
                          severing->pending == 0);
+    history_note_untagged(&cluster->daemon->history, cluster->conf->name, left);
     note_redirects(cluster);
-    events_severed(cluster, kind, counts);
+    events_severed(cluster, kind, counts, left);
 }
 
 static void unlink_order(struct sent_order *order)
@@ -81,6 +107,15 @@ static void unlink_order(struct sent_order *order)
     *order->link = order->next;
     if (order->next)
         order->next->link = order->link;
+}
+
+/* There cannot be more than before. If it was not counted, it is as it was. A homing-sever that
+ * has come since spares others, too. */
+static void note_look(struct severing *severing, int error, const struct sever_counts *counts)
+{
+    severing->spared_found += error ? severing->spared : counts->older;
+    if (--severing->looking == 0 && severing->spared_found < severing->spared)
+        severing->spared = severing->spared_found;
 }
 
 /* An order that was lost is due again. It is not sent from here: homing-sever may have gone in this
@@ -91,10 +126,12 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
     struct cluster *cluster = order->cluster;
 
     unlink_order(order);
-    if (cluster)
+    if (cluster && !order->looks)
         cluster->severing.pending--;
-    if (cluster && error == 0) {
-        note_done(cluster, order->kind, counts);
+    if (cluster && order->looks) {
+        note_look(&cluster->severing, error, counts);
+    } else if (cluster && error == 0) {
+        note_done(cluster, order, counts);
     } else if (cluster && error != -ECANCELED) {
         cluster->severing.ordered[order->kind] = 0;
         cluster->severing.due = true;
@@ -104,15 +141,19 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
 
 /* ---- sending ---- */
 
-static bool send_order(struct cluster *cluster, const struct sever_order *order)
+static bool send_order(struct cluster *cluster, const struct sever_order *order, bool looks)
 {
     struct daemon *daemon = cluster->daemon;
     struct sent_order *sent = calloc(1, sizeof(*sent));
 
     if (!sent)
         return false;
-    *sent = (struct sent_order){
-        .next = daemon->orders, .link = &daemon->orders, .cluster = cluster, .kind = order->kind};
+    *sent = (struct sent_order){.next = daemon->orders,
+                                .link = &daemon->orders,
+                                .cluster = cluster,
+                                .kind = order->kind,
+                                .looks = looks,
+                                .first = !looks && cluster->severing.switched};
     if (sever_client_order(daemon->sever_client, order, on_done, sent) < 0) {
         free(sent);
         return false;
@@ -120,7 +161,10 @@ static bool send_order(struct cluster *cluster, const struct sever_order *order)
     if (sent->next)
         sent->next->link = &sent->next;
     daemon->orders = sent;
-    cluster->severing.pending++;
+    if (looks)
+        cluster->severing.looking++;
+    else
+        cluster->severing.pending++;
     return true;
 }
 
@@ -129,33 +173,50 @@ static uint32_t at_most(uint32_t left, uint32_t most)
     return left < most ? left : most;
 }
 
-/* Sends as much of the target as one order holds, from this endpoint and this address on. */
+static void take_target_addresses(struct sever_order *order, const struct sever_target *target,
+                                  uint32_t from)
+{
+    memcpy(order->addresses, &target->addresses[from],
+           order->address_count * sizeof(order->addresses[0]));
+    /* Our own probes are untagged, too. They are neither aborted nor counted as such. */
+    order->spared_count = own_sockets_connected_to(order->addresses, order->address_count,
+                                                   order->spared, SEVER_SPARED_MAX);
+}
+
+/* Sends as much of the target as one order holds, from this endpoint and this address on; `end`: up
+ * to there. */
 static bool send_piece(struct cluster *cluster, const struct sever_target *target,
-                       uint32_t endpoint, uint32_t address)
+                       uint32_t endpoint, uint32_t address, uint32_t end)
 {
     struct sever_order order = {
         .kind = target->kind,
         .endpoint_count = at_most(target->endpoint_count - endpoint, SEVER_ENDPOINTS_MAX),
-        .address_count = at_most(target->address_count - address, SEVER_ADDRESSES_MAX),
+        .address_count = at_most(end - address, SEVER_ADDRESSES_MAX),
         .spread_ms = cluster->conf->timing.sever_spread_ms,
         .untagged = cluster->conf->sever_untagged && cluster->severing.switched &&
-                    since_switch_ms(cluster) < UNTAGGED_MS,
+                    since_switch_ms(cluster) < UNTAGGED_MS && address < target->left_from,
     };
 
     memcpy(order.endpoints, &target->endpoints[endpoint],
            order.endpoint_count * sizeof(order.endpoints[0]));
-    memcpy(order.addresses, &target->addresses[address],
-           order.address_count * sizeof(order.addresses[0]));
-    return send_order(cluster, &order);
+    take_target_addresses(&order, target, address);
+    return send_order(cluster, &order, false);
+}
+
+static bool send_range(struct cluster *cluster, const struct sever_target *target, uint32_t from,
+                       uint32_t end)
+{
+    for (uint32_t e = 0; e < target->endpoint_count; e += SEVER_ENDPOINTS_MAX)
+        for (uint32_t a = from; a < end; a += SEVER_ADDRESSES_MAX)
+            if (!send_piece(cluster, target, e, a, end))
+                return false;
+    return true;
 }
 
 static bool send_target(struct cluster *cluster, const struct sever_target *target)
 {
-    for (uint32_t e = 0; e < target->endpoint_count; e += SEVER_ENDPOINTS_MAX)
-        for (uint32_t a = 0; a < target->address_count; a += SEVER_ADDRESSES_MAX)
-            if (!send_piece(cluster, target, e, a))
-                return false;
-    return true;
+    return send_range(cluster, target, 0, target->left_from) &&
+           send_range(cluster, target, target->left_from, target->address_count);
 }
 
 static void set_repeat(struct severing *severing)
@@ -205,11 +266,19 @@ static void cancel(struct cluster *cluster)
 
 /* ---- considering ---- */
 
+static bool has_left(const struct cluster *cluster)
+{
+    struct left_addresses left;
+
+    elsewhere_left(cluster, &left);
+    return left.count > 0;
+}
+
 static bool may_sever(const struct cluster *cluster)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
 
-    return verdict->demoted && verdict->writer != MEMBER_NONE &&
+    return (verdict->demoted || has_left(cluster)) && verdict->writer != MEMBER_NONE &&
            (verdict->state == CLUSTER_STEADY || verdict->state == CLUSTER_SUSPECT) &&
            !verdict->braked && !verdict->frozen && verdict->rival == MEMBER_NONE &&
            members_claims(&cluster->members, verdict->writer, loop_now_ms(cluster->daemon->loop));
@@ -254,12 +323,43 @@ static void note_first(struct cluster *cluster)
     history_note_ordered(&cluster->daemon->history, cluster->conf->name, since_switch_ms(cluster));
 }
 
+/* A program has connected to a demoted member for a writer's name, while nothing was confirmed or
+ * while a switch was being published. It has tagged the connection as outdated. Or it tells only now
+ * of one that it has made while nobody wanted to know, and which may be outdated. */
+static void note_behind(struct cluster *cluster)
+{
+    const uint64_t *counts = sever_client_status(cluster->daemon->sever_client)->counts;
+    uint64_t behind = counts[TAG_COUNT_BEHIND] + counts[TAG_COUNT_LATE];
+    struct severing *severing = &cluster->severing;
+
+    if (behind > severing->behind)
+        severing->due = severing->again_due = true;
+    severing->behind = behind;
+}
+
+/* Programs whose permits were lost have handed over again. A failover may have come meanwhile. */
+static void note_returned(struct cluster *cluster)
+{
+    const struct lost *lost = sever_client_lost(cluster->daemon->sever_client);
+    struct severing *severing = &cluster->severing;
+    uint64_t returned = lost ? lost_returned(lost) : 0;
+
+    if (returned > severing->returned)
+        severing->due = severing->again_due = true;
+    severing->returned = returned;
+}
+
 void sever_orders_consider(struct cluster *cluster)
 {
     struct sever_client *client = cluster->daemon->sever_client;
     struct severing *severing = &cluster->severing;
-    bool may = may_sever(cluster), again = severing->again_due;
+    bool may = may_sever(cluster), again;
 
+    if (client) {
+        note_behind(cluster);
+        note_returned(cluster);
+    }
+    again = severing->again_due;
     if (client && !may)
         cancel(cluster);
     if (!severing->due || !client || !sever_client_instance(client) || !may)
@@ -282,6 +382,7 @@ void sever_orders_switched(struct cluster *cluster, uint64_t began_ms)
 
     severing->switched = true;
     severing->switched_ms = began_ms;
+    severing->spared = 0;
     severing->repeats = 0;
     severing->due = true;
     loop_timer_stop(severing->again);
@@ -294,6 +395,50 @@ static void on_again(void *arg)
     note_redirects(cluster);
     cluster->severing.due = cluster->severing.again_due = true;
     sever_orders_consider(cluster);
+}
+
+/* ---- what was spared ---- */
+
+/* They are counted without an endpoint: no tag matters. */
+static bool send_look(struct cluster *cluster, const struct sever_target *target)
+{
+    struct sever_order order = {.kind = SEVER_OBSERVE, .untagged = true};
+
+    for (uint32_t a = 0; a < target->left_from; a += SEVER_ADDRESSES_MAX) {
+        order.address_count = at_most(target->left_from - a, SEVER_ADDRESSES_MAX);
+        take_target_addresses(&order, target, a);
+        if (!send_order(cluster, &order, true))
+            return false;
+    }
+    return true;
+}
+
+static void look_for_spared(struct cluster *cluster)
+{
+    struct severing *severing = &cluster->severing;
+    struct sever_target target;
+
+    if (!sever_target_make(cluster, SEVER_DO, &target))
+        return;
+    severing->spared_found = 0;
+    if (!target.mark)
+        severing->spared = 0; /* the operator or the members have made it no matter */
+    else if (!send_look(cluster, &target))
+        severing->spared_found = severing->spared;
+    sever_target_done(&target);
+}
+
+static void on_look(void *arg)
+{
+    struct cluster *cluster = arg;
+    struct severing *severing = &cluster->severing;
+    struct sever_client *client = cluster->daemon->sever_client;
+
+    if (severing->spared && !severing->looking && client && sever_client_instance(client) &&
+        may_sever(cluster))
+        look_for_spared(cluster);
+    if (severing->spared)
+        loop_timer_set(severing->look, LOOK_MS);
 }
 
 /* ---- coming and going ---- */
@@ -312,6 +457,7 @@ static void on_changed(void *arg)
     struct daemon *daemon = arg;
 
     write_instance(daemon);
+    sever_client_published(daemon->sever_client);
     for (uint32_t i = 0; i < daemon->cluster_count; i++) {
         struct cluster *cluster = daemon->clusters[i];
         if (sever_client_instance(daemon->sever_client))
@@ -323,9 +469,23 @@ static void on_changed(void *arg)
     }
 }
 
+static void on_lost(void *arg, bool raised, const char *text)
+{
+    events_agent_alarm(arg, "permits_lost", raised, text);
+}
+
+static bool on_lost_changed(void *arg)
+{
+    return persist_save_missing(arg, false);
+}
+
 int sever_orders_open(struct daemon *daemon, const char *run_dir)
 {
-    daemon->sever_client = sever_client_new(daemon->loop, run_dir, on_changed, daemon);
+    char command[LOST_COMMAND];
+
+    sever_place_command(run_dir, command);
+    daemon->sever_client = sever_client_new(daemon->loop, run_dir, command, on_changed, on_lost,
+                                            on_lost_changed, daemon);
     if (!daemon->sever_client)
         return -ENOMEM;
     write_instance(daemon);
@@ -343,18 +503,22 @@ bool sever_orders_init(struct cluster *cluster)
 {
     cluster->severing.due = true;
     cluster->severing.again = loop_timer_new(cluster->daemon->loop, on_again, cluster);
-    return cluster->severing.again;
+    cluster->severing.look = loop_timer_new(cluster->daemon->loop, on_look, cluster);
+    return cluster->severing.again && cluster->severing.look;
 }
 
 void sever_orders_inherit(struct cluster *cluster, struct cluster *old)
 {
     struct severing *severing = &cluster->severing;
-    struct loop_timer *again = severing->again;
+    struct loop_timer *again = severing->again, *look = severing->look;
 
     cancel(old);
     *severing = old->severing;
     severing->again = again;
-    severing->pending = 0;
+    severing->look = look;
+    if (severing->spared)
+        loop_timer_set(look, LOOK_MS);
+    severing->pending = severing->looking = 0;
     severing->repeats = 0;
     severing->ordered[SEVER_DO] = 0; /* once more: endpoints, modes and members may be others */
     severing->due = true;
@@ -367,4 +531,5 @@ void sever_orders_done(struct cluster *cluster)
         if (order->cluster == cluster)
             order->cluster = NULL;
     loop_timer_free(cluster->severing.again);
+    loop_timer_free(cluster->severing.look);
 }

@@ -7,7 +7,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/sever_target.h"
+
+/* Whether the endpoint is among those that this kind of order is about. Readers are listed only. */
+static bool is_meant(const struct cluster *cluster, enum sever_kind kind, uint32_t endpoint)
+{
+    const struct conf_endpoint *conf = &cluster->conf->endpoints[endpoint];
+    enum view_mode wanted = kind == SEVER_DO ? VIEW_MODE_SEVER : VIEW_MODE_OBSERVE;
+
+    return kind == SEVER_LIST ||
+           (conf->role == VIEW_ROLE_WRITER && cluster->endpoints[endpoint].fingerprint &&
+            (cluster->mode ? cluster->mode : conf->mode) == wanted);
+}
+
+uint16_t sever_target_port(const struct cluster *cluster, enum sever_kind kind, uint16_t above)
+{
+    uint16_t next = 0;
+
+    for (uint32_t e = 0; e < cluster->conf->endpoint_count; e++) {
+        const struct conf_endpoint *conf = &cluster->conf->endpoints[e];
+        for (uint32_t i = 0; i < conf->port_count && is_meant(cluster, kind, e); i++)
+            if (conf->ports[i] > above && (next == 0 || conf->ports[i] < next))
+                next = conf->ports[i];
+    }
+    return next;
+}
+
+/* What listens at another port of a host may lead to any server that is there. */
+static bool is_demoted_host(const struct cluster *cluster, const struct inet_address *host)
+{
+    const struct members *members = &cluster->members;
+
+    for (uint32_t m = 0; m < members->count; m++)
+        for (uint32_t i = 0; i < members->at[m].where.count; i++)
+            if (!(cluster->decision.verdict.demoted >> m & 1) &&
+                inet_address_same_host(&members->at[m].where.at[i].inet, host))
+                return false;
+    return true;
+}
+
+static void take_address(const struct cluster *cluster, const struct inet_address *address,
+                         struct sever_target *target)
+{
+    struct inet_address other = *address;
+
+    target->addresses[target->address_count++] = *address;
+    if (!is_demoted_host(cluster, address))
+        return;
+    for (uint16_t port = 0; (port = sever_target_port(cluster, target->kind, port)) != 0;) {
+        other.port = port;
+        target->addresses[target->address_count++] = other;
+    }
+}
 
 static void take_addresses(const struct cluster *cluster, struct sever_target *target)
 {
@@ -19,23 +71,33 @@ static void take_addresses(const struct cluster *cluster, struct sever_target *t
         for (uint32_t i = 0; (verdict->demoted >> m & 1) && i < member[m].where.count; i++) {
             const struct inet_address *address = &member[m].where.at[i].inet;
             if (!addresses_hold(writer, address))
-                target->addresses[target->address_count++] = *address;
+                take_address(cluster, address, target);
         }
+}
+
+static void take_left(const struct cluster *cluster, struct sever_target *target)
+{
+    struct left_addresses left;
+
+    elsewhere_left(cluster, &left);
+    target->left_from = target->address_count;
+    for (uint32_t i = 0; i < left.count; i++)
+        take_address(cluster, &left.at[i].inet, target);
 }
 
 static void take_endpoints(const struct cluster *cluster, struct sever_target *target)
 {
-    enum view_mode wanted = target->kind == SEVER_DO ? VIEW_MODE_SEVER : VIEW_MODE_OBSERVE;
-
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
-        const struct conf_endpoint *conf = &cluster->conf->endpoints[i];
         const struct state_endpoint *endpoint = &cluster->endpoints[i];
-        if (conf->role == VIEW_ROLE_WRITER && endpoint->fingerprint &&
-            (cluster->mode ? cluster->mode : conf->mode) == wanted)
+        if (is_meant(cluster, target->kind, i))
             target->endpoints[target->endpoint_count++] =
                 (struct sever_endpoint){.id = endpoint->id, .older_than = endpoint->generation};
     }
 }
+
+/* With the own port, and with each other one. */
+#define SEVER_TARGET_MAX                                                                           \
+    ((HOMING_MEMBERS_MAX * HOMING_ADDRESSES_MAX + HOMING_LEFT_MAX) * (1 + HOMING_CLUSTER_PORTS_MAX))
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -71,9 +133,13 @@ bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
     memset(target, 0, sizeof(*target));
     target->kind = kind;
     target->endpoints = calloc(cluster->conf->endpoint_count + 1, sizeof(*target->endpoints));
-    if (!target->endpoints)
+    target->addresses = calloc(SEVER_TARGET_MAX, sizeof(*target->addresses));
+    if (!target->endpoints || !target->addresses) {
+        sever_target_done(target);
         return false;
+    }
     take_addresses(cluster, target);
+    take_left(cluster, target);
     take_endpoints(cluster, target);
     target->mark = mark(target);
     return true;
@@ -82,4 +148,5 @@ bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
 void sever_target_done(struct sever_target *target)
 {
     free(target->endpoints);
+    free(target->addresses);
 }

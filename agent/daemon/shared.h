@@ -10,6 +10,7 @@
 #include "agent/daemon/history.h"
 #include "agent/daemon/members.h"
 #include "agent/decide/decision.h"
+#include "agent/decide/warnings.h"
 #include "agent/probe/probe.h"
 #include "agent/publish/view.h"
 #include "agent/serve/serve.h"
@@ -27,6 +28,7 @@ struct shared_conf {
 struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
+    uint64_t places;      /* elsewhere_mark() */
     enum view_mode mode;
 };
 
@@ -43,8 +45,23 @@ struct severing {
     uint64_t severed;                    /* connections, since the start */
     uint64_t would_sever;                /* the same in observe */
     uint64_t not_severed;                /* connections that the kernel did not abort */
+    uint64_t older;                      /* without a tag, but known before homing-sever: spared */
+    uint64_t spared;                     /* of these, spared at the last switch and still there */
+    uint64_t spared_found;               /* the same, as far as the look under way has counted */
+    uint32_t looking;                    /* its orders without reply */
+    struct loop_timer *look;             /* the next look */
     uint64_t redirected;                 /* the node's counts when the last switch was ordered */
     uint64_t would_redirect;
+    uint64_t behind;   /* the node's count when the last order was due for it */
+    uint64_t returned; /* lost_returned(), likewise */
+};
+
+/* elsewhere.c: one place (W11). */
+struct cluster_place {
+    struct probe_place is;
+    uint64_t identity;    /* of a left address: the data set that was there; 0: not known */
+    uint64_t incarnation; /* the same of the server */
+    bool still;           /* of a left address: that data set answers there still */
 };
 
 /* cluster.c, but where another file is named. */
@@ -62,6 +79,13 @@ struct cluster {
     enum view_mode mode; /* homingctl mode; 0: as configured */
     struct persisted persisted;
     struct severing severing;
+    struct warnings warnings;
+    bool no_password;                        /* it could not be read when it was looked at last */
+    struct cluster_place places[PLACES_MAX]; /* elsewhere.c, and the next two */
+    uint64_t leaving_identity;               /* of the address that is being left */
+    uint64_t leaving_incarnation;
+    bool turning;          /* a decision is being carried out: the next one waits */
+    bool tick_due;         /* and this is that it has to come */
     uint64_t refreshed_ms; /* confirmed_ms as the view has it: publish.c */
     bool kept;             /* by the reload under way: reload.c */
 };
@@ -85,11 +109,14 @@ struct daemon {
     struct loop_signal *signals[3];
     uint64_t beat_ms;
     uint64_t watchdog_ms;
+    uint32_t password_next; /* the cluster whose password is looked at next */
     uint64_t started_ms;
     int result;                   /* daemon_result() */
     bool visible;                 /* the sockets are in place */
     uint64_t descriptors_missing; /* if all members are connected and all clients there: reload.c */
+    char serve_error[256];        /* "": the sockets can be reached at their names */
     char state_error[256];        /* "": what is published is on disk; persist.c */
+    bool missing_unsaved;         /* whose permits were lost is not on disk; persist.c */
     struct history history;       /* events.c */
     /* Called by cluster.c when a report or a tick has been dealt with. */
     void (*turned)(struct daemon *daemon);

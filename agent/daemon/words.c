@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/conf/password.h"
 #include "agent/daemon/words.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
@@ -19,9 +20,16 @@ void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 
 void words_member_at(const struct cluster *cluster, uint32_t member, char ret[MEMBER_TEXT_SIZE])
 {
-    if (member < cluster->conf->member_count)
+    uint32_t place = member - HOMING_MEMBERS_MAX;
+
+    if (member < cluster->conf->member_count) {
         words_member(&cluster->conf->members[member], ret);
-    else
+    } else if (member >= HOMING_MEMBERS_MAX && place < PLACES_MAX &&
+               cluster->places[place].is.kind != PLACE_FREE) {
+        const struct address *at = &cluster->places[place].is.address;
+        snprintf(ret, MEMBER_TEXT_SIZE, at->inet.family == 6 ? "[%s]:%u" : "%s:%u", at->text,
+                 at->inet.port);
+    } else
         snprintf(ret, MEMBER_TEXT_SIZE, "none");
 }
 
@@ -106,21 +114,29 @@ static void text_denied(const struct cluster *cluster, char *text, size_t size)
         snprintf(text + len, size - len, ": correct connection or password_file, then reload");
 }
 
+static bool is_fenced(const struct verdict *v, uint32_t voice)
+{
+    return voice < HOMING_MEMBERS_MAX ? v->fenced >> voice & 1
+                                      : v->fenced_places >> (voice - HOMING_MEMBERS_MAX) & 1;
+}
+
 static void text_second_writer(const struct cluster *cluster, char *text, size_t size)
 {
     const struct verdict *v = &cluster->decision.verdict;
     char member[MEMBER_TEXT_SIZE] = "nobody", term[48] = "none";
 
-    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
-        if (i != v->rival && v->fenced >> i & 1) {
+    for (uint32_t i = 0; i < PLACE_VOICE(PLACES_MAX); i++)
+        if (i != v->rival && is_fenced(v, i)) {
             words_member_at(cluster, i, member);
             words_term(cluster, members_said(&cluster->members, i)->last.term, term, sizeof(term));
             break;
         }
-    snprintf(text, size,
-             "%s also claims to be the writer, with the older term %s: homing sends no program "
-             "there, but one that it does not reach may write to it: demote or stop it",
-             member, term);
+    snprintf(
+        text, size,
+        "%s also claims to be the writer, with the older term %s: homing sends no program "
+        "there, but one that it does not reach or whose permit was lost may write to it: demote or "
+        "stop it",
+        member, term);
 }
 
 void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text, size_t text_size,
@@ -135,12 +151,19 @@ void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text
         snprintf(ret_text, text_size, "no member claims to be the writer: promote one");
         break;
     case ALARM_STALE:
-        snprintf(ret_text, text_size, "not confirmed for %u s: names go to the real resolver",
-                 cluster->conf->timing.max_stale_ms / 1000);
+        snprintf(
+            ret_text, text_size,
+            "nobody has confirmed the writer for %u s: names go to the real resolver; start the "
+            "writer again, or promote another member",
+            cluster->conf->timing.max_stale_ms / 1000);
         break;
     case ALARM_BRAKED:
-        snprintf(ret_text, text_size, "W10: more than %u switches in 10 minutes",
-                 cluster->conf->timing.max_switches);
+        snprintf(
+            ret_text, text_size,
+            "W10: more than %u switch%s in 10 minutes: nothing is severed before 10 quiet minutes "
+            "have passed; find out what makes the writer change",
+            cluster->conf->timing.max_switches,
+            cluster->conf->timing.max_switches == 1 ? "" : "es");
         snprintf(ret_command, command_size, "homingctl unfreeze %s", cluster->conf->name);
         break;
     case ALARM_DENIED:
@@ -153,5 +176,81 @@ void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text
     case ALARM_COUNT:
         ret_text[0] = '\0';
         break;
+    }
+}
+
+static const char *advice(const struct topo_member *said)
+{
+    if (!said->heard || said->kind == REPORT_TIMEOUT || said->kind == REPORT_LATE)
+        return "look whether it is up, and whether this node may reach it";
+    if (said->kind == REPORT_ODD)
+        return "correct connection, or the server";
+    return "look whether it is up, and whether its host and port are right";
+}
+
+static void text_unreachable(const struct cluster *cluster, uint32_t member, char *ret, size_t size)
+{
+    const struct topo_member *said = members_said(&cluster->members, member);
+    uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
+    uint64_t s = (now_ms - cluster->warnings.since_ms[member]) / 1000;
+    const char *error = cluster->members.at[member].error;
+    char name[MEMBER_TEXT_SIZE];
+
+    words_member_at(cluster, member, name);
+    snprintf(ret, size, "%s cannot be asked for %" PRIu64 " s: %s%s%s; %s", name, s,
+             said->heard ? report_kind_name(said->kind) : "not heard since the start",
+             error[0] ? ": " : "", error, advice(said));
+}
+
+/* As many as an operator types. They are those to which severing would apply. */
+#define SPARED_NAMES_MAX 3
+
+static void text_spared(const struct cluster *cluster, char *ret, size_t size)
+{
+    uint32_t demoted = cluster->decision.verdict.demoted, named = 0;
+    uint64_t count = cluster->severing.spared;
+    char filter[SPARED_NAMES_MAX * (MEMBER_TEXT_SIZE + 8)] = "";
+    char name[MEMBER_TEXT_SIZE];
+
+    for (uint32_t i = 0; i < cluster->conf->member_count && named < SPARED_NAMES_MAX; i++) {
+        if (!(demoted >> i & 1))
+            continue;
+        words_member_at(cluster, i, name);
+        size_t len = strlen(filter);
+        snprintf(filter + len, sizeof(filter) - len, "%sdst %s", named++ ? " or " : "", name);
+    }
+    snprintf(ret, size,
+             "%" PRIu64
+             " connection%s to demoted members, which no program has tagged, %s spared by "
+             "the last switch, because %s noted for an earlier homing-sever: they may still be "
+             "written over; ss -tnp '%s' names their programs, as root in each network namespace: "
+             "restart those that should follow",
+             count, count == 1 ? "" : "s", count == 1 ? "was" : "were",
+             count == 1 ? "it may have been" : "they may have been", filter);
+}
+
+void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)
+{
+    const char *file = cluster->conf->password_file, *wrong = NULL;
+    char name[MEMBER_TEXT_SIZE];
+
+    if (warning < HOMING_MEMBERS_MAX) {
+        text_unreachable(cluster, warning, ret, size);
+    } else if (warning == WARNING_NO_READER) {
+        snprintf(ret, size,
+                 "no member serves reads: readers' names lead to the writer; bring a reader back, "
+                 "or see max_lag");
+    } else if (warning == WARNING_SPARED) {
+        text_spared(cluster, ret, size);
+    } else if (warning == WARNING_NO_ADDRESS) {
+        words_member_at(cluster, cluster->decision.verdict.writer, name);
+        snprintf(ret, size,
+                 "the writer %s has no address that may be given: programs ask the real resolver; "
+                 "correct its name in DNS, allowed_networks or family",
+                 name);
+    } else {
+        wrong = file ? conf_password_check(file) : NULL;
+        snprintf(ret, size, "password_file %s %s", file ? file : "",
+                 wrong ? wrong : "is good again");
     }
 }

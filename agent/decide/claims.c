@@ -33,11 +33,19 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
     return is_behind(m, held) ? RANK_BEHIND : RANK_EQUAL;
 }
 
+/* W11: a member's own server at another address. One answer of it may be older than another one. */
+static bool is_own_server(const struct topo *topo, uint32_t voice)
+{
+    return voice >= HOMING_MEMBERS_MAX &&
+           topo_same_server(topo, voice, topo->places[voice - HOMING_MEMBERS_MAX].member);
+}
+
 void claims_mark_behind(struct topo *topo, const struct verdict *held)
 {
-    for (uint32_t m = 0; m < topo->members; m++)
-        if (topo->at[m].last.role == ROLE_WRITER && claim_rank(topo, held, m) == RANK_BEHIND)
-            topo->at[m].behind = true;
+    for (uint32_t v = 0; v < TOPO_VOICES_MAX; v++)
+        if (topo->at[v].last.role == ROLE_WRITER && !is_own_server(topo, v) &&
+            claim_rank(topo, held, v) == RANK_BEHIND)
+            topo->at[v].behind = true;
 }
 
 static bool eligible(const struct writer_input *in, uint32_t member)
@@ -81,6 +89,16 @@ static uint32_t newest_eligible(const struct writer_input *in, const struct verd
     return alike ? MEMBER_NONE : best;
 }
 
+/* W11: whether a place of this data set claims, too, by another server. */
+static bool place_claims(const struct writer_input *in, const struct verdict *held, uint32_t member)
+{
+    for (uint32_t v = HOMING_MEMBERS_MAX; v < TOPO_VOICES_MAX; v++)
+        if (topo_claims(in->topo, v, in->conf->timeout_ms, in->now_ms) &&
+            !topo_same_server(in->topo, v, member) && claim_rank(in->topo, held, v) >= RANK_BEHIND)
+            return true;
+    return false;
+}
+
 /* W3a: a claim is good if it is newer, or if it is equal and the only live claim of all. */
 static uint32_t find_candidate(const struct writer_input *in, const struct verdict *held,
                                const struct claims *claims)
@@ -92,7 +110,7 @@ static uint32_t find_candidate(const struct writer_input *in, const struct verdi
     if (claim_rank(in->topo, held, sole) == RANK_NEWER)
         return newest_eligible(in, held, claims->mask);
     if (claim_rank(in->topo, held, sole) != RANK_EQUAL || claims->count > 1 ||
-        incumbent_claims(in, held) || !eligible(in, sole))
+        incumbent_claims(in, held) || !eligible(in, sole) || place_claims(in, held, sole))
         return MEMBER_NONE;
     return sole;
 }

@@ -11,6 +11,7 @@
 
 #include "agent/decide/claims.h"
 #include "agent/decide/decision.h"
+#include "agent/decide/moves.h"
 #include "agent/decide/readers.h"
 
 /* How long the pace stays fast after a change. What follows a failover (members that join again, a
@@ -45,9 +46,11 @@ static uint32_t all_members(const struct decision_conf *conf)
 /* Whether a fenced member needs an alarm of its own: the rival has that of `ambiguous`. */
 static bool second_writer(const struct verdict *v)
 {
-    uint32_t rival = v->rival != MEMBER_NONE ? UINT32_C(1) << v->rival : 0;
+    uint32_t rival = v->rival < HOMING_MEMBERS_MAX ? UINT32_C(1) << v->rival : 0, place = 0;
 
-    return (v->fenced & ~rival) != 0;
+    if (v->rival != MEMBER_NONE && v->rival >= HOMING_MEMBERS_MAX)
+        place = UINT32_C(1) << (v->rival - HOMING_MEMBERS_MAX);
+    return (v->fenced & ~rival) != 0 || (v->fenced_places & ~place) != 0;
 }
 
 static uint32_t alarms_of(const struct decision *c)
@@ -156,9 +159,12 @@ static uint64_t wake_next(const struct decision *c, const struct writer_output *
     if (out->contested)
         wake_at(&wake_ms, now_ms, c->last_call_ms != 0 ? now_ms + 1 : out->deadline_ms);
     wake_at(&wake_ms, now_ms, c->fast_until_ms);
-    for (uint32_t m = 0; m < c->topo.members; m++)
-        if (c->topo.at[m].standing)
-            wake_at(&wake_ms, now_ms, c->topo.at[m].answered_ms + c->conf.timeout_ms);
+    for (uint32_t v = 0; v < TOPO_VOICES_MAX; v++)
+        if (c->topo.at[v].standing)
+            wake_at(&wake_ms, now_ms, topo_lives_until(&c->topo, v, c->conf.timeout_ms));
+    for (uint32_t p = 0; p < PLACES_MAX; p++)
+        if (c->topo.places[p].claim_ms != 0)
+            wake_at(&wake_ms, now_ms, moves_deadline_ms(&c->conf, &c->topo.places[p]));
     return wake_ms;
 }
 
@@ -172,13 +178,9 @@ static void persist_update(struct decision *c, struct actions *acts)
         c->persisted_ms = c->now_ms;
 }
 
-/* `before` is the verdict before the event; c->verdict may already hold an operator's order. */
-static void pass(struct decision *c, const struct verdict *before, struct actions *acts)
+static struct writer_input input(const struct decision *c)
 {
-    struct writer_output out;
-
-    c->first_round_done = topo_all_heard(&c->topo);
-    struct writer_input in = {
+    return (struct writer_input){
         .conf = &c->conf,
         .topo = &c->topo,
         .held = &c->verdict,
@@ -188,6 +190,54 @@ static void pass(struct decision *c, const struct verdict *before, struct action
         .last_call_ms = c->last_call_ms,
         .now_ms = c->now_ms,
     };
+}
+
+/* W11: what is said at the place is the member's word from now on. If the writer moves, that is a
+ * switch: the contest was about the server that was left. */
+static void take_place(struct decision *c, uint32_t place, enum reason reason, struct actions *acts)
+{
+    struct verdict *v = &c->verdict;
+    uint32_t member = c->topo.places[place].member;
+    struct verdict before = *v;
+    bool stays = member == v->writer;
+
+    acts->left_incarnation = topo_incarnation(&c->topo, member);
+    topo_move(&c->topo, place);
+    acts->moved = member;
+    acts->moved_place = place;
+    if (!stays && reason == REASON_MOVED)
+        return; /* writer_decide() judges the member's claim */
+    writer_adopt(v, &c->topo, member, reason, c->now_ms);
+    if (reason == REASON_MOVED && v->confirmed_ms < before.confirmed_ms)
+        v->confirmed_ms = before.confirmed_ms; /* it was confirmed at the old address meanwhile */
+    if (reason == REASON_MOVED && v->position < before.position &&
+        term_compare(v->term, before.term) == 0)
+        v->position = before.position; /* the position there is not known */
+    if (stays) {
+        v->switches++;
+        v->since_ms = c->now_ms;
+    }
+    contest_forget(c);
+}
+
+/* Members move one after the other: what the first one did may be what the second one lacked. */
+static void move_members(struct decision *c, struct actions *acts)
+{
+    struct writer_input in = input(c);
+    uint32_t place = moves_find(&in);
+
+    if (place != MEMBER_NONE && acts->moved == MEMBER_NONE)
+        take_place(c, place, REASON_MOVED, acts);
+}
+
+/* `before` is the verdict before the event; c->verdict may already hold an operator's order. */
+static void pass(struct decision *c, const struct verdict *before, struct actions *acts)
+{
+    struct writer_output out;
+
+    c->first_round_done = topo_all_heard(&c->topo);
+    move_members(c, acts);
+    struct writer_input in = input(c);
     writer_decide(&in, &out);
     if (out.verdict.writer != c->verdict.writer) {
         /* The new writer may be contested in its turn; it has not been asked about that yet. */
@@ -201,7 +251,8 @@ static void pass(struct decision *c, const struct verdict *before, struct action
     claims_mark_behind(&c->topo, &c->verdict);
     contest_update(c, &out, acts);
     brake_update(c, before->switches);
-    acts->publish = acts->publish || verdict_differs(before, &c->verdict);
+    acts->publish =
+        acts->publish || acts->moved != MEMBER_NONE || verdict_differs(before, &c->verdict);
     acts->confirmed = c->verdict.confirmed_ms > before->confirmed_ms;
     persist_update(c, acts);
     alarms_update(c, acts);
@@ -261,7 +312,7 @@ static void restore_verdict(struct decision *c, const struct verdict *saved)
 void decision_init(struct decision *c, const struct decision_conf *conf,
                    const struct verdict *saved, uint64_t now_ms, struct actions *ret_actions)
 {
-    struct actions acts = {.publish = true};
+    struct actions acts = {.publish = true, .moved = MEMBER_NONE};
 
     memset(c, 0, sizeof(*c));
     c->conf = *conf;
@@ -306,19 +357,22 @@ static void map_topo(struct topo *topo, const uint32_t *map, const struct decisi
     struct topo old = *topo;
 
     topo_init(topo, after->members);
+    memcpy(topo->shown, old.shown, sizeof(topo->shown));
+    topo->shown_next = old.shown_next;
     for (uint32_t m = 0; m < before->members; m++) {
         uint32_t to = map_member(map, before, after, m);
         if (to == MEMBER_NONE)
             continue;
         topo->at[to] = old.at[m];
         topo->at[to].last.member = to;
+        topo->known[to] = old.known[m];
     }
 }
 
 void decision_reconfigure(struct decision *c, const struct decision_conf *conf, const uint32_t *map,
                           uint64_t now_ms, struct actions *ret_actions)
 {
-    struct actions acts = {.publish = true};
+    struct actions acts = {.publish = true, .moved = MEMBER_NONE};
 
     clock_advance(c, now_ms);
     map_verdict(&c->verdict, map, &c->conf, conf);
@@ -330,16 +384,26 @@ void decision_reconfigure(struct decision *c, const struct decision_conf *conf, 
     *ret_actions = acts;
 }
 
-static enum refusal accept_member(struct decision *c, uint32_t member)
+static bool may_be_accepted(const struct topo *t, uint32_t voice)
 {
-    if (member >= c->topo.members)
+    return voice < t->members || (voice >= HOMING_MEMBERS_MAX && voice < TOPO_VOICES_MAX &&
+                                  t->places[voice - HOMING_MEMBERS_MAX].kind != PLACE_FREE);
+}
+
+static enum refusal accept_member(struct decision *c, uint32_t member, struct actions *acts)
+{
+    if (!may_be_accepted(&c->topo, member))
         return REFUSAL_NO_SUCH_MEMBER;
     /* A member that is late has no present claim: W3 would leave it in the same moment. */
     if (!topo_claims(&c->topo, member, c->conf.timeout_ms, c->now_ms) || c->topo.at[member].late)
         return REFUSAL_NOT_CLAIMING;
     /* The held term and position are discarded, so no claim is behind them any more. */
-    for (uint32_t m = 0; m < c->topo.members; m++)
-        c->topo.at[m].behind = false;
+    for (uint32_t v = 0; v < TOPO_VOICES_MAX; v++)
+        c->topo.at[v].behind = false;
+    if (member >= HOMING_MEMBERS_MAX) {
+        take_place(c, member - HOMING_MEMBERS_MAX, REASON_ACCEPTED, acts);
+        return REFUSAL_NONE;
+    }
     writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
     /* The old writer was asked once more; that tells nothing about this one. */
     contest_forget(c);
@@ -375,14 +439,14 @@ static void take_report(struct decision *c, const struct report *report)
     readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
 }
 
-static enum refusal take(struct decision *c, const struct event *event)
+static enum refusal take(struct decision *c, const struct event *event, struct actions *acts)
 {
     switch (event->kind) {
     case EVENT_REPORT:
         take_report(c, &event->report);
         return REFUSAL_NONE;
     case EVENT_ACCEPT:
-        return accept_member(c, event->member);
+        return accept_member(c, event->member, acts);
     case EVENT_FREEZE:
         return freeze(c);
     case EVENT_UNFREEZE:
@@ -396,15 +460,31 @@ static enum refusal take(struct decision *c, const struct event *event)
 enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
                              struct actions *ret_actions)
 {
-    struct actions acts = {.pace = c->pace, .wake_ms = c->wake_ms};
+    struct actions acts = {.pace = c->pace, .wake_ms = c->wake_ms, .moved = MEMBER_NONE};
     struct verdict before = c->verdict;
 
     clock_advance(c, now_ms);
-    enum refusal refusal = take(c, event);
+    enum refusal refusal = take(c, event, &acts);
     if (refusal == REFUSAL_NONE)
         pass(c, &before, &acts);
     *ret_actions = acts;
     return refusal;
+}
+
+void decision_set_place(struct decision *c, uint32_t place, const struct topo_place *set)
+{
+    (void)topo_set_place(&c->topo, place, set);
+}
+
+void decision_note_known(struct decision *c, uint32_t member, uint64_t incarnation)
+{
+    if (member < c->topo.members)
+        c->topo.known[member] = incarnation;
+}
+
+void decision_note_shown(struct decision *c, uint64_t incarnation)
+{
+    topo_note_shown(&c->topo, incarnation);
 }
 
 void decision_take_frozen(struct decision *c, bool frozen)

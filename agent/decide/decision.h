@@ -37,7 +37,7 @@ enum event_kind {
 
 struct event {
     enum event_kind kind;
-    uint32_t member;      /* EVENT_ACCEPT */
+    uint32_t member;      /* EVENT_ACCEPT; or a place's PLACE_VOICE() */
     struct report report; /* EVENT_REPORT */
 };
 
@@ -52,6 +52,10 @@ struct actions {
     uint64_t wake_ms; /* call with EVENT_TICK then, at the latest; 0: no need */
     uint32_t raised;  /* mask of alarms (1 << enum alarm) that are new */
     uint32_t cleared; /* mask of alarms that have ended */
+    uint32_t moved;   /* W11: this member moved to the place `moved_place`, which is free now. Its
+                       * addresses have to follow before anything is published. MEMBER_NONE: none */
+    uint32_t moved_place;
+    uint64_t left_incarnation; /* what was at the address that it left */
 };
 
 /* Why an operator's order (EVENT_ACCEPT and the like) was refused. */
@@ -100,6 +104,14 @@ void decision_reconfigure(struct decision *c, const struct decision_conf *conf, 
  * nothing. */
 enum refusal decision_handle(struct decision *c, const struct event *event, uint64_t now_ms,
                              struct actions *ret_actions);
+
+/* W11: what the probe knows of a place. If something may follow from it, EVENT_TICK has to come
+ * next. */
+void decision_set_place(struct decision *c, uint32_t place, const struct topo_place *set);
+/* W11: before the agent's start, the member showed this incarnation. */
+void decision_note_known(struct decision *c, uint32_t member, uint64_t incarnation);
+/* W11: a left address, from before the agent's start, showed this incarnation. */
+void decision_note_shown(struct decision *c, uint64_t incarnation);
 
 /* Another agent of this node saved that the writer is pinned, or that it is not. */
 void decision_take_frozen(struct decision *c, bool frozen);

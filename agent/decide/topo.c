@@ -17,9 +17,11 @@ void topo_init_member(struct topo_member *m)
 
 void topo_init(struct topo *t, uint32_t members)
 {
+    memset(t, 0, sizeof(*t));
     t->members = members;
-    for (uint32_t m = 0; m < HOMING_MEMBERS_MAX; m++)
-        topo_init_member(&t->at[m]);
+    t->left_pause_ms = PLACE_LEFT_PAUSE_MAX_MS;
+    for (uint32_t v = 0; v < TOPO_VOICES_MAX; v++)
+        topo_init_member(&t->at[v]);
 }
 
 /* Whether it is still the same claim. A lost connection or a restart does not end a claim, if the
@@ -45,13 +47,46 @@ static bool member_answer(struct topo_member *m, const struct report *report, ui
     m->answered = true;
     m->standing = true;
     m->late = false;
+    m->unanswered = 0;
     m->answered_ms = now_ms;
     return true;
 }
 
+/* Its connection does not stand any more. If it was this end that gave up waiting, one further
+ * question has to be unanswered, too. */
+static void member_gone(struct topo_member *m, enum report_kind kind)
+{
+    m->standing = false;
+    m->late = false;
+    if (kind != REPORT_TIMEOUT)
+        m->unanswered = TOPO_GONE;
+    else if (m->unanswered < TOPO_GONE)
+        m->unanswered++;
+}
+
+static bool voice_exists(const struct topo *t, uint32_t voice)
+{
+    return voice < t->members || (voice >= HOMING_MEMBERS_MAX && voice < TOPO_VOICES_MAX &&
+                                  t->places[voice - HOMING_MEMBERS_MAX].kind != PLACE_FREE);
+}
+
+/* Since when the place has claimed without a break. */
+static void place_note(struct topo *t, uint32_t voice, uint64_t now_ms)
+{
+    const struct topo_member *m = &t->at[voice];
+
+    if (voice < HOMING_MEMBERS_MAX)
+        return;
+    struct topo_place *place = &t->places[voice - HOMING_MEMBERS_MAX];
+    if (!m->standing || m->last.role != ROLE_WRITER)
+        place->claim_ms = 0;
+    else if (place->claim_ms == 0)
+        place->claim_ms = now_ms;
+}
+
 bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
 {
-    if (report->member >= t->members || (unsigned)report->kind >= REPORT_KIND_COUNT)
+    if (!voice_exists(t, report->member) || (unsigned)report->kind >= REPORT_KIND_COUNT)
         return false;
     struct topo_member *m = &t->at[report->member];
 
@@ -61,9 +96,9 @@ bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
     } else if (report->kind == REPORT_LATE) {
         m->late = true;
     } else {
-        m->standing = false;
-        m->late = false;
+        member_gone(m, report->kind);
     }
+    place_note(t, report->member, now_ms);
     if (m->kind != report->kind || m->changed_ms == 0)
         m->changed_ms = now_ms;
     m->kind = report->kind;
@@ -71,10 +106,20 @@ bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
     return true;
 }
 
+static bool voice_is_left(const struct topo *t, uint32_t voice)
+{
+    return voice >= HOMING_MEMBERS_MAX && t->places[voice - HOMING_MEMBERS_MAX].kind == PLACE_LEFT;
+}
+
+uint64_t topo_lives_until(const struct topo *t, uint32_t member, uint32_t timeout_ms)
+{
+    return t->at[member].answered_ms +
+           (voice_is_left(t, member) ? t->left_pause_ms + timeout_ms : timeout_ms);
+}
+
 bool topo_live(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms)
 {
-    const struct topo_member *m = &t->at[member];
-    return m->standing && now_ms - m->answered_ms < timeout_ms;
+    return t->at[member].standing && now_ms < topo_lives_until(t, member, timeout_ms);
 }
 
 bool topo_claims(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms)
@@ -105,4 +150,58 @@ bool topo_all_heard(const struct topo *t)
         if (!t->at[m].heard)
             return false;
     return true;
+}
+
+bool topo_set_place(struct topo *t, uint32_t place, const struct topo_place *set)
+{
+    if (place >= PLACES_MAX || (set->kind != PLACE_FREE && set->member >= t->members))
+        return false;
+    struct topo_place *at = &t->places[place];
+
+    if (set->kind == PLACE_FREE || at->kind != set->kind || at->member != set->member) {
+        *at = (struct topo_place){.kind = set->kind, .member = set->member};
+        topo_init_member(&t->at[PLACE_VOICE(place)]);
+    }
+    at->named = set->named;
+    at->abandoned = set->abandoned;
+    return true;
+}
+
+void topo_note_shown(struct topo *t, uint64_t incarnation)
+{
+    if (incarnation == 0 || topo_was_shown(t, incarnation))
+        return;
+    t->shown[t->shown_next] = incarnation;
+    t->shown_next = (t->shown_next + 1) % TOPO_SHOWN_MAX;
+}
+
+bool topo_was_shown(const struct topo *t, uint64_t incarnation)
+{
+    for (uint32_t i = 0; i < TOPO_SHOWN_MAX; i++)
+        if (t->shown[i] == incarnation)
+            return true;
+    return false;
+}
+
+uint64_t topo_incarnation(const struct topo *t, uint32_t member)
+{
+    uint64_t incarnation = t->at[member].last.incarnation;
+
+    return incarnation != 0 ? incarnation : t->known[member];
+}
+
+void topo_move(struct topo *t, uint32_t place)
+{
+    uint32_t member = t->places[place].member;
+
+    if (topo_incarnation(t, member) != t->at[PLACE_VOICE(place)].last.incarnation)
+        topo_note_shown(t, topo_incarnation(t, member));
+    t->at[member] = t->at[PLACE_VOICE(place)];
+    t->at[member].last.member = member;
+    topo_set_place(t, place, &(struct topo_place){.kind = PLACE_FREE});
+}
+
+bool topo_gone(const struct topo *t, uint32_t member)
+{
+    return t->at[member].unanswered >= TOPO_GONE;
 }

@@ -21,7 +21,9 @@ struct reason_words {
 
 static const struct reason_words reasons[REASON_COUNT] = {
     [REASON_NONE] = {"none", "nobody has claimed to be the writer yet"},
-    [REASON_FIRST_CLAIM] = {"first_claim", "W3a: the only claim when every member had been heard"},
+    [REASON_FIRST_CLAIM] =
+        {"first_claim",
+         "W3a: the only claim when each member had been heard, or could not be asked"},
     [REASON_NEWER_TERM] = {"newer_term", "W3: a newer term, and the writer before does not claim"},
     [REASON_DEMOTION_UNDONE] = {"demotion_undone",
                                 "W3a: the only claim, on the held term and not behind"},
@@ -43,6 +45,12 @@ static const struct reason_words reasons[REASON_COUNT] = {
     [REASON_FROZEN] = {"frozen", "W10: pinned by the operator"},
     [REASON_UNCONFIRMED] = {"unconfirmed", "W9: nobody has confirmed the writer for max_stale"},
     [REASON_RESTORED] = {"restored", "W2: known from before the agent's start, not heard yet"},
+    [REASON_MOVED] = {"moved",
+                      "W11: the writer's data set is at another address of its name, and the "
+                      "address before does not answer"},
+    [REASON_OTHER_ADDRESS] = {"other_address",
+                              "W11: a claim at another address of a member's name, which cannot be "
+                              "told to be the member's own"},
 };
 
 const char *reason_name(enum reason reason)

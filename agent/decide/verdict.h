@@ -42,6 +42,8 @@ enum reason {
     REASON_FROZEN,           /* homingctl freeze */
     REASON_UNCONFIRMED,      /* W9: stale, because the writer is silent; any other reason stays */
     REASON_RESTORED,         /* the writer was not heard since the agent's start */
+    REASON_MOVED,            /* W11: the writer's data set came up at another address of its name */
+    REASON_OTHER_ADDRESS, /* W11: a claim at another address that is not the member's by itself */
     REASON_COUNT
 };
 
@@ -56,24 +58,26 @@ enum reason {
 struct verdict {
     enum cluster_state state;
     enum reason reason;
-    uint32_t writer;       /* MEMBER_NONE while unknown, or removed by a reload */
-    uint32_t rival;        /* the member whose claim the operator has to judge, or MEMBER_NONE. It
-                            * is the writer itself, if its own claim is not good (W4, W3a) */
-    uint32_t fenced;       /* W6: members that claim on an older term beside the writer. Each may be
+    uint32_t writer; /* MEMBER_NONE while unknown, or removed by a reload */
+    uint32_t rival;  /* the member whose claim the operator has to judge, or MEMBER_NONE. It
+                            * is the writer itself, if its own claim is not good (W4, W3a). It is a
+                            * place's PLACE_VOICE() if that is where the claim is made (W11) */
+    uint32_t fenced; /* W6: members that claim on an older term beside the writer. Each may be
                             * a second primary; no program is sent there */
-    uint32_t demoted;      /* W6: members known to have been demoted; never the writer's bit */
-    uint32_t readers;      /* members that serve reader endpoints now; none: the writer does */
-    bool authenticated;    /* the writer's claim came over an authenticated connection */
-    bool braked;           /* W10: too many switches; names and connects follow, nothing is
+    uint32_t fenced_places; /* W11: the same of places */
+    uint32_t demoted;       /* W6: members known to have been demoted; never the writer's bit */
+    uint32_t readers;       /* members that serve reader endpoints now; none: the writer does */
+    bool authenticated;     /* the writer's claim came over an authenticated connection */
+    bool braked;            /* W10: too many switches; names and connects follow, nothing is
                             * severed */
-    bool frozen;           /* by the operator; survives restarts, and `stale` */
-    uint64_t identity;     /* of the data set */
-    uint64_t discarded;    /* W4: the identity that accept left behind; its claims rank as old */
-    struct term term;      /* held term: never goes back within one identity (W2) */
-    uint64_t position;     /* newest position that the writer claimed on `term` */
-    uint64_t confirmed_ms; /* W9; 0: never */
-    uint64_t since_ms;     /* since when `writer` is the writer */
-    uint64_t switches;     /* number of switches so far */
+    bool frozen;            /* by the operator; survives restarts, and `stale` */
+    uint64_t identity;      /* of the data set */
+    uint64_t discarded;     /* W4: the identity that accept left behind; its claims rank as old */
+    struct term term;       /* held term: never goes back within one identity (W2) */
+    uint64_t position;      /* newest position that the writer claimed on `term` */
+    uint64_t confirmed_ms;  /* W9; 0: never */
+    uint64_t since_ms;      /* since when `writer` is the writer */
+    uint64_t switches;      /* number of switches so far */
 };
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "agent/decide/claims.h"
+#include "agent/decide/moves.h"
 #include "agent/decide/readers.h"
 #include "agent/decide/writer.h"
 
@@ -87,17 +88,31 @@ static uint64_t others_answered_ms(const struct writer_input *in, const struct v
     return newest;
 }
 
+/* W11: judged by the verdict that is being made. */
+static void collect_places(const struct writer_input *in, const struct verdict *v,
+                           struct moves_claims *ret_claims)
+{
+    struct writer_input judged = *in;
+
+    judged.held = v;
+    moves_collect(&judged, ret_claims);
+}
+
 /* W9. Others confirm the writer only if it was found silent: not if it was never heard, not if it
  * answers as a reader, and not if it claims for another data set. */
 static void confirm(const struct writer_input *in, const struct claims *claims, struct verdict *v)
 {
     const struct topo_member *m = &in->topo->at[v->writer];
+    struct moves_claims elsewhere;
     uint64_t confirmed_ms = 0;
+
+    collect_places(in, v, &elsewhere);
 
     if (incumbent_claims(in, v)) {
         if (claim_rank(in->topo, v, v->writer) == RANK_EQUAL)
             confirmed_ms = m->answered_ms;
-    } else if (m->heard && !incumbent_demoted(in, v) && !claims->unsettling) {
+    } else if (m->heard && !incumbent_demoted(in, v) && !claims->unsettling &&
+               !elsewhere.unsettling) {
         confirmed_ms = others_answered_ms(in, v);
     }
     if (confirmed_ms > v->confirmed_ms)
@@ -245,6 +260,28 @@ static void judge_silent(const struct writer_input *in, const struct claims *cla
         set_state(v, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT, MEMBER_NONE);
 }
 
+/* W11: what is claimed at a place, and is not a member's, is in dispute like a member's claim. A
+ * claim on what was left behind is so only if nobody claims better. While a better claim waits for
+ * the incumbent's answer, nothing is called out. */
+static void judge_places(const struct writer_input *in, bool waiting, struct verdict *v)
+{
+    bool claims = incumbent_claims(in, v);
+    struct moves_claims elsewhere;
+
+    collect_places(in, v, &elsewhere);
+    v->fenced_places = elsewhere.stale;
+    if (v->rival != MEMBER_NONE || waiting)
+        return;
+    if (elsewhere.rival != MEMBER_NONE) {
+        bool two = claims && elsewhere.reason != REASON_OTHER_IDENTITY;
+        set_state(v, CLUSTER_AMBIGUOUS, two ? REASON_TWO_CLAIMS : elsewhere.reason,
+                  PLACE_VOICE(elsewhere.rival));
+    } else if (elsewhere.stale != 0 && !claims && incumbent_stance(in, v) != STANCE_UNHEARD) {
+        set_state(v, CLUSTER_AMBIGUOUS, REASON_OLDER_TERM,
+                  PLACE_VOICE((uint32_t)__builtin_ctz(elsewhere.stale)));
+    }
+}
+
 /* The operator's freeze pins the writer. If nothing confirms it, it is stale like any other
  * (W9). */
 static void judge_overlays(const struct writer_input *in, struct verdict *v)
@@ -282,6 +319,7 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
         judge_claiming(in, &claims, v);
     else
         judge_silent(in, &claims, v);
+    judge_places(in, waiting, v);
     judge_overlays(in, v);
     v->fenced = fenced_mask(in, &claims, v);
     /* W6: a member that is published is not demoted any more. Nor are its aliases: a virtual
@@ -296,7 +334,7 @@ void writer_decide(const struct writer_input *in, struct writer_output *ret_outp
     struct claims claims;
     bool waiting = false;
 
-    v->fenced = 0;
+    v->fenced = v->fenced_places = 0;
     if (v->writer == MEMBER_NONE) {
         claims_collect(in, v, &claims);
         decide_first(in, &claims, v);

@@ -54,11 +54,12 @@ struct engine {
     /* Called once, at the start of the process, before another is started: takes away what would
      * override the configuration, as environment variables do. NULL: there is no such thing. */
     void (*prepare)(void);
-    /* Begins to connect to `address` of `member`. The sink is called only from the loop, never
-     * from inside open(), ask() or close(). NULL: out of memory. */
+    /* Begins to connect to `address` of `member`. `strange`: nobody knows who is there (W11): no
+     * password goes there in clear, unless the server proves its name first. The sink is called
+     * only from the loop, never from inside open(), ask() or close(). NULL: out of memory. */
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
                                    const struct conf_member *member, const struct address *address,
-                                   const struct engine_sink *sink);
+                                   bool strange, const struct engine_sink *sink);
     /* Only when ready, and one question at a time. */
     void (*ask)(struct engine_session *session, enum question question);
     /* Ends the session at once, without waiting for anything. No sink call comes after it. */

@@ -60,32 +60,49 @@ bool address_set_add_text(struct address_set *set, const char *text, enum conf_f
     return true;
 }
 
-/* One line: an address and its names. */
+void hosts_set_official(const char *name, char ret_official[HOMING_NAME_MAX + 1])
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+    ret_official[0] = '\0';
+    if (name[len] != '\0')
+        return;
+    if (len > 0 && name[len - 1] == '.')
+        len--;
+    if (len <= HOMING_NAME_MAX)
+        snprintf(ret_official, HOMING_NAME_MAX + 1, "%.*s", (int)len, name);
+}
+
+/* One line: an address and its names, of which the first is the official one. */
 static void read_line(char *line, const char *host, enum conf_family family,
-                      struct address_set *set)
+                      struct address_set *set, char *ret_official)
 {
     static const char BLANK[] = " \t\r\n";
     char *save = NULL;
     line[strcspn(line, "#")] = '\0';
-    const char *address = strtok_r(line, BLANK, &save);
+    const char *address = strtok_r(line, BLANK, &save), *first = NULL;
     if (!address)
         return;
     for (const char *name; (name = strtok_r(NULL, BLANK, &save));) {
+        first = first ? first : name;
         if (strcasecmp(name, host) == 0) {
+            bool is_first = set->count == 0;
             address_set_add_text(set, address, family);
+            if (is_first && set->count > 0)
+                hosts_set_official(first, ret_official);
             return;
         }
     }
 }
 
 void hosts_read(const char *path, const char *host, enum conf_family family,
-                struct address_set *set)
+                struct address_set *set, char ret_official[HOMING_NAME_MAX + 1])
 {
     char line[1024];
     FILE *file = fopen(path, "re");
     if (!file)
         return;
     while (fgets(line, sizeof(line), file))
-        read_line(line, host, family, set);
+        read_line(line, host, family, set, ret_official);
     fclose(file);
 }

@@ -29,8 +29,15 @@ bool address_set_equal(const struct address_set *a, const struct address_set *b)
 /* Adds `text` if it is an address literal of the wanted family; false if it is not a literal. */
 bool address_set_add_text(struct address_set *set, const char *text, enum conf_family family);
 
-/* Adds all addresses of `host` in the hosts file at `path`; nothing if there is no such file. */
+/* Adds all addresses of `host` in the hosts file at `path`; nothing if there is no such file. The
+ * official name is the first one in the first line that has the host and an address of the family.
+ * If there is none, ret_official is left alone. */
 void hosts_read(const char *path, const char *host, enum conf_family family,
-                struct address_set *set);
+                struct address_set *set, char ret_official[HOMING_NAME_MAX + 1]);
+
+/* Puts the official name of a host there, without a trailing dot. If it is not made of letters,
+ * digits, hyphens, underscores and dots, as the names of hosts are, then "": programs print it, and
+ * build other names of it. */
+void hosts_set_official(const char *name, char ret_official[HOMING_NAME_MAX + 1]);
 
 #endif

@@ -14,32 +14,29 @@
 #include "agent/decide/pace.h"
 #include "agent/probe/engine.h"
 #include "agent/probe/resolve.h"
+#include "agent/probe/sink.h"
 
 struct probe;
-
-/* What is known of one member. All of it lives until the sink call returns. */
-struct probe_member {
-    const struct addresses *where;
-    const char *error; /* the last one in the server's own words; "" if all is well */
-    const char *note;  /* "" or the engine's remark */
-    uint64_t retry_ms; /* when it is tried again; 0: it is connected or denied */
-};
-
-struct probe_sink {
-    /* What is known of the member changed. If `report` or `addresses` is to tell why, that call
-     * comes next. This one keeps what it is given, and calls nothing of the probe. */
-    void (*member)(void *arg, uint32_t member, const struct probe_member *known);
-    void (*report)(void *arg, const struct report *report);
-    /* The addresses of a member, or the one its session is connected to, changed. */
-    void (*addresses)(void *arg, uint32_t member);
-    void *arg;
-};
 
 /* `cluster` must live as long as the probe. Starts at once, at PACE_FAST. NULL: out of memory. From
  * inside a sink call all functions but probe_free() may be called. */
 struct probe *probe_new(struct loop *loop, struct resolver *resolver, const struct engine *engine,
                         const struct conf_cluster *cluster, const struct probe_sink *sink);
 void probe_free(struct probe *probe);
+
+/* W11: the member has moved to the place that its name names, which is free then. The address that
+ * it moved from is a left one. Calls sink.member and sink.place. */
+void probe_move(struct probe *probe, uint32_t place);
+/* W11: the place is the member's own server by another address: it is not asked any more. */
+void probe_forget(struct probe *probe, uint32_t place);
+/* W11: asks this address, which the member left at left_ms, as long as it is worth it. Of too many,
+ * the oldest is forgotten. Calls sink.place. */
+void probe_leave(struct probe *probe, uint32_t member, const struct address *address,
+                 uint64_t left_ms);
+
+/* W11: the member was at this address before the agent's start: it is known there, and its name only
+ * says where else to ask. Nothing happens if the configuration does not allow the address. */
+void probe_know(struct probe *probe, uint32_t member, const struct address *address);
 
 /* For a reload: a member that both probes have begins with the addresses that the old one knows, so
  * that they do not vanish from the view while DNS is asked. Calls sink.member for it. */

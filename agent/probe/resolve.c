@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -32,6 +33,14 @@ enum {
     /* Pause after a failed lookup: it doubles, from the first to the second. */
     BACKOFF_MIN_MS = 1000,
     BACKOFF_MAX_MS = 10000,
+    /* W11: pauses between the questions for an urgent host, drawn between the two. Shorter: a fleet
+     * asks a name server too much. Longer: a member that moved is found late, and a pool whose
+     * connects are refused makes fewer and fewer of them meanwhile. The first question of each agent
+     * comes at a moment of its own, so that a fleet does not ask together. */
+    URGENT_MIN_MS = 250,
+    URGENT_MAX_MS = 300,
+    /* W11: a host is urgent for so long. A member that is gone for longer is in no failover. */
+    URGENT_MS = 600000,
     /* The time of the first try, which doubles, and the number of tries: some 7 s in all. */
     SERVER_TIMEOUT_MS = 1000,
     SERVER_TRIES = 3,
@@ -81,9 +90,12 @@ struct resolve_host {
     struct loop_timer *timer;
     struct lookup *lookup; /* NULL: no lookup runs */
     struct address_set set;
+    char official[HOMING_NAME_MAX + 1];
     struct stamp hosts_stamp; /* of the hosts file, if `set` is from there */
     bool from_hosts;
+    bool literal; /* nothing will ever change */
     uint32_t failures;
+    uint64_t urgent_until_ms; /* W11; 0: it is not urgent */
 };
 
 static struct stamp stamp_of(const char *path)
@@ -249,19 +261,41 @@ void resolver_free(struct resolver *resolver)
 
 /* Hosts. */
 
+static uint32_t random_below(struct resolver *resolver, uint32_t bound)
+{
+    resolver->random = resolver->random * 1664525 + 1013904223;
+    return (resolver->random >> 8) % bound;
+}
+
+static bool host_is_urgent(const struct resolve_host *host)
+{
+    return loop_now_ms(host->resolver->loop) < host->urgent_until_ms;
+}
+
+static uint32_t urgent_pause(struct resolve_host *host)
+{
+    return URGENT_MIN_MS + random_below(host->resolver, URGENT_MAX_MS - URGENT_MIN_MS + 1);
+}
+
 /* Expiries are rounded up to whole seconds, so that many hosts wake the process once. */
 static void host_wait(struct resolve_host *host, uint64_t delay_ms)
 {
     uint64_t due = loop_now_ms(host->resolver->loop) + delay_ms;
-    loop_timer_set(host->timer, delay_ms + (1000 - due % 1000) % 1000);
+    if (host_is_urgent(host))
+        loop_timer_set(host->timer, urgent_pause(host));
+    else
+        loop_timer_set(host->timer, delay_ms + (1000 - due % 1000) % 1000);
 }
 
-static void host_learn(struct resolve_host *host, const struct address_set *set)
+static void host_learn(struct resolve_host *host, const struct address_set *set,
+                       const char *official)
 {
     host->failures = 0;
-    if (address_set_equal(set, &host->set))
+    if (address_set_equal(set, &host->set) && strcmp(official, host->official) == 0 &&
+        !host_is_urgent(host))
         return;
     host->set = *set;
+    snprintf(host->official, sizeof(host->official), "%s", official);
     host->fn(host->arg, host->set.at, host->set.count, NULL);
 }
 
@@ -272,9 +306,10 @@ static void host_fail(struct resolve_host *host, const char *error)
     uint32_t delay = BACKOFF_MIN_MS << (host->failures < 4 ? host->failures : 4);
     if (delay > BACKOFF_MAX_MS)
         delay = BACKOFF_MAX_MS;
-    resolver->random = resolver->random * 1664525 + 1013904223;
     host->failures++;
-    loop_timer_set(host->timer, delay - delay / 4 + (resolver->random >> 8) % (delay / 2));
+    loop_timer_set(host->timer, host_is_urgent(host)
+                                    ? urgent_pause(host)
+                                    : delay - delay / 4 + random_below(resolver, delay / 2));
     if (host->set.count > 0)
         return;
     char text[160];
@@ -298,16 +333,38 @@ static void collect(const struct ares_addrinfo *info, struct address_set *set, u
     *ret_ttl_ms = ttl < TTL_MIN_MS / 1000 ? TTL_MIN_MS : (uint32_t)ttl * 1000;
 }
 
+/* The end of the chain of aliases that begins with the name asked for, which `search` may have made
+ * longer. It is bounded by the number of aliases: they may form a ring. */
+static void find_official(const struct ares_addrinfo *info, char *ret_official)
+{
+    const char *name = info->name ? info->name : "";
+    uint32_t left = 0;
+    for (const struct ares_addrinfo_cname *c = info->cnames; c; c = c->next)
+        left++;
+    for (const struct ares_addrinfo_cname *c = info->cnames; c && left > 0;) {
+        if (!c->alias || !c->name || strcasecmp(c->alias, name) != 0) {
+            c = c->next;
+            continue;
+        }
+        name = c->name;
+        c = info->cnames;
+        left--;
+    }
+    hosts_set_official(name, ret_official);
+}
+
 static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
     (void)timeouts;
     struct lookup *lookup = arg;
     struct resolve_host *host = lookup->host;
     struct address_set set = {0};
+    char official[HOMING_NAME_MAX + 1] = "";
     uint32_t ttl_ms = 0;
     free(lookup);
     if (info) {
         collect(info, &set, &ttl_ms);
+        find_official(info, official);
         ares_freeaddrinfo(info);
     }
     if (!host)
@@ -319,7 +376,7 @@ static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinf
         host_fail(host, ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status));
     } else {
         host_wait(host, ttl_ms);
-        host_learn(host, &set);
+        host_learn(host, &set, official);
     }
 }
 
@@ -345,24 +402,29 @@ static void host_refresh(void *arg)
     struct resolve_host *host = arg;
     struct resolver *resolver = host->resolver;
     struct address_set set = {0};
+    char official[HOMING_NAME_MAX + 1] = "";
     struct stamp stamp = stamp_of(resolver->hosts_file);
     if (host->from_hosts && stamp_equal(&stamp, &host->hosts_stamp)) {
         host_wait(host, HOSTS_MS);
+        set = host->set;
+        memcpy(official, host->official, sizeof(official));
+        host_learn(host, &set, official);
         return;
     }
     if (address_set_add_text(&set, host->name, host->family)) {
+        host->literal = true;
         if (set.count > 0)
-            host_learn(host, &set); /* a literal: nothing will ever change */
+            host_learn(host, &set, ""); /* a literal: nothing will ever change */
         else
             host->fn(host->arg, NULL, 0, "the address is not of the configured family");
         return;
     }
-    hosts_read(resolver->hosts_file, host->name, host->family, &set);
+    hosts_read(resolver->hosts_file, host->name, host->family, &set, official);
     host->hosts_stamp = stamp;
     host->from_hosts = set.count > 0;
     if (host->from_hosts) {
         host_wait(host, HOSTS_MS);
-        host_learn(host, &set);
+        host_learn(host, &set, official);
         return;
     }
     refresh_channel(resolver);
@@ -391,6 +453,23 @@ struct resolve_host *resolve_host_new(struct resolver *resolver, const char *nam
     return host;
 }
 
+void resolve_host_urge(struct resolve_host *host, bool urgent)
+{
+    bool was = host && host->urgent_until_ms != 0;
+
+    if (!host || host->literal || was == urgent)
+        return;
+    host->urgent_until_ms = urgent ? loop_now_ms(host->resolver->loop) + URGENT_MS : 0;
+    if (urgent && !host->lookup)
+        loop_timer_set(host->timer, random_below(host->resolver, URGENT_MIN_MS));
+}
+
+void resolve_host_again(struct resolve_host *host)
+{
+    if (host && host_is_urgent(host) && !host->lookup)
+        loop_timer_set(host->timer, RESOLVE_AGAIN_MS);
+}
+
 void resolve_host_free(struct resolve_host *host)
 {
     if (!host)
@@ -404,4 +483,9 @@ void resolve_host_free(struct resolve_host *host)
     loop_timer_free(host->timer);
     free(host->name);
     free(host);
+}
+
+const char *resolve_host_official(const struct resolve_host *host)
+{
+    return host->official;
 }

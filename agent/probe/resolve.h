@@ -15,8 +15,9 @@
 struct resolver;
 struct resolve_host;
 
-/* Called when the set changes. Called after a failure, too, with count 0 and the error, as long as
- * there never was an address. */
+/* Called when the set or the official name changes; while the host is urgent, after each answer,
+ * changed or not. Called after a failure, too, with count 0 and the error, as long as there never
+ * was an address. */
 typedef void resolve_fn(void *arg, const struct inet_address *addresses, uint32_t count,
                         const char *error);
 
@@ -33,5 +34,18 @@ void resolver_free(struct resolver *resolver);
 struct resolve_host *resolve_host_new(struct resolver *resolver, const char *name,
                                       enum conf_family family, resolve_fn *fn, void *arg);
 void resolve_host_free(struct resolve_host *host);
+
+/* The name to which the host's own name led, through CNAMEs or the hosts file, as of the last call
+ * of `fn` without an error. "": none is known, as for a literal. */
+const char *resolve_host_official(const struct resolve_host *host);
+
+/* W11: an urgent host is asked for again and again, for ten minutes, whatever its TTL says. NULL:
+ * nothing happens. */
+void resolve_host_urge(struct resolve_host *host, bool urgent);
+/* Asks an urgent host again RESOLVE_AGAIN_MS from now. */
+void resolve_host_again(struct resolve_host *host);
+
+/* W11: two answers of DNS that are this far apart are two, and not one that was asked for twice. */
+#define RESOLVE_AGAIN_MS 250
 
 #endif

@@ -50,35 +50,59 @@ static uint32_t flags_rank(uint8_t flags)
     return flags & VIEW_MEMBER_READER ? 2 : 3;
 }
 
-static uint32_t put_member(const struct addresses *where, uint32_t index, uint8_t flags,
-                           struct view_address *ret, uint32_t room)
+static uint32_t put_addresses(const struct address *at, uint32_t count, uint16_t index,
+                              uint8_t flags, struct view_address *ret, uint32_t room)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < where->count && n < room; i++) {
-        const struct address *from = &where->at[i];
+    for (uint32_t i = 0; i < count && n < room; i++) {
+        const struct address *from = &at[i];
         struct view_address *to = &ret[n++];
 
         memset(to, 0, sizeof(*to));
         to->address = from->inet;
         to->flags = flags;
-        to->member = (uint16_t)index;
+        to->member = index;
         snprintf(to->text, sizeof(to->text), "%s", from->text);
     }
     return n;
 }
 
-uint32_t entry_addresses(const struct verdict *verdict, const struct addresses *const *members,
-                         uint32_t count, struct view_address *ret)
+static uint32_t put_left(const struct left_addresses *left, struct view_address *ret, uint32_t room)
 {
     uint32_t n = 0;
 
-    for (uint32_t rank = 0; rank < 4; rank++)
-        for (uint32_t m = 0; m < count; m++) {
-            uint8_t flags = member_flags(verdict, m);
-            if (flags_rank(flags) == rank)
-                n += put_member(members[m], m, flags, ret + n, HOMING_VIEW_ADDRESSES_MAX - n);
-        }
+    for (uint32_t i = 0; i < left->count; i++)
+        n += put_addresses(&left->at[i], 1, VIEW_MEMBER_NOBODY,
+                           VIEW_MEMBER_DEMOTED | (left->still >> i & 1 ? VIEW_MEMBER_STILL : 0),
+                           ret + n, room - n);
+    return n;
+}
+
+static uint32_t put_rank(const struct verdict *verdict, const struct addresses *const *members,
+                         uint32_t count, uint32_t rank, struct view_address *ret, uint32_t room)
+{
+    uint32_t n = 0;
+
+    for (uint32_t m = 0; m < count; m++) {
+        uint8_t flags = member_flags(verdict, m);
+        if (flags_rank(flags) == rank)
+            n += put_addresses(members[m]->at, members[m]->count, (uint16_t)m, flags, ret + n,
+                               room - n);
+    }
+    return n;
+}
+
+uint32_t entry_addresses(const struct verdict *verdict, const struct addresses *const *members,
+                         uint32_t count, const struct left_addresses *left,
+                         struct view_address *ret)
+{
+    uint32_t room = HOMING_VIEW_ADDRESSES_MAX;
+    uint32_t n = put_rank(verdict, members, count, 0, ret, room);
+
+    n += put_left(left, ret + n, room - n);
+    for (uint32_t rank = 1; rank < 4; rank++)
+        n += put_rank(verdict, members, count, rank, ret + n, room - n);
     return n;
 }
 
@@ -110,8 +134,10 @@ void entry_fill(const struct verdict *verdict, const struct addresses *const *me
         v6 = pick(members[verdict->writer], 6);
     }
     preferred = v4 ? v4 : v6;
-    if (v4 && v6 && members[verdict->writer]->connected.inet.family)
-        preferred = &members[verdict->writer]->connected;
+    if (v4 && v6) /* before it is connected: the family that will be asked over */
+        preferred = members[verdict->writer]->connected.inet.family
+                        ? &members[verdict->writer]->connected
+                        : &members[verdict->writer]->at[0];
 
     snprintf(ret_entry->text4, sizeof(ret_entry->text4), "%.15s", v4 ? v4->text : "");
     snprintf(ret_entry->text6, sizeof(ret_entry->text6), "%.45s", v6 ? v6->text : "");

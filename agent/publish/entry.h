@@ -11,11 +11,13 @@
 #include "agent/decide/verdict.h"
 #include "proto/view_read.h"
 
-/* A cluster's addresses in the view's order: the writer's, the demoted members', the readers', then
- * all others. If no reader serves, the writer does. `members`: the addresses of each of the `count`
- * members. Returns how many of `ret` are filled, which has HOMING_VIEW_ADDRESSES_MAX. */
+/* A cluster's addresses in the view's order: the writer's, the left ones, which are nobody's and
+ * demoted (W11), the demoted members', the readers', then all others. If no reader serves, the
+ * writer does. `members`: the addresses of each of the `count` members. Returns how many of `ret`
+ * are filled, which has HOMING_VIEW_ADDRESSES_MAX. */
 uint32_t entry_addresses(const struct verdict *verdict, const struct addresses *const *members,
-                         uint32_t count, struct view_address *ret);
+                         uint32_t count, const struct left_addresses *left,
+                         struct view_address *ret);
 
 /* Fills state, texts, preferred family and port of *ret_entry; leaves the rest alone. If no address
  * of the writer is known (yet), the state is VIEW_STATE_UNKNOWN: then a shim asks the real

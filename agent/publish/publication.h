@@ -20,12 +20,17 @@ struct publication {
     struct view_entry entry; /* without what differs between endpoints */
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
     uint32_t count;
+    const char *officials[HOMING_MEMBERS_MAX]; /* the members' own; in the memory of `members` */
+    uint32_t member_count;
+    uint16_t ports[HOMING_CLUSTER_PORTS_MAX]; /* other ones of all endpoints, each once */
+    uint32_t port_count;
 };
 
-/* `index`: the cluster's number in the view. `members`: the addresses of each configured member. */
+/* `index`: the cluster's number in the view. `members`: the addresses of each configured member.
+ * `left`: those that members have left (W11). */
 void publication_make(const struct conf_cluster *conf, uint32_t index,
                       const struct verdict *verdict, const struct addresses *const *members,
-                      struct publication *ret_publication);
+                      const struct left_addresses *left, struct publication *ret_publication);
 
 /* As entry_fingerprint(). */
 uint64_t publication_fingerprint(const struct publication *publication, enum view_role role);
@@ -33,7 +38,7 @@ uint64_t publication_fingerprint(const struct publication *publication, enum vie
 /* Writes all names of the cluster's endpoints. `endpoints`: one for each configured endpoint.
  * `mode`: replaces the configured modes, if it is not 0. The members' addresses are written first:
  * a program that sees a new generation also sees which member was demoted. -ENOSPC: the view is
- * full, and some names are missing. */
+ * full, and some names are missing, of endpoints or of members' hosts. */
 int publication_write(const struct publication *publication, const struct conf_cluster *conf,
                       const struct state_endpoint *endpoints, enum view_mode mode,
                       struct view *view);

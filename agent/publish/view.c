@@ -57,11 +57,11 @@ static bool map(struct view *view)
     return true;
 }
 
-static bool fill(struct view *view, uint32_t names, uint32_t clusters)
+static bool fill(struct view *view, uint32_t names, uint32_t clusters, uint32_t members)
 {
     uint32_t slots = view_slots_for(names);
 
-    view->bytes = view_size(slots, clusters);
+    view->bytes = view_size(slots, clusters, members);
     view->fd = memfd();
     if (view->fd < 0 || !map(view) ||
         getrandom(&view->instance, sizeof(view->instance), 0) != sizeof(view->instance))
@@ -71,13 +71,13 @@ static bool fill(struct view *view, uint32_t names, uint32_t clusters)
     return fcntl(view->fd, F_ADD_SEALS, VIEW_SEALS) == 0;
 }
 
-struct view *view_new(uint32_t names, uint32_t clusters)
+struct view *view_new(uint32_t names, uint32_t clusters, uint32_t members)
 {
     struct view *view = calloc(1, sizeof(*view));
     if (!view)
         return NULL;
     view->fd = -1;
-    if (fill(view, names, clusters))
+    if (fill(view, names, clusters, members))
         return view;
 
     int error = errno;

@@ -13,8 +13,8 @@
 
 struct view;
 
-/* An empty view with room for so many names and clusters. NULL with errno. */
-struct view *view_new(uint32_t names, uint32_t clusters);
+/* An empty view with room for so many names, clusters and members in all. NULL with errno. */
+struct view *view_new(uint32_t names, uint32_t clusters, uint32_t members);
 /* Retires it (V4) and closes the descriptor. */
 void view_free(struct view *view);
 

@@ -2,8 +2,8 @@
  *
  * client.c - see client.h.
  *
- * 1. Descriptors that a client sends are never received: recv() has no place for them, and the
- *    kernel discards them.
+ * 1. Descriptors that a client sends are neither received nor discarded here (stranger.h): the
+ *    client is dropped, and a process of its own closes its socket (closer.h).
  * 2. A descriptor that we sent counts against our own RLIMIT_NOFILE until it is received. If a
  *    client asks for another one before that, it is dropped.
  */
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/base/stranger.h"
 #include "agent/serve/client.h"
 
 enum {
@@ -209,10 +210,12 @@ static bool parse(struct client *c)
 
 static bool read_in(struct client *c)
 {
-    ssize_t n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+    ssize_t n = stranger_receive(c->fd, c->in, sizeof(c->in));
 
+    if (n == -EBADMSG)
+        c->env->hostile(c->env->gone_arg, c);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
+        return n == -EAGAIN || n == -EINTR;
     c->in_at = 0;
     c->in_len = (size_t)n;
     c->ended = n == 0;
@@ -322,6 +325,7 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
         return NULL;
     }
     c->fd = fd;
+    stranger_prepare(fd);
     loop_io_set(c->io, LOOP_READ);
     start_deadline(c);
     return c;
@@ -339,8 +343,7 @@ void client_free(struct client *c)
     loop_timer_free(c->deadline);
     if (c->io)
         loop_io_free(c->io);
-    if (c->fd >= 0)
-        close(c->fd);
+    closer_take(c->env->closer, c->fd);
     free(c);
 }
 

@@ -15,6 +15,7 @@
 #ifndef HOMING_AGENT_SERVE_CLIENT_H
 #define HOMING_AGENT_SERVE_CLIENT_H
 
+#include "agent/base/closer.h"
 #include "agent/base/loop.h"
 #include "agent/serve/request.h"
 
@@ -29,13 +30,18 @@ struct client;
 /* Called when a client is done with, or has to go; client_free() it there. */
 typedef void client_gone_fn(void *arg, struct client *client);
 
+/* Called when a client has sent a descriptor; then it has to go. */
+typedef void client_hostile_fn(void *arg, const struct client *client);
+
 /* What all clients share. */
 struct client_env {
     struct loop *loop;
+    struct closer *closer;
     serve_fn *fn;
     void *arg;
     client_gone_fn *gone;
-    void *gone_arg;
+    client_hostile_fn *hostile;
+    void *gone_arg;  /* of both */
     size_t pending;  /* bytes kept for clients to read */
     uint64_t number; /* of the newest client */
 };

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * serve.c - see serve.h. Which processes may be clients. client.c speaks with one of them, and
- * base/sockpath.c puts the sockets in place.
+ * names.c puts the sockets in place.
  *
  * 1. Each socket has HOMING_CLIENTS_MAX places of its own. All may use agent.sock; whatever happens
  *    there, the operator gets in at admin.sock.
  * 2. A uid has HOMING_CLIENTS_PER_UID_MAX of them; only on admin.sock, root and our own uid have no
  *    such bound (on agent.sock, every container's root is uid 0). When all places are taken, the
  *    oldest client of the uid that has most of them makes room: a few uids cannot keep others out.
+ * 3. A socket that a client may have sent something into is closed by closer.h. Who has sent a
+ *    descriptor is barred; only on admin.sock, root and our own uid are not.
  */
 #include "config.h"
 
@@ -19,15 +21,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/base/barred.h"
 #include "agent/base/log.h"
-#include "agent/base/sockpath.h"
+#include "agent/base/names.h"
+#include "agent/base/stranger.h"
 #include "agent/serve/client.h"
 #include "agent/serve/serve.h"
-
-/* Of <asm-generic/socket.h> since Linux 6.16. */
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
 
 enum {
     /* Accepted per turn: a crowd at one socket must not hold up probes. */
@@ -36,6 +35,20 @@ enum {
      * there again before a shim's next attempt to attach (HOMING_ATTACH_PAUSE_MS). */
     SERVE_PAUSE_MS = 100
 };
+
+static const struct names_kind sockets = {
+    .who = "an agent",
+    .otherwise = ", or start with --takeover",
+    .succession = true,
+    .sockets =
+        {[SERVE_AGENT] = {"agent.sock", 0666, 0755}, [SERVE_ADMIN] = {"admin.sock", 0660, 0750}},
+};
+_Static_assert((int)SERVE_SOCKET_COUNT == NAMES_COUNT, "one name each");
+
+static const char *name_of(enum serve_socket socket)
+{
+    return sockets.sockets[socket].name;
+}
 
 /* How many clients a uid has on one socket; entries without any are free. */
 struct share {
@@ -46,7 +59,6 @@ struct share {
 struct listener {
     struct serve *serve;
     enum serve_socket socket;
-    struct sockpath sock;
     struct loop_io *io;
     struct client *oldest;
     struct client *newest;
@@ -57,20 +69,16 @@ struct listener {
 struct serve {
     struct client_env env;
     struct listener listeners[SERVE_SOCKET_COUNT];
+    struct barred *barred;
     struct loop_timer *resume;
-    char *dirs[SERVE_SOCKET_COUNT];
-    bool takeover;
+    struct names names;
     int reserve; /* closed for a moment to turn a client away when descriptors run out */
 };
 
-static const struct {
-    const char *name;
-    mode_t mode;
-    mode_t dir_mode;
-} sockets[SERVE_SOCKET_COUNT] = {
-    [SERVE_AGENT] = {"agent.sock", 0666, 0755},
-    [SERVE_ADMIN] = {"admin.sock", 0660, 0750},
-};
+static int listening(const struct listener *l)
+{
+    return l->serve->names.at[l->socket].fd;
+}
 
 /* ---- shares ---- */
 
@@ -99,7 +107,8 @@ static const struct share *share_biggest(const struct listener *l)
     return biggest;
 }
 
-static bool share_is_bounded(const struct listener *l, uid_t uid)
+/* Not the operator at admin.sock. */
+static bool is_bounded(const struct listener *l, uid_t uid)
 {
     return l->socket == SERVE_AGENT || (uid != 0 && uid != geteuid());
 }
@@ -154,7 +163,7 @@ static bool make_room(struct listener *l, uid_t uid)
     const struct share *own = share_of(l, uid);
     uint32_t has = own ? own->clients : 0;
 
-    if (has >= HOMING_CLIENTS_PER_UID_MAX && share_is_bounded(l, uid))
+    if (has >= HOMING_CLIENTS_PER_UID_MAX && is_bounded(l, uid))
         return false;
     if (l->clients < HOMING_CLIENTS_MAX)
         return true;
@@ -172,14 +181,28 @@ static void refuse(const struct listener *l, int fd, const struct serve_peer *pe
     struct msg_writer w;
 
     log_event(LOG_WARNING, "client_refused", "too many clients at once",
-              LOG_STR("socket", sockets[l->socket].name), LOG_INT("uid", peer->uid),
+              LOG_STR("socket", name_of(l->socket)), LOG_INT("uid", peer->uid),
               LOG_INT("pid", peer->pid));
     msg_writer_init(&w, HOMING_REQUEST_MAX);
     msg_put_error(&w, 0, MSG_ERROR_BUSY, "too many clients of uid %u: try again", peer->uid);
     if (msg_writer_finish(&w) == 0)
         (void)!send(fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     msg_writer_done(&w);
-    close(fd);
+    closer_take(l->serve->env.closer, fd);
+}
+
+static void client_is_hostile(void *arg, const struct client *c)
+{
+    struct serve *serve = arg;
+    const struct serve_peer *peer = client_peer(c);
+    const struct ucred user = {.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
+
+    log_event(LOG_WARNING, "client_dropped", "it has sent a descriptor",
+              LOG_STR("socket", name_of(client_socket(c))), LOG_INT("uid", user.uid),
+              LOG_INT("pid", user.pid));
+    if (is_bounded(&serve->listeners[client_socket(c)], user.uid))
+        barred_add(serve->barred, &user, BARRED_MS,
+                   "it has sent a descriptor, which no client does");
 }
 
 static void admit(struct listener *l, int fd)
@@ -188,8 +211,9 @@ static void admit(struct listener *l, int fd)
     socklen_t len = sizeof(cred);
     struct client *c = NULL;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
-        close(fd);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ||
+        (is_bounded(l, cred.uid) && barred_has(l->serve->barred, &cred, 0))) {
+        closer_take(l->serve->env.closer, fd);
         return;
     }
     struct serve_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
@@ -199,7 +223,7 @@ static void admit(struct listener *l, int fd)
     }
     c = client_new(&l->serve->env, fd, l->socket, &peer);
     if (!c) {
-        close(fd);
+        closer_take(l->serve->env.closer, fd);
         return;
     }
     add(l, c);
@@ -223,16 +247,15 @@ static void turn_away(struct listener *l)
         return;
     close(serve->reserve);
     serve->reserve = -1;
-    int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-        close(fd);
+    int fd = accept4(listening(l), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    closer_take(serve->env.closer, fd);
     take_reserve(serve);
 }
 
 static void pause_accepting(struct listener *l, int error)
 {
-    log_event(LOG_WARNING, "accept_paused", strerror(error),
-              LOG_STR("socket", sockets[l->socket].name), LOG_INT("clients", l->clients));
+    log_event(LOG_WARNING, "accept_paused", strerror(error), LOG_STR("socket", name_of(l->socket)),
+              LOG_INT("clients", l->clients));
     turn_away(l);
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
         loop_io_set(l->serve->listeners[i].io, 0);
@@ -254,7 +277,11 @@ static void accept_clients(void *arg, int events)
 
     (void)events;
     for (int i = 0; i < SERVE_ACCEPT_BURST; i++) {
-        int fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (!closer_has_room(l->serve->env.closer)) {
+            pause_accepting(l, EBUSY);
+            return;
+        }
+        int fd = accept4(listening(l), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             admit(l, fd);
         } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -278,88 +305,55 @@ void serve_reply(struct serve *serve, enum serve_socket socket, uint64_t number,
 
 /* ---- opening and closing ---- */
 
-/* "/run/homing/" → "/run/homing" and "/run/homing-admin". */
-static bool name_dirs(struct serve *serve, const char *run_dir)
-{
-    size_t len = strlen(run_dir);
-
-    while (len > 1 && run_dir[len - 1] == '/')
-        len--;
-    serve->dirs[SERVE_AGENT] = strndup(run_dir, len);
-    serve->dirs[SERVE_ADMIN] = malloc(len + sizeof("-admin"));
-    if (!serve->dirs[SERVE_AGENT] || !serve->dirs[SERVE_ADMIN])
-        return false;
-    memcpy(serve->dirs[SERVE_ADMIN], run_dir, len);
-    memcpy(serve->dirs[SERVE_ADMIN] + len, "-admin", sizeof("-admin"));
-    return true;
-}
-
 static struct serve *make(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn,
                           void *arg)
 {
     struct serve *serve = calloc(1, sizeof(*serve));
     if (!serve)
         return NULL;
-    serve->env = (struct client_env){
-        .loop = loop, .fn = fn, .arg = arg, .gone = remove_client, .gone_arg = serve};
-    serve->takeover = takeover;
+    serve->env = (struct client_env){.loop = loop,
+                                     .closer = closer_new(loop),
+                                     .fn = fn,
+                                     .arg = arg,
+                                     .gone = remove_client,
+                                     .hostile = client_is_hostile,
+                                     .gone_arg = serve};
     serve->reserve = -1;
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
         serve->listeners[i].serve = serve;
         serve->listeners[i].socket = (enum serve_socket)i;
-        serve->listeners[i].sock.fd = -1;
     }
+    bool named = names_init(&serve->names, &sockets, run_dir, NULL, takeover);
+    serve->barred = barred_new(loop, &serve->names.at[SERVE_AGENT]);
     serve->resume = loop_timer_new(loop, resume_accepting, serve);
     take_reserve(serve);
-    if (serve->resume && serve->reserve >= 0 && name_dirs(serve, run_dir))
+    if (serve->env.closer && serve->barred && serve->resume && serve->reserve >= 0 && named)
         return serve;
     serve_close(serve);
     return NULL;
 }
 
-static int make_dirs(const struct serve *serve, struct sockpath_error error)
-{
-    int rv = 0;
-
-    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_make_dir(serve->dirs[i], sockets[i].dir_mode, error);
-    return rv;
-}
-
-static int check(const struct serve *serve, struct sockpath_error error)
-{
-    int rv = 0;
-
-    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_check(serve->dirs[i], sockets[i].name, serve->takeover, error);
-    return rv;
-}
-
-/* If a client sends us a descriptor, the kernel discards it, and closes it in our own context,
- * where closing can hang. From Linux 6.16 on, this option refuses the sender instead. Accepted
- * sockets inherit it. */
-static int listen_on(struct listener *l, const char *dir, struct sockpath_error error)
-{
-    int no = 0;
-    int rv = sockpath_open(dir, sockets[l->socket].name, sockets[l->socket].mode, error, &l->sock);
-    if (rv)
-        return rv;
-    (void)setsockopt(l->sock.fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-    l->io = loop_io_new(l->serve->env.loop, l->sock.fd, accept_clients, l);
-    return l->io ? 0 : -ENOMEM;
-}
-
 static int listen_all(struct serve *serve, struct sockpath_error error)
 {
-    int lock = -1;
-    int rv = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
+    int rv = names_open(&serve->names, error);
 
-    if (rv)
-        return rv;
-    rv = check(serve, error);
-    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
-        rv = listen_on(&serve->listeners[i], serve->dirs[i], error);
-    close(lock);
+    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++) {
+        struct listener *l = &serve->listeners[i];
+        stranger_refuse(listening(l));
+        l->io = loop_io_new(serve->env.loop, listening(l), accept_clients, l);
+        rv = l->io ? 0 : -ENOMEM;
+    }
+    return rv;
+}
+
+int serve_look(const char *run_dir, char *error_text, size_t error_size)
+{
+    struct names names;
+    int rv = -ENOMEM;
+
+    if (names_init(&names, &sockets, run_dir, NULL, false))
+        rv = names_check(&names, (struct sockpath_error){error_text, error_size});
+    names_done(&names);
     return rv;
 }
 
@@ -372,9 +366,7 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
     struct serve *serve = make(loop, run_dir, takeover, fn, arg);
     if (!serve)
         return -ENOMEM;
-    int rv = make_dirs(serve, error);
-    if (rv == 0)
-        rv = listen_all(serve, error);
+    int rv = listen_all(serve, error);
     if (rv) {
         serve_close(serve);
         return rv;
@@ -383,34 +375,73 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
     return 0;
 }
 
-static int publish_names(struct serve *serve)
-{
-    char text[256];
-    struct sockpath_error error = {text, sizeof(text)};
-    int lock = -1;
-    int rv = sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
-
-    if (rv)
-        return rv;
-    rv = check(serve, error);
-    for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_publish(&serve->listeners[i].sock);
-    close(lock);
-    return rv;
-}
-
 int serve_publish(struct serve *serve)
 {
+    char text[256];
     int rv;
 
     if (serve->reserve >= 0) /* the lock needs a descriptor, and there may be no other left */
         close(serve->reserve);
     serve->reserve = -1;
-    rv = publish_names(serve);
+    rv = names_publish(&serve->names, (struct sockpath_error){text, sizeof(text)});
     take_reserve(serve);
     for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++)
         loop_io_set(serve->listeners[i].io, LOOP_READ);
     return rv;
+}
+
+/* ---- keeping the names ---- */
+
+static struct loop_io *watch(void *arg, int fd)
+{
+    const struct listener *l = arg;
+
+    stranger_refuse(fd);
+    return loop_io_new(l->serve->env.loop, fd, accept_clients, arg);
+}
+
+/* The clients that wait at the old socket are accepted first. */
+static void move(void *arg, int fd, struct loop_io *io)
+{
+    struct listener *l = arg;
+
+    (void)fd;
+    accept_clients(l, LOOP_READ);
+    loop_io_free(l->io);
+    l->io = io;
+    loop_io_set(io, LOOP_READ);
+}
+
+static int keep(struct listener *l, struct sockpath_error error)
+{
+    const struct names_listener listener = {watch, move, l};
+    struct serve *serve = l->serve;
+    int old = listening(l);
+    int rv = names_keep(&serve->names, l->socket, &listener, serve->env.closer, error);
+
+    if (listening(l) != old && l->socket == SERVE_AGENT)
+        barred_renew(serve->barred);
+    return rv;
+}
+
+int serve_keep(struct serve *serve, char *error_text, size_t error_size)
+{
+    struct sockpath_error error = {error_text, error_size};
+    int rv = 0;
+
+    /* From the last to the first: if both have trouble, that of the programs is told. */
+    for (int i = SERVE_SOCKET_COUNT - 1; i >= 0; i--) {
+        int one = keep(&serve->listeners[i], error);
+        rv = one ? one : rv;
+    }
+    return rv;
+}
+
+bool serve_in_place(const struct serve *serve)
+{
+    bool changed;
+
+    return sockpath_keep(&serve->names.at[SERVE_ADMIN], 0, &changed) == 0;
 }
 
 void serve_notify(struct serve *serve, const struct msg_writer *notification)
@@ -429,8 +460,12 @@ static void close_listener(struct listener *l)
         remove_client(l->serve, l->oldest);
     if (l->io)
         loop_io_free(l->io);
-    if (l->sock.fd >= 0)
-        sockpath_close(&l->sock);
+    struct sockpath *sock = &l->serve->names.at[l->socket];
+    if (sock->fd < 0)
+        return;
+    sockpath_remove(sock);
+    closer_take_listening(l->serve->env.closer, sock->fd);
+    sock->fd = -1;
 }
 
 /* Works under the lock, so that no successor's socket comes between the look at the inode and
@@ -443,14 +478,15 @@ void serve_close(struct serve *serve)
 
     if (!serve)
         return;
-    if (serve->listeners[SERVE_AGENT].sock.fd >= 0)
-        (void)sockpath_lock(serve->dirs[SERVE_ADMIN], error, &lock);
-    for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
+    if (serve->names.at[SERVE_AGENT].fd >= 0)
+        (void)names_lock(&serve->names, error, &lock);
+    for (int i = 0; i < SERVE_SOCKET_COUNT; i++)
         close_listener(&serve->listeners[i]);
-        free(serve->dirs[i]);
-    }
+    names_done(&serve->names);
     if (lock >= 0)
         close(lock);
+    barred_free(serve->barred);
+    closer_free(serve->env.closer);
     loop_timer_free(serve->resume);
     if (serve->reserve >= 0)
         close(serve->reserve);

@@ -15,6 +15,10 @@
 
 struct serve;
 
+/* -EADDRINUSE: an agent is running on these sockets; `error` names it. Changes nothing: for what has
+ * to be done before serve_open(), but not beside another agent. */
+int serve_look(const char *run_dir, char *error, size_t error_size);
+
 /* Binds both sockets under temporary names; nothing is visible yet. A live agent on the path is
  * -EADDRINUSE with its pid and uid in `error`, unless takeover. */
 int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *fn, void *arg,
@@ -23,6 +27,16 @@ int serve_open(struct loop *loop, const char *run_dir, bool takeover, serve_fn *
 /* Renames the sockets into place: from now on clients come. -EADDRINUSE: another agent was faster,
  * and this one is no takeover. Any other failure may pass: try again. */
 int serve_publish(struct serve *serve);
+
+/* After serve_publish(): whether both sockets can still be reached at their names. What is gone, was
+ * replaced by something that nobody listens at, or lacks rights is put back, and that is logged. If
+ * another agent of root or of this user has the names, as in a rollout, that is well; if it goes,
+ * they are taken again. -errno: programs or operators cannot reach this agent, and `error` says why
+ * and what to do. */
+int serve_keep(struct serve *serve, char *error, size_t error_size);
+
+/* After serve_publish(): whether admin.sock's name leads here still, and not to a successor. */
+bool serve_in_place(const struct serve *serve);
 
 /* Sends the reply that was to come later, a whole message, to the client with this number. If the
  * client has left, nothing is sent. Not to be called from within serve_fn. */

@@ -4,122 +4,159 @@
  *
  * 1. The sockets appear in place when all behind them is ready, sever.sock last. So if homingd is
  *    answered at sever.sock, programs can hand over permits.
- * 2. A holder whose sockets were removed or replaced can be reached by no program, and ends.
+ * 2. A holder whose supervisor has ended leaves its sockets and its permits to a new one of both, as if it
+ *    had died.
+ * 3. A socket's name that was removed or replaced is put back. If that is not possible, the permits that
+ *    are held go on to count, and homingd is told why, through the connection that it has.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
-#include "agent/base/sockpath.h"
+#include "agent/base/names.h"
 #include "agent/sever/holder.h"
 #include "agent/sever/orders.h"
 #include "agent/sever/permits/guard.h"
+#include "agent/sever/permits/queue.h"
 #include "agent/sever/sweep/ability.h"
 
 enum {
-    /* Descriptors for all but permits: those of the loop, programs in line (QUEUE_MAX), clients of
+    /* Descriptors for all but permits and programs in line: those of the loop, clients of
      * sever.sock. */
-    OTHER_FDS = 600,
+    OTHER_FDS = 344,
+    /* Where few descriptors are allowed, programs in line get one part of so many. */
+    QUEUE_PART = 8,
     FDS_PER_PERMIT = 3,
-    /* How often it looks whether its sockets are still in place. */
-    LOOK_MS = 5000
+    /* How often it looks whether its sockets are still in place: with each so many-eth beat, so that it
+     * does not wake up for that alone. */
+    LOOK_BEATS = 1000 / HOLDER_BEAT_MS
 };
 
 enum {
     SOCKET_PERMIT,
-    SOCKET_SEVER,
-    SOCKET_COUNT
+    SOCKET_SEVER
 };
 
-static const struct {
-    const char *name;
-    mode_t mode;
-    mode_t dir_mode;
-} sockets[SOCKET_COUNT] = {
-    [SOCKET_PERMIT] = {"permit.sock", 0666, 0755},
-    [SOCKET_SEVER] = {"sever.sock", 0600, 0750},
+static const struct names_kind sockets = {
+    .who = "a homing-sever",
+    .otherwise = "",
+    .sockets = {[SOCKET_PERMIT] = {"permit.sock", 0666, 0755},
+                [SOCKET_SEVER] = {"sever.sock", 0600, 0750}},
 };
 
 struct holder {
     const struct holder_config *config;
     struct loop *loop;
-    struct sockpath at[SOCKET_COUNT];
+    struct names names;
+    struct closer *closer;
     struct permits *permits;
     struct sweeps *sweeps;
     struct handover *handover;
     struct orders *orders;
     struct loop_timer *beat;
-    struct loop_timer *look;
+    uint32_t beats;
+    char unreachable[512]; /* why a socket is not in place; "": both are */
+    struct loop_io *keep;
     struct loop_signal *term;
     struct loop_signal *interrupt;
     uint64_t instance;
+    bool orphan;
+    bool left; /* a socket's name is lost, while no homingd is connected */
 };
 
 /* ---- the sockets ---- */
 
-static const char *dir_of(const struct holder *h, int socket)
+static int keep_permit_sock(struct holder *h, struct sockpath_error error)
 {
-    return socket == SOCKET_PERMIT ? h->config->run_dir : h->config->admin_dir;
-}
+    const struct names_listener listener = {handover_watch, handover_move, h->handover};
+    int old = h->names.at[SOCKET_PERMIT].fd;
+    int rv = names_keep(&h->names, SOCKET_PERMIT, &listener, h->closer, error);
 
-static int check_and_listen(struct holder *h, struct sockpath_error error)
-{
-    int rv = 0;
-
-    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
-    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_open(dir_of(h, i), sockets[i].name, sockets[i].mode, error, &h->at[i]);
+    if (h->names.at[SOCKET_PERMIT].fd != old)
+        handover_renewed(h->handover);
     return rv;
 }
 
-/* homingd takes the same lock. Both hold it for a moment only. */
-static int open_sockets(struct holder *h, struct sockpath_error error)
+static int keep_sever_sock(struct holder *h, struct sockpath_error error)
 {
-    int lock = -1, rv = 0;
+    const struct names_listener listener = {orders_watch, orders_move, h->orders};
 
-    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_make_dir(dir_of(h, i), sockets[i].dir_mode, error);
-    if (rv == 0)
-        rv = sockpath_lock(h->config->admin_dir, error, &lock);
-    if (rv)
-        return rv;
-    rv = check_and_listen(h, error);
-    close(lock);
-    return rv;
+    return names_keep(&h->names, SOCKET_SEVER, &listener, h->closer, error);
 }
 
-static int publish_sockets(struct holder *h, struct sockpath_error error)
+/* What a service sees of a directory that was removed and made again stays read-only. */
+static void say_restart(struct sockpath_error error)
 {
-    int lock = -1;
-    int rv = sockpath_lock(h->config->admin_dir, error, &lock);
+    size_t len = strlen(error.text);
 
-    if (rv)
-        return rv;
-    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_check(dir_of(h, i), sockets[i].name, false, error);
-    for (int i = 0; i < SOCKET_COUNT && rv == 0; i++)
-        rv = sockpath_publish(&h->at[i]);
-    close(lock);
-    return rv;
+    snprintf(error.text + len, error.size - len,
+             "; for the service, run systemctl restart homing-sever, which keeps the permits");
 }
 
-static bool in_place(const struct sockpath *at)
+/* If both have trouble, that of the programs is told. */
+static void keep_sockets(struct holder *h)
 {
-    struct stat st;
+    char text[sizeof(h->unreachable)] = "";
+    struct sockpath_error error = {text, sizeof(text)};
+    int rv = keep_sever_sock(h, error), of_permits = keep_permit_sock(h, error);
 
-    return lstat(at->path, &st) == 0 && st.st_dev == at->dev && st.st_ino == at->ino;
+    if (rv == 0 && of_permits == 0)
+        text[0] = '\0';
+    else if (of_permits == -EROFS || (of_permits == 0 && rv == -EROFS))
+        say_restart(error);
+    if (strcmp(text, h->unreachable) == 0)
+        return;
+    memcpy(h->unreachable, text, sizeof(text));
+    if (text[0])
+        log_event(LOG_ERROR, "socket_unreachable", text, LOG_STR("run_dir", h->config->run_dir));
+    else
+        log_event(LOG_INFO, "socket_reachable", "the sockets can be reached again",
+                  LOG_STR("run_dir", h->config->run_dir));
 }
 
 /* ---- timers and signals ---- */
+
+static void end_because(struct holder *h, const char *why)
+{
+    log_event(LOG_WARNING, "ending", why);
+    loop_stop(h->loop);
+}
+
+/* If homingd has started it and has gone, its directories may just be being removed: then it is in
+ * nobody's way, and ends when they are gone. Whether they are is seen at the next look. */
+static bool is_just_left(struct holder *h)
+{
+    bool before = h->left;
+
+    h->left = !sockpath_is_in_place(&h->names.at[SOCKET_PERMIT]) ||
+              !sockpath_is_in_place(&h->names.at[SOCKET_SEVER]);
+    return h->left && !before;
+}
+
+static void look(struct holder *h)
+{
+    uint64_t idle_ms = h->config->idle_ms ? orders_idle_ms(h->orders) : 0;
+
+    if (idle_ms && is_just_left(h))
+        return;
+    keep_sockets(h);
+    sweeps_look(h->sweeps);
+    if (idle_ms && idle_ms >= h->config->idle_ms)
+        end_because(h, "no homingd has been connected for as long as --idle-exit says");
+    else if (idle_ms && h->unreachable[0])
+        end_because(h, "its sockets cannot be put back, and no homingd is connected");
+}
 
 static void beat(void *arg)
 {
@@ -128,24 +165,9 @@ static void beat(void *arg)
 
     if (h->config->beat_fd >= 0)
         (void)!write(h->config->beat_fd, &byte, sizeof(byte));
+    if (h->beats++ % LOOK_BEATS == 0)
+        look(h);
     loop_timer_set(h->beat, HOLDER_BEAT_MS);
-}
-
-static void look(void *arg)
-{
-    struct holder *h = arg;
-    const char *why = NULL;
-
-    if (!in_place(&h->at[SOCKET_PERMIT]) || !in_place(&h->at[SOCKET_SEVER]))
-        why = "permit.sock or sever.sock was removed or replaced";
-    else if (h->config->idle_ms && orders_idle_ms(h->orders) >= h->config->idle_ms)
-        why = "no homingd has been connected for as long as --idle-exit says";
-    if (why) {
-        log_event(LOG_WARNING, "ending", why);
-        loop_stop(h->loop);
-    }
-    loop_timer_set(h->look, h->config->idle_ms && h->config->idle_ms < LOOK_MS ? h->config->idle_ms
-                                                                               : LOOK_MS);
 }
 
 static void told_to_end(void *arg, int signo)
@@ -156,31 +178,121 @@ static void told_to_end(void *arg, int signo)
     loop_stop(h->loop);
 }
 
+/* It says how many permits the service manager has, or it has ended. */
+static void supervisor_said(void *arg, int events)
+{
+    struct holder *h = arg;
+    uint32_t stored;
+    ssize_t n = recv(h->config->keep_fd, &stored, sizeof(stored), MSG_DONTWAIT);
+
+    (void)events;
+    if (n == sizeof(stored))
+        permits_set_stored(h->permits, stored);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    log_event(LOG_ERROR, "supervisor_replaced", "the supervisor died");
+    h->orphan = true;
+    loop_stop(h->loop);
+}
+
+/* ---- what is kept ---- */
+
+static bool is_permit(const struct kept_entry *entry)
+{
+    struct kept_permit permit;
+
+    return keep_permit_parse(entry->name, &permit);
+}
+
+static uint32_t restore_some(struct holder *h, const struct kept *kept, bool permits)
+{
+    uint32_t restored = 0;
+
+    for (uint32_t i = 0; i < kept->count; i++) {
+        const struct kept_entry *entry = &kept->entries[i];
+        if (entry->state == KEPT_LEAVING || is_permit(entry) != permits)
+            continue;
+        if (permits_restore(h->permits, entry->name, entry->fds, entry->count)) {
+            restored++;
+            continue;
+        }
+        for (uint32_t k = 0; k < entry->count; k++)
+            close(entry->fds[k]);
+        (void)keep_remove(h->config->keep_fd, entry->name);
+    }
+    return restored;
+}
+
+static void restore(struct holder *h, struct kept *kept)
+{
+    uint32_t permits = restore_some(h, kept, true);
+
+    (void)restore_some(h, kept, false);
+    if (kept->count)
+        log_event(LOG_INFO, "permits_restored", "permits that an earlier process of this one held",
+                  LOG_INT("permits", permits));
+    kept_forget(kept);
+}
+
+static void leave(void *arg, const char *name, const int *fds, uint32_t count)
+{
+    int copies[KEEP_FDS];
+    uint32_t copied = 0;
+
+    while (copied < count && (copies[copied] = fcntl(fds[copied], F_DUPFD_CLOEXEC, 0)) >= 0)
+        copied++;
+    if (copied == count) {
+        kept_add(arg, name, copies, count);
+        return;
+    }
+    while (copied > 0)
+        close(copies[--copied]);
+}
+
 /* ---- begin and end ---- */
 
-static uint32_t permits_affordable(void)
+static uint32_t files_allowed(void)
 {
     struct rlimit files = {.rlim_cur = 1024};
 
     getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur <= OTHER_FDS ? 1
-                                       : (uint32_t)((files.rlim_cur - OTHER_FDS) / FDS_PER_PERMIT);
+    return files.rlim_cur < INT_MAX ? (uint32_t)files.rlim_cur : INT_MAX;
+}
+
+static uint32_t queue_affordable(void)
+{
+    uint32_t part = files_allowed() / QUEUE_PART;
+
+    return part < QUEUE_MAX ? part + 1 : QUEUE_MAX;
+}
+
+static uint32_t permits_affordable(void)
+{
+    uint32_t files = files_allowed(), others = OTHER_FDS + queue_affordable();
+
+    return files <= others ? 1 : (files - others) / FDS_PER_PERMIT;
 }
 
 static int make_parts(struct holder *h)
 {
     h->sweeps = sweeps_new(h->loop);
-    h->permits =
-        h->sweeps ? permits_new(h->loop, permits_affordable(), sweeps_group_gone, h->sweeps) : NULL;
+    h->closer = closer_new(h->loop);
+    h->permits = h->sweeps && h->closer ? permits_new(h->loop, h->closer, permits_affordable(),
+                                                      sweeps_group_gone, h->sweeps)
+                                        : NULL;
     h->beat = loop_timer_new(h->loop, beat, h);
-    h->look = loop_timer_new(h->loop, look, h);
     h->term = loop_signal_new(h->loop, SIGTERM, told_to_end, h);
     h->interrupt = loop_signal_new(h->loop, SIGINT, told_to_end, h);
-    if (!h->permits || !h->beat || !h->look || !h->term || !h->interrupt ||
+    h->keep = h->config->keep_fd >= 0 ? loop_io_new(h->loop, h->config->keep_fd, supervisor_said, h)
+                                      : NULL;
+    if (!h->permits || !h->beat || !h->term || !h->interrupt ||
         getrandom(&h->instance, sizeof(h->instance), 0) != sizeof(h->instance))
         return -ENOMEM;
     h->instance |= 1; /* 0 means "none" */
     sweeps_set_permits(h->sweeps, h->permits);
+    permits_set_keep(h->permits, h->config->keep_fd);
+    if (h->keep)
+        loop_io_set(h->keep, LOOP_READ);
     return 0;
 }
 
@@ -190,13 +302,15 @@ static int make_service(struct holder *h)
                                  .permits = h->permits,
                                  .sweeps = h->sweeps,
                                  .instance = h->instance,
+                                 .unreachable = h->unreachable,
                                  .ability = ability_prove()};
-    int rv = handover_new(h->loop, h->permits, h->at[SOCKET_PERMIT].fd, &h->handover);
+    int rv = handover_new(h->loop, h->closer, h->permits, &h->names.at[SOCKET_PERMIT],
+                          queue_affordable(), &h->handover);
 
     if (rv)
         return rv;
     parts.handover = h->handover;
-    h->orders = orders_new(&parts, h->at[SOCKET_SEVER].fd);
+    h->orders = orders_new(&parts, h->names.at[SOCKET_SEVER].fd);
     if (!h->orders)
         return -ENOMEM;
     log_event(parts.ability ? LOG_WARNING : LOG_INFO, "ability", ability_explain(parts.ability),
@@ -204,58 +318,70 @@ static int make_service(struct holder *h)
     return 0;
 }
 
-static int start(struct holder *h, struct sockpath_error error)
+static int start(struct holder *h, struct kept *kept, struct sockpath_error error)
 {
     int rv = make_parts(h);
 
-    if (rv == 0)
-        rv = open_sockets(h, error);
+    if (rv)
+        return rv;
+    restore(h, kept);
+    rv = names_open(&h->names, error);
     if (rv == 0)
         rv = make_service(h);
     if (rv == 0)
-        rv = publish_sockets(h, error);
+        rv = names_publish(&h->names, error);
     if (rv)
         return rv;
     beat(h);
-    look(h);
     log_event(LOG_INFO, "started", "homing-sever " PACKAGE_VERSION,
-              LOG_STR("socket", h->at[SOCKET_PERMIT].path), LOG_INT("pid", getpid()));
+              LOG_STR("socket", h->names.at[SOCKET_PERMIT].path), LOG_INT("pid", getpid()));
     return 0;
 }
 
+/* What is kept stays kept, whatever the reason for the end: the next one may want it. */
 static void end(struct holder *h)
 {
-    for (int i = 0; i < SOCKET_COUNT; i++)
-        if (h->at[i].fd >= 0)
-            sockpath_close(&h->at[i]);
+    for (int i = 0; i < NAMES_COUNT; i++)
+        if (h->names.at[i].fd >= 0 && !h->orphan)
+            sockpath_remove(&h->names.at[i]);
     orders_free(h->orders);
     handover_free(h->handover);
+    if (h->permits)
+        permits_set_keep(h->permits, -1);
     permits_free(h->permits);
     sweeps_free(h->sweeps);
+    for (int i = 0; i < NAMES_COUNT; i++)
+        if (h->names.at[i].fd >= 0)
+            closer_take_listening(h->closer, h->names.at[i].fd);
+    names_done(&h->names);
+    closer_free(h->closer);
     loop_timer_free(h->beat);
-    loop_timer_free(h->look);
+    loop_io_free(h->keep);
     loop_signal_free(h->term);
     loop_signal_free(h->interrupt);
     loop_free(h->loop);
 }
 
-enum holder_exit holder_run(const struct holder_config *config)
+enum holder_exit holder_run(const struct holder_config *config, struct kept *kept)
 {
     char text[512];
     struct sockpath_error error = {text, sizeof(text)};
     struct holder h = {.config = config};
 
-    for (int i = 0; i < SOCKET_COUNT; i++)
-        h.at[i].fd = -1;
     guard_init();
     strcpy(text, "out of memory or descriptors");
-    h.loop = loop_new();
-    int rv = h.loop ? start(&h, error) : -ENOMEM;
+    bool named = names_init(&h.names, &sockets, config->run_dir, config->admin_dir, false);
+    h.loop = named ? loop_new() : NULL;
+    int rv = h.loop ? start(&h, kept, error) : -ENOMEM;
     if (rv)
         log_event(LOG_ERROR, "start_failed", text);
     else
         loop_run(h.loop);
+    if (h.orphan)
+        permits_leave(h.permits, leave, kept);
     if (h.loop)
         end(&h);
-    return rv == 0 ? HOLDER_ENDED : rv == -EADDRINUSE ? HOLDER_TAKEN : HOLDER_FAILED;
+    if (rv)
+        return rv == -EADDRINUSE ? HOLDER_TAKEN : HOLDER_FAILED;
+    return h.orphan ? HOLDER_ORPHAN : HOLDER_ENDED;
 }

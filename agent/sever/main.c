@@ -147,16 +147,18 @@ static int prepare_process(void)
 
 int main(int argc, char **argv)
 {
+    struct kept kept = {0};
     struct arguments arguments = {.run_dir = DEFAULT_RUN_DIR, .json = !isatty(STDERR_FILENO)};
     int code = parse(argc, argv, &arguments);
 
     if (code >= 0)
         return code;
     log_init(arguments.json, LOG_INFO);
+    kept_take_back(&kept);
     int rv = prepare_process();
     if (rv) {
         fprintf(stderr, "homing-sever: cannot give up privileges: %s\n", strerror(-rv));
         return 1;
     }
-    return supervise(arguments.config);
+    return supervise(arguments.config, kept);
 }

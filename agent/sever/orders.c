@@ -14,14 +14,11 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/orders.h"
 #include "agent/sever/sweep/ability.h"
 #include "proto/limits.h"
 #include "proto/msg_socket.h"
-
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
 
 enum {
     ROWS_DEFAULT = 1000
@@ -188,6 +185,21 @@ static void put_version(const struct orders *orders, struct msg_writer *w)
     msg_close(w);
 }
 
+/* Who had to do without, for want of room. */
+static void put_short(struct msg_writer *w, const struct permits_figures *f)
+{
+    msg_put_str(w, "short");
+    msg_open_array(w);
+    for (uint32_t i = 0; i < f->note_count; i++) {
+        msg_open_map(w);
+        msg_put_key_uint(w, "uid", f->notes[i].uid);
+        msg_put_key_uint(w, "refused", f->notes[i].refused);
+        msg_put_key_uint(w, "taken_away", f->notes[i].taken_away);
+        msg_close(w);
+    }
+    msg_close(w);
+}
+
 static void put_permits(const struct orders *orders, struct msg_writer *w)
 {
     struct permits_figures f;
@@ -198,11 +210,20 @@ static void put_permits(const struct orders *orders, struct msg_writer *w)
     msg_put_str(w, "permits");
     msg_open_map(w);
     msg_put_key_uint(w, "processes", f.permits);
+    msg_put_key_uint(w, "changes", f.changes);
+    msg_put_key_uint(w, "restored", f.restored);
+    msg_put_key_uint(w, "not_stored", f.not_stored);
     msg_put_key_uint(w, "groups", f.groups);
     msg_put_key_uint(w, "groups_without_socket", f.without_netlink);
     msg_put_key_uint(w, "taken", h.taken);
     msg_put_key_uint(w, "refused", h.refused);
     msg_put_key_uint(w, "over_quota", f.refused);
+    msg_put_key_uint(w, "taken_away", f.taken_away);
+    msg_put_key_uint(w, "pinned", f.pinned);
+    put_short(w, &f);
+    msg_put_key_uint(w, "left", h.left);
+    msg_put_key_uint(w, "crowded_out", h.crowded_out);
+    msg_put_key_uint(w, "crowded_out_uid", h.crowded_uid);
     msg_put_key_uint(w, "receivers_stuck", h.stuck);
     msg_put_key_uint(w, "waiting", h.waiting);
     msg_put_key_bool(w, "paused", h.paused);
@@ -222,10 +243,21 @@ static void put_status(const struct orders *orders, struct msg_writer *w)
     msg_put_key_uint(w, "instance", orders->parts.instance);
     msg_put_key_bool(w, "able", orders->parts.ability == 0);
     msg_put_key_str(w, "ability", ability_explain(orders->parts.ability));
+    msg_put_key_str(w, "unreachable",
+                    orders->parts.unreachable[0] ? orders->parts.unreachable : NULL);
     put_permits(orders, w);
     msg_put_key_uint(w, "orders", under_way);
     msg_put_str(w, "severed");
     sever_counts_put(w, &sum);
+    msg_close(w);
+}
+
+static void put_holders(const struct orders *orders, struct msg_writer *w)
+{
+    msg_open_array(w);
+    for (const struct group *g = permits_first_group(orders->parts.permits); g; g = g->next)
+        for (const struct permit *p = g->first; p; p = p->next)
+            sever_holder_put(w, &(struct sever_holder){p->pid, p->started});
     msg_close(w);
 }
 
@@ -248,6 +280,13 @@ static void take_request(struct client *c, const struct msg *msg)
     } else if (strcmp(msg->method, "version") == 0) {
         msg_put_reply(w, msg->id);
         put_version(c->orders, w);
+    } else if (strcmp(msg->method, "published") == 0) {
+        sweeps_published(c->orders->parts.sweeps);
+        msg_put_reply(w, msg->id);
+        msg_put_bool(w, true);
+    } else if (strcmp(msg->method, "holders") == 0) {
+        msg_put_reply(w, msg->id);
+        put_holders(c->orders, w);
     } else {
         msg_put_error(w, msg->id, MSG_ERROR_UNKNOWN_METHOD, "%s: no such method", msg->method);
     }
@@ -305,22 +344,39 @@ uint64_t orders_idle_ms(const struct orders *orders)
     return orders->count ? 0 : loop_now_ms(orders->parts.loop) - orders->left_ms;
 }
 
+struct loop_io *orders_watch(void *arg, int fd)
+{
+    const struct orders *orders = arg;
+
+    stranger_refuse(fd);
+    return loop_io_new(orders->parts.loop, fd, accept_one, arg);
+}
+
+/* Its few clients that still wait come again. */
+void orders_move(void *arg, int fd, struct loop_io *io)
+{
+    struct orders *orders = arg;
+
+    loop_io_free(orders->io);
+    orders->io = io;
+    orders->listening = fd;
+    loop_io_set(io, LOOP_READ);
+}
+
 struct orders *orders_new(const struct orders_parts *parts, int listening)
 {
     struct orders *orders = calloc(1, sizeof(*orders));
-    int no = 0;
 
     if (!orders)
         return NULL;
     orders->parts = *parts;
     orders->listening = listening;
     orders->left_ms = loop_now_ms(parts->loop);
-    orders->io = loop_io_new(parts->loop, listening, accept_one, orders);
+    orders->io = orders_watch(orders, listening);
     if (!orders->io) {
         free(orders);
         return NULL;
     }
-    (void)setsockopt(listening, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
     loop_io_set(orders->io, LOOP_READ);
     return orders;
 }

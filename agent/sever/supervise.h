@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * supervise.h - keeps a holder running. One that dies or hangs is replaced.
+ * supervise.h - keeps a holder running, and what its permits need. A holder that dies or hangs is replaced by one
+ * that goes on with the same permits (kept.h). It has another instance: each process hands over once more, at
+ * its next managed connect, and gets its connection to permit.sock back by that.
  *
- * Its permits are lost with it. The new holder has another instance, so that every process hands
- * its permit over again at its next managed connect.
+ * If the supervisor dies, the holder becomes a supervisor in its place, of a new holder.
  */
 #ifndef HOMING_AGENT_SEVER_SUPERVISE_H
 #define HOMING_AGENT_SEVER_SUPERVISE_H
@@ -11,7 +12,8 @@
 #include "agent/sever/holder.h"
 
 /* Returns when the holder ended by itself, could not start at all, or this process is told to end
- * (SIGTERM, SIGINT): the code to exit with. beat_fd of the config is filled in here. */
-int supervise(struct holder_config config);
+ * (SIGTERM, SIGINT): the code to exit with. beat_fd and keep_fd of the config are filled in here.
+ * `kept` is what was kept before. */
+int supervise(struct holder_config config, struct kept kept);
 
 #endif

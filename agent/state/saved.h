@@ -7,11 +7,21 @@
 
 #include "agent/conf/conf.h"
 #include "agent/decide/verdict.h"
+#include "proto/inet_address.h"
 
 struct state_endpoint {
     uint64_t id; /* hash of its first name */
     uint64_t generation;
     uint64_t fingerprint; /* entry_fingerprint() of what was published last; 0: nothing yet */
+};
+
+/* W11: an address that a member has left, or at which it is. */
+struct state_left {
+    uint32_t member; /* MEMBER_NONE: it is not configured any more */
+    struct inet_address address;
+    uint64_t identity;    /* of the data set that was there */
+    uint64_t incarnation; /* of the server that was there */
+    uint64_t left_ms;     /* when; 0: in another boot, or it is there */
 };
 
 struct state_cluster {
@@ -20,6 +30,10 @@ struct state_cluster {
     bool frozen;            /* the same as verdict.frozen, which is what is saved */
     bool have_mode;         /* by `homingctl mode`: overrides the configuration until `default` */
     enum view_mode mode;
+    struct state_left left[HOMING_LEFT_MAX];
+    uint32_t left_count;
+    struct state_left at[HOMING_MEMBERS_MAX];
+    uint32_t at_count;
     struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state.c - see state.h. state/text.c makes the text, and state/disk.c brings it to the disk.
+ * state.c - see state.h. state/text.c makes the text, and state/disk.c brings it to the disk. Who is missing,
+ * missing.c writes and reads.
  *
  * 1. W2: a save that returned 0 survives a crash of the machine, but for 2. A save that failed left
  *    what was saved before.
@@ -85,7 +86,7 @@ static int check_dir(int fd)
 static int open_dir(const char *dir, int *ret_fd)
 {
     if (mkdir(dir, 0700) && errno != EEXIST)
-        return -errno;
+        return errno == EPERM ? -EACCES : -errno; /* -EPERM is check_dir()'s */
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -105,7 +106,7 @@ int state_open(const char *dir, char *ret_error, size_t error_size, struct state
 
     if (rv) {
         snprintf(ret_error, error_size, "%s: %s", dir,
-                 rv == -EPERM ? "writable by everybody: chmod o-w it" : strerror(-rv));
+                 rv == -EPERM ? "others can write there" : strerror(-rv));
         free(state);
         return rv;
     }
@@ -124,6 +125,14 @@ void state_close(struct state *state)
         close(state->lock);
     free(state->seen);
     free(state);
+}
+
+bool state_is_at(const struct state *state, const char *dir)
+{
+    struct stat is, was;
+
+    return fstat(state->dir, &was) == 0 && stat(dir, &is) == 0 && is.st_dev == was.st_dev &&
+           is.st_ino == was.st_ino;
 }
 
 /* ---- small parts ---- */
@@ -352,8 +361,8 @@ static bool must_merge(const struct state_seen *seen, const struct state_disk *d
            (!disk->damaged && has_newer_orders(seen, theirs, ours));
 }
 
-/* The sum of the text without what a refresh brings, and without since_ms. That changes with the
- * writer; otherwise it only moves by a millisecond, when it is translated between the clocks. */
+/* The sum of the text without what a refresh brings, and without since_ms and left_ms. These
+ * change with the writer or the address; otherwise they only move by a millisecond, when it is translated between the clocks. */
 static int lasting_sum(const struct conf_cluster *cluster, const struct state_cluster *saved,
                        uint64_t *ret_sum)
 {
@@ -362,6 +371,8 @@ static int lasting_sum(const struct conf_cluster *cluster, const struct state_cl
     size_t len;
 
     lasting.verdict.confirmed_ms = lasting.verdict.since_ms = lasting.verdict.position = 0;
+    for (uint32_t i = 0; i < lasting.left_count; i++)
+        lasting.left[i].left_ms = 0;
     int rv = state_text_encode(cluster, &lasting, &(struct state_clock){0}, &text, &len);
     if (rv)
         return rv;
@@ -428,6 +439,42 @@ int state_save(struct state *state, const struct conf_cluster *cluster,
         state_disk_done(&disk);
         free(theirs.endpoints);
     }
+    unlock(state);
+    return rv;
+}
+
+/* ---- whose permits were lost ---- */
+
+/* With the lock held: what another agent saves before is not of a time to come. */
+static struct missing_place here(const struct state *state)
+{
+    struct stat st;
+    bool known = stat("/proc/self/ns/pid", &st) == 0;
+
+    return (struct missing_place){.clock = now(state), .pids = known ? st.st_ino : 0};
+}
+
+int state_load_missing(struct state *state, struct state_missing *ret_list)
+{
+    int rv = take_lock(state);
+
+    *ret_list = (struct state_missing){0};
+    if (rv)
+        return rv;
+    struct missing_place place = here(state);
+    rv = missing_load(state->dir, &place, ret_list);
+    unlock(state);
+    return rv;
+}
+
+int state_save_missing(struct state *state, const struct state_missing *list)
+{
+    int rv = take_lock(state);
+
+    if (rv)
+        return rv;
+    struct missing_place place = here(state);
+    rv = missing_save(state->dir, &place, list);
     unlock(state);
     return rv;
 }

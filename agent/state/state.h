@@ -11,6 +11,7 @@
 #ifndef HOMING_AGENT_STATE_STATE_H
 #define HOMING_AGENT_STATE_STATE_H
 
+#include "agent/state/missing.h"
 #include "agent/state/saved.h"
 
 struct state;
@@ -19,6 +20,9 @@ struct state;
  * writable, state_save() finds out. -errno, with a line for the log in `ret_error`. */
 int state_open(const char *dir, char *ret_error, size_t error_size, struct state **ret_state);
 void state_close(struct state *state);
+/* Whether the name still leads to the directory that was opened: it may have been removed, or something may have been
+ * mounted over it. Then what is saved is not found after a restart. */
+bool state_is_at(const struct state *state, const char *dir);
 
 /* 0: loaded; have_verdict is false if nothing was ever saved. -EBADMSG: all that was saved is
  * corrupt and was renamed aside. Other -errno: it cannot be read. Times are translated from the
@@ -38,5 +42,9 @@ int state_load(struct state *state, const struct conf_cluster *cluster,
  * 100 ms. */
 int state_save(struct state *state, const struct conf_cluster *cluster,
                const struct state_cluster *saved);
+
+/* Which programs' permits were lost: missing.h, under the same lock. */
+int state_load_missing(struct state *state, struct state_missing *ret_list);
+int state_save_missing(struct state *state, const struct state_missing *list);
 
 #endif

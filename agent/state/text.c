@@ -78,27 +78,35 @@ static bool take_term(struct context *c, char *text, void *ret)
     return next_number(&text, &term->hi) && next_number(&text, &term->lo);
 }
 
-/* A time: in the process it is one of CLOCK_MONOTONIC, in the text one of the boot clock. 0 is
- * "never" on both. */
+uint64_t state_time_save(const struct state_clock *clock, uint64_t ms)
+{
+    uint64_t age = ms < clock->monotonic_ms ? clock->monotonic_ms - ms : 0;
+
+    return ms && age < clock->boot_ms ? clock->boot_ms - age : 0;
+}
+
+uint64_t state_time_load(const struct state_clock *clock, uint64_t boot_ms)
+{
+    uint64_t age = clock->boot_ms - boot_ms;
+    bool known = boot_ms && boot_ms <= clock->boot_ms && age < clock->monotonic_ms;
+
+    return known ? clock->monotonic_ms - age : 0;
+}
+
 static void put_time(const struct context *c, const void *value, FILE *out)
 {
-    uint64_t ms = *(const uint64_t *)value;
-    uint64_t age = ms < c->clock->monotonic_ms ? c->clock->monotonic_ms - ms : 0;
-    uint64_t boot_ms = ms && age < c->clock->boot_ms ? c->clock->boot_ms - age : 0;
+    uint64_t boot_ms = state_time_save(c->clock, *(const uint64_t *)value);
 
     put_number(c, &boot_ms, out);
 }
 
-/* A time of another boot tells nothing. Nor does one in the future: another clock wrote it. */
 static bool take_time(struct context *c, char *text, void *ret)
 {
     uint64_t ms;
 
     if (!next_number(&text, &ms))
         return false;
-    uint64_t age = c->clock->boot_ms - ms;
-    bool known = c->same_boot && ms && ms <= c->clock->boot_ms && age < c->clock->monotonic_ms;
-    *(uint64_t *)ret = known ? c->clock->monotonic_ms - age : 0;
+    *(uint64_t *)ret = c->same_boot ? state_time_load(c->clock, ms) : 0;
     return true;
 }
 
@@ -244,6 +252,64 @@ static bool take_boot(struct context *c, char *text, void *ret)
     return true;
 }
 
+/* A left address: its member, the address and its port, two numbers and a time. Each line of them
+ * is one address more. */
+static void put_left(const struct context *c, const void *value, FILE *out)
+{
+    const struct state_left *left = value;
+    char text[48];
+
+    inet_address_print(&left->address, text, sizeof(text));
+    put_member(c, &left->member, out);
+    fprintf(out, " %s %u", text, left->address.port);
+    put_number(c, &left->identity, out);
+    put_number(c, &left->incarnation, out);
+    put_time(c, &left->left_ms, out);
+}
+
+static bool next_address(char **text, struct inet_address *ret)
+{
+    const char *word = strsep(text, " ");
+    uint64_t port;
+
+    return word && next_number(text, &port) && port > 0 && port <= UINT16_MAX &&
+           inet_address_parse(word, (uint16_t)port, ret);
+}
+
+static bool read_left(struct context *c, char *text, struct state_left *ret)
+{
+    char *member = strsep(&text, " ");
+
+    take_member(c, member, &ret->member);
+    return next_address(&text, &ret->address) && next_number(&text, &ret->identity) &&
+           next_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
+}
+
+static bool take_left(struct context *c, char *text, void *ret)
+{
+    struct state_left left;
+
+    (void)ret;
+    if (!read_left(c, text, &left))
+        return false;
+    if (left.member != MEMBER_NONE && c->saved.left_count < HOMING_LEFT_MAX)
+        c->saved.left[c->saved.left_count++] = left;
+    return true;
+}
+
+/* Where a member is: the same. */
+static bool take_at(struct context *c, char *text, void *ret)
+{
+    struct state_left at;
+
+    (void)ret;
+    if (!read_left(c, text, &at))
+        return false;
+    if (at.member != MEMBER_NONE && c->saved.at_count < HOMING_MEMBERS_MAX)
+        c->saved.at[c->saved.at_count++] = at;
+    return true;
+}
+
 /* An endpoint: three numbers. Each line of them is one endpoint more. */
 static void put_endpoint(const struct context *c, const void *value, FILE *out)
 {
@@ -280,6 +346,8 @@ enum part {
     PART_HEAD,
     PART_MODE,
     PART_VERDICT,
+    PART_LEFT,
+    PART_AT,
     PART_ENDPOINTS
 };
 
@@ -311,6 +379,8 @@ static const struct row {
     {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
     {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
     {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
+    {"left", PART_LEFT, 0, put_left, take_left},
+    {"at", PART_AT, 0, put_left, take_at},
     {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
 };
 
@@ -342,6 +412,10 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_mode;
     case PART_VERDICT:
         return saved->have_verdict;
+    case PART_LEFT:
+        return saved->left_count;
+    case PART_AT:
+        return saved->at_count;
     case PART_ENDPOINTS:
         return saved->endpoint_count;
     default:
@@ -356,6 +430,10 @@ static void put_row(const struct context *c, const struct row *row,
         fputs(row->key, out);
         if (row->part == PART_ENDPOINTS)
             row->put(c, &saved->endpoints[i], out);
+        else if (row->part == PART_LEFT)
+            row->put(c, &saved->left[i], out);
+        else if (row->part == PART_AT)
+            row->put(c, &saved->at[i], out);
         else
             row->put(c, (const char *)saved + row->at, out);
         fputc('\n', out);

@@ -48,6 +48,25 @@ AC_DEFUN([HOMING_ENGINE], [
     AC_SUBST([ENGINE_LIBS])
 ])
 
+# HOMING_STUB32: whether the compiler makes 32-bit libraries, and where its machine's loaders look
+# for libraries: what they put in the place of $LIB. A line at the end says if there is no stub.
+AC_DEFUN([HOMING_STUB32], [
+    homing_save_cflags=$CFLAGS
+    homing_save_ldflags=$LDFLAGS
+    CFLAGS='-m32 -fPIC'
+    LDFLAGS='-nostdlib -shared'
+    AC_MSG_CHECKING([whether $CC makes 32-bit libraries])
+    have_m32=no
+    AC_LINK_IFELSE([AC_LANG_SOURCE([int homing;])], [have_m32=yes])
+    AC_MSG_RESULT([$have_m32])
+    CFLAGS=$homing_save_cflags
+    LDFLAGS=$homing_save_ldflags
+    AM_CONDITIONAL([HAVE_M32], [test "$have_m32" = yes])
+    # clang 19 does not know the option, and names a vendor.
+    MULTIARCH=`$CC -print-multiarch 2>/dev/null || $CC -dumpmachine | sed 's/-[[^-]]*-linux/-linux/'`
+    AC_SUBST([MULTIARCH])
+])
+
 AC_DEFUN([HOMING_WERROR], [
     AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [warnings are errors])],
         [], [enable_werror=no])
@@ -76,7 +95,8 @@ AC_DEFUN([HOMING_COVERAGE], [
         [], [enable_coverage=no])
     AS_IF([test "$enable_coverage" = yes],
         [COVERAGE_CFLAGS="--coverage -O0"
-         COVERAGE_LDFLAGS=--coverage])
+         COVERAGE_LDFLAGS=--coverage
+         AC_DEFINE([COUNTS_COVERAGE], [1], [Whether lines and branches are counted.])])
     AC_SUBST([COVERAGE_CFLAGS])
     AC_SUBST([COVERAGE_LDFLAGS])
 ])

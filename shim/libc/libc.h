@@ -26,6 +26,7 @@ LIBC_WEAK extern unsigned long getauxval(unsigned long type);
 LIBC_WEAK extern char *getenv(const char *name);
 LIBC_WEAK extern char *strndup(const char *text, size_t max);
 LIBC_WEAK extern long syscall(long number, ...);
+LIBC_WEAK extern void pthread_testcancel(void);
 LIBC_WEAK extern __typeof__(__errno_location) __errno_location;
 
 /* errno as it was, for code that is not to change it, and where it is: so libc is called once and
@@ -40,6 +41,23 @@ static inline struct libc_kept libc_keep_errno(void)
     int *at = __errno_location ? __errno_location() : NULL;
 
     return (struct libc_kept){at, at ? *at : 0};
+}
+
+/* For a function that fails as libc's do. */
+static inline int libc_fail(int error)
+{
+    int *at = __errno_location ? __errno_location() : NULL;
+
+    if (at)
+        *at = error;
+    return -1;
+}
+
+/* What a call that is a cancellation point does where the real one is not called. */
+static inline void libc_test_cancel(void)
+{
+    if (pthread_testcancel)
+        pthread_testcancel();
 }
 
 static inline void libc_restore_errno(struct libc_kept kept)

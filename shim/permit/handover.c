@@ -2,8 +2,6 @@
  *
  * handover.c - see handover.h. The message is in proto/permit.h.
  */
-#include <fcntl.h>
-#include <linux/memfd.h>
 #include <linux/netlink.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,25 +13,13 @@
 #include "shim/permit/handover.h"
 #include "shim/view/process.h"
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
-
 /* The connection goes to this number or above: beyond the numbers that programs hand to their
  * children or take for granted, and below those that would make the kernel grow its table. */
 #define HANDOVER_NUMBER 1000
 
-static rlim_t handover_limit(int resource)
-{
-    struct rlimit64 limit = {.rlim_cur = RLIM64_INFINITY};
-
-    syscall(SYS_prlimit64, 0, resource, NULL, &limit);
-    return limit.rlim_cur;
-}
-
 static int handover_number(void)
 {
-    rlim_t limit = handover_limit(RLIMIT_NOFILE);
+    uint64_t limit = process_limit(RLIMIT_NOFILE).rlim_cur;
 
     if (limit < 8)
         return DESCRIPTOR_LOWEST;
@@ -43,7 +29,7 @@ static int handover_number(void)
 static int handover_connect(void)
 {
     struct sockaddr_un address;
-    int fd;
+    int fd, error;
 
     if (!process_permit_socket(&address))
         return -1;
@@ -51,8 +37,9 @@ static int handover_connect(void)
     fd = descriptor_lift(fd, handover_number());
     if (fd < 0 || syscall(SYS_connect, fd, &address, sizeof(address)) == 0)
         return fd;
+    error = libc_keep_errno().value;
     descriptor_close(fd);
-    return -1;
+    return error == EAGAIN ? HANDOVER_CROWDED : -1;
 }
 
 static int handover_netlink(void)
@@ -62,26 +49,7 @@ static int handover_netlink(void)
     return descriptor_lift(fd, DESCRIPTOR_LOWEST);
 }
 
-/* A process that makes a file larger than its RLIMIT_FSIZE is killed (SIGXFSZ). */
-static int handover_memory(void)
-{
-    int fd;
-
-    if (handover_limit(RLIMIT_FSIZE) < sizeof(struct tag_memory))
-        return -1;
-    fd = (int)syscall(SYS_memfd_create, "homing-tags",
-                      MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0) /* a kernel before 6.3 */
-        fd = (int)syscall(SYS_memfd_create, "homing-tags", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    fd = descriptor_lift(fd, DESCRIPTOR_LOWEST);
-    if (fd < 0 || (syscall(SYS_ftruncate, fd, sizeof(struct tag_memory)) == 0 &&
-                   syscall(SYS_fcntl, fd, F_ADD_SEALS, PERMIT_TAG_SEALS) == 0))
-        return fd;
-    descriptor_close(fd);
-    return -1;
-}
-
-static bool handover_send(int connection, const int fds[PERMIT_FD_COUNT])
+static bool handover_send(int connection, const int fds[PERMIT_FD_COUNT], uint32_t slots)
 {
     union {
         struct cmsghdr header;
@@ -89,41 +57,44 @@ static bool handover_send(int connection, const int fds[PERMIT_FD_COUNT])
     } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int) * PERMIT_FD_COUNT),
                             .cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS}};
-    struct iovec data = {(void *)permit_hello, sizeof(permit_hello)};
+    uint8_t hello[PERMIT_HELLO_SIZE];
+    struct iovec data = {hello, sizeof(hello)};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof(control)};
 
+    permit_hello_encode(&(struct permit_hello){.slots = slots}, hello);
     for (int i = 0; i < PERMIT_FD_COUNT; i++)
         ((int *)CMSG_DATA(&control.header))[i] = fds[i];
-    return syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           sizeof(permit_hello);
+    return syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(hello);
 }
 
 /* The tags move before the memory is sent, so that homing-sever never finds it without its head. */
-static bool handover_give(struct tags *tags, int connection)
+static bool handover_give(struct tags *tags, uint64_t claim, int connection)
 {
     int fds[PERMIT_FD_COUNT];
+    uint32_t slots;
     bool given = false;
 
     fds[PERMIT_FD_NETLINK] = handover_netlink();
     if (fds[PERMIT_FD_NETLINK] < 0)
         return false;
-    fds[PERMIT_FD_TAGS] = handover_memory();
+    fds[PERMIT_FD_TAGS] = tags_open(tags, &slots);
     if (fds[PERMIT_FD_TAGS] >= 0) {
-        given = tags_move(tags, fds[PERMIT_FD_TAGS]) && handover_send(connection, fds);
+        given = tags_move(tags, claim, fds[PERMIT_FD_TAGS], slots) && tags_claims(tags, claim) &&
+                handover_send(connection, fds, slots);
         descriptor_close(fds[PERMIT_FD_TAGS]);
     }
     descriptor_close(fds[PERMIT_FD_NETLINK]);
     return given;
 }
 
-int handover(struct tags *tags)
+int handover(struct tags *tags, uint64_t claim)
 {
     int connection = handover_connect();
 
-    if (connection < 0 || handover_give(tags, connection))
+    if (connection < 0 || handover_give(tags, claim, connection))
         return connection;
     descriptor_close(connection);
     return -1;

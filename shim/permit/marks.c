@@ -8,13 +8,30 @@
 #include "shim/libc/socket.h"
 #include "shim/permit/marks.h"
 #include "shim/permit/permit.h"
+#include "shim/view/process.h"
 
-_Atomic uint64_t marks[TAG_SLOTS / 64];
+_Atomic(void *) marks_pages[MARKS_PAGES];
 
-void marks_add(int fd)
+bool marks_add(int fd)
 {
-    if ((unsigned)fd < TAG_SLOTS && !marks_has(fd))
-        atomic_fetch_or_explicit(&marks[fd / 64], 1ull << fd % 64, memory_order_relaxed);
+    _Atomic uint64_t *page;
+
+    if ((unsigned)fd >= TAG_SLOTS_MAX ||
+        !(page = process_memory(&marks_pages[fd / MARKS_PER_PAGE], PROCESS_PAGE)))
+        return false;
+    if (!marks_has(fd))
+        atomic_fetch_or_explicit(&page[marks_word((unsigned)fd)], 1ull << fd % 64,
+                                 memory_order_relaxed);
+    return true;
+}
+
+/* For a descriptor that has a mark. */
+static void marks_clear(int fd)
+{
+    _Atomic uint64_t *page = atomic_load(&marks_pages[fd / MARKS_PER_PAGE]);
+
+    atomic_fetch_and_explicit(&page[marks_word((unsigned)fd)], ~(1ull << fd % 64),
+                              memory_order_relaxed);
 }
 
 /* A tag with another cookie stays: its socket may still be open under another number. A vforked
@@ -22,15 +39,9 @@ void marks_add(int fd)
 void marks_drop(int fd)
 {
     struct libc_kept kept = libc_keep_errno();
-    struct tags *tags = permit_tags();
-    uint64_t tagged;
 
-    if (tags) {
-        tagged = tags_cookie(tags, fd);
-        if (tagged && tagged == socket_cookie(fd))
-            tags_write(tags, fd, &(struct tags_tag){0});
-        atomic_fetch_and_explicit(&marks[fd / 64], ~(1ull << fd % 64), memory_order_relaxed);
-    }
+    if (permit_untag(fd))
+        marks_clear(fd);
     libc_restore_errno(kept);
 }
 

@@ -11,19 +11,38 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/permit.h"
 
-extern _Atomic uint64_t marks[TAG_SLOTS / 64];
+/* Numbers that have their marks in one page. A page is mapped when its first mark is set. */
+#define MARKS_PER_PAGE 32768
+#define MARKS_PAGES    (TAG_SLOTS_MAX / MARKS_PER_PAGE + 1)
+extern _Atomic(void *) marks_pages[MARKS_PAGES];
+
+/* Which word of its page. */
+static inline unsigned marks_word(unsigned number)
+{
+    return number % MARKS_PER_PAGE / 64;
+}
 
 static inline bool marks_has(int fd)
 {
-    return (unsigned)fd < TAG_SLOTS &&
-           atomic_load_explicit(&marks[fd / 64], memory_order_relaxed) >> fd % 64 & 1;
+    unsigned number = (unsigned)fd;
+    const _Atomic uint64_t *page;
+
+    if (number >= TAG_SLOTS_MAX)
+        return false;
+    /* Pairs with the exchange in process_memory(). */
+    page = atomic_load_explicit(&marks_pages[number / MARKS_PER_PAGE], memory_order_acquire);
+    return page &&
+           atomic_load_explicit(&page[marks_word(number)], memory_order_relaxed) >> number % 64 & 1;
 }
 
-void marks_add(int fd);
+/* False: there is no slot for that number, or no memory. Then no tag may be written, because it
+ * could not be found again. May change errno. */
+bool marks_add(int fd);
 
 /* If the tag is the socket's, and its connect has failed, the tag goes. errno is kept. */
 __attribute__((cold)) void marks_look(int fd);

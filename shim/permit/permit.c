@@ -3,12 +3,14 @@
  * permit.c - see permit.h.
  */
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "proto/limits.h"
 #include "shim/libc/descriptor.h"
 #include "shim/libc/libc.h"
+#include "shim/libc/socket.h"
 #include "shim/permit/handover.h"
 #include "shim/permit/permit.h"
 #include "shim/view/process.h"
@@ -21,140 +23,344 @@
  * sent after half a second at the earliest. */
 #define PERMIT_LOOK_MS 100
 
-/* In a page that a forked child finds zeroed. */
+/* A claim that is older is overtaken: its thread was stopped, was cancelled, or has left by a jump.
+ * A hand-over takes a tenth of a millisecond, and a thread may have to wait for a processor. */
+#define PERMIT_CLAIM_MS 1000
+
 struct permit {
-    _Atomic uint64_t pid; /* the process that has set it up; 0: none yet */
+    uint64_t forks;          /* of this process, see below */
+    _Atomic uint64_t pid;    /* the process */
+    _Atomic uint64_t parent; /* the process that started it */
     struct tags tags;
     /* The connection that was left open. */
-    _Atomic uint64_t instance; /* of the homing-sever that has the permit */
-    _Atomic uint64_t inode;    /* 0: there is no connection */
-    _Atomic int number;        /* its descriptor */
-    _Atomic bool lost;         /* homing-sever has closed its end */
+    _Atomic uint64_t instance;   /* of the homing-sever that has the permit */
+    _Atomic uint64_t connection; /* permit_connection() of it; 0: there is none */
+    _Atomic uint64_t netns;      /* of the socket that it was made for; 0: not known */
+    _Atomic uint32_t uid;        /* who has made it; 0: root, or not known */
+    _Atomic bool lost;           /* homing-sever has closed its end */
     _Atomic uint64_t looked_ms;
     /* The next hand-over. */
-    _Atomic uint64_t next_ms; /* not before */
-    _Atomic uint32_t busy;    /* a thread is handing over; the counts are only for that thread */
-    uint32_t failures;        /* in a row */
-    uint32_t handed;          /* in all */
+    _Atomic uint64_t next_ms;    /* not before */
+    _Atomic uint64_t claimed_ms; /* when the last one began */
+    _Atomic uint32_t failures;   /* in a row */
+    _Atomic uint32_t handed;     /* in all */
+    /* What a fork has left. */
+    uint64_t inherited;   /* a connection whose tags are among these; 0: none */
+    _Atomic(void *) page; /* that process' struct permit: memory for that of a forked child */
 };
 
-static _Atomic(void *) permit_page;
+/* The newest struct permit, and how often its process and those before it have forked until it came
+ * about: that stands in a page which a forked child finds zeroed. So a child can tell its parent's
+ * struct permit, which it still finds, from its own. */
+static _Atomic(void *) permit_page, permit_forks;
 
-/* NULL: no memory can be had, or it is another process', as a vforked child's is its parent's. */
+static bool permit_is_inherited(const struct permit *permit)
+{
+    const _Atomic uint64_t *forks = atomic_load_explicit(&permit_forks, memory_order_relaxed);
+
+    return atomic_load_explicit(forks, memory_order_relaxed) != permit->forks;
+}
+
+static bool permit_has_ended(uint64_t pid)
+{
+    struct rlimit64 limit;
+
+    return syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, NULL, &limit) != 0 &&
+           libc_keep_errno().value == ESRCH;
+}
+
+/* Who finds another process' struct permit shares its memory. It is his if that one has ended. He cannot
+ * tell if it may be outside of his pid namespace, as his parent is. */
+static bool permit_is_left(const struct permit *permit)
+{
+    return (uint64_t)syscall(SYS_getppid) != 0 &&
+           permit_has_ended(atomic_load_explicit(&permit->pid, memory_order_relaxed));
+}
+
+/* Whether it is not another process', as a vforked child's is its parent's. If such a child came
+ * first, or a child of that, its parent takes over: nobody but a process that shares its memory can have
+ * named it. */
+static bool permit_is_ours(struct permit *permit)
+{
+    uint64_t pid = (uint64_t)syscall(SYS_getpid);
+
+    if (atomic_load_explicit(&permit->pid, memory_order_relaxed) == pid)
+        return true;
+    if (atomic_load_explicit(&permit->parent, memory_order_relaxed) != pid &&
+        !permit_is_left(permit))
+        return false;
+    atomic_store(&permit->pid, pid);
+    atomic_store(&permit->parent, (uint64_t)syscall(SYS_getppid));
+    return true;
+}
+
+/* ---- the first one of a process ---- */
+
+/* Memory for one. That of the process before the one that has forked serves again. NULL: none. */
+static struct permit *permit_room(struct permit *parents)
+{
+    _Atomic(void *) room = parents ? atomic_exchange(&parents->page, NULL) : NULL;
+    struct permit *mine = process_memory(&room, PROCESS_PAGE);
+
+    if (mine)
+        *mine = (struct permit){.pid = (uint64_t)syscall(SYS_getpid),
+                                .parent = (uint64_t)syscall(SYS_getppid),
+                                .page = parents};
+    return mine;
+}
+
+/* Two threads that come at once set up one each, and one of the two is shown. */
+__attribute__((noinline, cold)) static struct permit *permit_set_up(void)
+{
+    _Atomic uint64_t *forks = process_page(&permit_forks);
+    struct permit *parents = atomic_load(&permit_page), *mine;
+    void *was = parents;
+    uint64_t none = 0;
+
+    if (!forks)
+        return NULL;
+    atomic_compare_exchange_strong(forks, &none, parents ? parents->forks + 1 : 1);
+    if (parents && !permit_is_inherited(parents))
+        return parents;
+    mine = permit_room(parents);
+    if (!mine)
+        return NULL;
+    mine->forks = atomic_load(forks);
+    if (parents && tags_inherit(&mine->tags, &parents->tags))
+        mine->inherited =
+            atomic_load(&parents->connection) ? parents->connection : parents->inherited;
+    if (!atomic_compare_exchange_strong(&permit_page, &was, mine)) {
+        syscall(SYS_munmap, mine, PROCESS_PAGE);
+        return was;
+    }
+    if (parents)
+        tags_leave(&parents->tags);
+    return mine;
+}
+
+/* This process' own, without setting it up. NULL: it has none, or it is another process'. */
+static struct permit *permit_present(void)
+{
+    struct permit *own = atomic_load_explicit(&permit_page, memory_order_acquire);
+
+    return own && !permit_is_inherited(own) && permit_is_ours(own) ? own : NULL;
+}
+
+/* The same, which is set up if need be. NULL: no memory can be had, or it is another process'. */
 static struct permit *permit_own(void)
 {
-    struct permit *own;
-    uint64_t owner, pid;
+    struct permit *own = atomic_load_explicit(&permit_page, memory_order_acquire);
 
-    if (process_sever_refused() || !(own = process_page(&permit_page)))
-        return NULL;
-    pid = (uint64_t)syscall(SYS_getpid);
-    owner = atomic_load_explicit(&own->pid, memory_order_relaxed);
-    if (owner == 0 && atomic_compare_exchange_strong(&own->pid, &owner, pid))
-        return own;
-    return owner == pid ? own : NULL;
+    if (!own || permit_is_inherited(own))
+        own = permit_set_up();
+    return own && permit_is_ours(own) ? own : NULL;
 }
 
 struct tags *permit_tags(void)
 {
-    struct permit *own =
-        atomic_load_explicit(&permit_page, memory_order_relaxed) ? permit_own() : NULL;
+    struct permit *own = permit_present();
 
     return own ? &own->tags : NULL;
 }
 
-/* A socket's inode; 0: not a socket. */
-static uint64_t permit_inode(int fd)
+/* A forked child that has none of its own looks at its parent's tags, and copies them only if there
+ * is one to be cleared. */
+bool permit_untag(int fd)
+{
+    struct permit *own = atomic_load_explicit(&permit_page, memory_order_acquire);
+    uint64_t tagged;
+
+    if (!own)
+        return true;
+    if (!permit_is_inherited(own) && !permit_is_ours(own))
+        return false;
+    tagged = tags_cookie(&own->tags, fd);
+    if (!tagged || tagged != socket_cookie(fd))
+        return true;
+    own = permit_own();
+    if (own)
+        tags_write(&own->tags, fd, &(struct tags_tag){0});
+    return own;
+}
+
+/* ---- its connection ---- */
+
+/* A descriptor's number, and of its socket's cookie as much as there is room for. In one word, so
+ * that whoever replaces it closes what was there, and nothing else. 0: not a socket. */
+static uint64_t permit_connection(int number)
+{
+    uint64_t cookie = socket_cookie(number);
+
+    return cookie ? (uint64_t)number << 32 | (uint32_t)cookie : 0;
+}
+
+static int permit_number(uint64_t connection)
+{
+    return (int)(connection >> 32);
+}
+
+/* Whether it is still open: its number may be anything by now. */
+static bool permit_is_open(uint64_t connection)
+{
+    return connection && permit_connection(permit_number(connection)) == connection;
+}
+
+static void permit_close(uint64_t connection)
+{
+    if (permit_is_open(connection))
+        descriptor_close(permit_number(connection));
+}
+
+/* Who has made a socket, as homing-sever finds it listed. Not inlined, because of its stack. */
+__attribute__((noinline)) static uint32_t permit_user(int fd)
 {
     struct stat status;
 
-    return syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+    return descriptor_stat(fd, &status) == 0 ? status.st_uid : 0;
 }
 
-/* Whether the connection is still open: its number may be anything by now. */
-static bool permit_is_open(const struct permit *own)
+/* Whether the permit speaks for this socket: root's does for all users, another user's for his own. A
+ * program may have gone to another network namespace, which homing-sever sees by another permit. */
+static bool permit_is_for(const struct permit *own, int fd)
 {
-    uint64_t inode = atomic_load_explicit(&own->inode, memory_order_acquire);
+    uint32_t uid = atomic_load_explicit(&own->uid, memory_order_relaxed);
 
-    return inode && permit_inode(atomic_load(&own->number)) == inode;
+    if (uid != 0 && uid != permit_user(fd))
+        return false;
+    return atomic_load_explicit(&own->netns, memory_order_relaxed) == socket_netns(fd);
 }
 
 static bool permit_is_held(const struct permit *own, uint64_t instance)
 {
-    return atomic_load(&own->instance) == instance && permit_is_open(own) &&
-           !atomic_load(&own->lost);
+    return atomic_load(&own->instance) == instance &&
+           permit_is_open(atomic_load(&own->connection)) && !atomic_load(&own->lost) &&
+           !tags_outgrown(&own->tags);
 }
 
 /* homing-sever closes what it cannot take, for example when it is too busy. A program that connects
- * all the time looks now and then. ppoll() that asks for nothing tells of the end, and changes
+ * all the time looks now and then. poll() that asks for nothing tells of the end, and changes
  * nothing, whatever has that number by now. */
 static void permit_look(struct permit *own, uint64_t now_ms)
 {
-    struct pollfd at = {.fd = atomic_load(&own->number)};
-    struct timespec none = {0};
+    uint64_t connection = atomic_load(&own->connection);
+    struct pollfd at = {.fd = permit_number(connection)};
 
-    if (now_ms - atomic_load_explicit(&own->looked_ms, memory_order_relaxed) < PERMIT_LOOK_MS)
+    if (!connection ||
+        now_ms - atomic_load_explicit(&own->looked_ms, memory_order_relaxed) < PERMIT_LOOK_MS)
         return;
     atomic_store_explicit(&own->looked_ms, now_ms, memory_order_relaxed);
-    if (syscall(SYS_ppoll, &at, 1UL, &none, NULL, 0UL) > 0 && at.revents & POLLHUP)
+    if (descriptor_poll(&at, 0) > 0 && at.revents & POLLHUP)
         atomic_store(&own->lost, true);
 }
 
-static void permit_replace(struct permit *own, int connection, uint64_t instance)
+static void permit_replace(struct permit *own, int number, int fd, uint64_t instance)
 {
-    if (permit_is_open(own))
-        descriptor_close(atomic_load(&own->number));
-    atomic_store(&own->inode, 0);
-    atomic_store(&own->number, connection);
-    atomic_store(&own->inode, permit_inode(connection));
+    uint64_t was = atomic_exchange(&own->connection, permit_connection(number));
+
+    atomic_store(&own->uid, permit_user(number));
+    atomic_store(&own->netns, socket_netns(fd < 0 ? number : fd));
+    permit_close(was);
+    permit_close(own->inherited);
     atomic_store(&own->lost, false);
     atomic_store(&own->instance, instance);
 }
 
-static void permit_pause(struct permit *own, bool done, uint64_t now_ms)
+/* `number`: what handover() has returned. Where others crowd in, there may be room a moment later: a
+ * program that makes its connections at its start, and then no more, is to get in with one of them.
+ * So the pause begins with 2 ms, and doubles. */
+static void permit_pause(struct permit *own, int number, uint64_t now_ms)
 {
+    bool done = number >= 0;
+    uint32_t failures = done ? 0 : atomic_load(&own->failures) + 1;
+    uint32_t handed = atomic_load(&own->handed) + done;
     uint64_t pause = 0;
 
-    own->failures = done ? 0 : own->failures + 1;
-    own->handed += done;
-    if (own->failures >= HOMING_ATTACH_FAILURES_FAST || (done && own->handed >= PERMIT_FREE))
+    atomic_store(&own->failures, failures);
+    atomic_store(&own->handed, handed);
+    if (number == HANDOVER_CROWDED)
+        pause = failures < 8 ? (uint64_t)1 << failures : HOMING_ATTACH_PAUSE_MS;
+    else if (failures >= HOMING_ATTACH_FAILURES_FAST || (done && handed >= PERMIT_FREE))
         pause = HOMING_ATTACH_PAUSE_SLOW_MS;
     else if (!done)
         pause = HOMING_ATTACH_PAUSE_MS;
     atomic_store(&own->next_ms, now_ms + pause);
 }
 
-static void permit_hand_over(struct permit *own, uint64_t instance, uint64_t now_ms)
+/* Not inlined, because most connects need none of its stack. */
+__attribute__((noinline, cold)) static void
+permit_hand_over(struct permit *own, int fd, uint64_t claim, uint64_t instance, uint64_t now_ms)
 {
-    int connection = handover(&own->tags);
+    int number = handover(&own->tags, claim);
 
-    if (connection >= 0)
-        permit_replace(own, connection, instance);
-    permit_pause(own, connection >= 0, now_ms);
+    if (!tags_claims(&own->tags, claim)) { /* overtaken: the other one hands over */
+        if (number >= 0)
+            descriptor_close(number);
+        return;
+    }
+    if (number >= 0)
+        permit_replace(own, number, fd, instance);
+    permit_pause(own, number, now_ms);
 }
 
-/* Whether this thread is the one to hand over now. */
-static bool permit_begin(struct permit *own, uint64_t now_ms)
+/* The claim of this thread, if it is the one to hand over now; else 0. The time is stored first:
+ * who comes next must not take a claim that has just begun for an old one. */
+static uint64_t permit_claim(struct permit *own, uint64_t now_ms)
 {
-    uint32_t idle = 0;
+    uint64_t since_ms = atomic_load(&own->claimed_ms);
+    bool old = now_ms > since_ms && now_ms - since_ms >= PERMIT_CLAIM_MS;
 
-    return now_ms >= atomic_load(&own->next_ms) &&
-           atomic_compare_exchange_strong(&own->busy, &idle, 1);
+    if (now_ms < atomic_load(&own->next_ms) || !tags_may_claim(&own->tags, old))
+        return 0;
+    atomic_store(&own->claimed_ms, now_ms);
+    return tags_claim(&own->tags, old);
 }
 
-struct tags *permit_renew(uint64_t instance, uint64_t now_ms)
+/* `fd`: -1, or the socket that the permit has to speak for. It need not for one that is tagged by
+ * now: that was seen to when it was new. */
+static bool permit_is_good(struct permit *own, int fd, uint64_t cookie, uint64_t instance)
+{
+    return permit_is_held(own, instance) &&
+           (fd < 0 || (cookie && tags_cookie(&own->tags, fd) == cookie) || permit_is_for(own, fd));
+}
+
+static void permit_keep(struct permit *own, int fd, uint64_t cookie, uint64_t instance,
+                        uint64_t now_ms)
+{
+    uint64_t claim;
+
+    permit_look(own, now_ms);
+    if (permit_is_good(own, fd, cookie, instance) || !(claim = permit_claim(own, now_ms)))
+        return;
+    if (!permit_is_good(own, fd, cookie, instance)) /* another thread may have just handed over */
+        permit_hand_over(own, fd, claim, instance, now_ms);
+    tags_release(&own->tags, claim);
+}
+
+struct tags *permit_ready(void)
+{
+    struct permit *own = permit_own();
+
+    return own && tags_ready(&own->tags) ? &own->tags : NULL;
+}
+
+/* The first memory is the one that is handed over, if it can be. */
+struct tags *permit_renew(int fd, uint64_t cookie, uint64_t instance, uint64_t now_ms)
 {
     struct permit *own = permit_own();
 
     if (!own)
         return NULL;
-    if (!tags_ready(&own->tags))
-        return &own->tags;
-    permit_look(own, now_ms);
-    if (permit_is_held(own, instance) || !permit_begin(own, now_ms))
-        return &own->tags;
-    if (!permit_is_held(own, instance)) /* another thread may have just handed over */
-        permit_hand_over(own, instance, now_ms);
-    atomic_store(&own->busy, 0);
+    permit_keep(own, fd, cookie, instance, now_ms);
+    tags_ready(&own->tags);
     return &own->tags;
+}
+
+bool permit_hold(uint64_t instance, uint64_t now_ms)
+{
+    struct permit *own = permit_own();
+
+    if (!own || !tags_ready(&own->tags))
+        return false;
+    permit_keep(own, -1, 0, instance, now_ms);
+    return permit_is_held(own, instance);
 }

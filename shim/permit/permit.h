@@ -6,11 +6,12 @@
  * nothing is to be done. Else one thread hands over anew (handover.h). Then the caller writes its
  * tag (tags.h). Whatever fails costs severing, and nothing else.
  *
- * 1. Only the process that has set up this memory writes into it. A forked child finds it zeroed
- *    and sets up its own; a vforked child leaves its parent's alone.
- * 2. One descriptor outlives a call. It is only looked at, and when it is replaced, it is closed if
- *    it is still ours.
- * 3. No thread waits: while one hands over, others go on. If it is killed then, none does again.
+ * 1. Only the process that has set up this memory writes into it. A forked child sets up its own, with
+ *    the tags of what it has inherited. A vforked child leaves its parent's alone.
+ * 2. One descriptor outlives a call. It is only looked at. It is closed if it is still ours: when it
+ *    is replaced, and by a forked child that has handed over itself.
+ * 3. No thread waits: while one hands over, others go on. If it never comes to the end of that,
+ *    another one hands over a second later.
  */
 #ifndef HOMING_SHIM_PERMIT_PERMIT_H
 #define HOMING_SHIM_PERMIT_PERMIT_H
@@ -18,11 +19,24 @@
 #include "shim/permit/tags.h"
 
 /* Makes sure, as far as possible now, that tags can be written and that homing-sever has the
- * permit. `instance` names the homing-sever that the view tells of; 0: there is none. Returns this
- * process' tags; NULL: it is not to be severed, or cannot be. Changes errno. */
-struct tags *permit_renew(uint64_t instance, uint64_t now_ms);
+ * permit, and that it speaks for the user and the network namespace of the socket `fd`, unless
+ * that is tagged already. `cookie` is the socket's; 0: it is not to be tagged. `instance` names the
+ * homing-sever that the view tells of; 0: there is none. Returns this process' tags; NULL: it
+ * cannot be severed. Changes errno. */
+struct tags *permit_renew(int fd, uint64_t cookie, uint64_t instance, uint64_t now_ms);
+
+/* This process' tags, without a look at the permit. NULL: it has none, and can have none. Changes
+ * errno. */
+struct tags *permit_ready(void);
+
+/* As permit_renew(), for connections that are there. True: that homing-sever has the permit. */
+bool permit_hold(uint64_t instance, uint64_t now_ms);
 
 /* What permit_renew() has returned last; NULL: nothing, or it was not called yet. Changes errno. */
 struct tags *permit_tags(void);
+
+/* The tag of descriptor `fd` goes if it is the socket's, be it one that the parent has written before
+ * it forked. False: the tags are another process'. Changes errno. */
+bool permit_untag(int fd);
 
 #endif

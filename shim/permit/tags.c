@@ -1,75 +1,177 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tags.c - see tags.h.
- *
- * 1. Each move needs a new memfd, because no descriptor of the old one was kept. Two places in the
- *    address space take turns and are never unmapped: a thread that was suspended while it wrote a
- *    tag still writes into one of them, whenever it goes on.
- * 2. A tag that is written while the tags move is in the new memory afterwards: either the mover
- *    has seen it in the old memory, or its writer sees the new memory and writes it again.
+ * tags.c - see tags.h. The memory of this process, and what is written into it.
  */
+#include <fcntl.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "shim/libc/descriptor.h"
 #include "shim/libc/libc.h"
 #include "shim/permit/tags.h"
+#include "shim/view/process.h"
 
-/* `fd` -1: anonymous memory. `at` NULL: at any place. */
-static struct tag_memory *tags_map(void *at, int fd)
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
+/* ---- making memory ---- */
+
+/* What there is now fits into the next memory, and so does what did not fit. */
+static unsigned tags_steps_needed(struct tags *tags)
 {
-    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-    void *map = (void *)syscall(SYS_mmap, at, sizeof(struct tag_memory), PROT_READ | PROT_WRITE,
-                                flags | (at ? MAP_FIXED : 0), fd, 0L);
+    uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire);
+    uint32_t slots = place ? place_slots(place) : 0, wanted = atomic_load(&tags->wanted);
 
-    return map == MAP_FAILED ? NULL : map;
+    return place_steps_for(slots < wanted ? wanted : slots);
 }
 
-/* The memory, made if need be. A thread that comes second gives its own back: nobody has seen
- * it. */
-static struct tag_memory *tags_memory(struct tags *tags)
+/* The hard limit counts, because the program may raise the other one up to it at any time. A process
+ * that makes a file larger than its RLIMIT_FSIZE is killed (SIGXFSZ). 0: it cannot be so large as
+ * is needed. */
+static size_t tags_file_size(struct tags *tags)
 {
-    /* Pairs with the exchange here and in tags_move(). */
-    struct tag_memory *memory = atomic_load_explicit(&tags->memory, memory_order_acquire);
-    struct tag_memory *none = NULL;
+    unsigned steps = place_steps_for(process_limit(RLIMIT_NOFILE).rlim_max),
+             needed = tags_steps_needed(tags);
+    uint64_t most = process_limit(RLIMIT_FSIZE).rlim_cur;
 
-    if (memory || !(memory = tags_map(NULL, -1)))
-        return memory;
-    if (atomic_compare_exchange_strong(&tags->memory, &none, memory))
-        return memory;
-    syscall(SYS_munmap, memory, sizeof(*memory));
-    return none;
+    if (steps < needed)
+        steps = needed;
+    while (steps > needed && PLACE_FIRST << steps > most)
+        steps--;
+    return PLACE_FIRST << steps > most ? 0 : PLACE_FIRST << steps;
+}
+
+static int tags_memfd(void)
+{
+    int fd = (int)syscall(SYS_memfd_create, "homing-tags",
+                          MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+    if (fd < 0) /* a kernel before 6.3 */
+        fd = (int)syscall(SYS_memfd_create, "homing-tags", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return descriptor_lift(fd, DESCRIPTOR_LOWEST);
+}
+
+int tags_open(struct tags *tags, uint32_t *ret_slots)
+{
+    size_t size = tags_file_size(tags);
+    int fd = size ? tags_memfd() : -1;
+
+    if (fd < 0)
+        return -1;
+    *ret_slots = place_slots_in(size);
+    if (syscall(SYS_ftruncate, fd, size) == 0 &&
+        syscall(SYS_fcntl, fd, F_ADD_SEALS, PERMIT_TAG_SEALS) == 0)
+        return fd;
+    descriptor_close(fd);
+    return -1;
+}
+
+/* Puts `mine` in the place of *was, or gives it back: nobody has seen it. False: another thread was
+ * first, and *was is what it has put there. */
+static bool tags_show(struct tags *tags, uint64_t *was, uint64_t mine)
+{
+    if (atomic_compare_exchange_strong(&tags->place, was, mine))
+        return true;
+    syscall(SYS_munmap, place_at(mine), place_size(mine));
+    return false;
+}
+
+/* As much is mapped as the parent had. A thread that comes late may copy from where a move has mapped
+ * another memory by then, but what it copies is not shown. */
+bool tags_begin(struct tags *tags, int fd, uint32_t slots)
+{
+    uint64_t from = tags->parents ? atomic_load(&tags->parents->place) : 0, none = 0;
+    uint64_t mine = place_map(place_of(NULL, place_steps(from), 0), fd, slots);
+
+    if (mine && from)
+        tags_copy_inherited(tags->parents, from, mine);
+    return mine && tags_show(tags, &none, mine);
+}
+
+/* Not inlined, because most connects need none of its stack. */
+__attribute__((noinline, cold)) static uint64_t tags_make(struct tags *tags)
+{
+    uint32_t slots;
+    int fd = tags_open(tags, &slots);
+
+    if (fd >= 0) {
+        tags_begin(tags, fd, slots);
+        descriptor_close(fd);
+    }
+    return atomic_load_explicit(&tags->place, memory_order_acquire);
+}
+
+/* Where the memory is, which is made if need be. 0: there is none. */
+static uint64_t tags_place(struct tags *tags)
+{
+    /* Pairs with the exchanges in tags_show() and mover_exchange(). */
+    uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire);
+
+    return place ? place : tags_make(tags);
 }
 
 bool tags_ready(struct tags *tags)
 {
-    return tags_memory(tags);
+    return tags_place(tags);
 }
 
-static uint64_t tags_word(const tag_word *word)
+/* Where the slot of descriptor `fd` is mapped, too. 0: it cannot be. */
+static uint64_t tags_reach(struct tags *tags, int fd)
 {
-    return atomic_load_explicit(word, memory_order_relaxed);
+    uint64_t place = tags_place(tags), more;
+    uint32_t needed = (uint32_t)fd + 1;
+
+    while (place && place_slots_in(place_size(place)) < needed) {
+        if (place_slots(place) < needed) {
+            atomic_store(&tags->wanted, needed);
+            return 0;
+        }
+        more = place_grow(place, needed);
+        if (!more || tags_show(tags, &place, more))
+            return more;
+    }
+    return place;
 }
+
+bool tags_outgrown(const struct tags *tags)
+{
+    uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire);
+
+    return place && atomic_load_explicit(&tags->wanted, memory_order_relaxed) > place_slots(place);
+}
+
+/* ---- tags and counts ---- */
 
 uint64_t tags_cookie(struct tags *tags, int fd)
 {
-    const struct tag_memory *memory = atomic_load_explicit(&tags->memory, memory_order_acquire);
+    uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire);
 
-    return memory && (unsigned)fd < TAG_SLOTS ? tags_word(&memory->slots[fd].cookie) : 0;
+    if (!place || (unsigned)fd >= place_slots_in(place_size(place)))
+        return 0;
+    return place_word(&place_at(place)->slots[fd].cookie);
 }
 
-/* Each store is a release: homing-sever reads the memory in pieces, and meets them in this
- * order. */
-static void tags_fill(struct tag *slot, const struct tags_tag *tag)
+/* Slots that follow each other are mostly of one endpoint, about which is asked once. */
+bool tags_any(const struct tags *tags, tags_wanted_fn *wanted, const void *arg)
 {
-    atomic_store_explicit(&slot->cookie, 0, memory_order_release);
-    atomic_store_explicit(&slot->endpoint, tag->endpoint, memory_order_release);
-    atomic_store_explicit(&slot->generation, tag->generation, memory_order_release);
-    atomic_store_explicit(&slot->since_ms, tag->since_ms, memory_order_release);
-    atomic_store_explicit(&slot->cookie, tag->cookie, memory_order_release);
+    uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire), last = 0;
+    uint32_t end = atomic_load(&tags->end);
+
+    for (uint32_t i = 0; place && i < end && i < place_slots_in(place_size(place)); i++) {
+        const struct tag *slot = &place_at(place)->slots[i];
+        uint64_t endpoint = place_word(&slot->cookie) ? place_word(&slot->endpoint) : last;
+
+        if (endpoint != last && wanted(arg, endpoint))
+            return true;
+        last = endpoint;
+    }
+    return false;
 }
 
-/* The end is raised before the slot is filled. The mover looks at the end after it has exchanged
- * the memory, and thereby at every slot that was filled before. */
+/* The end is raised before the slot is filled. The mover looks at the end after it has said where it
+ * moves the tags to. So either it finds the slot, or who fills it sees where to. */
 static void tags_raise_end(struct tags *tags, uint32_t end)
 {
     uint32_t was = atomic_load_explicit(&tags->end, memory_order_relaxed);
@@ -78,80 +180,47 @@ static void tags_raise_end(struct tags *tags, uint32_t end)
         ;
 }
 
-void tags_write(struct tags *tags, int fd, const struct tags_tag *tag)
+static void tags_put(uint64_t place, int fd, const struct tags_tag *tag)
 {
-    struct tag_memory *memory = (unsigned)fd < TAG_SLOTS ? tags_memory(tags) : NULL, *then;
-
-    if (!memory)
-        return;
-    tags_raise_end(tags, (uint32_t)fd + 1);
-    do {
-        then = memory;
-        tags_fill(&memory->slots[fd], tag);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with the exchange in tags_move() */
-        memory = atomic_load(&tags->memory);
-    } while (memory != then);
+    place_fill(&place_at(place)->slots[fd], tag);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with what mover_announce() exchanges */
 }
 
-/* The count leaves the old memory, because homing-sever keeps what it finds there when it closes it:
- * nothing is counted twice. */
-static void tags_move_count(struct tag_memory *from, struct tag_memory *to, int what)
+static bool tags_has(uint64_t place, int fd)
 {
-    atomic_fetch_add(&to->header.counts[what], atomic_exchange(&from->header.counts[what], 0));
+    return place_at(place) && (uint32_t)fd < place_slots_in(place_size(place));
+}
+
+bool tags_write(struct tags *tags, int fd, const struct tags_tag *tag)
+{
+    uint64_t place = (unsigned)fd < TAG_SLOTS_MAX ? tags_reach(tags, fd) : 0, then, to;
+
+    if (!place)
+        return false;
+    tags_raise_end(tags, (uint32_t)fd + 1);
+    if (atomic_load_explicit(&tags->newest_ms, memory_order_relaxed) < tag->since_ms)
+        atomic_store_explicit(&tags->newest_ms, tag->since_ms, memory_order_relaxed);
+    do {
+        then = place;
+        tags_put(place, fd, tag);
+        to = atomic_load(&tags->to);
+        if (place_at(to) != place_at(place) && tags_has(to, fd))
+            tags_put(to, fd, tag);
+        place = tags_reach(tags, fd);
+    } while (place && place != then);
+    return place;
 }
 
 /* If the memory was exchanged meanwhile, the mover has taken the count along or has come before it.
  * Then it is taken along here. */
 void tags_count(struct tags *tags, enum tag_count what)
 {
-    struct tag_memory *memory =
-        tags ? atomic_load_explicit(&tags->memory, memory_order_acquire) : NULL;
-    struct tag_memory *then;
+    uint64_t place = tags ? atomic_load_explicit(&tags->place, memory_order_acquire) : 0, then;
 
-    if (!memory)
+    if (!place)
         return;
-    atomic_fetch_add(&memory->header.counts[what], 1); /* pairs with the exchange in tags_move() */
-    while (then = memory, (memory = atomic_load(&tags->memory)) != then)
-        tags_move_count(then, memory, what);
-}
-
-/* Called before the exchange, when nobody else writes into `to`, and once more after it, for tags
- * that were written late. A slot of `to` that is younger by then stays. */
-static void tags_copy(struct tags *tags, const struct tag_memory *from, struct tag_memory *to)
-{
-    uint32_t end = atomic_load(&tags->end);
-
-    for (uint32_t i = 0; i < end; i++) {
-        const struct tag *slot = &from->slots[i];
-        struct tags_tag tag = {atomic_load_explicit(&slot->cookie, memory_order_acquire),
-                               tags_word(&slot->endpoint), tags_word(&slot->generation),
-                               tags_word(&slot->since_ms)};
-
-        if (tag.cookie && (tags_word(&to->slots[i].cookie) == 0 ||
-                           tags_word(&to->slots[i].since_ms) < tag.since_ms))
-            tags_fill(&to->slots[i], &tag);
-    }
-}
-
-static void tags_head(struct tag_memory *to)
-{
-    atomic_store_explicit(&to->header.magic, TAG_MAGIC, memory_order_relaxed);
-    atomic_store_explicit(&to->header.version, TAG_VERSION, memory_order_relaxed);
-    atomic_store_explicit(&to->header.slots, TAG_SLOTS, memory_order_relaxed);
-}
-
-bool tags_move(struct tags *tags, int fd)
-{
-    struct tag_memory *from = tags_memory(tags), *to = from ? tags_map(tags->spare, fd) : NULL;
-
-    if (!to)
-        return false;
-    tags_head(to);
-    tags_copy(tags, from, to);
-    atomic_exchange(&tags->memory, to);
-    tags_copy(tags, from, to);
-    for (int what = 0; what < TAG_COUNT_COUNT; what++)
-        tags_move_count(from, to, what);
-    tags->spare = from;
-    return true;
+    /* Pairs with the exchange in mover_exchange(). */
+    atomic_fetch_add(&place_at(place)->header.counts[what], 1);
+    while (then = place, place_at(place = atomic_load(&tags->place)) != place_at(then))
+        place_move_count(place_at(then), place_at(place), what);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include "proto/limits.h"
 #include "shim/libc/libc.h"
 #include "shim/libc/socket.h"
 #include "shim/steer/hold.h"
@@ -17,21 +18,23 @@
 #define SYS_futex_waitv 449
 #endif
 
-uint64_t hold_end_ms(int fd, uint32_t hold_ms, uint64_t now_ms)
+__attribute__((noinline)) uint64_t hold_end_ms(int fd, uint32_t hold_ms, uint64_t now_ms)
 {
     long flags = syscall(SYS_fcntl, fd, F_GETFL);
     uint64_t patience_ms;
 
     if (flags & O_NONBLOCK)
         return now_ms;
+    if (hold_ms > HOMING_HOLD_MAX_MS)
+        hold_ms = HOMING_HOLD_MAX_MS;
     patience_ms = socket_patience_ms(fd);
     return now_ms + (patience_ms && patience_ms < hold_ms ? patience_ms : hold_ms);
 }
 
 /* A signal whose handler was installed with SA_RESTART restarts a blocking connect, and any other
- * makes it fail with EINTR. Of the system calls that wait for a time only futex_waitv() does the
- * same. Where the kernel does not have it, every signal ends the connect. */
-int hold_sleep(uint64_t now_ms, uint64_t end_ms)
+ * ends it. Of the system calls that wait for a time only futex_waitv() does the same. Where the
+ * kernel does not have it, every signal ends the connect. */
+static bool hold_rest(uint64_t now_ms, uint64_t end_ms)
 {
     static const uint32_t word;
     struct {
@@ -45,6 +48,14 @@ int hold_sleep(uint64_t now_ms, uint64_t end_ms)
 
     if (syscall(SYS_futex_waitv, &waiter, 1, 0, until, CLOCK_MONOTONIC) < 0 &&
         (errno == ETIMEDOUT || errno == EINTR))
-        return errno == EINTR ? -EINTR : 0;
-    return syscall(SYS_ppoll, NULL, 0UL, &left, NULL, 0UL) < 0 ? -EINTR : 0;
+        return errno == ETIMEDOUT;
+    return syscall(SYS_ppoll, NULL, 0UL, &left, NULL, 0UL) == 0;
+}
+
+__attribute__((noinline)) bool hold_sleep(uint64_t now_ms, uint64_t end_ms)
+{
+    bool rested = hold_rest(now_ms, end_ms);
+
+    libc_test_cancel();
+    return rested;
 }

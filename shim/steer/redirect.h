@@ -3,7 +3,8 @@
  * redirect.h - what is to be done with one connect(), decided from what was found for each name
  * that its address was given for (finding.h). Pure.
  *
- * A connect is changed only if every name that may be meant says that it should be.
+ * I1: a connect is changed only if every endpoint that may be meant says that it should be, and no
+ * name that is not managed may be meant.
  */
 #ifndef HOMING_SHIM_STEER_REDIRECT_H
 #define HOMING_SHIM_STEER_REDIRECT_H
@@ -26,10 +27,13 @@ struct redirect {
     struct inet_address to;
     uint32_t hold_ms;
     /* The endpoint that the connection is tagged for: the one most recently looked up of those that
-     * may be meant. 0: that name is not ours to steer, and there is no tag. */
+     * may be meant. 0: there is none, and no tag. */
     uint64_t endpoint;
+    bool idle; /* it is one in mode `off` or `names`: the tag is not told to anybody yet */
     uint64_t generation; /* for the tag */
     uint32_t keepalive_ms;
+    bool untold; /* a writer and a reader endpoint may be meant, and nothing told which */
+    bool behind; /* for a writer endpoint it goes to a demoted member, and the next one will not */
 };
 
 void redirect_decide(const struct finding *findings, uint32_t count, struct redirect *ret);

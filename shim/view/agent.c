@@ -2,7 +2,7 @@
  *
  * agent.c - asks the agent for its view.
  *
- * 1. Only ppoll() waits, for what is left of the time: an agent that is stopped with a full backlog
+ * 1. Only poll() waits, for what is left of the time: an agent that is stopped with a full backlog
  *    must not hang an application.
  * 2. Nothing that the peer sends is trusted. The reply has one form, and the descriptor is a sealed
  *    memfd of exactly the stated size; anything else counts as no reply.
@@ -62,13 +62,11 @@ static bool agent_wait(int fd, int64_t deadline_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     int64_t left;
-    long ready;
+    int ready;
 
     do {
         left = deadline_ns - agent_clock_ns();
-        struct timespec timeout = {.tv_nsec = left > 0 ? (long)left : 0};
-
-        ready = syscall(SYS_ppoll, &readable, 1UL, &timeout, NULL, 0UL);
+        ready = descriptor_poll(&readable, left > 0 ? (int)((left + 999999) / 1000000) : 0);
     } while (left > 0 && ready < 0 && errno == EINTR);
     return ready > 0;
 }
@@ -113,7 +111,9 @@ static int agent_receive(int fd, struct attach_reply *ret_reply)
 }
 
 /* V2: sealed against shrinking, so that no read can fault, and exactly as large as stated. The
- * seals come first: only a memfd has them, and fstat() of some other files can hang. */
+ * seals come first: only a memfd has them, and fstat() of some other files can hang. The size is not
+ * asked for with lseek(): the file's position is shared with all processes that have this view, and
+ * one of them could keep it locked. */
 static bool agent_checked(int fd, const struct attach_reply *reply)
 {
     struct stat status;
@@ -121,8 +121,24 @@ static bool agent_checked(int fd, const struct attach_reply *reply)
 
     if (seals < 0 || !(seals & F_SEAL_SHRINK))
         return false;
-    return syscall(SYS_fstat, fd, &status) == 0 && status.st_size > 0 &&
+    return descriptor_stat(fd, &status) == 0 && status.st_size > 0 &&
            (uint64_t)status.st_size == reply->size && reply->size <= AGENT_VIEW_MAX;
+}
+
+/* In a process under mlockall() a view does not count as locked, and is not read from end to end
+ * when it is mapped: one page of it is mapped, unlocked, and enlarged. */
+static void *agent_map_unlocked(int fd, size_t size)
+{
+    const size_t page = 4096;
+    void *first = (void *)syscall(SYS_mmap, NULL, page, PROT_READ, MAP_SHARED, fd, 0L), *all;
+
+    if (first == MAP_FAILED)
+        return MAP_FAILED;
+    syscall(SYS_munlock, first, page);
+    all = (void *)syscall(SYS_mremap, first, page, size, MREMAP_MAYMOVE);
+    if (all == MAP_FAILED)
+        syscall(SYS_munmap, first, page);
+    return all;
 }
 
 static int agent_map(int fd, const struct attach_reply *reply, struct agent_view *ret_view)
@@ -131,7 +147,9 @@ static int agent_map(int fd, const struct attach_reply *reply, struct agent_view
 
     if (!agent_checked(fd, reply))
         return -EPROTO;
-    view.base = (void *)syscall(SYS_mmap, NULL, view.size, PROT_READ, MAP_SHARED, fd, 0L);
+    view.base = process_is_locked()
+                    ? agent_map_unlocked(fd, view.size)
+                    : (void *)syscall(SYS_mmap, NULL, view.size, PROT_READ, MAP_SHARED, fd, 0L);
     if (view.base == MAP_FAILED)
         return -ENOMEM;
     if (!view_map_check(view.base, view.size, &view.map) || view.map.instance != reply->instance) {

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "shim/libc/descriptor.h"
 #include "shim/libc/libc.h"
 #include "shim/view/agent.h"
 #include "shim/view/attach.h"
@@ -28,15 +29,20 @@ enum attach_late {
  * idle. */
 #define ATTACH_REST_MS 10
 
+#define ATTACH_PER_PAGE (PROCESS_PAGE / sizeof(struct attached))
+#define ATTACH_PAGES    ((ATTACH_MAX + ATTACH_PER_PAGE - 1) / ATTACH_PER_PAGE)
+
 static struct {
     _Atomic(const struct attached *) head;
     _Atomic(const struct attached *) retired; /* the view whose retirement was noticed */
     _Atomic uint64_t next_ms;                 /* nobody asks before; 0: at once */
     _Atomic uint32_t failures;                /* in a row */
     _Atomic uint32_t late;                    /* enum attach_late */
-    _Atomic uint32_t used;                    /* of pool; counts the views that had no room, too */
-    struct attached pool[ATTACH_MAX];
+    _Atomic uint32_t used;              /* of the pool; counts the views that had no room, too */
+    _Atomic(void *) pool[ATTACH_PAGES]; /* each page is mapped when it is needed */
 } attach;
+
+_Atomic(const view_word *) attach_permits;
 
 /* V3: a heartbeat is late after three beats. It is late as well if it is more than a beat in the
  * future, as in a time namespace. The coarse clock lags behind the agent's by less than a beat. */
@@ -91,6 +97,20 @@ static void attach_blank(const struct attached *old)
 {
     syscall(SYS_mmap, old->base, old->size, PROT_READ,
             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+    if (process_is_locked())
+        syscall(SYS_munlock, old->base, old->size);
+}
+
+/* A place in the pool that nobody else has. NULL: there is none. */
+static struct attached *attach_room(void)
+{
+    uint32_t index = atomic_load(&attach.used);
+    struct attached *page;
+
+    if (index >= ATTACH_MAX || (index = atomic_fetch_add(&attach.used, 1)) >= ATTACH_MAX)
+        return NULL;
+    page = process_memory(&attach.pool[index / ATTACH_PER_PAGE], PROCESS_PAGE);
+    return page ? &page[index % ATTACH_PER_PAGE] : NULL;
 }
 
 /* Makes `view` the newest. False: it is the newest already, or there is no room. */
@@ -102,15 +122,11 @@ static bool attach_publish(const struct agent_view *view)
     do {
         if (head && head->map.instance == view->map.instance)
             return false;
-        if (!mine) {
-            uint32_t index = atomic_load(&attach.used);
-
-            if (index >= ATTACH_MAX || (index = atomic_fetch_add(&attach.used, 1)) >= ATTACH_MAX)
-                return false;
-            mine = &attach.pool[index];
-        }
+        if (!mine && !(mine = attach_room()))
+            return false;
         *mine = (struct attached){view->map, head, view->base, view->size};
     } while (!atomic_compare_exchange_strong(&attach.head, &head, mine));
+    atomic_store_explicit(&attach_permits, view_permit_clusters(&mine->map), memory_order_release);
     return true;
 }
 
@@ -169,9 +185,7 @@ const struct attached *attach_current(uint64_t now_ms)
 
 static void attach_rest(void)
 {
-    const struct timespec rest = {.tv_nsec = ATTACH_REST_MS * 1000000};
-
-    syscall(SYS_ppoll, NULL, 0UL, &rest, NULL, 0UL);
+    descriptor_poll(NULL, ATTACH_REST_MS);
 }
 
 /* An agent that has turned us away, because too many came at once, may have time for us soon. The
@@ -215,6 +229,11 @@ const struct attached *attach_present(void)
     const struct attached *head = atomic_load_explicit(&attach.head, memory_order_acquire);
 
     return head && !view_retired(&head->map) ? head : NULL;
+}
+
+const struct attached *attach_newest(void)
+{
+    return atomic_load_explicit(&attach.head, memory_order_acquire);
 }
 
 const struct attached *attach_older(const struct attached *attached, unsigned depth)

@@ -16,6 +16,8 @@
 #ifndef HOMING_SHIM_VIEW_ATTACH_H
 #define HOMING_SHIM_VIEW_ATTACH_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +50,22 @@ const struct attached *attach_for_connect(uint64_t now_ms);
 /* The newest view, without a look at the clock and without asking the agent. NULL: there is none,
  * or it was retired. */
 const struct attached *attach_present(void);
+
+/* The same, retired or not. */
+const struct attached *attach_newest(void);
+
+/* In the newest view, whether whoever connects to a member of some cluster hands over a permit. NULL:
+ * there was no view yet. */
+extern _Atomic(const view_word *) attach_permits;
+
+/* Found out at a glance. */
+static inline bool attach_wants_permits(void)
+{
+    /* Pairs with the store in attach_publish(). */
+    const view_word *word = atomic_load_explicit(&attach_permits, memory_order_acquire);
+
+    return word && atomic_load_explicit(word, memory_order_relaxed);
+}
 
 /* The view behind `attached`, which is number `depth` of the chain; the newest is number 0. NULL:
  * there is none, or ATTACH_DEPTH views have been looked at. */

@@ -15,12 +15,16 @@
 #include "shim/view/lookup.h"
 
 struct consulted {
-    const char *text;   /* a numeric address; not set with LOOKUP_PASS */
+    /* As in struct lookup_texts; not set with LOOKUP_PASS. */
+    const char *text, *other;
+    bool one_member;
+    uint64_t now_ms;    /* when the view was looked into */
     uint64_t name_hash; /* always set: the name for which this lookup's addresses are recorded
                            (seen.h); 0: they are not recorded */
+    bool managed;       /* always set: the newest view has the name */
     const struct view_map *map; /* this and the entry are for consult_demoted() */
     struct view_entry entry;
-    char reader_text[48]; /* where `text` points to for a reader endpoint */
+    char reader_text[2][48]; /* where both point to for a reader endpoint */
 };
 
 /* Whether no name is asked for: nothing, or an address. Found out at a glance. */
@@ -29,9 +33,9 @@ static inline bool consult_is_no_name(const char *node)
     return !node || lookup_is_literal(node);
 }
 
-/* For a `node` that may be a name. A family other than AF_UNSPEC, AF_INET and AF_INET6 passes.
- * errno is kept. */
-enum lookup_action consult(const char *node, int family, bool mapped, struct consulted *ret);
+/* For a `node` that may be a name. A family other than AF_UNSPEC, AF_INET and AF_INET6 passes. Of
+ * the flags AI_V4MAPPED and AI_ALL count. errno is kept. */
+enum lookup_action consult(const char *node, int family, int flags, struct consulted *ret);
 
 /* What a lookup of the name with this hash would find: the entry, and in *ret_map the view that it
  * is from, for the members. False: the name is not managed. */
@@ -50,6 +54,12 @@ struct consult_demoted {
 
 /* For a reader endpoint there are none: it may use a demoted member like any other. */
 void consult_demoted(const struct consulted *consulted, struct consult_demoted *ret);
+
+/* The official name of the member whose address the answer is, for callers that want a canonical
+ * name. Returns its length; 0: it is not known, or it is the name asked for, and *ret_name is
+ * undefined. */
+size_t consult_official(const struct consulted *consulted, const char *node,
+                        char ret_name[VIEW_OFFICIAL_SIZE]);
 
 /* The length of the name as libc would give it back: as it was asked for, without a trailing
  * dot. */

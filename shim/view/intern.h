@@ -8,11 +8,12 @@
 
 #include <stddef.h>
 
-/* How many different strings can be kept. A name in upper and in lower case counts twice. */
-#define INTERN_MAX 64
+/* What all strings may take: some hundred names of hosts, each of which is kept once. A name in
+ * upper and in lower case counts twice. */
+#define INTERN_BYTES 16384
 
 /* The kept copy of `len` bytes of `text`, with a NUL behind them. NULL: there is no room, or they
- * are too long for a name. Lock-free; never allocates. */
+ * are too long for a name. Lock-free. May change errno. */
 char *intern(const char *text, size_t len);
 
 #endif

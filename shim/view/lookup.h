@@ -18,8 +18,8 @@
 
 enum lookup_action {
     LOOKUP_PASS,   /* the real resolver, as if there were no shim */
-    LOOKUP_ANSWER, /* the numeric text */
-    LOOKUP_VERIFY, /* the real resolver; the text if it fails or names a demoted member (W9) */
+    LOOKUP_ANSWER, /* the numeric texts */
+    LOOKUP_VERIFY, /* the real resolver; the texts if it fails or names a demoted member (W9) */
     LOOKUP_NONAME, /* there is no address of the family asked for: the name does not exist in it */
     LOOKUP_ACTION_COUNT
 };
@@ -28,16 +28,24 @@ struct lookup_question {
     uint64_t now_ms;
     int family;    /* AF_UNSPEC, AF_INET or AF_INET6 */
     bool mapped;   /* with AF_INET6: an IPv4 address will do (AI_V4MAPPED) */
+    bool all;      /* with `mapped`: an IPv4 address is wanted beside the IPv6 address (AI_ALL) */
     uint32_t turn; /* says which reader of a reader endpoint's is taken */
 };
 
+/* The numeric addresses of an answer. Which of two comes first, or comes alone, is route.h's. */
+struct lookup_texts {
+    const char *text;
+    const char *other; /* NULL: none; else of the other family, asked for as well as `text` */
+    bool one_member;   /* both are the same member's */
+};
+
 /* `readers` are the addresses that serve reader endpoints now. They are not looked at for a writer
- * endpoint. *ret_text points into `entry` or `readers`. With LOOKUP_NONAME it is the address of the
- * other family; with LOOKUP_PASS it is not set. */
+ * endpoint. *ret points into `entry` or `readers`. With LOOKUP_NONAME the text is the address of
+ * the other family; with LOOKUP_PASS nothing is set. */
 enum lookup_action lookup_decide(const struct view_entry *entry,
                                  const struct lookup_question *question,
                                  const struct view_address *readers, uint32_t reader_count,
-                                 const char **ret_text);
+                                 struct lookup_texts *ret);
 
 /* Whether an address is one of `demoted`. It may be an IPv4 address that is written as IPv6. */
 bool lookup_is_demoted(int family, const uint8_t *address, const struct view_address *demoted,

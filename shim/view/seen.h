@@ -3,69 +3,61 @@
  * seen.h - which addresses this process was given for which names, so that a connect() shows what
  * it is for.
  *
- * Every lookup of a name is recorded, managed or not, and every connect looks here. Bounded,
- * lock-free, async-signal-safe; nothing is ever evicted.
+ * One pass: every lookup of a name is noted, managed or not: seen_add() for each address, then
+ * seen_end(). Every connect looks here. Bounded, lock-free, async-signal-safe.
  *
- * 1. An address is known with all names that it was given for, or it is `crowded`: then there was
- *    no room for at least one more name, and a connect to it may be for that one.
- * 2. An address for which there was no room is not found, and connects to it are left alone.
+ * 1. An address is known with all names that it was given for and that matter, or it is `crowded`:
+ *    then there was no room for at least one more, and a connect to it may be for that one. That is
+ *    noted even if no slot has the address (seen_lose()).
+ * 2. Nothing is evicted before there is a view, and then only a name that is not managed with an
+ *    address that is no member's and no managed name's: no address becomes one to be redirected.
  * 3. The words of an address are little endian, as in proto/name.c.
  */
 #ifndef HOMING_SHIM_VIEW_SEEN_H
 #define HOMING_SHIM_VIEW_SEEN_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/socket.h>
+#include "shim/view/seen_table.h"
 
-/* Pairs of address and name. A program with some hundred peers fills a tenth of it. A program that
- * resolves new names without end, such as a crawler, is not steered to what no longer fits: it runs
- * as without homing. */
-#define SEEN_SLOTS 4096
-
-/* Slots that are looked at for one address, and so the most names that it can be known by. */
-#define SEEN_PROBES 16
+/* Of the names of one address, at most so many are unmanaged, so that there is room for managed
+ * ones. One of them is enough to keep a connect from being changed. */
+#define SEEN_STRANGERS 8
 
 /* Stands for all names that have no canonical form and so can never be managed. */
 #define SEEN_FOREIGN 1
-
-/* An IPv6 address, or an IPv4 address that is written as IPv6. */
-struct seen_address {
-    uint64_t words[2];
-};
 
 /* The larger the stamp, the later the name was looked up. */
 struct seen_name {
     uint64_t hash;
     uint64_t stamp;
+    bool left; /* a later lookup of this managed name gave another address of the family */
 };
 
+/* What is known of an address, but for its names. */
 struct seen {
-    uint32_t count;
     bool crowded;
-    struct seen_name names[SEEN_PROBES];
+    uint64_t asked; /* this thread's last lookup gave it for this name, and no connect has used that
+                       yet; 0: for none of its names */
 };
 
-/* `family` is AF_INET or AF_INET6. The bytes need not be aligned. */
-static inline struct seen_address seen_address(int family, const void *bytes)
-{
-    struct seen_anywhere {
-        uint64_t words[2];
-    } __attribute__((packed, may_alias));
-    struct seen_anywhere4 {
-        uint32_t word;
-    } __attribute__((packed, may_alias));
+/* One lookup while it is noted. Begins with the first two fields set and the rest 0. */
+struct seen_lookup {
+    uint64_t name;               /* 0: nothing is noted */
+    bool managed;                /* the view has the name */
+    struct seen_address last[2]; /* of each family */
+    uint32_t count[2];           /* how many that differ */
+    bool settled[2];             /* the last one is known as the name's only present one */
+};
 
-    if (family == AF_INET6) {
-        const struct seen_anywhere *in6 = bytes;
+/* One of the lookup's addresses. One that is listed several times in a row is noted once. errno is
+ * kept by both. */
+void seen_add(struct seen_lookup *lookup, const struct seen_address *address);
 
-        return (struct seen_address){{in6->words[0], in6->words[1]}};
-    }
-    return (struct seen_address){
-        {0, (uint64_t)((const struct seen_anywhere4 *)bytes)->word << 32 | 0xffff0000u}};
-}
+/* For a lookup of a managed name that gave this address alone. True: so did the one before, and
+ * there is nothing to be noted. Found out at a glance, as for most lookups. */
+bool seen_again(uint64_t name, const struct seen_address *address);
 
-void seen_record(const struct seen_address *address, uint64_t name_hash);
+/* All of them were added. */
+void seen_end(const struct seen_lookup *lookup);
 
 /* Found out at a glance. False: this process was not given the address for any name, and did not
  * leave it out for want of room. */
@@ -78,7 +70,15 @@ uint64_t seen_only(const struct seen_address *address);
 /* False: this process was not given the address for any name, or left it out. */
 bool seen_find(const struct seen_address *address, struct seen *ret);
 
-/* Whether anything was ever left out for want of room. */
+/* Its names in the order of their hashes, one at a time, because places in the table change while
+ * other threads look names up: the first above `above`. False: there is none. */
+bool seen_next(const struct seen_address *address, uint64_t above, struct seen_name *ret);
+
+/* A connect to the address uses up what the thread's last lookup gave: once in each family, for a
+ * program tries one after the other. */
+void seen_use(const struct seen_address *address);
+
+/* Whether anything that may be a managed name's was ever left out for want of room. */
 bool seen_is_full(void);
 
 #endif

@@ -36,6 +36,10 @@ def publish(agent, writer, old, port):
     agent.do(f"entry managed.test sever steady writer 4 {writer} - 600000 0 port={port}")
 
 
+def run_without_agent():
+    subprocess.run([BUILD / "tests/bench/bench_connect", "0"], env=environment("/nonexistent/agent.sock"), check=True)
+
+
 def run():
     with Agent() as agent, socket.socket() as listener, socket.socket(socket.AF_UNIX) as permits:
         listener.bind(("127.0.0.2", 0))
@@ -58,3 +62,4 @@ def run():
 
 
 run()
+run_without_agent()

@@ -52,7 +52,7 @@ def lookups(agent, folder, many):
         command = ["unshare", "--mount", "sh", "-c", IN_NSCD, "sh", str(NSCD), str(conf), *program, "localhost"]
     else:
         command = [*program, "-"]
-    subprocess.run([*command, str(many)], env=env, check=True)
+    subprocess.run([*command, str(many), "both.internal"], env=env, check=True)
 
 
 def empty_library(folder):
@@ -123,6 +123,7 @@ def run(quick):
         preloads = [("no preload", None), ("an empty preload", empty_library(folder)), ("libhoming.so", LIBRARY)]
         agent.do("view 4096")
         agent.entry("orders-db.internal", "10.77.0.2", max_stale=600000)
+        agent.entry("both.internal", "10.77.0.2", "fd00::77:2", max_stale=600000)
         for i in range(1000):
             agent.entry(f"n{i}", f"10.78.{i >> 8}.{i & 255}", max_stale=600000)
         print(f"# {BUILD}/tests/bench/bench_lookup orders-db.internal localhost 1000, preloaded")

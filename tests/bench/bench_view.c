@@ -129,7 +129,7 @@ int main(void)
         {"view_read", work_read},           {"name_canonical + view_read", work_both},
         {"view_read, absent", work_absent}, {"view_read_members", work_members},
     };
-    size_t size = view_size(view_slots_for(NAMES), 16);
+    size_t size = view_size(view_slots_for(NAMES), 16, 0);
     void *base = aligned_alloc(4096, size);
     struct view_writer writer;
 

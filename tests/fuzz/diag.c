@@ -29,10 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (kind != DIAG_SOCKET)
             continue;
         struct inet_address peer = diag_peer(&m.socket);
+        m.socket.whole = m.socket.state % 2;
         if (!diag_is_connected_to(&m.socket, &peer, 1) || tags_add(&tags, &m.socket))
             abort();
         diag_put_destroy(&m.socket, 1, request);
     }
+    tags_note_users(&tags, NULL, 0);
+    if (tags_join_subflows(&tags))
+        abort();
     tags_done(&tags);
     return 0;
 }

@@ -19,19 +19,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int memory(const uint8_t *data, size_t size, int kind)
+struct content {
+    const uint8_t *data;
+    size_t size;
+    uint32_t slots; /* as the hello says */
+};
+
+static int memory(const struct content *content, int kind)
 {
     int fd = memfd_create("tags", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    uint32_t slots = content->slots < TAG_SLOTS_MAX ? content->slots : TAG_SLOTS_MAX;
 
-    if (fd < 0 || ftruncate(fd, kind & 1 ? 4096 : sizeof(struct tag_memory)) ||
-        pwrite(fd, data, size, 0) < 0)
+    if (fd < 0 || ftruncate(fd, kind & 1 ? 4096 : (off_t)tag_memory_size(slots)) ||
+        pwrite(fd, content->data, content->size, 0) < 0)
         abort();
     (void)fcntl(fd, F_ADD_SEALS, kind & 2 ? F_SEAL_SHRINK : F_SEAL_SHRINK | F_SEAL_GROW);
     return fd;
 }
 
 /* One byte says what to send: 0 to 3 netlink or TCP, 4 to 7 memory, else a pipe's end. */
-static int thing(uint8_t kind, const uint8_t *data, size_t size)
+static int thing(uint8_t kind, const struct content *content)
 {
     int ends[2];
 
@@ -41,7 +48,7 @@ static int thing(uint8_t kind, const uint8_t *data, size_t size)
     if (kind % 9 < 4)
         return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (kind % 9 < 8)
-        return memory(data, size, kind % 9 - 4);
+        return memory(content, kind % 9 - 4);
     if (pipe(ends))
         abort();
     close(ends[1]);
@@ -71,39 +78,54 @@ static void check(const struct offer *offer, bool could_be)
 {
     static const struct sever_order order = {.endpoints = {{1, 2}}, .endpoint_count = 1};
     struct tags tags = {0};
+    off_t at = 0;
 
     if (offer->result != OFFER_PERMIT)
         return;
     if (!could_be)
         abort();
     (void)tags_add(&tags, &(struct diag_socket){.cookie = 1});
-    (void)tags_judge_memory(&tags, &order, offer->rights.fds[PERMIT_FD_TAGS],
-                            &(struct tags_owner){.own = true});
+    while (tags_judge_next(&tags, &order, offer->rights.fds[PERMIT_FD_TAGS], &at,
+                           &(struct tags_owner){.own = true}) > 0)
+        ;
     tags_done(&tags);
 }
 
-/* count, a kind for each, whether the hello is right, then the memory's content. */
+/* A hello with those slots, or the input itself in the place of a hello. */
+static void send_offer(int fd, const uint8_t *data, size_t size, uint32_t slots, const int *fds)
+{
+    uint8_t hello[PERMIT_HELLO_SIZE];
+
+    permit_hello_encode(&(struct permit_hello){.slots = slots, .flags = data[5] / 2}, hello);
+    if (data[5] % 2)
+        send_things(fd, hello, sizeof(hello), fds, data[0] % 5);
+    else
+        send_things(fd, data + 10, size - 10, fds, data[0] % 5);
+}
+
+/* count, a kind for each, whether there is a hello, and its flags; its slots in 4 bytes; then the
+ * memory's content. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct offer offer;
     int fds[4], pair[2];
 
-    if (size < 6 || size > 8192)
+    if (size < 11 || size > 8192)
         return 0;
     size_t count = data[0] % 5;
+    struct content content = {data + 10, size - 10, 0};
+    memcpy(&content.slots, data + 6, 4);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         abort();
     guard_init();
     for (size_t i = 0; i < count; i++)
-        fds[i] = thing(data[1 + i], data + 6, size - 6);
-    if (data[5] % 2)
-        send_things(pair[0], permit_hello, sizeof(permit_hello), fds, count);
-    else
-        send_things(pair[0], data, size, fds, count);
+        fds[i] = thing(data[1 + i], &content);
+    send_offer(pair[0], data, size, content.slots, fds);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
     offer_read(pair[1], &offer);
-    check(&offer, count == PERMIT_FD_COUNT && data[1] % 9 == 0 && data[2] % 9 == 4);
+    check(&offer, count == PERMIT_FD_COUNT && data[1] % 9 == 0 && data[2] % 9 == 4 &&
+                      content.slots >= TAG_SLOTS_MIN && content.slots <= TAG_SLOTS_MAX);
     while (offer.rights.count > 0)
         guard_close(offer.rights.fds[--offer.rights.count]);
     close(pair[0]);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/serve/client.h"
@@ -50,6 +51,13 @@ static void gone(void *arg, struct client *client)
     must(client == w->client);
     w->client = NULL;
     client_free(client);
+}
+
+/* No input makes a descriptor. */
+static void hostile(void *arg, const struct client *client)
+{
+    (void)arg, (void)client;
+    abort();
 }
 
 /* As long as the first parameter says, in KiB; with a descriptor for "fd". */
@@ -146,13 +154,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
         abort();
-    w.env =
-        (struct client_env){.loop = w.loop, .fn = answer, .arg = &w, .gone = gone, .gone_arg = &w};
+    w.env = (struct client_env){.loop = w.loop,
+                                .closer = closer_new(w.loop),
+                                .fn = answer,
+                                .arg = &w,
+                                .gone = gone,
+                                .hostile = hostile,
+                                .gone_arg = &w};
     w.far = ends[0];
     w.client = client_new(&w.env, ends[1], SERVE_ADMIN, &peer);
     play(&w, data, size);
     if (w.client)
         client_free(w.client);
+    closer_free(w.env.closer);
+    while (waitpid(-1, NULL, 0) > 0) /* the one that closed what was left unread */
+        ;
     must(w.env.pending == 0 && fake_loop_watchers(w.loop) == 0);
     close(w.far);
     loop_free(w.loop);

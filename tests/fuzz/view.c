@@ -18,7 +18,8 @@ enum {
     CONTROL = 8,
     HAS_HEADER = 1, /* magic, version and size are right */
     HAS_KEY = 2,    /* "orders-db" is a key where it belongs */
-    MUTATES = 4
+    MUTATES = 4,
+    HAS_STRIDES = 8 /* those of the tables are what they are now */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -75,9 +76,20 @@ static void put_header(void *base, size_t size)
         memcpy(base, header, sizeof(header));
 }
 
+static void put_strides(void *base, size_t size)
+{
+    struct view_header *header = base;
+
+    if (size < sizeof(*header))
+        return;
+    header->slot_stride = sizeof(struct view_slot);
+    header->cluster_stride = sizeof(struct view_cluster);
+    header->official_stride = sizeof(struct view_official);
+}
+
 static void put_key(const struct view_map *map, const struct name *name)
 {
-    struct view_slot *slot = (struct view_slot *)&map->slots[name->hash & map->slot_mask];
+    struct view_slot *slot = (struct view_slot *)view_slot_at(map, name->hash);
 
     slot->hash = name->hash;
     slot->len = name->len;
@@ -118,18 +130,48 @@ static void check_members(const struct view_map *map, uint32_t cluster, uint8_t 
     }
 }
 
+/* The name of the member whose address is asked for, which is any text. */
+static void check_official(const struct view_map *map, uint32_t cluster, const char *text)
+{
+    char name[VIEW_OFFICIAL_SIZE];
+    uint32_t len = view_read_official(map, cluster, text, VIEW_MEMBER_WRITER, name);
+
+    if (len > HOMING_NAME_MAX || (len && strnlen(name, sizeof(name)) != len))
+        abort();
+}
+
+static void check_index(const struct view_map *map)
+{
+    static const struct inet_address addresses[] = {
+        {.bytes = {10, 77, 0, 2}, .family = 4, .port = 5432}, {.family = 6}};
+
+    for (int i = 0; i < 2; i++) {
+        uint32_t at = 0, cluster, found = 0;
+
+        while (view_index_next(map, view_address_key(&addresses[i]), &at, &cluster))
+            if (cluster >= map->cluster_count || ++found > HOMING_VIEW_PROBES_MAX)
+                abort();
+    }
+}
+
 static void read_all(const struct view_map *map, const struct name *name)
 {
     struct view_entry entry;
 
+    check_index(map);
+
     if (view_read(map, name, &entry) == VIEW_FOUND) {
         check_entry(map, &entry);
         check_members(map, entry.cluster, VIEW_MEMBER_ALL);
+        check_official(map, entry.cluster, entry.text4);
     }
+    check_official(map, 0, "10.77.0.2");
+    check_official(map, UINT32_MAX, "10.77.0.2");
     check_members(map, 0, VIEW_MEMBER_ALL);
     check_members(map, 0, VIEW_MEMBER_READER);
     view_heartbeat_ms(map);
     view_retired(map);
+    view_changes(map);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -144,6 +186,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(base, data + CONTROL, size - CONTROL);
     if (data[0] & HAS_HEADER)
         put_header(base, size - CONTROL);
+    if (data[0] & HAS_STRIDES)
+        put_strides(base, size - CONTROL);
     if (view_map_check(base, size - CONTROL, &map)) {
         if (data[0] & HAS_KEY)
             put_key(&map, &name);

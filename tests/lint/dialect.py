@@ -147,7 +147,7 @@ def in_the_shim_a_static_function_carries_its_files_name():
 @rule
 def a_test_is_named_by_a_sentence_and_lists_itself_by_test_h():
     tests = [p for p in C if name(p).startswith("tests/") and p.name != "test.h"]
-    for where, match in found(r"^ +TEST(?:_IN|_FROM)?\((?:\w+,\s*)?(\w+)\)", files=tests):
+    for where, match in found(r"^ +TEST(?:_[A-Z_]+)?\(\s*(?:\w+,\s*)*(\w+)\)", files=tests):
         if not SENTENCE.fullmatch(match[1]) or match[1].startswith("test_"):
             yield f"{where}: {match[1]}"
     for where, match in found(r"cmocka_unit_test\w*\(|<cmocka\.h>", files=tests):

@@ -13,8 +13,9 @@ count=0
 
 exports='connect getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r'
 # Every libc has these, or the shim does without: finding the real functions, errno, system calls, the
-# environment and AT_SECURE, the clock of the heartbeat, and a name that freeaddrinfo() will free.
-imports='__errno_location clock_gettime dl_iterate_phdr dlsym getauxval getenv strndup syscall'
+# environment and AT_SECURE, the clock of the heartbeat, a name that freeaddrinfo() will free, and the cancellation
+# point that a connect is.
+imports='__errno_location clock_gettime dl_iterate_phdr dlsym getauxval getenv pthread_testcancel strndup syscall'
 
 verdict() { # name, what was found, what is right
     count=$((count + 1))
@@ -36,7 +37,30 @@ strangers() { # weak symbols asked for that are not allowed
         grep -vxF "$(printf '%s\n' $imports)" | one_line
 }
 
+# Bytes in the file and in memory, the flag of initial-exec, and calls.
+thread_local_storage() {
+    LC_ALL=C readelf -lW "$so" | awk '$1 == "TLS" {printf "%s %s ", $5, $6}'
+    LC_ALL=C readelf -dW "$so" | grep -o 'STATIC_TLS' | tr '\n' ' '
+    LC_ALL=C readelf -sW --dyn-syms "$so" | grep -c __tls_get_addr
+}
+
 dynamic() { LC_ALL=C readelf -dW "$so" | grep -cE "\($1\)"; }
+
+# The functions that have no entry in the unwind table.
+without_table() {
+    comm -23 <(LC_ALL=C nm --defined-only "$so" | awk '$2 ~ /[tT]/ {print $1}' | sort -u) \
+        <(LC_ALL=C readelf --debug-dump=frames "$so" | sed -n '/^Contents.*eh_frame/,/^Contents.*debug_frame/p' |
+            sed -n 's/.* FDE .*pc=\(.*\)\.\..*/\1/p' | sort -u) | one_line
+}
+
+# The property that the linker gives a file if each object in it has landing pads.
+branches() { LC_ALL=C readelf -nW "$so" | sed -n 's/.* feature: //p' | one_line; }
+branches_of() {
+    case $(LC_ALL=C readelf -hW "$so" | sed -n 's/^ *Machine: *//p') in
+    *X86-64) echo 'IBT, SHSTK' ;;
+    AArch64) echo 'BTI, PAC' ;;
+    esac
+}
 
 # Is it mapped by a process that was preloaded with it? The program prints its own /proc/self/maps.
 maps_it() {
@@ -68,7 +92,6 @@ in_nolibc_root() {
     fi
 }
 
-echo 1..13
 [ -r "$so" ] || { echo "Bail out! $so is not built"; exit 1; }
 
 verdict 'it exports its interposers and nothing else' \
@@ -81,9 +104,19 @@ verdict 'it asks for no symbol but the allowed ones' "$(strangers)" ''
 verdict 'it needs no library' "$(dynamic NEEDED)" 0
 verdict 'it needs no version of anything' "$(dynamic 'VERNEED|VERDEF')" 0
 verdict 'it has no code that runs when it is loaded or unloaded' "$(dynamic 'INIT|INIT_ARRAY|FINI|FINI_ARRAY')" 0
-verdict 'it has no thread-local storage and no executable stack' \
-    "$(LC_ALL=C readelf -lW "$so" | grep -cE '^ *TLS|GNU_STACK.*RWE')" 0
+verdict 'it has no executable stack' "$(LC_ALL=C readelf -lW "$so" | grep -cE 'GNU_STACK.*RWE')" 0
+# Of the initial-exec model: it is in every thread from the start, and asks no function of libc's for it.
+verdict 'it has one thread-local object of 8 bytes, and no call of __tls_get_addr' "$(thread_local_storage)" \
+    '0x000000 0x000008 STATIC_TLS 0'
 verdict 'it needs no relocation of its text' "$(dynamic TEXTREL)" 0
+verdict 'a debugger and a thread that is cancelled find its unwind table' \
+    "$(LC_ALL=C readelf -lW "$so" | grep -c '^ *GNU_EH_FRAME')" 1
+verdict 'each of its functions is in the unwind table' "$(without_table)" ''
+verdict 'it does not take the protection of branches from its process' "$(branches)" "$(branches_of)"
+# musl would give the rest of it to malloc().
+verdict 'nothing is left of the last page that it may write to' \
+    "$(LC_ALL=C readelf -lW "$so" | awk '$1 == "LOAD" && $7 ~ /W/ {print $3, $6}' |
+        while read -r at size; do echo $(((at + size) % 4096)); done)" 0
 # Where homing was cloned to /homing, /run/homing/ is not that path.
 verdict 'the path of its builder is not in it' \
     "$(strings -a "$so" | grep -cP "(?<![\w.-])(\Q$HOMING_BUILDDIR\E|\Q$(realpath "$HOMING_SRCDIR")/\E)")" 0
@@ -98,3 +131,5 @@ musl-gcc -O2 -o "$work/musl" "$work/maps.c" 2>&1 | sed 's/^/# /'
 verdict 'it loads into a musl process (musl-gcc is in musl-tools)' \
     "$(LD_PRELOAD=$so maps_it "$work/musl")" loaded
 verdict 'it loads into a process without any libc' "$(maps_it in_nolibc_root)" loaded
+
+echo "1..$count"

@@ -59,6 +59,24 @@ def measured_times_stand_on_the_page_of_figures_only():
                 yield f"{page.relative_to(TOP)}:{number}: {line.strip()}"
 
 
+@rule
+def every_page_that_a_manual_refers_to_is_a_reference():
+    for page in sorted((TOP / "packaging/man").glob("*.[1-8]")):
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            others = re.sub(r"Xr \S+ [1-8]", "", line) if line.startswith(".") and "Xr " in line else ""
+            for bare in re.findall(r"[\w.-]+ [1-8]\b", others):
+                yield f"{page.relative_to(TOP)}:{number}: {bare}: without Xr"
+
+
+@rule
+def what_the_examples_assume_is_a_first_name_of_the_shipped_configuration():
+    firsts = re.findall(r"names: \[([\w.-]+)", (TOP / "packaging/homing.yaml").read_text())
+    for page in [TOP / "README.md", *sorted((TOP / "packaging/man").glob("*.[1-8]"))]:
+        for name in re.findall(r"(?:--assume |HOMING_ASSUME=)([a-z][\w.-]*[\w])", page.read_text()):
+            if name not in firsts:
+                yield f"{page.relative_to(TOP)}: {name} is no first name in packaging/homing.yaml"
+
+
 def headings(page):
     """Anchors of a page, as they are made of its headings."""
     found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)

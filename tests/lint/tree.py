@@ -25,7 +25,7 @@ MAY_USE = {
     "agent/base": ["proto"],
     "agent/conf": ["agent/base", "proto"],
     "agent/decide": ["proto"],
-    "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/conf", "agent/base", "proto"],
+    "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/decide/place.h", "agent/conf", "agent/base", "proto"],
     "agent/probe/engines": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
     "agent/state": ["agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/publish": ["agent/state", "agent/decide", "agent/conf", "agent/base", "proto"],
@@ -42,7 +42,8 @@ MAY_USE = {
     "agent/sever/sweep": ["agent/sever/permits", "agent/base", "proto"],
     "agent/sever/permits": ["agent/base", "proto"],
     "agent/sever": ["agent/sever/sweep", "agent/sever/permits", "agent/base", "proto"],
-    "agent/ctl": ["agent/base", "proto"],
+    # resolve prints what programs get, and run whether they are left alone.
+    "agent/ctl": ["shim/view/route.h", "shim/view/process.h", "agent/base", "proto"],
     # libhoming.so: of proto the reader's half. The interposers stand in shim itself.
     "shim/libc": [],
     "shim/view": ["shim/libc", *READERS],
@@ -66,8 +67,8 @@ LIBRARIES = {
 # What is no client library: libc's and the kernel's.
 SYSTEM = re.compile(r"(sys|linux|net|netinet|arpa|asm)/.*|(alloca|assert|byteswap|complex|ctype|dirent|dlfcn|elf|"
                     r"emmintrin|endian|err|errno|fcntl|features|fenv|float|ftw|getopt|glob|grp|ifaddrs|inttypes|"
-                    r"iso646|langinfo|libgen|limits|link|locale|math|netdb|paths|poll|pthread|pwd|regex|resolv|sched|"
-                    r"search|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
+                    r"iso646|langinfo|libgen|limits|link|locale|malloc|math|netdb|paths|poll|pthread|pwd|regex|resolv|"
+                    r"sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
                     r"stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|uchar|unistd|utime|wchar|wctype)"
                     r"\.h")
 # What stands in agent/ itself; and what no rule here looks at. A build in the tree leaves objects there, too.

@@ -40,7 +40,6 @@ static int connect_once(const char *name, const char *port)
     puts(peer.ss_family == AF_INET
              ? inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, text, sizeof(text))
              : inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, text, sizeof(text)));
-    fflush(stdout);
     close(fd);
     return 0;
 }
@@ -49,6 +48,7 @@ int main(int argc, char **argv)
 {
     char line[64];
 
+    setvbuf(stdout, NULL, _IOLBF, 0); /* who reads waits for each line, a failure's too */
     if (argc == 3)
         return connect_once(argv[1], argv[2]);
     while (argc == 4 && fgets(line, sizeof(line), stdin))

@@ -3,8 +3,10 @@
 """A program that knows nothing of homing and holds one connection, like a pool that is quiet.
 
 usage: holder.py HOST PORT     prints the server's address; on "ask" asks for it again over the same
-connection; on an error prints it, connects anew, and prints the new server's address.
+connection; on an error prints it, connects anew, and prints the new server's address. On "once" opens one more
+connection, prints that server's address, and closes it. On "look" it looks some name up, and says so.
 """
+import socket
 import sys
 
 import psycopg2
@@ -26,6 +28,14 @@ def ask(connection):
 held = connect()
 print(ask(held), flush=True)
 for line in sys.stdin:
+    if line == "look\n":
+        print("looked", len(socket.getaddrinfo("localhost", None)), flush=True)
+        continue
+    if line == "once\n":
+        other = connect()
+        print(ask(other), flush=True)
+        other.close()
+        continue
     try:
         print(ask(held), flush=True)
     except psycopg2.Error as error:

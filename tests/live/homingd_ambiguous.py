@@ -12,7 +12,9 @@ from tap import equal, eventually, main, test  # noqa: E402
 pg = pair()
 pg.init("other")
 A, B, OTHER = pg.member("a"), pg.member("b"), pg.member("other")
-agent = Agent(cluster_text("orders", [A, B]))
+# A server that this machine does not run for a second is silent by default, and then its successor is the writer.
+PATIENT = "    timeout: 5s\n"
+agent = Agent(cluster_text("orders", [A, B], also=PATIENT))
 
 
 def alarm(cluster, kind):
@@ -56,12 +58,12 @@ def an_old_writer_that_comes_back_as_one_is_not_followed_but_called_out():
     pg.start("a")
     eventually(lambda: alarm("orders", "second_writer"), "an alarm")
     assert A in alarm("orders", "second_writer")["text"], alarm("orders", "second_writer")
-    equal([agent.cluster("orders")[key] for key in ("state", "writer")], ["steady", B])
+    agent.wait_writer("orders", B)
     equal(agent.resolve("orders-db"), [pg.address("b")])
     equal(agent.ctl("status").returncode, 1)
     pg.stop("a")
     eventually(lambda: not alarm("orders", "second_writer"), "the alarm is cleared")
-    equal(agent.ctl("status").returncode, 0)
+    equal(agent.cluster("orders")["alarms"], [])
 
 
 @test
@@ -90,7 +92,7 @@ def the_command_that_the_alarm_prints_resolves_it():
 
 @test
 def another_data_set_is_never_adopted_silently():
-    agent.write(cluster_text("orders", [A, OTHER]))
+    agent.write(cluster_text("orders", [A, OTHER], also=PATIENT))
     agent.ok("reload")
     agent.wait_state("orders", "ambiguous")
     equal(agent.cluster("orders")["writer"], A)

@@ -137,7 +137,7 @@ def a_mode_ordered_by_the_operator_holds_across_restarts_until_default():
 
 @test
 def what_is_no_mode_is_refused():
-    equal(agent.ctl("mode", "orders", "sideways").returncode, 1)
+    equal(agent.ctl("mode", "orders", "sideways").returncode, 2)
 
 
 @test

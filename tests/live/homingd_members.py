@@ -110,6 +110,26 @@ def each_bad_member_says_what_is_wrong():
 
 
 @test
+def a_bad_member_beside_a_good_writer_is_not_well_and_is_logged_once():
+    """Though the cluster is steady: the next failover would have nowhere to go."""
+    def warned():
+        return {w["member"]: w["text"] for w in agent.cluster("mixed")["warnings"]}
+    unheard = {REFUSED, SILENT, GARBAGE, "no-such-host.invalid:5432"}
+    eventually(lambda: set(warned()) == unheard, "a warning for each")
+    assert "refused" in warned()[REFUSED] and "host and port" in warned()[REFUSED], warned()
+    assert "may reach it" in warned()[SILENT], warned()
+    assert "correct connection" in warned()[GARBAGE], warned()
+    agent.wait_state("mixed", "steady")
+    status = agent.ctl("status", "mixed")
+    equal(status.returncode, 1)
+    assert "WARNING member_unreachable: " + REFUSED in status.stdout, status.stdout
+    logged = [line["member"] for line in agent.log("warning_raised") if line["cluster"] == "mixed"]
+    equal(sorted(logged), sorted(unheard))
+    equal(agent.cluster("good")["warnings"], [])
+    eventually(lambda: agent.ctl("status", "good").returncode == 0, "the good cluster is well")
+
+
+@test
 def a_wrong_password_is_an_alarm_with_the_servers_words():
     eventually(lambda: "password authentication failed" in error("password", A), "its words")
     alarms = {a["alarm"]: a for a in agent.cluster("password")["alarms"]}
@@ -124,6 +144,22 @@ def a_right_password_is_tried_at_a_reload():
         out.write("homing-test\n")
     agent.ok("reload")
     agent.wait_writer("password", A)
+
+
+@test
+def a_password_that_became_unreadable_is_not_well_until_it_is_back():
+    def warned():
+        return [w["warning"] for w in agent.cluster("password")["warnings"]]
+    os.rename(WRONG, WRONG + ".away")
+    eventually(lambda: warned() == ["password_unreadable"], "a warning")
+    equal(agent.ctl("status", "password").returncode, 1)
+    assert "does not exist" in agent.ctl("status", "password").stdout
+    os.rename(WRONG + ".away", WRONG)
+    eventually(lambda: warned() == [], "it is over")
+    equal(agent.ctl("status", "password").returncode, 0)
+    equal([(line["event"], line["warning"]) for event in ("warning_raised", "warning_cleared")
+           for line in agent.log(event) if line["cluster"] == "password"],
+          [("warning_raised", "password_unreadable"), ("warning_cleared", "password_unreadable")])
 
 
 @test

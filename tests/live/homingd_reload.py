@@ -36,7 +36,8 @@ def a_bad_configuration_leaves_the_old_one_and_names_the_place():
     assert first.startswith("homingctl: " + agent.config + ":") and "colour" in first, done.stderr
     assert second.startswith(agent.config + ":") and "taste" in second, done.stderr
     equal(agent.resolve("orders-db"), [pg.address("a")])
-    assert "colour" in agent.log("reload_failed")[-1]["lines"]
+    said = agent.log("reload_failed")[-1]
+    assert "colour" in said["lines"] and said["error"] is None, said
 
 
 @test

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting, ending and replacing an agent; what it says to bad arguments. Needs no server."""
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, SRC, Agent, cluster_text, directory  # noqa: E402
+from homing import BUILD, NOBODY, SRC, Agent, cluster_text, directory  # noqa: E402
 from tap import equal, eventually, main, test  # noqa: E402
 
 HOMINGD = os.path.join(BUILD, "homingd")
+CTL = os.path.join(BUILD, "homingctl")
 SHIM = os.path.join(BUILD, "shim/libhoming.so")
 
 # A member that refuses at once: a port that is bound, but not listened on.
@@ -24,6 +27,12 @@ agent = Agent(CLUSTER)
 def saves(path):
     with open(path) as text:
         return [int(line.split()[1]) for line in text if line.startswith("save ")][0]
+
+
+def newest(state):
+    paths = [os.path.join(state, name) for name in os.listdir(state) if name[:-1] == "orders.state."]
+    with open(max(paths, key=saves)) as text:
+        return text.read()
 
 
 def homingd(*args):
@@ -60,8 +69,21 @@ def a_second_agent_on_the_path_ends_and_names_the_first():
     second = Agent(CLUSTER, base=agent.base)
     second.spawn()
     equal(second.process.wait(30), 1)
-    assert str(agent.process.pid) in second.text(), second.text()
+    assert "an agent is running there (pid %d" % agent.process.pid in second.text(), second.text()
+    assert "start with --takeover" in second.text(), second.text()
     assert agent.answers()
+
+
+@test
+def a_second_agent_that_ends_has_started_no_homing_sever():
+    if os.getuid() != 0:
+        return
+    first = Agent(CLUSTER).start(before=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+    equal(first.log("severer_started"), [])
+    second = Agent(CLUSTER, base=first.base).spawn()
+    equal(second.process.wait(30), 1)
+    equal(second.log("severer_started"), [])
+    equal(first.stop(), 0)
 
 
 @test
@@ -82,6 +104,27 @@ def a_stale_socket_file_is_replaced():
     assert os.path.exists(agent.socket)
     agent.start()
     equal(agent.stop(), 0)
+
+
+@test
+def a_lost_socket_is_put_back_and_a_closed_directory_is_an_alarm():
+    kept = Agent("  []\n").start()
+    run_dir = os.path.dirname(kept.socket)
+    os.unlink(kept.socket)
+    eventually(lambda: os.path.exists(kept.socket), "it is back")
+    eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
+    equal(len(kept.log("socket_restored")), 1)
+    os.chmod(run_dir, 0o700)
+    def lost():  # homing-sever may tell of its own
+        return [line["message"] for line in kept.log("socket_unreachable")]
+    eventually(lambda: [message for message in lost() if "agent.sock" in message], "an alarm")
+    equal(kept.ctl("status").returncode, 1)
+    assert "chmod o+x " + run_dir in kept.ctl("status").stdout, kept.ctl("status").stdout
+    os.chmod(run_dir, 0o755)
+    eventually(lambda: kept.ctl("status").returncode == 0, "it is over")
+    eventually(lambda: len(kept.log("socket_reachable")) == len(lost()), "each says that it is over")
+    equal(len([message for message in lost() if "agent.sock" in message]), 1)
+    equal(kept.stop(), 0)
 
 
 @test
@@ -107,6 +150,82 @@ def an_unusable_state_directory_is_an_alarm_and_no_end():
     equal(sick.stop(), 0)
 
 
+def alarms(agent):
+    return [alarm["alarm"] for alarm in agent.status()["alarms"]]
+
+
+@test
+def a_state_directory_that_others_can_write_is_used_after_the_command_that_the_alarm_tells():
+    sick = Agent(CLUSTER)
+    state = os.path.join(sick.base, "state")
+    os.mkdir(state)
+    os.chmod(state, 0o777)
+    sick.start()
+    text = sick.ctl("status").stdout
+    assert state + ": others can write there: run chmod o-w on it" in text, text
+    equal(sick.ctl("mode", "orders", "off").returncode, 1)
+    os.chmod(state, 0o775)
+    eventually(lambda: alarms(sick) == [], "it is used")
+    sick.kill()
+    sick.start()
+    equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.stop(), 0)
+
+
+@test
+def a_state_directory_that_is_lost_while_the_agent_runs_is_made_again_and_all_is_saved_there():
+    kept = Agent(CLUSTER)
+    state = os.path.join(kept.base, "state")
+    kept.start()
+    equal(kept.ctl("mode", "orders", "off").returncode, 0)
+    shutil.rmtree(state)
+    eventually(lambda: os.path.exists(os.path.join(state, "orders.state.1")), "it is there again")
+    eventually(lambda: alarms(kept) == [], "nothing is wrong")
+    kept.kill()
+    kept.start()
+    equal(kept.cluster("orders")["mode"], "off")
+    os.rename(state, state + ".away")
+    with open(state, "w"):
+        pass
+    eventually(lambda: alarms(kept) == ["state_unsaved"], "an alarm")
+    text = kept.ctl("status").stdout
+    assert state + ": Not a directory: move away what is in its place" in text, text
+    os.unlink(state)
+    eventually(lambda: alarms(kept) == [], "it is over")
+    equal(kept.stop(), 0)
+
+
+@test
+def an_order_stands_though_the_state_directory_becomes_one_with_an_older_order():
+    kept = Agent(CLUSTER)
+    state = os.path.join(kept.base, "state")
+    kept.start()
+    equal(kept.ctl("mode", "orders", "names").returncode, 0)
+    equal(kept.ctl("mode", "orders", "off").returncode, 0)
+    os.rename(state, state + ".old")
+    eventually(lambda: os.path.exists(os.path.join(state, "orders.state.1")), "it is made again")
+    equal(kept.ctl("mode", "orders", "observe").returncode, 0)
+    kept.process.send_signal(signal.SIGSTOP)  # it must not make one between the two
+    os.rename(state, state + ".away")
+    os.rename(state + ".old", state)
+    kept.process.send_signal(signal.SIGCONT)
+    eventually(lambda: "mode observe" in newest(state), "it is saved there")
+    kept.kill()
+    kept.start()
+    equal(kept.cluster("orders")["mode"], "observe")
+    equal(kept.stop(), 0)
+
+
+@test
+def a_slip_in_a_clusters_name_is_answered_with_the_right_one_by_every_command():
+    asked = Agent(CLUSTER).start()
+    for command in (["status", "order"], ["history", "order"], ["connections", "order"], ["mode", "order", "off"]):
+        done = asked.ctl(*command)
+        equal((done.returncode, done.stderr), (1, "homingctl: no cluster order; did you mean 'orders'?\n"))
+    equal(asked.ctl("status", "bills").stderr, "homingctl: no cluster bills\n")
+    equal(asked.stop(), 0)
+
+
 @test
 def one_corrupt_copy_of_a_state_is_put_aside_and_the_other_counts():
     sick = Agent(CLUSTER)
@@ -118,14 +237,14 @@ def one_corrupt_copy_of_a_state_is_put_aside_and_the_other_counts():
     equal(sick.log("state_damaged"), [])
     equal(sick.stop(), 0)
     state = os.path.join(sick.base, "state")
-    newest = max(("orders.state.1", "orders.state.2"), key=lambda name: saves(os.path.join(state, name)))
-    with open(os.path.join(state, newest), "r+b") as out:
+    last = max(("orders.state.1", "orders.state.2"), key=lambda name: saves(os.path.join(state, name)))
+    with open(os.path.join(state, last), "r+b") as out:
         out.write(b"garbage")
     sick.start()
     equal(sick.cluster("orders")["mode"], "off")
-    equal([line["file"] for line in sick.log("state_damaged")], [newest + ".corrupt"])
+    equal([line["file"] for line in sick.log("state_damaged")], [last + ".corrupt"])
     equal(sick.log("state_unreadable"), [])
-    assert os.path.exists(os.path.join(state, newest + ".corrupt"))
+    assert os.path.exists(os.path.join(state, last + ".corrupt"))
     equal(sick.stop(), 0)
 
 
@@ -183,6 +302,120 @@ def run_starts_a_program_under_the_shim_with_or_without_an_agent():
 
 
 @test
+def run_preloads_each_library_once_and_from_any_directory():
+    def preload(*words, old=None):
+        env = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+        env.update({"LD_PRELOAD": old} if old else {})
+        done = subprocess.run([os.path.join(BUILD, "homingctl"), "--socket", "/nonexistent/agent.sock", "run", *words,
+                               "--", "/bin/sh", "-c", "echo $LD_PRELOAD"], capture_output=True, text=True, env=env,
+                              cwd=os.path.dirname(SHIM), check=False)
+        return done.returncode, done.stdout.strip()
+
+    equal(preload("--with", "./libhoming.so"), (0, "%s:%s/./libhoming.so" % (SHIM, os.path.dirname(SHIM))))
+    equal(preload("--with", "./nothing.so"), (2, ""))
+    equal(preload("--with"), (2, ""))  # "--" is no library
+    any_width = SHIM.replace("/shim/", "/$LIB/")
+    equal(preload(old=any_width), (0, any_width))
+
+
+def run_says(path, *words, as_user=(), **variables):
+    """What `homingctl run` says on stderr, and its exit status; the program says what it was given."""
+    done = subprocess.run([*as_user, CTL, "--socket", path, "run", *words, "--", "sh", "-c", "echo $HOMING_ASSUME"],
+                          capture_output=True, text=True, env=dict(os.environ, **variables), check=False)
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+@test
+def run_tells_a_name_that_is_not_the_first_of_its_endpoint_from_one_that_is_none():
+    other = "orders-db.example.com"
+    known = Agent(CLUSTER.replace("orders-db", other + ", orders-db")).start()
+    equal(run_says(known.socket, "--assume", other), (0, other, ""))
+    code, given, said = run_says(known.socket, "--assume", "orders-db")
+    equal((code, given), (2, ""))
+    assert "orders-db is a name of the endpoint %s: write that one" % other in said, said
+    code, given, said = run_says(known.socket, "--assume", other, "--assume", "none.test")
+    equal((code, given), (0, other + ",none.test"))
+    assert "first name is none.test:" in said and len(said.splitlines()) == 1, said
+    # The environment is no argument: the program runs.
+    for value, wanted in (("orders-db", "write that one"), ("none.test", "first name is none.test:"), (other + ", x", "no blank"),
+                          (other + ",", "a name is empty")):
+        code, given, said = run_says(known.socket, HOMING_ASSUME=value)
+        equal((code, given), (0, value))
+        assert "HOMING_ASSUME: " in said and wanted in said and len(said.splitlines()) == 1, said
+    equal(run_says(known.socket, HOMING_ASSUME=other), (0, other, ""))
+    equal(known.stop(), 0)
+
+
+@test
+def run_says_which_fault_the_names_to_assume_have():
+    for names, wanted in (("", "a name is empty"), ("a,,b", "a name is empty: 'a,,b'"), ("a, b", "no blank: ' b'"),
+                          ("10.0.0.1", "no endpoint's name: '10.0.0.1'"), ("a,b,c,d,e,f,g,h,i", "too many: 'i'"),
+                          ("x" * 300, "no endpoint's name: 'xxx")):
+        code, given, said = run_says("/nonexistent/agent.sock", "--assume=" + names)
+        equal((code, given), (2, ""))
+        assert wanted in said, said
+
+
+@test
+def run_says_that_it_runs_without_homing_where_that_was_chosen():
+    running = Agent(CLUSTER).start()
+    for value, lines in (("1", 1), ("yes", 1), ("0", 0), ("No", 0), ("", 0)):
+        code, _, said = run_says(running.socket, "--assume", "orders-db", HOMING_DISABLE=value)
+        equal((value, code, len(said.splitlines())), (value, 0, lines))
+        assert not lines or "HOMING_DISABLE=%s: running without homing" % value in said, said
+    equal(running.stop(), 0)
+
+
+@test
+def wrong_arguments_end_with_2_whether_there_is_an_agent_or_not():
+    wrong = [["mode", "orders", "bogus"], ["mode", "orders"], ["mode", "orders", ""], ["status", "a", "b"],
+             ["resolve"], ["resolve", ""], ["explain", "a", "b"], ["accept", "orders"], ["freeze"], ["unfreeze", "a", "b"],
+             ["reload", "x"], ["version", "x"], ["history", "a", "b"], ["connections", "a", "b"], ["help", "bogus"],
+             ["bogus"], [], ["--socket"], ["-o", "xml", "status"], ["status", "--with=x"], ["run"]]
+    there = Agent(CLUSTER).start()
+    for path in (there.socket, "/nonexistent/agent.sock"):
+        for words in wrong:
+            done = subprocess.run([os.path.join(BUILD, "homingctl"), *words], capture_output=True, text=True,
+                                  env=dict(os.environ, HOMING_SOCKET=path), check=False)
+            equal((words, done.returncode, done.stdout), (words, 2, ""))
+            assert done.stderr, words
+    equal(there.cluster("orders")["mode"], None)
+    equal(there.stop(), 0)
+
+
+@test
+def who_may_not_ask_is_told_which_right_is_missing():
+    if os.getuid() != 0:
+        return
+    closed = Agent(CLUSTER)
+    copy = shutil.copy(os.path.join(BUILD, "homingctl"), closed.base)  # where any user may run it
+    closed.start()
+
+    def told(*words):
+        done = subprocess.run([*NOBODY, copy, "--socket", closed.socket, *words], capture_output=True, text=True,
+                              check=False)
+        equal(done.returncode, 3)
+        return done.stderr
+
+    run_dir = os.path.dirname(closed.socket)
+    assert "root, homingd's user and its group" in told("status")
+    assert run_dir + "-admin: root" in told("status"), told("status")
+    os.chmod(run_dir, 0o750)
+    assert "chmod o+x " + run_dir in told("resolve", "orders-db"), told("resolve", "orders-db")
+    assert "group" not in told("resolve", "orders-db")
+    os.makedirs(closed.base + "/shim")
+    shutil.copy(SHIM, closed.base + "/shim")
+    os.chmod(closed.base, 0o755)
+    done = subprocess.run([*NOBODY, copy, "--socket", closed.socket, "run", "--", "true"], capture_output=True, text=True,
+                          check=False)
+    equal(done.returncode, 0)
+    assert "chmod o+x " + run_dir in done.stderr, done.stderr
+    for said in (done.stderr, told("resolve", "orders-db"), told("status")):
+        assert "no agent" not in said, said
+    equal(closed.stop(), 0)
+
+
+@test
 def who_watches_is_told_of_every_event():
     watched = Agent(CLUSTER).start()
     client = socket.socket(socket.AF_UNIX)
@@ -229,10 +462,17 @@ def may_take_precedence():
     return subprocess.run(["nice", "-n", "-10", "true"], capture_output=True, text=True).stderr == ""
 
 
+# nice(1) adds to what this test itself was started with.
+AT_NICENESS = """import os, sys
+os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])"""
+
+
 @test
 def it_takes_precedence_where_it_may_and_where_nobody_has_chosen():
-    for chosen, wanted in (("0", -10 if may_take_precedence() else 0), ("5", 5)):
-        agent = Agent(CLUSTER).spawn(before=["nice", "-n", chosen])
+    may, own = may_take_precedence(), os.getpriority(os.PRIO_PROCESS, 0)
+    for chosen, wanted in ((0, -10), (5, 5)) if may else ((own, own), (19, 19)):
+        agent = Agent(CLUSTER).spawn(before=[sys.executable, "-c", AT_NICENESS, str(chosen)])
         eventually(lambda: agent.log("ready"), "it is ready")
         equal(os.getpriority(os.PRIO_PROCESS, agent.process.pid), wanted)
         equal(agent.stop(), 0)

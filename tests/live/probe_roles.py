@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from homing import pair  # noqa: E402
 from tap import main, test  # noqa: E402
 from probe import Dns, Probe, field  # noqa: E402
+from pulse import undisturbed  # noqa: E402
 
 USER = "user=homing sslmode=disable"
 PG = pair()
@@ -115,19 +116,25 @@ def a_frozen_writer_does_not_hide_the_promotion_of_its_standby():
 
 @test
 def a_member_whose_name_moves_is_found_at_its_new_address():
-    with Dns(PG, f"db 1 {PG.address('a')}") as dns:
-        with Probe(USER, [f"db:{PG.port()}"], PG.file("pw", "homing-test\n"), dns.options) as p:
+    a, b = PG.address("a"), PG.address("b")
+    with Dns(PG, f"db 1 {a}") as dns:
+        with Probe("user=postgres sslmode=disable", [f"db:{PG.port()}"], None, dns.options) as p:
             before = p.wait("report 0 answer writer")
             PG("promote", "b")
-            dns.zone(f"db 1 {PG.address('b')}")
-            p.wait(f"addresses 0 {PG.address('a')} {PG.address('b')}")
+            dns.zone(f"db 1 {b}")
             PG("kill", "a")
-            after = p.wait(f"report 0 answer writer.*incarnation=(?!{field(before, 'incarnation')})")
+            p.wait(f"place 0 is candidate 0 {b}")
+            after = p.wait(f"place 0 says answer writer.*incarnation=(?!{field(before, 'incarnation')})")
             assert field(before, "identity") == field(after, "identity")
+            p.wait(f"place 0 is candidate 0 {b} named")
+            p.say("move 0")
+            p.wait(f"place 8 is left 0 {a}")
+            p.wait("report 0 answer writer")
     give_back("a", "b")
 
 
 @test
+@undisturbed
 def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
     with probe(options=["-a"]) as p:
         p.wait("report 0 answer writer")
@@ -143,6 +150,7 @@ def a_stall_of_our_own_is_not_taken_for_silence_of_the_servers():
 
 
 @test
+@undisturbed
 def the_steady_pace_asks_cheaply_between_full_questions():
     PG.sql("a", "ALTER ROLE homing SET log_statement = 'all'")
     try:

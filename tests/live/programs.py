@@ -11,27 +11,23 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import BUILD, NODE_PATH, Agent, all_here, cluster_of, directory, node_has_pg, own_names, pair  # noqa: E402
-from tap import PATIENCE, equal, eventually, main, test  # noqa: E402
+from homing import (  # noqa: E402
+    BUILD, NODE_PATH, NODE_PG, PSYCOPG2, QUERY, Agent, all_here, answered, cluster_of, directory, node_has_pg, own_names,
+    pair)
+from tap import PATIENCE, cleanups, equal, eventually, main, test  # noqa: E402
 
 own_names()
 LIBRARY = os.path.join(BUILD, "shim/libhoming.so")
 # Its first label is fine for a configuration and for DNS; .invalid never resolves (RFC 6761).
 NAME = "orders-db.invalid"
-QUERY = "SELECT host(inet_server_addr())"
-NODE_PG = """const {Client} = require("pg"); const [host, port, q] = process.argv.slice(1);
-const c = new Client({host, port, user: "postgres", database: "postgres"});
-c.connect().then(() => c.query(q)).then(r => { console.log(r.rows[0].host); return c.end(); })
- .catch(e => { console.error(String(e)); process.exit(1); })"""
-PSYCOPG2 = """import psycopg2, sys
-c = psycopg2.connect(host=sys.argv[1], port=sys.argv[2], user="postgres", dbname="postgres").cursor()
-c.execute(sys.argv[3]); print(c.fetchone()[0])"""
 ASYNCIO = """import asyncio, sys
 async def go():
     _, w = await asyncio.open_connection(sys.argv[1], int(sys.argv[2])); print(w.get_extra_info("peername")[0])
 asyncio.run(go())"""
 PERL = """use IO::Socket::IP; my $s = IO::Socket::IP->new(PeerHost => $ARGV[0], PeerPort => $ARGV[1]) or die $@;
 print $s->peerhost, "\\n";"""
+PHP_PDO = """$c = new PDO("pgsql:host=$argv[1];port=$argv[2];user=postgres;dbname=postgres");
+echo $c->query($argv[3])->fetchColumn();"""
 CURL = 'curl -sv --max-time 10 "http://$0:$1/" 2>&1 | sed -n "s/.*Connected to .*(\\([0-9.]*\\)).*/\\1/p"'
 
 
@@ -42,6 +38,11 @@ def installed(*programs):
 def python_has(module):
     return subprocess.run(["/usr/bin/python3", "-c", "import " + module], stderr=subprocess.DEVNULL,
                           check=False).returncode == 0
+
+
+def php_has(extension):
+    return installed("php") and extension in subprocess.run(["php", "-m"], stdout=subprocess.PIPE, text=True,
+                                                            check=False).stdout.split()
 
 
 def compiled(compiler, name):
@@ -64,6 +65,9 @@ PROGRAMS = [
     ("a glibc program", compiled("cc", "glibc"), [WORK + "/glibc", "{name}", "{port}"]),
     ("a program under homingctl run", True,
      [BUILD + "/homingctl", "--socket", "{socket}", "run", "--", WORK + "/glibc", "{name}", "{port}"]),
+    ("PHP pdo_pgsql under homingctl run --with", php_has("pdo_pgsql"),
+     [BUILD + "/homingctl", "--socket", "{socket}", "run", "--with", "libpq.so.5", "--", "php", "-r", PHP_PDO, "{name}",
+      "{port}", QUERY]),
 ]
 
 pg = pair()
@@ -124,23 +128,37 @@ def without_the_shim_the_name_leads_nowhere():
             equal((name, reached(command, False)), (name, None))
 
 
+class Running:
+    """A program that looks the name up each time that it is asked."""
+
+    def __init__(self):
+        loop = ("import socket, sys\n"
+                "for line in sys.stdin: print(socket.gethostbyname(%r), flush=True)" % NAME)
+        env = {"LD_PRELOAD": LIBRARY, "HOMING_SOCKET": agent.socket, "PATH": os.environ["PATH"]}
+        self.process = subprocess.Popen(["/usr/bin/python3", "-c", loop], env=env, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+        cleanups.append(self.end)
+        self.first = self.ask()
+
+    def ask(self):
+        self.process.stdin.write("\n")
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
 @test
 def while_the_agent_is_dead_the_programs_that_run_go_on():
-    loop = ("import socket, sys, time\n"
-            "for line in sys.stdin: print(socket.gethostbyname(%r), flush=True)" % NAME)
-    env = {"LD_PRELOAD": LIBRARY, "HOMING_SOCKET": agent.socket, "PATH": os.environ["PATH"]}
-    with subprocess.Popen(["/usr/bin/python3", "-c", loop], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True, bufsize=1) as program:
-        def ask():
-            program.stdin.write("\n")
-            return program.stdout.readline().strip()
-        equal(ask(), pg.address("b"))
-        agent.kill()
-        equal(ask(), pg.address("b"))
-        agent.start()
-        eventually(lambda: agent.resolve(NAME) == [pg.address("b")], "the restarted agent answers")
-        equal(ask(), pg.address("b"))
-        program.stdin.close()
+    program = answered(Running)
+    equal(program.first, pg.address("b"))
+    agent.kill()
+    equal(program.ask(), pg.address("b"))
+    agent.start()
+    eventually(lambda: agent.resolve(NAME) == [pg.address("b")], "the restarted agent answers")
+    equal(program.ask(), pg.address("b"))
+    program.end()
 
 
 main()

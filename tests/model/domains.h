@@ -8,7 +8,7 @@
 #include "tests/model/world.h"
 
 enum {
-    DOMAINS = 15
+    DOMAINS = 17
 };
 
 extern const struct domain domains[DOMAINS];

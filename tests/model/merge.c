@@ -40,7 +40,7 @@ static void merge_report(struct report *r, const struct domain *d, uint64_t now_
     merge_forget(&r->asked_ms, now_ms, d->old_questions ? OLD_ANSWER_MS : 0);
     if (r->role != ROLE_WRITER) {
         r->term = (struct term){0, 0};
-        r->position = 0;
+        r->position = r->branch = 0;
     }
 }
 
@@ -88,6 +88,27 @@ static void merge_witness_member(struct world *w, const struct domain *d, uint32
         m->said.position = 0;
 }
 
+/* Of a place nothing is left out but time. */
+static void merge_place(struct world *w, const struct domain *d, uint32_t voice)
+{
+    struct topo_member *m = &w->c.topo.at[voice];
+    struct witness_place *seen = &w->w.places[voice != CANDIDATE];
+    uint32_t live_ms = d->timeout_ms + (voice == LEFT ? w->c.topo.left_pause_ms : 0);
+
+    merge_report(&m->last, d, w->now_ms);
+    merge_report(&seen->is.said, d, w->now_ms);
+    merge_forget(&m->answered_ms, w->now_ms, live_ms);
+    merge_forget(&seen->is.said_ms, w->now_ms, live_ms);
+    m->kind = REPORT_ANSWER;
+    m->changed_ms = 0;
+    m->good_answers = 0;
+    m->unanswered = 0;
+    seen->is.gone = seen->is.unanswered = false;
+    merge_past(&w->c.topo.places[voice - HOMING_MEMBERS_MAX].claim_ms, w->now_ms,
+               UINT64_C(2) * d->timeout_ms);
+    merge_past(&seen->claims_since_ms, w->now_ms, UINT64_C(2) * d->timeout_ms);
+}
+
 static void merge_verdict(struct verdict *v, const struct domain *d, uint64_t now_ms)
 {
     merge_forget(&v->confirmed_ms, now_ms, d->max_stale_ms);
@@ -119,7 +140,7 @@ void merge_schedule(struct decision *c, const struct domain *d, uint64_t now_ms)
         c->pace = PACE_FAST;
     if (c->wake_ms != 0 && c->wake_ms < now_ms)
         c->wake_ms = now_ms;
-    if (c->wake_ms == 0 || c->wake_ms > now_ms + d->timeout_ms + d->max_stale_ms)
+    if (c->wake_ms == 0 || c->wake_ms > now_ms + 2 * d->timeout_ms + d->max_stale_ms)
         c->wake_ms = now_ms + MERGE_FAR_MS;
 }
 
@@ -242,6 +263,8 @@ void merge_world(struct world *w, const struct domain *d)
         merge_member(w, d, m);
         merge_witness_member(w, d, m);
     }
+    merge_place(w, d, CANDIDATE);
+    merge_place(w, d, LEFT);
     merge_verdict(&w->c.verdict, d, w->now_ms);
     merge_contest(&w->c, d, w->now_ms);
     merge_schedule(&w->c, d, w->now_ms);
@@ -261,7 +284,7 @@ void merge_world(struct world *w, const struct domain *d)
 bool merge_symmetric(const struct domain *d)
 {
     /* With three members and a restart, which of two equal rivals is remembered shows. */
-    return d->members > 1 && !d->aliases && !d->reloads && d->no_failover == 0 &&
+    return d->members > 1 && !d->aliases && !d->reloads && !d->moves && d->no_failover == 0 &&
            (d->members == 2 || !d->restarts);
 }
 
@@ -293,16 +316,16 @@ static void rename_report(struct report *r, uint32_t from, uint32_t to)
 void merge_rename(const struct world *w, const struct domain *d, const uint32_t *map,
                   struct world *ret_world)
 {
-    struct world to = *w;
+    struct world *to = ret_world;
 
+    world_copy(w, to);
     for (uint32_t m = 0; m < d->members; m++) {
-        to.c.topo.at[map[m]] = w->c.topo.at[m];
-        to.w.at[map[m]] = w->w.at[m];
-        rename_report(&to.c.topo.at[map[m]].last, m, map[m]);
-        rename_report(&to.w.at[map[m]].said, m, map[m]);
+        to->c.topo.at[map[m]] = w->c.topo.at[m];
+        to->w.at[map[m]] = w->w.at[m];
+        rename_report(&to->c.topo.at[map[m]].last, m, map[m]);
+        rename_report(&to->w.at[map[m]].said, m, map[m]);
     }
-    rename_verdict(&to.c.verdict, d, map);
-    merge_rival(&to, d);
-    merge_disk(&to, d);
-    *ret_world = to;
+    rename_verdict(&to->c.verdict, d, map);
+    merge_rival(to, d);
+    merge_disk(to, d);
 }

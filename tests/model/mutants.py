@@ -17,9 +17,9 @@ from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", Path(__file__).resolve().parents[2]))
 CC = os.environ.get("CC", "cc").split()
-UNIT = ["writer", "claims", "cluster", "staleness", "reload", "brake", "report"]
+UNIT = ["moves", "places", "writer", "claims", "decision", "staleness", "reload", "brake", "report", "warnings"]
 MODEL = ["runs", "walk"]
-FILES = ["writer.c", "claims.c", "cluster.c", "topo.c", "readers.c", "brake.c", "verdict.c"]
+FILES = ["writer.c", "claims.c", "decision.c", "moves.c", "topo.c", "readers.c", "brake.c", "verdict.c", "warnings.c"]
 
 # Text of the line as it is mutated -> why nobody can tell.
 SAME = {
@@ -39,17 +39,17 @@ SAME = {
     "brake.c: if (max_switches >= BRAKE_SWITCHES_MAX)": "the same number",
     "brake.c: b->next = (b->next - 1) % (BRAKE_SWITCHES_MAX + 1);": "a ring has no direction",
     "topo.c: uint64_t asked_ms = report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
-    "cluster.c: if (at_ms > now_ms && (*wake_ms == 0 || at_ms <= *wake_ms))": "an equal time is the same one",
-    "cluster.c: if (now_ms >= c->now_ms)": "an equal time is the same one",
-    "cluster.c: if (v->since_ms >= c->now_ms)": "an equal time is the same one",
-    "cluster.c: return member <= before->members ? member_within(map[member], after->members) : MEMBER_NONE;":
+    "decision.c: if (at_ms > now_ms && (*wake_ms == 0 || at_ms <= *wake_ms))": "an equal time is the same one",
+    "decision.c: if (now_ms >= c->now_ms)": "an equal time is the same one",
+    "decision.c: if (v->since_ms >= c->now_ms)": "an equal time is the same one",
+    "decision.c: return member <= before->members ? member_within(map[member], after->members) : MEMBER_NONE;":
         "no verdict names the member after the last",
     "writer.c: without v->authenticated = m->last.authenticated;": "absorbed by the decision that follows",
     "writer.c: return true; for return false;": "the decision is taken once more for a new writer",
-    "cluster.c: without in.asked_again_ms = c->now_ms;": "an early wake-up: the next decision counts from what was noted",
-    "cluster.c: without in.reaffirmed_ms = in.last_call_ms = 0;":
+    "decision.c: without in.asked_again_ms = c->now_ms;": "an early wake-up: the next decision counts from what was noted",
+    "decision.c: without in.reaffirmed_ms = in.last_call_ms = 0;":
         "an early wake-up: the next decision counts from what was noted",
-    "cluster.c: brake_init(&c->brake, true, c->now_ms);": "when quiet began is looked at only while braked",
+    "decision.c: brake_init(&c->brake, true, c->now_ms);": "when quiet began is looked at only while braked",
     "claims.c: bool alike = true;": "the first claim is newer than none, which settles it",
 }
 
@@ -131,8 +131,8 @@ def prepare(work):
         return target
     story = compile_test("tests/support/story.c")
     world = [compile_test(f"tests/model/{part}.c")
-             for part in ["world", "rules", "merge", "pack", "domains", "chance"]]
-    programs = {name: [compile_test(f"tests/unit/{name}.c"), story] for name in UNIT}
+             for part in ["world", "rules", "said", "moved", "merge", "pack", "domains", "chance"]]
+    programs = {name: [compile_test(f"tests/unit/decide/{name}.c"), story] for name in UNIT}
     programs |= {name: [compile_test(f"tests/model/{name}.c"), *world] for name in MODEL}
     return top / "agent/decide", programs
 

@@ -16,27 +16,34 @@
 #define TIME_FAR   2046u
 
 struct tape {
-    uint8_t *bytes;
+    struct packed *packed;
     uint32_t at; /* bit */
     bool reading;
     uint64_t now_ms;
     const struct domain *domain;
 };
 
-/* Values are at most 16 bits wide, so that any lies within one word. */
+/* Values are at most 16 bits wide. By whole aligned words, because this is where a walk spends most
+ * of its time. */
 static void tape_bits(struct tape *t, uint32_t width, uint64_t *value)
 {
-    uint8_t *bytes = t->bytes + t->at / 8;
-    uint64_t word;
+    uint64_t *word = &t->packed->words[t->at / 64];
+    uint32_t from = t->at % 64;
+    bool split = from + width > 64;
 
-    if (t->at / 8 + sizeof(word) > PACKED_MAX || (!t->reading && *value >> width != 0))
-        abort();
-    memcpy(&word, bytes, sizeof(word));
-    if (t->reading)
-        *value = word >> t->at % 8 & ((UINT64_C(1) << width) - 1);
-    word |= *value << t->at % 8;
-    memcpy(bytes, &word, sizeof(word));
     t->at += width;
+    if (t->at > PACKED_MAX * 8 || (!t->reading && *value >> width != 0))
+        abort();
+    if (!t->reading) {
+        word[0] |= *value << from;
+        if (split)
+            word[1] |= *value >> (64 - from);
+        return;
+    }
+    *value = word[0] >> from;
+    if (split)
+        *value |= word[1] << (64 - from);
+    *value &= (UINT64_C(1) << width) - 1;
 }
 
 #define TAPE(t, width, field)                                                                      \
@@ -48,9 +55,15 @@ static void tape_bits(struct tape *t, uint32_t width, uint64_t *value)
 
 static void tape_member_number(struct tape *t, uint32_t *member)
 {
-    uint64_t number = *member == MEMBER_NONE ? MODEL_MAX : *member;
-    tape_bits(t, 2, &number);
-    *member = number == MODEL_MAX ? MEMBER_NONE : (uint32_t)number;
+    uint64_t number = *member == MEMBER_NONE ? MODEL_MAX
+                      : *member == CANDIDATE ? MODEL_MAX + 1
+                      : *member == LEFT      ? MODEL_MAX + 2
+                                             : *member;
+    tape_bits(t, 3, &number);
+    *member = number == MODEL_MAX       ? MEMBER_NONE
+              : number == MODEL_MAX + 1 ? CANDIDATE
+              : number == MODEL_MAX + 2 ? LEFT
+                                        : (uint32_t)number;
 }
 
 static void tape_past(struct tape *t, uint64_t *time_ms)
@@ -81,14 +94,18 @@ static void tape_minutes(struct tape *t, uint64_t *time_ms)
 
 static void tape_report(struct tape *t, struct report *r)
 {
-    uint64_t incarnation = r->incarnation == 0 ? 0 : r->incarnation - 99;
+    uint64_t incarnation = r->incarnation == 0          ? 0
+                           : r->incarnation == MOVED_TO ? 4
+                                                        : r->incarnation - 99;
 
     TAPE(t, 2, r->role);
     TAPE(t, 4, r->term.lo);
     TAPE(t, 2, r->identity);
     TAPE(t, 3, r->position);
-    tape_bits(t, 2, &incarnation);
-    r->incarnation = incarnation == 0 ? 0 : incarnation + 99;
+    tape_bits(t, 3, &incarnation);
+    r->incarnation = incarnation == 0 ? 0 : incarnation == 4 ? MOVED_TO : incarnation + 99;
+    if (t->domain->moves)
+        TAPE(t, 3, r->branch);
     if (t->domain->old_questions)
         tape_past(t, &r->asked_ms);
 }
@@ -115,6 +132,14 @@ static void tape_witness_member(struct tape *t, struct witness_member *m)
     tape_past(t, &m->said_ms);
 }
 
+static void tape_fenced_places(struct tape *t, struct verdict *v)
+{
+    uint64_t fenced = (v->fenced_places & 1) | (v->fenced_places >> PLACE_CANDIDATES_MAX & 1) << 1;
+
+    tape_bits(t, 2, &fenced);
+    v->fenced_places = (uint32_t)((fenced & 1) | fenced >> 1 << PLACE_CANDIDATES_MAX);
+}
+
 static void tape_verdict(struct tape *t, struct verdict *v)
 {
     TAPE(t, 3, v->state);
@@ -130,6 +155,8 @@ static void tape_verdict(struct tape *t, struct verdict *v)
     TAPE(t, 4, v->term.lo);
     TAPE(t, 3, v->position);
     TAPE(t, MODEL_MAX, v->fenced);
+    if (t->domain->moves)
+        tape_fenced_places(t, v);
     tape_past(t, &v->confirmed_ms);
 }
 
@@ -164,6 +191,54 @@ static void tape_brakes(struct tape *t, struct world *w)
     TAPE(t, 1, w->w.braked);
 }
 
+/* Where a place is, and what the decision and the witness know of it. */
+static void tape_place(struct tape *t, struct world *w, uint32_t voice, enum place_kind kind)
+{
+    struct topo_place *place = &w->c.topo.places[voice - HOMING_MEMBERS_MAX];
+    struct witness_place *seen = &w->w.places[voice != CANDIDATE];
+
+    TAPE(t, 1, seen->there);
+    TAPE(t, 1, seen->named);
+    place->kind = seen->there ? kind : PLACE_FREE;
+    place->named = seen->named;
+    tape_past(t, &place->claim_ms);
+    tape_past(t, &seen->claims_since_ms);
+    tape_member(t, &w->c.topo.at[voice]);
+    tape_witness_member(t, &seen->is);
+    if (w->c.topo.at[voice].answered)
+        w->c.topo.at[voice].last.member = seen->is.said.member = voice;
+}
+
+/* The order in which incarnations were left says nothing. */
+static void tape_left(struct tape *t, struct world *w)
+{
+    static const uint64_t incarnations[] = {100, 101, 102, MOVED_TO};
+    struct topo *topo = &w->c.topo;
+    uint64_t shown = 0;
+
+    for (uint32_t i = 0; i < 4; i++)
+        shown |= (uint64_t)topo_was_shown(topo, incarnations[i]) << i;
+    TAPE(t, 4, shown);
+    TAPE(t, 4, w->w.left);
+    memset(topo->shown, 0, sizeof(topo->shown));
+    topo->shown_next = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        if (shown >> i & 1)
+            topo_note_shown(topo, incarnations[i]);
+}
+
+static void tape_moves(struct tape *t, struct world *w)
+{
+    for (uint32_t m = 0; m < t->domain->members; m++) {
+        TAPE(t, 2, w->c.topo.at[m].unanswered);
+        TAPE(t, 1, w->w.at[m].gone);
+        TAPE(t, 1, w->w.at[m].unanswered);
+    }
+    tape_place(t, w, CANDIDATE, PLACE_CANDIDATE);
+    tape_place(t, w, LEFT, PLACE_LEFT);
+    tape_left(t, w);
+}
+
 static void tape_world(struct tape *t, struct world *w)
 {
     for (uint32_t m = 0; m < t->domain->members; m++) {
@@ -175,6 +250,8 @@ static void tape_world(struct tape *t, struct world *w)
     tape_witness(t, &w->w);
     if (t->domain->max_switches != 0)
         tape_brakes(t, w);
+    if (t->domain->moves)
+        tape_moves(t, w);
     if (t->domain->restarts) {
         tape_past(t, &w->disk.confirmed_ms);
         TAPE(t, 3, w->disk.position);
@@ -184,7 +261,7 @@ static void tape_world(struct tape *t, struct world *w)
 /* Returns how many bits. Writing changes nothing in the world. */
 static uint32_t pack_merged(struct world *w, const struct domain *d, struct packed *ret_packed)
 {
-    struct tape t = {.bytes = ret_packed->bytes, .now_ms = w->now_ms, .domain = d};
+    struct tape t = {.packed = ret_packed, .now_ms = w->now_ms, .domain = d};
 
     memset(ret_packed, 0, sizeof(*ret_packed));
     tape_world(&t, w);
@@ -220,8 +297,9 @@ static void pack_renamed(const struct world *w, const struct domain *d, struct p
 
 void pack_world(const struct world *w, const struct domain *d, struct packed *ret_packed)
 {
-    struct world merged = *w;
+    struct world merged;
 
+    world_copy(w, &merged);
     merge_world(&merged, d);
     pack_merged(&merged, d, ret_packed);
     if (merge_symmetric(d))
@@ -231,18 +309,17 @@ void pack_world(const struct world *w, const struct domain *d, struct packed *re
 void pack_restore(const struct packed *packed, const struct domain *d, struct world *ret_world)
 {
     struct packed copy = *packed;
-    struct tape t = {.bytes = copy.bytes, .reading = true, .now_ms = START_MS, .domain = d};
-    struct world w;
+    struct tape t = {.packed = &copy, .reading = true, .now_ms = START_MS, .domain = d};
+    struct world *w = ret_world;
 
-    world_start(&w, d);
-    tape_world(&t, &w);
-    w.c.persisted_ms = START_MS;
-    w.c.first_round_done = topo_all_heard(&w.c.topo);
+    world_start(w, d);
+    tape_world(&t, w);
+    w->c.persisted_ms = START_MS;
+    w->c.first_round_done = topo_all_heard(&w->c.topo);
     for (uint32_t m = 0; m < d->members; m++)
-        w.c.topo.at[m].last.member = w.w.at[m].said.member = m;
-    struct verdict disk = w.disk;
-    w.disk = w.c.verdict;
-    w.disk.confirmed_ms = disk.confirmed_ms;
-    w.disk.position = disk.position;
-    *ret_world = w;
+        w->c.topo.at[m].last.member = w->w.at[m].said.member = m;
+    struct verdict disk = w->disk;
+    w->disk = w->c.verdict;
+    w->disk.confirmed_ms = disk.confirmed_ms;
+    w->disk.position = disk.position;
 }

@@ -8,10 +8,10 @@
 
 #include "tests/model/world.h"
 
-#define PACKED_MAX 96
+#define PACKED_MAX 128
 
 struct packed {
-    uint8_t bytes[PACKED_MAX];
+    uint64_t words[PACKED_MAX / 8];
 };
 
 /* How many of those bytes states of this domain need: the same for all. */

@@ -7,58 +7,26 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "tests/model/moved.h"
 #include "tests/model/rules.h"
-
-static bool bit(uint32_t mask, uint32_t member)
-{
-    return (mask >> member & 1) != 0;
-}
-
-static const struct witness_member *said_by(const struct world *w, uint32_t member)
-{
-    return &w->w.at[member];
-}
-
-/* W1: its connection stands, and it said so less than timeout ago. */
-static bool claims_now(const struct world *w, uint32_t member)
-{
-    const struct witness_member *m = said_by(w, member);
-    return m->connected && m->said.role == ROLE_WRITER &&
-           w->now_ms < m->said_ms + w->c.conf.timeout_ms;
-}
-
-static bool one_server(const struct world *w, uint32_t a, uint32_t b)
-{
-    const struct report *x = &said_by(w, a)->said, *y = &said_by(w, b)->said;
-    return a == b ||
-           (x->incarnation != 0 && x->incarnation == y->incarnation && x->identity == y->identity);
-}
+#include "tests/model/said.h"
 
 /* Another server than these two claims as well. */
 static bool others_claim(const struct world *w, uint32_t a, uint32_t b)
 {
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        if (claims_now(w, m) && !one_server(w, m, a) && (b == MEMBER_NONE || !one_server(w, m, b)))
+        if (said_claims_now(w, m) && !said_one_server(w, m, a) &&
+            (b == MEMBER_NONE || !said_one_server(w, m, b)))
             return true;
     return false;
-}
-
-static bool of_this_set(const struct world *w, uint32_t member, const struct verdict *v)
-{
-    return said_by(w, member)->said.identity == v->identity;
-}
-
-static uint64_t term_of(const struct world *w, uint32_t member)
-{
-    return said_by(w, member)->said.term.lo;
 }
 
 /* A claim that the published term does not cover, other than the writer's. */
 static bool newer_claim(const struct world *w, uint32_t member, const struct verdict *v)
 {
-    return member != v->writer && claims_now(w, member) && of_this_set(w, member, v) &&
-           term_of(w, member) > v->term.lo &&
-           !(claims_now(w, v->writer) && one_server(w, member, v->writer));
+    return member != v->writer && said_claims_now(w, member) && said_of_this_set(w, member, v) &&
+           said_term(w, member) > v->term.lo &&
+           !(said_claims_now(w, v->writer) && said_one_server(w, member, v->writer));
 }
 
 /* W3's words: it answers as a reader, or its connection broke, or it left a question unanswered
@@ -72,7 +40,7 @@ static bool stopped_claiming(const struct world *w, uint32_t member, const struc
     if (!m->heard) /* it may still be connecting, unless its last word to the agent before... */
         return m->said.role == ROLE_READER ||
                (since_ms != 0 && w->now_ms >= since_ms + w->c.conf.timeout_ms);
-    if (!m->connected || m->late || m->said.role != ROLE_WRITER || !of_this_set(w, member, v))
+    if (!m->connected || m->late || m->said.role != ROLE_WRITER || !said_of_this_set(w, member, v))
         return true;
     if (o->reaffirmed_ms > since_ms)
         since_ms = o->reaffirmed_ms;
@@ -95,15 +63,26 @@ static void witness_answer(struct world *w, struct witness_member *m, const stru
     m->said = *r;
     m->said_ms = w->now_ms;
     m->connected = true;
-    m->late = false;
+    m->late = m->gone = m->unanswered = false;
     if (r->member == w->c.verdict.writer && w->w.asked_ms != 0 && r->asked_ms >= w->w.asked_ms)
         w->w.reaffirmed_ms = w->now_ms;
 }
 
+static void witness_gone(struct witness_member *m, enum report_kind kind)
+{
+    m->gone = m->gone || m->unanswered || kind != REPORT_TIMEOUT;
+    m->unanswered = true;
+    m->connected = m->late = false;
+}
+
 void witness_report(struct world *w, const struct report *report)
 {
-    struct witness_member *m = &w->w.at[report->member];
+    bool at_place = report->member >= HOMING_MEMBERS_MAX;
+    struct witness_place *place = &w->w.places[report->member != CANDIDATE];
+    struct witness_member *m = at_place ? &place->is : &w->w.at[report->member];
 
+    if (at_place && !place->there)
+        return;
     if (report->kind == REPORT_ANSWER && report->asked_ms < m->said.asked_ms)
         return;
     if (report->kind == REPORT_ANSWER)
@@ -111,31 +90,35 @@ void witness_report(struct world *w, const struct report *report)
     else if (report->kind == REPORT_LATE)
         m->late = true;
     else
-        m->connected = m->late = false;
+        witness_gone(m, report->kind);
     m->heard = m->heard || report->kind != REPORT_LATE;
+    if (at_place && (!m->connected || m->said.role != ROLE_WRITER))
+        place->claims_since_ms = 0;
+    else if (at_place && place->claims_since_ms == 0)
+        place->claims_since_ms = w->now_ms;
 }
 
 /* W9's words, at this moment. */
 static bool writer_confirms(const struct world *w, const struct verdict *v)
 {
-    return claims_now(w, v->writer) && of_this_set(w, v->writer, v) &&
-           term_of(w, v->writer) >= v->term.lo && !said_by(w, v->writer)->short_of;
+    return said_claims_now(w, v->writer) && said_of_this_set(w, v->writer, v) &&
+           said_term(w, v->writer) >= v->term.lo && !said_by(w, v->writer)->short_of;
 }
 
 static bool writer_silent(const struct world *w, const struct verdict *v)
 {
     const struct witness_member *m = said_by(w, v->writer);
-    return m->heard && m->said.role != ROLE_READER && !claims_now(w, v->writer);
+    return m->heard && m->said.role != ROLE_READER && !said_claims_now(w, v->writer);
 }
 
 static bool unsettling_claim(const struct world *w, const struct verdict *v)
 {
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        if (m != v->writer && claims_now(w, m) &&
+        if (m != v->writer && said_claims_now(w, m) &&
             (newer_claim(w, m, v) ||
-             (!of_this_set(w, m, v) && said_by(w, m)->said.identity != v->discarded)))
+             (!said_of_this_set(w, m, v) && said_by(w, m)->said.identity != v->discarded)))
             return true;
-    return false;
+    return moved_unsettles(w, v);
 }
 
 static void witness_evidence(struct world *w)
@@ -147,8 +130,15 @@ static void witness_evidence(struct world *w)
     if (!writer_silent(w, v) || unsettling_claim(w, v))
         return;
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        if (m != v->writer && of_this_set(w, m, v) && said_by(w, m)->said_ms > w->w.evidence_ms)
+        if (m != v->writer && said_of_this_set(w, m, v) &&
+            said_by(w, m)->said_ms > w->w.evidence_ms)
             w->w.evidence_ms = said_by(w, m)->said_ms;
+}
+
+/* W3a: a position of 0 is not known, and is no evidence. */
+static bool lacks(const struct witness_member *m, uint64_t seen)
+{
+    return m->said.role == ROLE_WRITER && m->said.position != 0 && m->said.position < seen;
 }
 
 /* What was seen of the published writer on the published term, and who lacks it. */
@@ -160,13 +150,19 @@ static void witness_positions(struct world *w, const struct outcome *o)
         w->w.seen_position = 0;
     for (uint32_t m = 0; m < w->c.conf.members; m++) {
         struct witness_member *x = &w->w.at[m];
-        if (x->said.role == ROLE_WRITER && of_this_set(w, m, v) && term_of(w, m) == v->term.lo &&
-            x->said.position < w->w.seen_position)
+        if (said_of_this_set(w, m, v) && said_term(w, m) == v->term.lo &&
+            lacks(x, w->w.seen_position))
             x->short_of = true;
     }
     if (v->writer != MEMBER_NONE && writer_confirms(w, v) &&
         said_by(w, v->writer)->said.position > w->w.seen_position)
         w->w.seen_position = said_by(w, v->writer)->said.position;
+    for (uint32_t p = 0; p < MODEL_PLACES; p++) {
+        struct witness_member *x = &w->w.places[p].is;
+        if (!said_one_server(w, moved_places[p], 0) && said_of_this_set(w, moved_places[p], v) &&
+            said_term(w, moved_places[p]) == v->term.lo && lacks(x, w->w.seen_position))
+            x->short_of = true;
+    }
 }
 
 static void witness_contest(struct world *w, const struct outcome *o)
@@ -175,13 +171,13 @@ static void witness_contest(struct world *w, const struct outcome *o)
     bool contested = false;
 
     for (uint32_t m = 0; v->writer != MEMBER_NONE && m < w->c.conf.members; m++)
-        contested |= m != v->writer && claims_now(w, m) && of_this_set(w, m, v) &&
-                     term_of(w, m) >= v->term.lo &&
-                     !(claims_now(w, v->writer) && one_server(w, m, v->writer));
+        contested |= m != v->writer && said_claims_now(w, m) && said_of_this_set(w, m, v) &&
+                     said_term(w, m) >= v->term.lo &&
+                     !(said_claims_now(w, v->writer) && said_one_server(w, m, v->writer));
     if (!contested || v->writer != o->before.writer || v->frozen)
         w->w.asked_ms = w->w.reaffirmed_ms = 0;
     /* Asked anew, only answers to questions sent from now on count. */
-    if (contested && !v->frozen && bit(o->actions.ask, v->writer)) {
+    if (contested && !v->frozen && said_bit(o->actions.ask, v->writer)) {
         w->w.asked_ms = w->now_ms;
         w->w.reaffirmed_ms = 0;
     }
@@ -199,7 +195,7 @@ static void witness_switches(struct world *w, const struct domain *d, const stru
         w->w.braked = false;
     }
     if (o->before.writer != MEMBER_NONE && v->writer != MEMBER_NONE &&
-        v->writer != o->before.writer) {
+        (v->writer != o->before.writer || o->actions.moved == v->writer)) {
         memmove(w->w.switched_ms + 1, w->w.switched_ms,
                 sizeof(w->w.switched_ms) - sizeof(w->w.switched_ms[0]));
         w->w.switched_ms[0] = w->w.unquiet_ms = w->now_ms;
@@ -224,6 +220,8 @@ void witness_outcome(struct world *w, const struct domain *d, const struct step 
     if (step->kind == STEP_ACCEPT) {
         for (uint32_t m = 0; m < w->c.conf.members; m++)
             w->w.at[m].short_of = false;
+        for (uint32_t p = 0; p < MODEL_PLACES; p++)
+            w->w.places[p].is.short_of = false;
         w->w.seen_position = 0;
         w->w.asked_ms = w->w.reaffirmed_ms = 0;
         w->w.evidence_ms = 0;
@@ -248,17 +246,17 @@ static const char *check_accept(const struct world *w, const struct step *step,
     const struct verdict *v = &w->c.verdict;
 
     if (o->refusal != REFUSAL_NONE)
-        return claims_now(w, step->member) && !said_by(w, step->member)->late
+        return said_claims_now(w, step->member) && !said_by(w, step->member)->late
                    ? "W4: a present claim can be accepted"
                    : NULL;
-    if (!claims_now(w, step->member))
+    if (!said_claims_now(w, step->member))
         return "W1: accept adopts a present claim only";
     if (v->writer != step->member)
         return "W4: accept adopts the member that the operator named";
     if (v->identity != said_by(w, step->member)->said.identity ||
-        v->term.lo != term_of(w, step->member))
+        v->term.lo != said_term(w, step->member))
         return "W4: accept holds what that member claims";
-    if (bit(v->demoted, step->member))
+    if (said_bit(v->demoted, step->member))
         return "W6: accept ends being demoted";
     return NULL;
 }
@@ -279,11 +277,11 @@ static const char *check_good(const struct world *w, const struct outcome *o)
 
     if (v->identity != b->identity)
         return "W4: another identity is never adopted silently";
-    if (term_of(w, v->writer) > b->term.lo)
+    if (said_term(w, v->writer) > b->term.lo)
         return NULL;
-    if (term_of(w, v->writer) < b->term.lo)
+    if (said_term(w, v->writer) < b->term.lo)
         return "W3a: an older claim is not adopted";
-    if (others_claim(w, v->writer, MEMBER_NONE))
+    if (others_claim(w, v->writer, MEMBER_NONE) || moved_competes(w, v->writer, v))
         return "W3a: an equal claim is adopted only if no other is live";
     if (said_by(w, v->writer)->short_of)
         return "W3a: an equal claim that was behind is not adopted";
@@ -297,9 +295,9 @@ static const char *check_move(const struct world *w, const struct domain *d,
 
     if (v->writer == MEMBER_NONE)
         return "W5: a writer is never forgotten";
-    if (!claims_now(w, v->writer))
+    if (!said_claims_now(w, v->writer))
         return "W1: only a member that claims is published";
-    if (bit(d->no_failover, v->writer))
+    if (said_bit(d->no_failover, v->writer))
         return "W3: a member without failover is not adopted by itself";
     if (b->frozen && step->kind != STEP_UNFREEZE)
         return "W10: a frozen writer stays";
@@ -307,8 +305,8 @@ static const char *check_move(const struct world *w, const struct domain *d,
         return "W3: a living incumbent stays";
     if (b->writer == MEMBER_NONE && check_first(w, v))
         return check_first(w, v);
-    if (b->writer != MEMBER_NONE && !one_server(w, b->writer, v->writer) &&
-        !bit(v->demoted, b->writer))
+    if (b->writer != MEMBER_NONE && !said_one_server(w, b->writer, v->writer) &&
+        !said_bit(v->demoted, b->writer))
         return "W6: the writer before is known to be demoted";
     return verdict_holds(b) ? check_good(w, o) : NULL;
 }
@@ -324,18 +322,19 @@ static const char *check_progress(const struct world *w, const struct domain *d)
     if (v->writer == MEMBER_NONE || v->frozen)
         return NULL;
     for (uint32_t m = 0; m < w->c.conf.members; m++) {
-        if (!newer_claim(w, m, v) || bit(d->no_failover, m))
+        if (!newer_claim(w, m, v) || said_bit(d->no_failover, m))
             continue;
-        if (newest == MEMBER_NONE || term_of(w, m) > term_of(w, newest)) {
+        if (newest == MEMBER_NONE || said_term(w, m) > said_term(w, newest)) {
             newest = m;
             tie = false;
-        } else if (term_of(w, m) == term_of(w, newest) && !one_server(w, m, newest)) {
+        } else if (said_term(w, m) == said_term(w, newest) && !said_one_server(w, m, newest)) {
             tie = true;
         }
     }
     const struct witness_member *m = said_by(w, v->writer);
-    bool gone = (m->heard && !m->connected) || m->late ||
-                (m->connected && (m->said.role == ROLE_READER || !of_this_set(w, v->writer, v)));
+    bool gone =
+        (m->heard && !m->connected) || m->late ||
+        (m->connected && (m->said.role == ROLE_READER || !said_of_this_set(w, v->writer, v)));
     if (newest != MEMBER_NONE && !tie && gone && m->heard)
         return "W3: a good claim moves the endpoint when the incumbent has stopped";
     return NULL;
@@ -361,13 +360,13 @@ static const char *check_demoted(const struct world *w, const struct outcome *o)
     const struct verdict *v = &w->c.verdict;
 
     for (uint32_t m = 0; m < w->c.conf.members; m++) {
-        bool writers = v->writer != MEMBER_NONE && one_server(w, m, v->writer);
-        if (bit(v->demoted, m) && m == v->writer)
+        bool writers = v->writer != MEMBER_NONE && said_one_server(w, m, v->writer);
+        if (said_bit(v->demoted, m) && m == v->writer)
             return "W6: the writer is not known to be demoted";
-        if (bit(o->before.demoted, m) && !bit(v->demoted, m) && !writers)
+        if (said_bit(o->before.demoted, m) && !said_bit(v->demoted, m) && !writers)
             return "W6: a demoted member stays demoted";
-        bool same = o->before.writer != MEMBER_NONE && one_server(w, m, o->before.writer);
-        if (bit(v->demoted & ~o->before.demoted, m) && !same)
+        bool same = o->before.writer != MEMBER_NONE && said_one_server(w, m, o->before.writer);
+        if (said_bit(v->demoted & ~o->before.demoted, m) && !same)
             return "W5: only the writer before is demoted";
     }
     return NULL;
@@ -401,11 +400,14 @@ static const char *check_steady(const struct world *w, const struct verdict *v)
         bool known = said_by(w, m)->said.identity == v->discarded;
         /* A claim that awaits the incumbent's answer is not called out yet. */
         bool waits = w->w.asked_ms != 0 && w->w.reaffirmed_ms == 0;
-        if (!claims_now(w, m) || one_server(w, m, v->writer))
+        if (!said_claims_now(w, m) || said_one_server(w, m, v->writer))
             continue;
-        if (of_this_set(w, m, v) ? term_of(w, m) >= v->term.lo && !waits : !known)
+        if (said_of_this_set(w, m, v) ? said_term(w, m) >= v->term.lo && !waits : !known)
             return "I4: a rival claim is called out";
     }
+    for (uint32_t p = 0; p < MODEL_PLACES; p++)
+        if (moved_is_rival(w, moved_places[p]) && (w->w.asked_ms == 0 || w->w.reaffirmed_ms != 0))
+            return "I4: a rival claim at a place is called out";
     return NULL;
 }
 
@@ -429,8 +431,9 @@ static const char *check_state(const struct world *w)
     case CLUSTER_AMBIGUOUS:
         if (v->writer == MEMBER_NONE)
             return NULL;
-        return v->rival != MEMBER_NONE && claims_now(w, v->rival) ? NULL
-                                                                  : "ambiguous: somebody claims";
+        return v->rival != MEMBER_NONE && said_claims_now(w, v->rival)
+                   ? NULL
+                   : "ambiguous: somebody claims";
     case CLUSTER_FROZEN:
         return v->frozen ? NULL : "frozen: the operator said so";
     default:
@@ -443,11 +446,12 @@ static const char *check_readers(const struct world *w)
     const struct verdict *v = &w->c.verdict;
 
     for (uint32_t m = 0; m < 32; m++) {
-        if (!bit(v->readers, m))
+        if (!said_bit(v->readers, m))
             continue;
         if (m >= w->c.conf.members || m == v->writer || said_by(w, m)->said.role != ROLE_READER ||
             !said_by(w, m)->connected ||
-            w->now_ms >= said_by(w, m)->said_ms + w->c.conf.timeout_ms || !of_this_set(w, m, v))
+            w->now_ms >= said_by(w, m)->said_ms + w->c.conf.timeout_ms ||
+            !said_of_this_set(w, m, v))
             return "readers: reachable followers of this data set";
     }
     return NULL;
@@ -457,24 +461,29 @@ static const char *check_readers(const struct world *w)
 static bool claims_in_vain(const struct world *w, uint32_t member)
 {
     const struct verdict *v = &w->c.verdict;
-    bool left = of_this_set(w, member, v) ? term_of(w, member) < v->term.lo
-                                          : said_by(w, member)->said.identity == v->discarded;
+    bool left = said_of_this_set(w, member, v) ? said_term(w, member) < v->term.lo
+                                               : said_by(w, member)->said.identity == v->discarded;
 
     return v->writer != MEMBER_NONE && member != v->writer && member != v->rival &&
-           claims_now(w, member) && left;
+           said_claims_now(w, member) && left;
 }
 
 /* A server that also claims well by another name is its own business. */
 static const char *check_second_writer(const struct world *w)
 {
-    bool alarmed = bit(w->w.alarms, ALARM_SECOND_WRITER), any = false, alone = false;
+    bool alarmed = said_bit(w->w.alarms, ALARM_SECOND_WRITER), any = false, alone = false;
 
     for (uint32_t m = 0; m < w->c.conf.members; m++) {
         bool twin = false;
         for (uint32_t other = 0; other < w->c.conf.members; other++)
-            twin |= other != m && one_server(w, m, other);
+            twin |= other != m && said_one_server(w, m, other);
         any |= claims_in_vain(w, m);
         alone |= claims_in_vain(w, m) && !twin;
+    }
+    for (uint32_t p = 0; p < MODEL_PLACES; p++) {
+        bool vain = claims_in_vain(w, moved_places[p]) && moved_place_claims(w, moved_places[p]);
+        any |= vain;
+        alone |= vain;
     }
     return (alarmed && !any) || (alone && !alarmed) ? "W6: a second writer alarms" : NULL;
 }
@@ -483,7 +492,7 @@ static const char *check_actions(const struct world *w, const struct outcome *o)
 {
     const struct actions *a = &o->actions;
     const struct verdict *v = &w->c.verdict;
-    bool alarmed = bit(w->w.alarms, ALARM_AMBIGUOUS);
+    bool alarmed = said_bit(w->w.alarms, ALARM_AMBIGUOUS);
 
     if (o->refusal != REFUSAL_NONE && verdict_differs(&o->before, v))
         return "a refused word changes nothing";
@@ -499,8 +508,10 @@ static const char *check_actions(const struct world *w, const struct outcome *o)
         return "alarms are raised once and cleared once";
     if (v->state == CLUSTER_AMBIGUOUS && !alarmed)
         return "I4: ambiguity alarms";
-    if ((v->state == CLUSTER_STALE) != bit(w->w.alarms, ALARM_STALE))
+    if ((v->state == CLUSTER_STALE) != said_bit(w->w.alarms, ALARM_STALE))
         return "W9: stale alarms";
+    if (o->actions.moved != MEMBER_NONE)
+        return NULL; /* what is left is told of after that */
     return check_second_writer(w);
 }
 
@@ -523,6 +534,10 @@ const char *rules_check(const struct world *w, const struct domain *d, const str
         broken = check_demoted(w, o);
     if (!broken)
         broken = check_progress(w, d);
+    if (!broken && d->moves)
+        broken = moved_check_followed(w, o);
+    if (!broken && o->actions.moved != MEMBER_NONE)
+        return check_actions(w, o); /* the address that was left is known with the next event */
     if (!broken)
         broken = check_confirmed(w);
     if (!broken)

@@ -61,6 +61,50 @@ static void the_rules_hold_in_long_random_stories(void **state)
     }
 }
 
+/* A position of 0 is not known. So what the rival was behind is forgotten with the term that was
+ * left, by the bystander, too: all he knows of its position after a restart is that it was behind. */
+static struct report claim(uint8_t by, uint64_t term, uint64_t position)
+{
+    return (struct report){.member = by,
+                           .role = ROLE_WRITER,
+                           .term = {0, term},
+                           .identity = 1,
+                           .incarnation = 100 + by,
+                           .position = position};
+}
+
+static void a_claim_of_before_the_restart_is_not_behind_what_was_accepted_since(void **state)
+{
+    static const struct domain d = {BEATS_FINE,       .members = 2,    .terms = 2,
+                                    .positions = 2,   .identities = 1, .restarts = true,
+                                    .operators = true};
+    const struct step told[] = {
+        {.kind = STEP_REPORT, .member = 0, .report = claim(0, 2, 2)},
+        {.kind = STEP_REPORT, .member = 1, .report = {.member = 1, .kind = REPORT_BROKEN}},
+        {.kind = STEP_REPORT, .member = 0, .report = {.member = 0, .kind = REPORT_BROKEN}},
+        {.kind = STEP_REPORT, .member = 1, .report = claim(1, 2, 1)}, /* behind */
+        {.kind = STEP_RESTART},
+        {.kind = STEP_REPORT, .member = 0, .report = claim(0, 1, 2)},
+        {.kind = STEP_ACCEPT, .member = 0},
+        {.kind = STEP_REPORT, .member = 0, .report = claim(0, 2, 2)},
+        {.kind = STEP_TICK},
+        {.kind = STEP_REPORT, .member = 0, .report = {.member = 0, .kind = REPORT_BROKEN}},
+        {.kind = STEP_REPORT, .member = 1, .report = claim(1, 2, 2)},
+    };
+    struct world w;
+
+    (void)state;
+    world_start(&w, &d);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        const char *broken = world_step(&w, &d, &told[i]);
+        if (broken)
+            fail_msg("step %zu: %s", i, broken);
+        assert_int_equal(w.c.verdict.reason == REASON_BEHIND, i == 3);
+    }
+    assert_int_equal(w.c.verdict.writer, 1);
+    assert_int_equal(w.c.verdict.reason, REASON_DEMOTION_UNDONE);
+}
+
 int main(void)
 {
     static const struct domain plain = {
@@ -74,11 +118,19 @@ int main(void)
         .aliases = true,    .old_questions = true, .operators = true, .restarts = true,
         .max_switches = 15,
     };
+    static const struct domain moving = {
+        BEATS_FINE,     .members = 2,          .terms = 3,        .identities = 2,
+        .positions = 2, .readers = true,       .paces = true,     .no_failover = 2,
+        .moves = true,  .old_questions = true, .operators = true, .max_switches = 15,
+    };
     const struct CMUnitTest tests[] = {
+        {"the_rules_hold_in_long_random_stories_with_moves", the_rules_hold_in_long_random_stories,
+         NULL, NULL, (void *)&moving},
         {"the_rules_hold_in_long_random_stories", the_rules_hold_in_long_random_stories, NULL, NULL,
          (void *)&plain},
         {"the_rules_hold_in_long_random_stories_with_aliases",
          the_rules_hold_in_long_random_stories, NULL, NULL, (void *)&aliased},
+        TEST(a_claim_of_before_the_restart_is_not_behind_what_was_accepted_since),
     };
 
     seed = chance_seed();

@@ -6,8 +6,8 @@
  * which members and terms may change their numbers.
  *
  * HOMING_MODEL_STATES sets how many states each world may have before its walk ends. The default
- * exhausts all but those called deep, of which it walks the nearest states, and has to; under a
- * sanitizer, which is after other mistakes and slow, the nearest states of all.
+ * exhausts all but those called deep, of which it walks the nearest states, and has to; under
+ * AddressSanitizer, which is after other mistakes and slow, the nearest states of all.
  */
 #include "config.h"
 
@@ -25,15 +25,9 @@
 /* What is walked of a deep one by default. */
 #define STATES_DEEP 10000
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#ifdef __SANITIZE_ADDRESS__
 #define SANITIZED 1
-#endif
-#endif
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
+#else
 #define SANITIZED 0
 #endif
 
@@ -56,13 +50,12 @@ struct walk {
     uint64_t transitions;
 };
 
-static uint64_t hash_of(const struct packed *p)
+static uint64_t hash_of(const struct walk *k, const struct packed *p)
 {
-    uint64_t hash = 0xcbf29ce484222325, word;
+    uint64_t hash = 0xcbf29ce484222325;
 
-    for (size_t i = 0; i < sizeof(p->bytes); i += sizeof(word)) {
-        memcpy(&word, p->bytes + i, sizeof(word));
-        hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    for (size_t i = 0; i * sizeof(p->words[0]) < k->size; i++) {
+        hash = (hash ^ p->words[i]) * 0x9e3779b97f4a7c15;
         hash ^= hash >> 29;
     }
     return hash;
@@ -92,8 +85,8 @@ static void walk_grow(struct walk *k)
     memset(k->table, 0, room * sizeof(*k->table));
     k->table_mask = room - 1;
     for (uint32_t node = 0; node < k->count; node++) {
-        memcpy(state.bytes, walk_state(k, node), k->size);
-        uint32_t at = (uint32_t)hash_of(&state) & k->table_mask;
+        memcpy(&state, walk_state(k, node), k->size);
+        uint32_t at = (uint32_t)hash_of(k, &state) & k->table_mask;
         while (k->table[at] != 0)
             at = (at + 1) & k->table_mask;
         k->table[at] = node + 1;
@@ -102,7 +95,7 @@ static void walk_grow(struct walk *k)
 
 static void walk_visit(struct walk *k, const struct packed *state, uint32_t parent, uint32_t step)
 {
-    uint32_t at = (uint32_t)hash_of(state) & k->table_mask;
+    uint32_t at = (uint32_t)hash_of(k, state) & k->table_mask;
 
     while (k->table[at] != 0) {
         if (memcmp(walk_state(k, k->table[at] - 1), state, k->size) == 0)
@@ -154,7 +147,7 @@ static void walk_restore(const struct walk *k, uint32_t node, struct world *ret_
 {
     struct packed state = {{0}};
 
-    memcpy(state.bytes, walk_state(k, node), k->size);
+    memcpy(&state, walk_state(k, node), k->size);
     pack_restore(&state, k->domain, ret_world);
 }
 
@@ -177,8 +170,9 @@ static void walk_expand(struct walk *k, uint32_t node)
     struct packed packed;
 
     walk_restore(k, node, &start);
+    world_start(&w, k->domain);
     for (uint32_t s = 0; s < k->step_count; s++) {
-        w = start;
+        world_copy(&start, &w);
         const char *broken = world_step(&w, k->domain, &k->steps[s]);
         if (broken) {
             printf("# broken: %s\n", broken);

@@ -4,10 +4,12 @@
  */
 #include "config.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/model/moved.h"
 #include "tests/model/rules.h"
 
 static struct decision_conf domain_conf(const struct domain *d)
@@ -32,8 +34,22 @@ void world_start(struct world *w, const struct domain *d)
     memset(w, 0, sizeof(*w));
     w->now_ms = START_MS;
     decision_init(&w->c, &conf, NULL, w->now_ms, &actions);
+    w->c.topo.left_pause_ms = d->beat_ms;
     w->disk = w->c.verdict;
     w->w.alarms = actions.raised;
+}
+
+static void copy_part(const struct world *from, struct world *to, size_t begin, size_t end)
+{
+    memcpy((char *)to + begin, (const char *)from + begin, end - begin);
+}
+
+void world_copy(const struct world *from, struct world *to)
+{
+    copy_part(from, to, 0, offsetof(struct world, c.topo.at[MODEL_MAX]));
+    to->c.topo.at[CANDIDATE] = from->c.topo.at[CANDIDATE];
+    to->c.topo.at[LEFT] = from->c.topo.at[LEFT];
+    copy_part(from, to, offsetof(struct world, c.topo.places), sizeof(*to));
 }
 
 /* What can happen */
@@ -88,6 +104,39 @@ static void add_claims(const struct domain *d, uint32_t member, uint64_t identit
         }
 }
 
+/* What is said at a place: by the server that member 0 was, or by one that came up since. A newer
+ * term began where the position says. */
+static void add_place(const struct domain *d, uint32_t voice, struct step *steps, uint32_t *count)
+{
+    static const uint64_t incarnations[] = {100, MOVED_TO};
+
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint64_t identity = 1; identity <= d->identities; identity++) {
+            struct report said = answer(voice, ROLE_READER, 0, identity, d->positions);
+            said.incarnation = incarnations[i];
+            add_report(steps, count, said, 0);
+            said.role = ROLE_WRITER;
+            for (uint64_t term = 1; term <= d->terms; term++)
+                for (uint64_t position = 1; position <= d->positions; position++) {
+                    said.term.lo = term;
+                    said.position = said.branch = position;
+                    add_report(steps, count, said, 0);
+                }
+        }
+    add_report(steps, count, (struct report){.member = voice, .kind = REPORT_LATE}, 0);
+    add_report(steps, count, (struct report){.member = voice, .kind = REPORT_BROKEN}, 0);
+}
+
+static void add_moves(const struct domain *d, struct step *steps, uint32_t *count)
+{
+    for (enum step_kind kind = STEP_NAMED; kind <= STEP_FORGET; kind++)
+        add(steps, count, (struct step){.kind = kind});
+    add_place(d, CANDIDATE, steps, count);
+    add_place(d, LEFT, steps, count);
+    for (uint32_t m = 0; m < d->members; m++)
+        add_report(steps, count, (struct report){.member = m, .kind = REPORT_TIMEOUT}, 0);
+}
+
 static void add_member(const struct domain *d, uint32_t member, struct step *steps, uint32_t *count)
 {
     for (uint64_t identity = 1; identity <= d->identities; identity++) {
@@ -121,6 +170,8 @@ uint32_t world_steps(const struct domain *d, struct step *ret_steps)
         add(ret_steps, &count, (struct step){.kind = STEP_PERSIST});
         add(ret_steps, &count, (struct step){.kind = STEP_RESTART});
     }
+    if (d->moves)
+        add_moves(d, ret_steps, &count);
     if (d->reloads) {
         add(ret_steps, &count, (struct step){.kind = STEP_ROTATE});
         add(ret_steps, &count, (struct step){.kind = STEP_REPLACE});
@@ -130,15 +181,48 @@ uint32_t world_steps(const struct domain *d, struct step *ret_steps)
 
 /* How it happens */
 
+static void set_place(struct world *w, uint32_t voice, enum place_kind kind, bool named)
+{
+    struct witness_place *place = &w->w.places[voice != CANDIDATE];
+
+    if (kind == PLACE_FREE || !place->there)
+        memset(place, 0, sizeof(*place));
+    place->there = kind != PLACE_FREE;
+    place->named = named;
+    decision_set_place(&w->c, voice - HOMING_MEMBERS_MAX,
+                       &(struct topo_place){.kind = kind, .named = named});
+}
+
+/* As the daemon does it: member 0 is where the candidate was, and its address before is left. */
+static void follow_move(struct world *w)
+{
+    struct witness_member *m = &w->w.at[0], to = w->w.places[0].is;
+
+    if (m->said.incarnation != to.said.incarnation)
+        w->w.left |= witness_bit(m->said.incarnation);
+    *m = to;
+    m->said.member = 0;
+    memset(&w->w.places[0], 0, sizeof(w->w.places[0]));
+    set_place(w, LEFT, PLACE_FREE, false);
+    set_place(w, LEFT, PLACE_LEFT, false);
+}
+
 static const char *conclude(struct world *w, const struct domain *d, const struct step *step,
                             struct outcome *o)
 {
+    const char *broken = NULL;
+
     if (o->actions.persist)
         w->disk = w->c.verdict;
     o->asked_ms = w->w.asked_ms;
     o->reaffirmed_ms = w->w.reaffirmed_ms;
+    o->seen_position = w->w.seen_position;
+    if (o->actions.moved != MEMBER_NONE) {
+        broken = rules_check_moved(w, step, o);
+        follow_move(w);
+    }
     witness_outcome(w, d, step, o);
-    return rules_check(w, d, step, o);
+    return broken ? broken : rules_check(w, d, step, o);
 }
 
 static const char *handle(struct world *w, const struct domain *d, const struct step *step,
@@ -149,7 +233,10 @@ static const char *handle(struct world *w, const struct domain *d, const struct 
     if (event->kind == EVENT_REPORT)
         witness_report(w, &event->report);
     o.refusal = decision_handle(&w->c, event, w->now_ms, &o.actions);
-    return conclude(w, d, step, &o);
+    const char *broken = conclude(w, d, step, &o);
+    if (broken || o.actions.moved == MEMBER_NONE)
+        return broken;
+    return handle(w, d, &(struct step){.kind = STEP_TICK}, &(struct event){.kind = EVENT_TICK});
 }
 
 /* "The agent sleeps otherwise": a call just before the wake-up it asked for changes nothing. */
@@ -301,6 +388,16 @@ const char *world_step(struct world *w, const struct domain *d, const struct ste
     case STEP_PERSIST:
         w->disk = w->c.verdict;
         return NULL;
+    case STEP_NAMED:
+    case STEP_NAMED_TWICE:
+        set_place(w, CANDIDATE, PLACE_CANDIDATE, step->kind == STEP_NAMED_TWICE);
+        event.kind = EVENT_TICK;
+        break;
+    case STEP_UNNAMED:
+    case STEP_FORGET:
+        set_place(w, step->kind == STEP_FORGET ? LEFT : CANDIDATE, PLACE_FREE, false);
+        event.kind = EVENT_TICK;
+        break;
     case STEP_RESTART:
         return restart(w, d, step);
     case STEP_ROTATE:
@@ -325,7 +422,11 @@ static const char *const step_names[STEP_KIND_COUNT] = {"report",
                                                         "unfreeze",
                                                         "restart",
                                                         "reload, renumbered",
-                                                        "reload, member 0 replaced"};
+                                                        "reload, member 0 replaced",
+                                                        "another address is named",
+                                                        "another address is named twice",
+                                                        "the address is not named any more",
+                                                        "the left address is forgotten"};
 
 void step_print(const struct step *step)
 {

@@ -18,6 +18,12 @@
 #define OLD_ANSWER_MS  150 /* how long ago the question of an old answer was sent */
 #define SWITCHES_LIMIT (BRAKE_SWITCHES_MAX + 1)
 
+/* W11: member 0 may have one candidate and one left address. */
+#define MODEL_PLACES 2
+#define CANDIDATE    PLACE_VOICE(0)
+#define LEFT         PLACE_VOICE(PLACE_CANDIDATES_MAX)
+#define MOVED_TO     200 /* an incarnation that only a place shows */
+
 /* All times of a world are multiples of a beat, so that few differ. Their order is production's:
  * patience (150 ms), patience after an answer, timeout, patience with one unheard, max_stale. */
 #define BEATS_COARSE .beat_ms = 150, .timeout_ms = 300, .max_stale_ms = 600
@@ -43,6 +49,7 @@ struct domain {
     bool operators;       /* accept, freeze, unfreeze */
     bool restarts;
     bool reloads;
+    bool moves; /* W11 */
     uint32_t max_switches;
 };
 
@@ -60,6 +67,10 @@ enum step_kind {
     STEP_RESTART, /* killed; the next one knows what was persisted */
     STEP_ROTATE,  /* a reload that renumbers all members */
     STEP_REPLACE, /* a reload in which another member takes the place of the first */
+    STEP_NAMED,   /* DNS names another address of member 0 */
+    STEP_NAMED_TWICE,
+    STEP_UNNAMED, /* it names only the old one */
+    STEP_FORGET,  /* the left address is forgotten */
     STEP_KIND_COUNT
 };
 
@@ -77,12 +88,22 @@ struct witness_member {
     bool connected; /* its last answer's connection stands */
     bool late;
     bool short_of; /* its claim was once behind what had been seen on its term */
+    bool gone;     /* W11: broken, or two questions in a row were not answered */
+    bool unanswered;
     struct report said;
     uint64_t said_ms;
 };
 
+struct witness_place {
+    struct witness_member is;
+    bool there, named;
+    uint64_t claims_since_ms;
+};
+
 struct witness {
     struct witness_member at[MODEL_MAX];
+    struct witness_place places[MODEL_PLACES];
+    uint32_t left;          /* mask of incarnations that were left: bit 0 is 100, bit 3 MOVED_TO */
     uint64_t asked_ms;      /* the agent asked the writer once more: start of the contest */
     uint64_t reaffirmed_ms; /* the writer's last answer to a question sent after that */
     uint64_t evidence_ms;   /* W9: the last thing that can be called a confirmation */
@@ -107,11 +128,16 @@ struct outcome {
     struct actions actions;
     enum refusal refusal;
     uint64_t asked_ms, reaffirmed_ms; /* of the witness, before it learned what was decided */
+    uint64_t seen_position;
 };
 
 #define STEPS_MAX 256
 
 void world_start(struct world *w, const struct domain *d);
+
+/* Copies what can differ between two worlds of one domain: a third of the whole, or a walk would do
+ * little but copy. The rest of `to` is only looked at by world_step(). */
+void world_copy(const struct world *from, struct world *to);
 
 /* All steps of this domain, the same for each state. */
 uint32_t world_steps(const struct domain *d, struct step *ret_steps);

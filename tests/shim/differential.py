@@ -7,15 +7,12 @@ In namespaces of its own, with its own resolver: tests/support/dns.py on the loo
 """
 import itertools
 import re
-import subprocess
-import sys
-import tempfile
 
 from harness import (
     AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE,
-    AI_V4MAPPED, SRC, Agent, Probe, per_libc)
+    AI_V4MAPPED, Agent, Probe, main_beside_dns, per_libc)
 from own_names import own_namespaces, put_names
-from tap import equal, main
+from tap import equal
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n10.5.5.5 Canonical.hosts alias.hosts\n10.1.1.1 managed.hosts\n"
 ZONE = """one.test 60 10.4.4.4
@@ -24,6 +21,12 @@ six.test 60 fd00::6
 many.test 60 10.4.4.4 10.4.4.5 10.4.4.6 fd00::4 fd00::5
 managed.test 60 10.4.4.7 fd00::7
 short.search.test 60 10.4.4.8
+alias.test 60 cname Node-A.test
+far.test 60 cname alias.test
+writer.test 60 cname Node-A.test
+node-a.test 60 10.4.4.9
+writer6.test 60 cname node-six.test
+node-six.test 60 fd00::9
 broken.test 60 fail
 """
 RESOLV = "nameserver 127.0.0.1\nsearch search.test\noptions timeout:1 attempts:1 ndots:2\n"
@@ -38,7 +41,7 @@ UNMANAGED = [
     "-", "", ".", "..", "127.0.0.1", "127.1", "1", "0x7f.1", "0x7f000001", "010.1.1.1", "1.2.3.4.5", "256.1.1.1",
     "1.2.3.4.", "::1", "::", "::ffff:1.2.3.4", "fe80::1%lo", "fe80::1%1", "fe80::1%nope", "1.2.3.4%lo", "[::1]",
     "one.test", "ONE.test", "one.test.", "one.test..", "both.test", "six.test", "many.test",
-    "no.test", "no", "short", "canonical.hosts", "alias.hosts", "ALIAS.hosts", "a b", "a/b", "a:b", "-a.test",
+    "alias.test", "ALIAS.Test.", "far.test", "no.test", "no", "short", "canonical.hosts", "alias.hosts", "ALIAS.hosts", "a b", "a/b", "a:b", "-a.test",
     "_a.test", "*.test", "a..test", ".test", "xn--mnchen-3ya.test", "\x01.test", "x" * 63 + ".test",
     "x" * 64 + ".test", LONG, LONG + ".", LONG + "b", "x" * 1000, "x" * 3000,
 ]
@@ -118,6 +121,24 @@ def unmanaged_names_are_as_without_the_shim(libc):
 
 
 @per_libc
+def a_managed_name_is_like_a_cname_of_the_writers_host(libc):
+    """With all that a program sees of that: its canonical name and the aliases. The DNS has the same CNAME."""
+    with Agent() as agent, Probe(libc, agent) as probe, Probe(libc, preload=None) as plain:
+        agent.members("w=10.4.4.9", "w=fd00::9", officials=("Node-A.test", "node-six.test"))
+        agent.entry("writer.test", "10.4.4.9")
+        agent.entry("writer6.test", "-", "fd00::9", family=6)
+        for name, family in (("writer.test", AF_INET), ("writer6.test", AF_INET6)):
+            lookups = [("gai", name, service, wanted, socktype, 0, flags)
+                       for service in ("-", "5432") for wanted in (AF_UNSPEC, family) for socktype in (0, 1)
+                       for flags in (AI_CANONNAME, AI_CANONNAME | AI_V4MAPPED, AI_CANONNAME | AI_PASSIVE)]
+            lookups += [("h2", name, family), ("h2r", name, family, 8192)]
+            for words in lookups + ([("h", name), ("hr", name, 8192)] if family == AF_INET else []):
+                found, expected = (re.sub(r"\berrno=\d+", "", p.ask(*words)) for p in (probe, plain))
+                equal((words, found), (words, expected))
+                assert "rc=0" in found or words[0] in ("h", "h2"), found
+
+
+@per_libc
 def all_names_are_under_observe(libc):
     with Agent() as agent:
         for mode in ("observe", "off"):
@@ -132,20 +153,6 @@ def all_names_are_with_homing_disabled(libc):
         compare(libc, agent, itertools.chain(getaddrinfos(MANAGED), gethostbynames(MANAGED)), HOMING_DISABLE="1")
 
 
-def run_beside_a_server():
-    """All tests, with a DNS server of this namespace."""
-    with tempfile.NamedTemporaryFile("w", prefix="homing-differential-", encoding="ascii") as zone:
-        zone.write(ZONE)
-        zone.flush()
-        with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53", zone.name],
-                              stdout=subprocess.PIPE, text=True) as dns:
-            equal(dns.stdout.readline().split()[0], "ready")
-            try:
-                main()
-            finally:
-                dns.terminate()
-
-
 own_namespaces("--mount", "--net")
 put_names(HOSTS, RESOLV, NSSWITCH)
-run_beside_a_server()
+main_beside_dns(ZONE)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import tap  # noqa: E402
-from own_names import own_names  # noqa: E402
+from own_names import HOSTS, own_names, own_network  # noqa: E402
 from tap import equal  # noqa: E402
 
 BUILD = Path(os.environ.get("HOMING_BUILDDIR", "build")).resolve()
@@ -107,6 +107,12 @@ class Agent(Lines):
               max_stale=60000, age=0):
         self.do(f"entry {name} {mode} {state} {role} {family} {text4} {text6} {max_stale} {age}")
 
+    def members(self, *members, officials=()):
+        """`officials`: the names of the members' hosts, "-" for one that is not known."""
+        if officials:
+            self.do("officials " + " ".join(officials))
+        self.do("members " + " ".join(members))
+
     def attached(self):
         return int(self.ask("attached"))
 
@@ -162,7 +168,9 @@ class Probe(Lines):
 
 
 def missed():
-    """Why a test of the shim may have failed that was not given its time."""
+    """Why a test of the shim may have failed that was not given its time. It may have failed before it closes its agents."""
+    for agent in agents:
+        agent.note_missed()
     count = sum(agent.missed for agent in agents)
     return f"{count} times something was not run in time" if count else None
 
@@ -172,6 +180,20 @@ tap.before_each.append(agents.clear)
 tap.excuses.append(missed)
 
 
-def main():
-    own_names()
+def main(hosts=HOSTS):
+    own_names(hosts)
     tap.main()
+
+
+def main_beside_dns(zone_text):
+    """All tests, beside a DNS server of this network namespace that has this zone. Names lead where the caller says."""
+    with tempfile.NamedTemporaryFile("w", prefix="homing-zone-", encoding="ascii") as zone:
+        zone.write(zone_text)
+        zone.flush()
+        with subprocess.Popen([sys.executable, "-B", SRC / "tests/support/dns.py", "127.0.0.1", "53", zone.name],
+                              stdout=subprocess.PIPE, text=True) as dns:
+            equal(dns.stdout.readline().split()[0], "ready")
+            try:
+                tap.main()
+            finally:
+                dns.terminate()

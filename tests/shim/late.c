@@ -87,12 +87,15 @@ long syscall_taken(long number, long a, long b, long c, long d, long e, long f)
 
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "syscall");
-    if (number == SYS_ppoll) {
-        const struct timespec *timeout = (const struct timespec *)c;
-
+#ifdef SYS_poll
+    if (number == SYS_poll)
+        return wait_for((struct pollfd *)a, (uint64_t)c);
+#else
+    if (number == SYS_ppoll)
         return wait_for((struct pollfd *)a,
-                        (uint64_t)timeout->tv_sec * 1000 + (uint64_t)timeout->tv_nsec / 1000000);
-    }
+                        (uint64_t)((const struct timespec *)c)->tv_sec * 1000 +
+                            (uint64_t)((const struct timespec *)c)->tv_nsec / 1000000);
+#endif
     r = real(number, a, b, c, d, e, f);
     if (number == SYS_sendto)
         world.passed_ms += world.held_up_ms;

@@ -20,7 +20,7 @@ static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
 struct combination {
     struct view_entry entry;
     struct lookup_question question;
-    struct view_address readers[3];
+    struct view_address readers[4];
     uint32_t reader_count;
 };
 
@@ -28,7 +28,7 @@ static struct combination combination_make(unsigned mode, unsigned state, unsign
 {
     struct combination c = {
         .entry = {.mode = mode, .state = state, .family = bits & 1 ? 6 : 4, .max_stale_ms = 30000},
-        .question = {.now_ms = NOW, .turn = bits >> 9},
+        .question = {.now_ms = NOW, .turn = bits >> 9 & 3, .all = bits >> 11 & 1},
     };
 
     c.entry.role = bits & 2 ? VIEW_ROLE_READER : VIEW_ROLE_WRITER;
@@ -40,12 +40,16 @@ static struct combination combination_make(unsigned mode, unsigned state, unsign
     c.question.mapped = bits & 32;
     if (bits & 64)
         c.readers[c.reader_count++] =
-            (struct view_address){.address.family = 4, .text = "10.0.0.2"};
+            (struct view_address){.address.family = 4, .text = "10.0.0.2", .member = 2};
     if (bits & 128)
-        c.readers[c.reader_count++] = (struct view_address){.address.family = 6, .text = "fd00::2"};
+        c.readers[c.reader_count++] = (struct view_address){
+            .address.family = 6, .text = "fd00::2", .member = bits >> 12 & 1 ? 2 : 4};
     if (bits & 256)
         c.readers[c.reader_count++] =
-            (struct view_address){.address.family = 4, .text = "10.0.0.3"};
+            (struct view_address){.address.family = 4, .text = "10.0.0.3", .member = 3};
+    if (bits >> 13 & 1)
+        c.readers[c.reader_count++] =
+            (struct view_address){.address.family = 6, .text = "fd00::3", .member = 3};
     return c;
 }
 
@@ -64,12 +68,23 @@ static bool has(const struct combination *c, bool reader, int family)
     return false;
 }
 
+static bool asks_for_both(const struct combination *c)
+{
+    return c->question.family == AF_UNSPEC ||
+           (c->question.family == AF_INET6 && c->question.mapped && c->question.all);
+}
+
+static int asks_first_for(const struct combination *c)
+{
+    if (c->question.family == AF_UNSPEC)
+        return c->entry.family;
+    return c->question.family == AF_INET6 ? 6 : 4;
+}
+
 /* Which family the answer must have; 0: none will do. */
 static int wanted_family(const struct combination *c, bool reader)
 {
-    int first = c->question.family == AF_UNSPEC  ? c->entry.family
-                : c->question.family == AF_INET6 ? 6
-                                                 : 4;
+    int first = asks_first_for(c);
     bool other =
         c->question.family == AF_UNSPEC || (c->question.family == AF_INET6 && c->question.mapped);
 
@@ -78,11 +93,34 @@ static int wanted_family(const struct combination *c, bool reader)
     return other && has(c, reader, 10 - first) ? 10 - first : 0;
 }
 
+static uint16_t member_of(const struct combination *c, const char *text)
+{
+    for (uint32_t i = 0; i < c->reader_count; i++)
+        if (c->readers[i].text == text)
+            return c->readers[i].member;
+    return UINT16_MAX;
+}
+
+/* Where both families are asked for, and there are both, each is answered once. */
+static void other_check(const struct combination *c, const struct lookup_texts *texts, bool reader)
+{
+    int family = is_of_family(texts->text, 6) ? 6 : 4;
+
+    if (!asks_for_both(c) || !has(c, reader, 10 - family)) {
+        assert_null(texts->other);
+        return;
+    }
+    assert_non_null(texts->other);
+    assert_true(is_of_family(texts->other, 10 - family));
+    assert_int_equal(texts->one_member,
+                     !reader || member_of(c, texts->text) == member_of(c, texts->other));
+}
+
 static void combination_check(const struct combination *c)
 {
-    const char *text = NULL;
+    struct lookup_texts texts = {0};
     enum lookup_action action =
-        lookup_decide(&c->entry, &c->question, c->readers, c->reader_count, &text);
+        lookup_decide(&c->entry, &c->question, c->readers, c->reader_count, &texts);
     bool stale = c->entry.state == VIEW_STATE_STALE || c->entry.confirmed_ms + 30000 < NOW;
     bool reader = c->entry.role == VIEW_ROLE_READER && wanted_family(c, true);
     int family = wanted_family(c, reader);
@@ -91,13 +129,15 @@ static void combination_check(const struct combination *c)
         assert_word(lookup_action, action, LOOKUP_PASS);
     } else if (family) {
         assert_word(lookup_action, action, stale ? LOOKUP_VERIFY : LOOKUP_ANSWER);
-        assert_true(is_of_family(text, family));
-        assert_int_equal(reader, strcmp(text, "10.0.0.1") != 0 && strcmp(text, "fd00::1") != 0);
+        if (!reader || !asks_for_both(c))
+            assert_true(is_of_family(texts.text, family));
+        assert_int_equal(reader, member_of(c, texts.text) != UINT16_MAX);
+        other_check(c, &texts, reader);
     } else if (stale || !(has(c, false, 4) || has(c, false, 6))) {
         assert_word(lookup_action, action, LOOKUP_PASS);
     } else {
         assert_word(lookup_action, action, LOOKUP_NONAME);
-        assert_true(is_of_family(text, c->question.family == AF_INET ? 6 : 4));
+        assert_true(is_of_family(texts.text, c->question.family == AF_INET ? 6 : 4));
     }
 }
 
@@ -106,7 +146,7 @@ static void every_combination_is_decided_by_the_rules(void **state)
     (void)state;
     for (unsigned mode = VIEW_MODE_OFF; mode < VIEW_MODE_COUNT; mode++)
         for (unsigned view_state = 0; view_state < VIEW_STATE_COUNT; view_state++)
-            for (unsigned bits = 0; bits < 1u << 11; bits++)
+            for (unsigned bits = 0; bits < 1u << 14; bits++)
                 for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
                     struct combination c = combination_make(mode, view_state, bits);
 
@@ -115,23 +155,57 @@ static void every_combination_is_decided_by_the_rules(void **state)
                 }
 }
 
+static void decide(const struct combination *c, struct lookup_texts *ret)
+{
+    assert_word(lookup_action,
+                lookup_decide(&c->entry, &c->question, c->readers, c->reader_count, ret),
+                LOOKUP_ANSWER);
+}
+
 static void readers_of_a_family_take_turns(void **state)
 {
     struct combination c =
         combination_make(VIEW_MODE_NAMES, VIEW_STATE_STEADY, 2 | 8 | 64 | 128 | 256);
-    const char *text;
+    struct lookup_texts texts;
 
     (void)state;
     for (uint32_t turn = 0; turn < 8; turn++) {
         c.question.family = AF_INET;
         c.question.turn = turn;
-        assert_word(lookup_action, lookup_decide(&c.entry, &c.question, c.readers, 3, &text),
-                    LOOKUP_ANSWER);
-        assert_string_equal(text, turn % 2 ? "10.0.0.3" : "10.0.0.2");
+        decide(&c, &texts);
+        assert_string_equal(texts.text, turn % 2 ? "10.0.0.3" : "10.0.0.2");
     }
     c.question.turn = UINT32_MAX;
-    assert_word(lookup_action, lookup_decide(&c.entry, &c.question, c.readers, 3, &text),
-                LOOKUP_ANSWER);
+    decide(&c, &texts);
+}
+
+/* Both addresses are of one reader where it has both, and a reader with one family has its turn,
+ * too. Beside it stands another one's address, for a network that has no other route. */
+static void readers_are_answered_with_both_of_their_addresses(void **state)
+{
+    static const char *const wanted[][2] = {
+        {"10.0.0.1", "fd00::1"}, {"fd00::2", "10.0.0.3"}, {"10.0.0.3", "fd00::2"}};
+    struct combination c = combination_make(VIEW_MODE_NAMES, VIEW_STATE_STEADY, 2 | 8);
+    const struct view_address readers[] = {
+        {.address.family = 4, .text = "10.0.0.1", .member = 1},
+        {.address.family = 6, .text = "fd00::1", .member = 1},
+        {.address.family = 6, .text = "fd00::2", .member = 2},
+        {.address.family = 4, .text = "10.0.0.3", .member = 3},
+    };
+    struct lookup_texts texts;
+
+    (void)state;
+    c.question.family = AF_UNSPEC;
+    for (uint32_t turn = 0; turn < 9; turn++) {
+        c.question.turn = turn;
+        assert_word(lookup_action, lookup_decide(&c.entry, &c.question, readers, 4, &texts),
+                    LOOKUP_ANSWER);
+        assert_string_equal(texts.text, wanted[turn % 3][0]);
+        assert_int_equal(texts.one_member, turn % 3 == 0);
+        if (turn % 3 == 0)
+            assert_string_equal(texts.other, wanted[0][1]);
+        assert_true(is_of_family(texts.other, is_of_family(texts.text, 4) ? 6 : 4));
+    }
 }
 
 static void a_demoted_address_is_known_in_both_forms_of_ipv4(void **state)
@@ -184,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_combination_is_decided_by_the_rules),
         TEST(readers_of_a_family_take_turns),
+        TEST(readers_are_answered_with_both_of_their_addresses),
         TEST(a_demoted_address_is_known_in_both_forms_of_ipv4),
         TEST(addresses_are_told_from_names_at_a_glance),
         TEST(every_action_has_a_name),

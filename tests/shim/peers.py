@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the shim's tests connect to."""
+import errno
 import socket
 
 
@@ -7,17 +8,26 @@ class Peers:
     """Servers on several addresses, at one port unless said otherwise. They accept and forget."""
 
     def __init__(self, *addresses, port=0, kind=socket.SOCK_STREAM):
-        self.sockets = []
-        for address in addresses:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            server = socket.socket(family, kind)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind((address, port))
-            if kind == socket.SOCK_STREAM:
-                server.listen(4096)
-            port = port or server.getsockname()[1]
-            self.sockets.append(server)
-        self.port = port
+        for left in range(100, -1, -1):
+            self.sockets, self.port = [], port
+            try:
+                for address in addresses:
+                    self.bind(address, kind)
+                return
+            except OSError as error:
+                self.__exit__()
+                # A port that was free at the first address may be somebody's at another one.
+                if port or not left or error.errno != errno.EADDRINUSE:
+                    raise
+
+    def bind(self, address, kind):
+        server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        self.sockets.append(server)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((address, self.port))
+        if kind == socket.SOCK_STREAM:
+            server.listen(4096)
+        self.port = self.port or server.getsockname()[1]
 
     def __enter__(self):
         return self

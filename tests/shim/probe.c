@@ -7,9 +7,11 @@
  *   gai NODE SERVICE FAMILY SOCKTYPE PROTOCOL FLAGS     gai0 NODE SERVICE (no hints)
  *   h NODE | h2 NODE FAMILY | hr NODE SIZE | h2r NODE FAMILY SIZE
  * and in front of a lookup, to make it happen elsewhere:
- *   fork | vfork | strict (a child that may make no system call) | threads COUNT | times COUNT
- * or what is in dial.c, or of their own: fds | close FD | closefrom FD | open | unshare | setenv
- * NAME VALUE | maps
+ *   threads COUNT | times COUNT | after COUNT WORD... (a command of so many words, run before; what
+ *   both say) | or what is in beget.c
+ * or what is in dial.c, midway.c and byways.c, or of their own: fds | close FD | closefrom FD | open | unshare
+ * | setenv NAME VALUE | maps | lock (all memory, that of the future, too: 0 or errno)
+ * | allow NUMBER,... (system calls; any other one kills from now on)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,16 +27,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/shim/probe.h"
 
 #define THREADS_MAX 64
-
-#ifndef SECCOMP_MODE_STRICT /* musl comes without the kernel's headers */
-#define SECCOMP_MODE_STRICT 1
-#endif
 
 void put(struct out *out, const char *text)
 {
@@ -179,47 +176,6 @@ static void do_gethostbyname_r(struct out *out, char **words, int count)
     put_host(out, result);
 }
 
-static void command(struct out *out, char **words, int count);
-
-/* Runs the rest in a child and copies what it says. How it ended, if not well, is said instead. */
-static void do_child(struct out *out, char **words, int count, int strict)
-{
-    struct out *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t child;
-    int status = 0;
-
-    memset(shared, 0, sizeof(*shared));
-    child = fork();
-    if (child == 0) {
-        if (strict) /* read, write, exit of the thread, sigreturn; anything else kills */
-            prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
-        command(shared, words, count);
-        syscall(SYS_exit, 0);
-    }
-    waitpid(child, &status, 0);
-    if (status)
-        put_number(out, "child ended with status ", status);
-    else
-        put(out, shared->text);
-    munmap(shared, sizeof(*shared));
-}
-
-/* The lookup's memory is the parent's. */
-static void do_vfork(struct out *out, char **words, int count)
-{
-    int status = 0;
-    pid_t child = vfork();
-
-    if (child == 0) {
-        command(out, words, count);
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    if (status)
-        put_number(out, "child ended with status ", status);
-}
-
 struct thread {
     pthread_t id;
     pthread_barrier_t *start;
@@ -233,7 +189,7 @@ static void *thread_run(void *data)
     struct thread *thread = data;
 
     pthread_barrier_wait(thread->start);
-    command(&thread->out, thread->words, thread->count);
+    probe_command(&thread->out, thread->words, thread->count);
     return NULL;
 }
 
@@ -269,7 +225,7 @@ static void do_times(struct out *out, char **words, int count)
     for (long i = atol(words[1]); i > 0; i--) {
         now.len = 0;
         now.text[0] = '\0';
-        command(&now, words + 2, count - 2);
+        probe_command(&now, words + 2, count - 2);
         if (strcmp(now.text, out->text) != 0) {
             changes++;
             out->len = 0;
@@ -277,6 +233,18 @@ static void do_times(struct out *out, char **words, int count)
         }
     }
     put_number(out, " changes=", changes);
+}
+
+static void do_after(struct out *out, char **words, int count)
+{
+    int first = atoi(words[1]);
+    char *after = words[2 + first];
+
+    words[2 + first] = NULL;
+    probe_command(out, words + 2, first);
+    words[2 + first] = after;
+    put(out, " | ");
+    probe_command(out, words + 2 + first, count - 2 - first);
 }
 
 static void do_fds(struct out *out)
@@ -299,6 +267,41 @@ static void do_maps(struct out *out)
     put_number(out, "views=", views);
 }
 
+/* As in <linux/filter.h> and <linux/seccomp.h>, without which musl comes. */
+struct filter_step {
+    unsigned short code;
+    unsigned char if_true, if_false;
+    unsigned value;
+};
+
+enum {
+    FILTER_LOAD = 0x20,
+    FILTER_EQUAL = 0x15,
+    FILTER_RETURN = 0x06,
+    FILTER_MODE = 2,
+    FILTER_CALLS_MAX = 128
+};
+#define FILTER_ALLOW 0x7fff0000u
+#define FILTER_KILL  0x80000000u
+
+static void do_allow(struct out *out, const char *numbers)
+{
+    struct filter_step steps[FILTER_CALLS_MAX * 2 + 2] = {{FILTER_LOAD, 0, 0, 0}};
+    struct {
+        unsigned short count;
+        struct filter_step *steps;
+    } filter = {1, steps};
+
+    for (; numbers && *numbers && filter.count < FILTER_CALLS_MAX * 2; filter.count += 2) {
+        steps[filter.count] = (struct filter_step){FILTER_EQUAL, 0, 1, (unsigned)atoi(numbers)};
+        steps[filter.count + 1] = (struct filter_step){FILTER_RETURN, 0, 0, FILTER_ALLOW};
+        numbers = strchr(numbers, ',') ? strchr(numbers, ',') + 1 : NULL;
+    }
+    steps[filter.count++] = (struct filter_step){FILTER_RETURN, 0, 0, FILTER_KILL};
+    put_number(out, "", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    put_number(out, " ", prctl(PR_SET_SECCOMP, FILTER_MODE, &filter, 0, 0));
+}
+
 static void command_other(struct out *out, char **words, int count)
 {
     const char *verb = words[0];
@@ -315,13 +318,20 @@ static void command_other(struct out *out, char **words, int count)
         put_number(out, "", open("/dev/null", O_RDONLY));
     else if (strcmp(verb, "unshare") == 0)
         put_number(out, "", unshare(CLONE_NEWUSER) ? errno : 0);
+    else if (strcmp(verb, "lock") == 0)
+        put_number(out, "", mlockall(MCL_CURRENT | MCL_FUTURE) ? errno : 0);
+    else if (strcmp(verb, "allow") == 0 && count == 2)
+        do_allow(out, words[1]);
+    else if (strcmp(verb, "euid") == 0 && count == 2)
+        put_number(out, "", seteuid((uid_t)atoi(words[1])) ? errno : 0);
     else if (strcmp(verb, "setenv") == 0 && count == 3)
         put_number(out, "", setenv(words[1], words[2], 1));
-    else if (!dial_command(out, words, count))
+    else if (!dial_command(out, words, count) && !midway_command(out, words, count) &&
+             !byways_command(out, words, count))
         put(out, "what?");
 }
 
-static void command(struct out *out, char **words, int count)
+void probe_command(struct out *out, char **words, int count)
 {
     const char *verb = words[0];
 
@@ -331,17 +341,13 @@ static void command(struct out *out, char **words, int count)
         do_gethostbyname(out, words, count);
     else if (strcmp(verb, "hr") == 0 || strcmp(verb, "h2r") == 0)
         do_gethostbyname_r(out, words, count);
-    else if (strcmp(verb, "fork") == 0)
-        do_child(out, words + 1, count - 1, 0);
-    else if (strcmp(verb, "strict") == 0)
-        do_child(out, words + 1, count - 1, 1);
-    else if (strcmp(verb, "vfork") == 0)
-        do_vfork(out, words + 1, count - 1);
     else if (strcmp(verb, "threads") == 0)
         do_threads(out, words, count);
     else if (strcmp(verb, "times") == 0)
         do_times(out, words, count);
-    else
+    else if (strcmp(verb, "after") == 0)
+        do_after(out, words, count);
+    else if (!beget_command(out, words, count))
         command_other(out, words, count);
 }
 
@@ -363,7 +369,7 @@ int main(void)
         words[count] = NULL;
         out.len = 0;
         out.text[0] = '\0';
-        command(&out, words, count);
+        probe_command(&out, words, count);
         out.text[out.len] = '\n';
         if (write(to, out.text, out.len + 1) < 0)
             return 1;

@@ -22,7 +22,13 @@ void put_number(struct out *out, const char *before, long number);
 
 void put_address(struct out *out, const struct sockaddr *address);
 
-/* dial.c. 0: not one of its commands. */
+/* Runs one command. */
+void probe_command(struct out *out, char **words, int count);
+
+/* beget.c, byways.c, dial.c, midway.c. 0: not one of its commands. */
+int beget_command(struct out *out, char **words, int count);
+int byways_command(struct out *out, char **words, int count);
 int dial_command(struct out *out, char **words, int count);
+int midway_command(struct out *out, char **words, int count);
 
 #endif

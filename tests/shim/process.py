@@ -108,7 +108,8 @@ def a_process_can_still_enter_a_user_namespace(libc):
 def homing_disable_turns_everything_off(libc):
     with Agent() as agent, Probe(libc, preload=None) as plain:
         agent.entry(DNS, "10.1.2.3")
-        for value, off in (("1", True), ("0", False), ("", False)):
+        values = [(value, True) for value in ("1", "true", "TRUE", "yes", "on", "2", "false positive", "00", " 0", "n")]
+        for value, off in (*values, *((value, False) for value in ("0", "false", "False", "no", "NO", "off", "Off", ""))):
             with Probe(libc, agent, env={"HOMING_DISABLE": value}) as probe:
                 equal((value, probe.address(DNS)), (value, plain.address(DNS) if off else "10.1.2.3"))
                 equal(probe.ask("maps"), "views=0" if off else "views=1")
@@ -223,10 +224,28 @@ def a_library_opened_with_deepbind_is_not_reached_and_not_harmed():
 
 
 @test
+def its_client_library_preloaded_beside_the_shim_is_reached():
+    here = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim"
+    code = ("import ctypes, os, sys\n"
+            "lib = ctypes.CDLL(sys.argv[1], mode=os.RTLD_DEEPBIND | os.RTLD_NOW)\n"
+            "print(lib.extension_lookup(sys.argv[2].encode()) >> 24)\n")
+    with Agent() as agent, tempfile.TemporaryDirectory() as folder:
+        agent.entry(DNS, "10.1.2.3")
+        client = compiled(folder, "libclient.so", "-shared", "-fPIC", "-Wl,-soname,libclient.so", str(here / "deepbind.c"))
+        extension = compiled(folder, "extension.so", "-shared", "-fPIC", str(here / "extension.c"), client,
+                             f"-Wl,-rpath,{folder}")
+        for libraries, reached in ((LIBRARY, "127\n"), (f"{LIBRARY}:{client}", "10\n")):
+            said = subprocess.run(["/usr/bin/python3", "-c", code, extension, DNS],
+                                  env=environment(agent) | {"LD_PRELOAD": libraries}, capture_output=True, text=True,
+                                  check=True).stdout
+            equal((libraries, said), (libraries, reached))
+
+
+@test
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:
         raise Skip("needs root, to make a program of another user")
-    sources = [str(Path(os.environ["HOMING_SRCDIR"]) / f"tests/shim/{part}.c") for part in ("probe", "dial")]
+    sources = [str(Path(os.environ["HOMING_SRCDIR"]) / f"tests/shim/{part}.c") for part in ("probe", "beget", "byways", "dial", "midway")]
     with Agent() as agent, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         os.chmod(os.path.dirname(agent.path), 0o755)
@@ -246,6 +265,52 @@ def a_setuid_program_ignores_the_environment():
                 Probe("glibc", preload=None) as plain:
             equal(probe.gai(DNS), plain.gai(DNS))
             equal(probe.ask("maps"), "views=0")
+
+
+def as_nobody(*options):
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *options]
+
+
+@test
+def a_program_with_file_capabilities_is_not_reached_and_one_with_ambient_ones_is():
+    if os.geteuid() != 0 or not shutil.which("setcap"):
+        raise Skip("needs root, and setcap")
+    with Agent() as agent, tempfile.TemporaryDirectory() as folder, Probe("glibc", preload=None) as plain:
+        for path, mode in ((folder, 0o755), (os.path.dirname(agent.path), 0o755), (agent.path, 0o777)):
+            os.chmod(path, mode)
+        agent.entry(DNS, "10.1.2.3")
+        library, program = (shutil.copy(path, folder) for path in (LIBRARY, probe_path("glibc")))
+        for path in (library, program):
+            os.chmod(path, 0o755)
+        ambient = as_nobody("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service", program)
+        with Probe("glibc", agent, preload=library, argv=ambient) as probe:
+            equal(probe.address(DNS), "10.1.2.3")
+            status = Path(f"/proc/{probe.process.pid}/status").read_text()
+            assert "\nCapEff:\t0000000000000400\n" in status, status
+        if subprocess.run(["setcap", "cap_net_bind_service+ep", program], check=False).returncode:
+            raise Skip("files have no capabilities here")
+        with Probe("glibc", agent, preload=library, argv=as_nobody(program)) as probe:
+            equal(probe.address(DNS), plain.address(DNS))
+            equal(probe.ask("maps"), "views=0")
+
+
+@test
+def a_program_that_refuses_a_preload_is_reached_in_the_ways_that_the_manual_names():
+    """That is what gcc's AddressSanitizer does."""
+    if not shutil.which("gcc"):
+        raise Skip("no gcc")
+    sources = [str(Path(os.environ["HOMING_SRCDIR"]) / f"tests/shim/{part}.c") for part in ("probe", "beget", "byways", "dial", "midway")]
+    with Agent() as agent, tempfile.TemporaryDirectory() as folder:
+        agent.entry("db", "10.1.2.3")
+        program = f"{folder}/probe"
+        subprocess.run(["gcc", "-O1", "-g", "-fsanitize=address", "-pthread", "-I", os.environ["HOMING_SRCDIR"],
+                        "-o", program, *sources], check=True)
+        first = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True,
+                               check=True).stdout.strip()
+        for preload, options in ((LIBRARY, "verify_asan_link_order=0"), (f"{os.path.realpath(first)}:{LIBRARY}", "")):
+            with Probe("glibc", agent, preload=preload, argv=[program], env={"ASAN_OPTIONS": options}) as probe:
+                equal((preload, probe.address("db")), (preload, "10.1.2.3"))
+                equal(probe.close(), 0)
 
 
 main()

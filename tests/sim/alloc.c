@@ -29,13 +29,6 @@ static int rig_setup(void **state)
     return 0;
 }
 
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
-    return 0;
-}
-
 static struct conf *load(void)
 {
     struct conf *conf = NULL;
@@ -95,8 +88,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
     bool failed = true;
 
     (void)state;
-    sim_start(&sim);
-    sim_run(&sim, 3000);
+    sim_settle(&sim);
     write_more();
     for (int n = 0; failed; n++) {
         struct view_entry entry;
@@ -123,8 +115,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
 static void a_failover_without_memory_is_published(void **state)
 {
     (void)state;
-    sim_start(&sim);
-    sim_run(&sim, 3000);
+    sim_settle(&sim);
     for (int n = 0; n < 20; n++) {
         unsigned old = (unsigned)sim_answer(&sim, SIM_WRITER_NAME), new = (old + 1) % 2;
 
@@ -142,9 +133,9 @@ static void a_failover_without_memory_is_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN(rig, a_start_without_memory_is_refused_whole),
-        TEST_IN(rig, a_reload_without_memory_changes_nothing),
-        TEST_IN(rig, a_failover_without_memory_is_published),
+        TEST_IN_SIM(a_start_without_memory_is_refused_whole),
+        TEST_IN_SIM(a_reload_without_memory_changes_nothing),
+        TEST_IN_SIM(a_failover_without_memory_is_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,15 +48,7 @@ static int rig_setup(void **state)
 {
     (void)state;
     sim_init_kind(&sim, &made_up, 3, "    connection: token=secret\n");
-    sim_start(&sim);
-    sim_run(&sim, 3000);
-    return 0;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
+    sim_settle(&sim);
     return 0;
 }
 
@@ -144,10 +136,10 @@ static void a_reload_knows_it_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN(rig, its_new_writer_is_followed),
-        TEST_IN(rig, its_switch_is_told_in_its_own_words),
-        TEST_IN(rig, status_has_its_name_its_unit_and_its_positions),
-        TEST_IN(rig, a_reload_knows_it_too),
+        TEST_IN_SIM(its_new_writer_is_followed),
+        TEST_IN_SIM(its_switch_is_told_in_its_own_words),
+        TEST_IN_SIM(status_has_its_name_its_unit_and_its_positions),
+        TEST_IN_SIM(a_reload_knows_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

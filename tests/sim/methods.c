@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/admin/methods.h"
@@ -26,8 +27,7 @@ static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
-    sim_start(&sim);
-    sim_run(&sim, 3000);
+    sim_settle(&sim);
     msg_writer_init(&request, HOMING_REQUEST_MAX);
     msg_writer_init(&reply, HOMING_REPLY_MAX);
     msg_parser_init(&request_parser, HOMING_REQUEST_MAX);
@@ -37,13 +37,11 @@ static int rig_setup(void **state)
 
 static int rig_teardown(void **state)
 {
-    (void)state;
     msg_writer_done(&request);
     msg_writer_done(&reply);
     msg_parser_done(&request_parser);
     msg_parser_done(&reply_parser);
-    sim_done(&sim);
-    return 0;
+    return sim_teardown(state);
 }
 
 static void parse(struct msg_parser *parser, const struct msg_writer *w, struct msg *ret_msg)
@@ -331,6 +329,55 @@ static void freeze_and_unfreeze_say_when_there_is_nothing_to_do(void **state)
     assert_string_equal(code(), "not_found");
 }
 
+/* The text of the only warning of the cluster; "": there is none. */
+static const char *warning_text(void)
+{
+    const struct msg_value *clusters, *warnings;
+
+    call(SERVE_ADMIN, 0, "status", NULL, NULL);
+    clusters = msg_get(answered.result, "clusters");
+    warnings = msg_get(msg_array_at(clusters, 0), "warnings");
+    assert_true(msg_array_len(warnings) <= 1);
+    return msg_array_len(warnings) ? msg_get_str(msg_array_at(warnings, 0), "text") : "";
+}
+
+static void a_reader_that_cannot_be_asked_is_a_warning_until_it_is_back(void **state)
+{
+    (void)state;
+    sim_run(&sim, 10000);
+    assert_string_equal(warning_text(), "");
+    sim_conduct(&sim, 1, SIM_DOWN);
+    sim_run(&sim, 3000);
+    assert_string_equal(warning_text(), "");
+    sim_run(&sim, 4000);
+    assert_non_null(strstr(warning_text(), "10.0.0.2:5433 cannot be asked for "));
+    assert_non_null(strstr(warning_text(), "refused: connection refused; look whether it is up"));
+    sim_conduct(&sim, 1, SIM_ANSWERS);
+    sim_run(&sim, 10000);
+    assert_string_equal(warning_text(), "");
+}
+
+static void a_socket_that_cannot_be_reached_is_an_alarm_until_it_can(void **state)
+{
+    char path[128];
+    struct stat st;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/run", sim.folder);
+    assert_int_equal(chmod(path, 0700), 0);
+    sim_run(&sim, 2000);
+    call(SERVE_ADMIN, 0, "status", NULL, NULL);
+    assert_string_equal(msg_get_str(msg_array_at(msg_get(answered.result, "alarms"), 0), "alarm"),
+                        "socket_unreachable");
+    assert_int_equal(chmod(path, 0755), 0);
+    snprintf(path, sizeof(path), "%s/run/agent.sock", sim.folder);
+    assert_int_equal(unlink(path), 0);
+    sim_run(&sim, 2000);
+    call(SERVE_ADMIN, 0, "status", NULL, NULL);
+    assert_int_equal(msg_array_len(msg_get(answered.result, "alarms")), 0);
+    assert_int_equal(stat(path, &st), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +392,8 @@ int main(void)
         TEST_IN(rig, resolve_answers_from_the_view),
         TEST_IN(rig, odd_params_are_refused_and_change_nothing),
         TEST_IN(rig, freeze_and_unfreeze_say_when_there_is_nothing_to_do),
+        TEST_IN(rig, a_reader_that_cannot_be_asked_is_a_warning_until_it_is_back),
+        TEST_IN(rig, a_socket_that_cannot_be_reached_is_an_alarm_until_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

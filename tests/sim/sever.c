@@ -27,7 +27,7 @@ static struct sim sim;
 static void begin(const char *keys)
 {
     fake_sever_set(1, true);
-    fake_sever_redirected = 0;
+    fake_sever_redirected = fake_sever_behind = 0;
     sim_init(&sim, 3, keys);
     sim_start(&sim);
     sim_run(&sim, SETTLED_MS);
@@ -38,13 +38,6 @@ static int rig_setup(void **state)
 {
     (void)state;
     fake_sever_forget();
-    return 0;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
     return 0;
 }
 
@@ -375,6 +368,19 @@ static void an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes(void
     assert_in_range(last_ms - first_ms, 300000, 660000);
 }
 
+static void W7_a_connect_that_lands_on_a_demoted_member_is_ordered_within_a_second(void **state)
+{
+    (void)state;
+    begin("");
+    switch_over(0, 1);
+    sim_run(&sim, 20 * 60 * 1000); /* nothing is repeated any more */
+    fake_sever_forget();
+    fake_sever_behind++;
+    sim_run(&sim, 1000);
+    assert_int_equal(fake_order_count, 1);
+    assert_names(&fake_orders[0].order, 0);
+}
+
 static void connections_without_tags_are_ordered_once_per_switch(void **state)
 {
     (void)state;
@@ -385,6 +391,56 @@ static void connections_without_tags_are_ordered_once_per_switch(void **state)
     assert_true(fake_orders[0].order.untagged);
     for (uint32_t i = 1; i < fake_order_count; i++)
         assert_false(fake_orders[i].order.untagged);
+}
+
+/* The look for what was spared, when it comes. */
+static uint32_t next_look(void)
+{
+    for (int i = 0; i < 120; i++) {
+        uint32_t last = fake_order_count - 1;
+        if (fake_order_count && fake_orders[last].order.kind == SEVER_OBSERVE &&
+            !fake_orders[last].answered)
+            return last;
+        sim_run(&sim, 1000);
+    }
+    fail_msg("nobody looks");
+    return 0;
+}
+
+static bool warns(void)
+{
+    return cluster()->warnings.raised >> WARNING_SPARED & 1;
+}
+
+static void what_was_spared_as_older_is_a_warning_until_it_is_gone(void **state)
+{
+    (void)state;
+    begin("    sever_untagged: true\n");
+    switch_over(0, 1);
+    sim_run(&sim, 10000);
+    assert_false(warns());
+    fake_sever_spared(0, 3);
+    sim_run(&sim, 10000);
+    assert_true(warns());
+    const struct sever_order *look = &fake_orders[next_look()].order;
+    assert_true(look->untagged);
+    assert_int_equal(look->endpoint_count, 0);
+    assert_int_equal(look->addresses[0].bytes[3], 1);
+    fake_sever_spared(next_look(), 1);
+    assert_int_equal(cluster()->severing.spared, 1);
+    fake_sever_refuse(next_look());
+    fake_sever_spared(next_look(), 2); /* of another homing-sever */
+    assert_int_equal(cluster()->severing.spared, 1);
+    sim_run(&sim, 1000);
+    assert_true(warns());
+    fake_sever_spared(next_look(), 0);
+    sim_run(&sim, 2000);
+    assert_false(warns());
+    uint32_t looks = fake_sever_count(SEVER_OBSERVE);
+    sim_run(&sim, 120000);
+    assert_int_equal(fake_sever_count(SEVER_OBSERVE), looks);
+    assert_int_equal(newest_switch()->would_abort, 0);
+    assert_int_equal(cluster()->severing.older, 3);
 }
 
 static void a_homing_sever_that_comes_late_or_anew_is_ordered_again(void **state)
@@ -507,79 +563,37 @@ static void a_branch_point_that_may_be_of_another_recovery_is_not_called_one(voi
     assert_non_null(strstr(newest_switch()->loss, "at least 4000 bytes"));
 }
 
-static int ask_connections(const char *cluster)
-{
-    struct serve_peer peer = {.pid = 1, .uid = 0, .number = 1};
-    struct msg_writer request, reply;
-    struct msg_parser parser;
-    struct msg msg;
-    size_t used;
-    int fd = -1;
-
-    msg_writer_init(&request, HOMING_REQUEST_MAX);
-    msg_writer_init(&reply, HOMING_REPLY_MAX);
-    msg_parser_init(&parser, HOMING_REQUEST_MAX);
-    msg_put_request(&request, 5, "connections");
-    msg_put_array(&request, 1);
-    msg_put_str(&request, cluster);
-    assert_int_equal(msg_parser_feed(&parser, request.data, request.len, &used, &msg),
-                     MSG_FED_MESSAGE);
-    methods_serve(sim.daemon, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
-    msg_writer_done(&request);
-    msg_writer_done(&reply);
-    msg_parser_done(&parser);
-    return fd;
-}
-
-static void connections_are_asked_for_at_all_members_and_answered_later(void **state)
-{
-    struct sever_row row = {.pid = 1, .comm = "x"};
-    (void)state;
-    begin("");
-    assert_int_equal(ask_connections("orders"), SERVE_LATER);
-    assert_int_equal(fake_order_count, 1);
-    assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
-    assert_int_equal(fake_orders[0].order.address_count, 3);
-    assert_int_equal(sim.daemon->listings, 1);
-    fake_sever_rows(0, &row, 1);
-    assert_int_equal(sim.daemon->listings, 0);
-    assert_int_equal(ask_connections("unheard-of"), -1);
-    fake_sever_set(0, false);
-    assert_int_equal(ask_connections("orders"), -1);
-    fake_sever_set(1, true);
-    assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN(rig,
-                W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
-        TEST_IN(rig, connections_without_tags_are_ended_by_the_agent_that_switched),
-        TEST_IN(rig, W5_silence_alone_orders_nothing),
-        TEST_IN(rig, without_a_successor_nothing_is_ordered),
-        TEST_IN(rig, W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
-        TEST_IN(rig, W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
-        TEST_IN(rig, a_frozen_cluster_orders_nothing),
-        TEST_IN(rig, a_new_writer_that_falls_silent_is_no_reason_to_order_more),
-        TEST_IN(rig, in_observe_it_is_counted_once_and_not_done),
-        TEST_IN(rig, below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
-        TEST_IN(rig, the_kill_switch_ends_what_is_under_way),
-        TEST_IN(rig, the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
-        TEST_IN(rig, a_switch_back_ends_what_is_under_way_before_it_orders_anew),
-        TEST_IN(rig, W7_an_order_is_taken_back_before_programs_hear_of_the_switch_back),
-        TEST_IN(rig, what_was_ordered_before_homing_sever_was_reached_is_taken_back),
-        TEST_IN(rig, what_is_under_way_ends_when_the_new_writer_is_contested),
-        TEST_IN(rig, an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
-        TEST_IN(rig, connections_without_tags_are_ordered_once_per_switch),
-        TEST_IN(rig, a_homing_sever_that_comes_late_or_anew_is_ordered_again),
-        TEST_IN(rig, one_that_cannot_sever_is_ordered_nothing),
-        TEST_IN(rig, a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
-        TEST_IN(rig, an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
-        TEST_IN(rig, failing_back_names_the_other_member),
-        TEST_IN(rig, the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
-        TEST_IN(rig, connections_are_asked_for_at_all_members_and_answered_later),
-        TEST_IN(rig, a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
+        TEST_IN_SIM(
+            W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
+        TEST_IN_SIM(connections_without_tags_are_ended_by_the_agent_that_switched),
+        TEST_IN_SIM(W5_silence_alone_orders_nothing),
+        TEST_IN_SIM(without_a_successor_nothing_is_ordered),
+        TEST_IN_SIM(W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
+        TEST_IN_SIM(W10_a_braked_cluster_orders_nothing_until_it_is_unfrozen),
+        TEST_IN_SIM(a_frozen_cluster_orders_nothing),
+        TEST_IN_SIM(a_new_writer_that_falls_silent_is_no_reason_to_order_more),
+        TEST_IN_SIM(in_observe_it_is_counted_once_and_not_done),
+        TEST_IN_SIM(below_sever_nothing_is_ordered_and_the_mode_counts_at_once),
+        TEST_IN_SIM(the_kill_switch_ends_what_is_under_way),
+        TEST_IN_SIM(the_kill_switch_ends_what_is_under_way_also_when_a_repetition_was_refused),
+        TEST_IN_SIM(a_switch_back_ends_what_is_under_way_before_it_orders_anew),
+        TEST_IN_SIM(W7_an_order_is_taken_back_before_programs_hear_of_the_switch_back),
+        TEST_IN_SIM(what_was_ordered_before_homing_sever_was_reached_is_taken_back),
+        TEST_IN_SIM(what_is_under_way_ends_when_the_new_writer_is_contested),
+        TEST_IN_SIM(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
+        TEST_IN_SIM(W7_a_connect_that_lands_on_a_demoted_member_is_ordered_within_a_second),
+        TEST_IN_SIM(connections_without_tags_are_ordered_once_per_switch),
+        TEST_IN_SIM(what_was_spared_as_older_is_a_warning_until_it_is_gone),
+        TEST_IN_SIM(a_homing_sever_that_comes_late_or_anew_is_ordered_again),
+        TEST_IN_SIM(one_that_cannot_sever_is_ordered_nothing),
+        TEST_IN_SIM(a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),
+        TEST_IN_SIM(an_agent_that_dies_after_a_switch_orders_again_what_it_may_not_have_ordered),
+        TEST_IN_SIM(failing_back_names_the_other_member),
+        TEST_IN_SIM(the_history_has_the_switch_with_what_was_severed_and_may_be_lost),
+        TEST_IN_SIM(a_branch_point_that_may_be_of_another_recovery_is_not_called_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

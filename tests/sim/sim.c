@@ -42,6 +42,16 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
     return 0;
 }
 
+struct resolver *__real_resolver_new(struct loop *loop);
+struct resolver *__wrap_resolver_new(struct loop *loop);
+
+struct resolver *__wrap_resolver_new(struct loop *loop)
+{
+    if (!world || !world->named)
+        return __real_resolver_new(loop);
+    return resolver_new_from(loop, "/dev/null", world->hosts, 53);
+}
+
 /* No power is cut in here, and a disk's time is not ours. */
 int __wrap_fsync(int fd)
 {
@@ -104,10 +114,10 @@ static void session_due(void *arg)
 
 static struct engine_session *sim_open(struct loop *loop, const struct conf_cluster *cluster,
                                        const struct conf_member *member,
-                                       const struct address *address,
+                                       const struct address *address, bool strange,
                                        const struct engine_sink *sink)
 {
-    (void)cluster, (void)member;
+    (void)cluster, (void)member, (void)strange;
     struct engine_session *session = calloc(1, sizeof(*session));
     if (session)
         session->timer = loop_timer_new(loop, session_due, session);
@@ -156,7 +166,9 @@ static void write_configuration(const struct sim *sim, const char *keys)
             "%s"
             "    members:\n",
             sim->folder, sim->folder, sim->engine.kind->name, keys);
-    for (unsigned i = 0; i < sim->count; i++)
+    for (unsigned i = 0; i < sim->named; i++)
+        fprintf(file, "      - db-%u:%u\n", i + 1, SIM_PORT);
+    for (unsigned i = 0; i < sim->count && !sim->named; i++)
         fprintf(file, "      - 10.0.0.%u:%u\n", i + 1, SIM_PORT + i);
     fclose(file);
 }
@@ -175,16 +187,56 @@ void sim_init(struct sim *sim, unsigned count, const char *keys)
     sim_init_kind(sim, &engine_kind_postgresql, count, keys);
 }
 
+/* The size of the file differs from the one before, so that it is read again. */
+static void write_hosts(const struct sim *sim)
+{
+    static int generation;
+    FILE *file = fopen(sim->hosts, "w");
+    assert_non_null(file);
+    for (unsigned i = 0; i < sim->named; i++) {
+        char addresses[64], *save = NULL;
+        snprintf(addresses, sizeof(addresses), "%s", sim->names[i]);
+        for (char *at = strtok_r(addresses, " ", &save); at; at = strtok_r(NULL, " ", &save))
+            fprintf(file, "%s db-%u\n", at, i + 1);
+    }
+    fprintf(file, "#%*d\n", ++generation, 0);
+    fclose(file);
+}
+
+void sim_name(struct sim *sim, unsigned member, const char *addresses)
+{
+    snprintf(sim->names[member], sizeof(sim->names[member]), "%s", addresses);
+    write_hosts(sim);
+}
+
+static void init(struct sim *sim, const struct engine_kind *kind, unsigned named, unsigned count,
+                 const char *keys);
+
+void sim_init_named(struct sim *sim, unsigned members, unsigned count, const char *keys)
+{
+    init(sim, &engine_kind_postgresql, members, count, keys);
+}
+
 void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
                    const char *keys)
 {
-    *sim = (struct sim){.count = count};
+    init(sim, kind, 0, count, keys);
+}
+
+static void init(struct sim *sim, const struct engine_kind *kind, unsigned named, unsigned count,
+                 const char *keys)
+{
+    *sim = (struct sim){.count = count, .named = named};
     make_engine(sim, kind);
     for (unsigned i = 0; i < count; i++)
         sim->servers[i] = (struct sim_server){
             .writer = i == 0, .timeline = 1, .position = 1000, .system = 1, .started = i + 1};
     folder_make(sim->folder);
     snprintf(sim->file, sizeof(sim->file), "%s/homing.yaml", sim->folder);
+    snprintf(sim->hosts, sizeof(sim->hosts), "%s/hosts", sim->folder);
+    for (unsigned i = 0; i < named; i++)
+        snprintf(sim->names[i], sizeof(sim->names[i]), "10.0.0.%u", i + 1);
+    write_hosts(sim);
     write_configuration(sim, keys);
     log_init(false, LOG_LEVEL_COUNT); /* nothing */
     sim->loop = loop_new();
@@ -200,6 +252,19 @@ void sim_done(struct sim *sim)
     world = NULL;
     loop_free(sim->loop);
     folder_remove(sim->folder);
+}
+
+int sim_teardown(void **state)
+{
+    (void)state;
+    sim_done(world);
+    return 0;
+}
+
+void sim_settle(struct sim *sim)
+{
+    sim_start(sim);
+    sim_run(sim, 3000);
 }
 
 void sim_start(struct sim *sim)

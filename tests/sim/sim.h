@@ -59,15 +59,27 @@ struct sim {
     struct daemon_options options;
     char folder[64];
     char file[80];
+    char hosts[80];    /* stands for /etc/hosts, and thereby for DNS */
+    unsigned named;    /* members known by name; 0: they are known by address */
+    char names[4][64]; /* the addresses of each, blanks between */
 };
 
-/* `keys`: more lines of the cluster, indented by four spaces; "". Each fails the test on error. */
+/* `keys`: more lines of the cluster, indented by four spaces; before them endpoints, by six; "". Each fails the test on error. */
 void sim_init(struct sim *sim, unsigned count, const char *keys);
 /* The same with servers of another kind. */
 void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
                    const char *keys);
+/* The first `members` servers are members, known by the names db-1, db-2 ..., all at SIM_PORT. The
+ * others are only there. */
+void sim_init_named(struct sim *sim, unsigned members, unsigned count, const char *keys);
+/* From now on DNS says that the member is at these addresses ("10.0.0.1 10.0.0.2"). */
+void sim_name(struct sim *sim, unsigned member, const char *addresses);
 void sim_done(struct sim *sim);
+/* For cmocka: sim_done() of the world that there is. */
+int sim_teardown(void **state);
 void sim_start(struct sim *sim);
+/* sim_start(), and time for the first verdict. */
+void sim_settle(struct sim *sim);
 void sim_stop(struct sim *sim);
 
 /* Becomes the writer on a timeline newer than any. */
@@ -90,5 +102,8 @@ bool sim_serves(const struct sim *sim, unsigned server);
 /* Runs until the name is answered with `server`, `most_ms` at most; how long that took, or
  * UINT64_MAX. Virtual time: the same in every daemon, on every machine. */
 uint64_t sim_until(struct sim *sim, const char *name, int server, uint64_t most_ms);
+
+/* In a world that the file's own rig_setup() made. */
+#define TEST_IN_SIM(function) TEST_BETWEEN(rig_setup, sim_teardown, function)
 
 #endif

@@ -21,15 +21,7 @@ static int rig_setup(void **state)
 {
     (void)state;
     sim_init(&sim, 3, "");
-    sim_start(&sim);
-    sim_run(&sim, 3000);
-    return 0;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
+    sim_settle(&sim);
     return 0;
 }
 
@@ -145,14 +137,14 @@ static void a_demoted_writer_serves_as_a_reader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN(rig, the_only_claim_is_published),
-        TEST_IN(rig, W3_a_promotion_after_the_writers_end_is_followed),
-        TEST_IN(rig, W3_a_silent_writer_keeps_the_name_until_another_claims),
-        TEST_IN(rig, W3_two_claims_are_ambiguous_and_the_incumbent_stays),
-        TEST_IN(rig, W2_a_former_writer_that_returns_does_not_get_the_name_back),
-        TEST_IN(rig, W2_a_restarted_agent_keeps_its_last_verdict_against_an_older_claim),
-        TEST_IN(rig, W9_what_nobody_confirms_for_max_stale_is_stale),
-        TEST_IN(rig, a_demoted_writer_serves_as_a_reader),
+        TEST_IN_SIM(the_only_claim_is_published),
+        TEST_IN_SIM(W3_a_promotion_after_the_writers_end_is_followed),
+        TEST_IN_SIM(W3_a_silent_writer_keeps_the_name_until_another_claims),
+        TEST_IN_SIM(W3_two_claims_are_ambiguous_and_the_incumbent_stays),
+        TEST_IN_SIM(W2_a_former_writer_that_returns_does_not_get_the_name_back),
+        TEST_IN_SIM(W2_a_restarted_agent_keeps_its_last_verdict_against_an_older_claim),
+        TEST_IN_SIM(W9_what_nobody_confirms_for_max_stale_is_stale),
+        TEST_IN_SIM(a_demoted_writer_serves_as_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

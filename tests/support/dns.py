@@ -5,8 +5,8 @@
 usage: dns.py ADDRESS PORT FILE      PORT 0: any; prints "ready ADDRESS PORT" once it listens.
 
 FILE has lines `NAME TTL ADDRESS...`, read again whenever it changed (write a new one and rename it
-over). Instead of addresses: `silent` (never answers), `fail` (SERVFAIL). A name that is not there does
-not exist; `#` starts a comment. The log of questions goes to standard error if DNS_LOG is set.
+over). Instead of addresses: `silent` (never answers), `fail` (SERVFAIL), `cname TARGET`. A name that is
+not there does not exist; `#` starts a comment. The log of questions goes to standard error if DNS_LOG is set.
 """
 
 import ipaddress
@@ -15,7 +15,8 @@ import socket
 import struct
 import sys
 
-A, AAAA, NXDOMAIN, SERVFAIL = 1, 28, 3, 2
+A, CNAME, AAAA, NXDOMAIN, SERVFAIL = 1, 5, 28, 3, 2
+ALIASES_MAX = 8
 
 
 class Zone:
@@ -52,13 +53,25 @@ def question(packet):
     return ".".join(labels), struct.unpack_from("!H", packet, at + 1)[0], at + 5
 
 
-def records(words, ttl, qtype):
-    out = []
-    for word in words:
+def encoded(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def record(owner, rtype, ttl, data):
+    return owner + struct.pack("!HHIH", rtype, 1, ttl, len(data)) + data
+
+
+def records(zone, found, qtype):
+    """The addresses, behind the aliases that lead to them."""
+    out, owner = [], b"\xc0\x0c"
+    while found and found[1][:1] == ["cname"] and len(out) < ALIASES_MAX:
+        target = found[1][1]
+        out.append(record(owner, CNAME, found[0], encoded(target)))
+        owner, found = encoded(target), zone.find(target.lower())
+    for word in found[1] if found else []:
         ip = ipaddress.ip_address(word)
         if qtype == (A if ip.version == 4 else AAAA):
-            data = ip.packed
-            out.append(struct.pack("!HHHIH", 0xC00C, qtype, 1, ttl, len(data)) + data)
+            out.append(record(owner, qtype, found[0], ip.packed))
     return out
 
 
@@ -75,7 +88,7 @@ def answer(zone, packet):
     elif found[1] == ["fail"]:
         rcode = SERVFAIL
     else:
-        out = records(found[1], found[0], qtype)
+        out = records(zone, found, qtype)
     # Response, authoritative, recursion as it was desired and available.
     flags = 0x8480 | (packet[2] & 1) << 8 | rcode
     return packet[:2] + struct.pack("!HHHHH", flags, 1, len(out), 0, 0) + packet[12:end] + b"".join(out)

@@ -46,7 +46,7 @@ static int fake_memfd(const void *content, size_t size, int seals)
 
 int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters)
 {
-    size_t size = view_size(slots, clusters);
+    size_t size = view_size(slots, clusters, clusters * HOMING_MEMBERS_MAX);
     int fd = memfd_create("fake-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     void *base;
 

@@ -4,12 +4,13 @@
  * usage: fake_agent SOCKET, then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
- *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d and -
+ *   newer NAME MODE STATE ROLE              numbers, known or not, in place of those of its entry
+ *   officials[@CLUSTER] NAME... | ports[@CLUSTER] PORT...    of the next `members`; "-": not known
+ *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d, p and -
  *   sever INSTANCE                          of homing-sever
  *   gone NAME | retire | manner NAME | listen BACKLOG | scribble SEED | scribble-header SEED
  *   beat MS                                 0: now and from now on; else stands MS in the past
- *   attached                                how many were handed a view
- *   standard                                descriptors 0 to 2 that the last client had open
+ *   attached | standard                     how many were handed a view; its last client's of 0, 1, 2
  *   missed                                  how often it or its client was not run in time
  */
 #include "config.h"
@@ -32,6 +33,10 @@ static struct fake_agent agent;
 static const char *socket_path;
 static bool beats = true;
 static uint64_t beats_missed;
+static char officials[FAKE_CLUSTERS][HOMING_MEMBERS_MAX][HOMING_NAME_MAX + 1];
+static uint32_t official_count[FAKE_CLUSTERS];
+static uint16_t other_ports[FAKE_CLUSTERS][HOMING_CLUSTER_PORTS_MAX];
+static uint32_t other_count[FAKE_CLUSTERS];
 
 static int enum_find(const char *word, int count, const char *(*name_of)(int))
 {
@@ -70,7 +75,7 @@ static bool name_parse(const char *text, struct name *ret_name)
     return false;
 }
 
-/* port, generation, hold, keepalive, cluster. */
+/* port, generation, hold, keepalive, cluster, endpoint: its id, other: a port. */
 static bool entry_key(const char *word, struct view_entry *entry)
 {
     const char *value = strchr(word, '=');
@@ -87,6 +92,10 @@ static bool entry_key(const char *word, struct view_entry *entry)
         entry->keepalive_ms = number;
     else if (len == 7 && memcmp(word, "cluster", len) == 0)
         entry->cluster = number;
+    else if (len == 5 && memcmp(word, "other", len) == 0)
+        entry->ports = entry->ports << 16 | (number & 0xffff);
+    else if (len == 8 && memcmp(word, "endpoint", len) == 0)
+        entry->endpoint = number;
     else
         return false;
     return true;
@@ -99,14 +108,14 @@ static bool do_entry(char **words, int count)
 
     if (count < 10 || !name_parse(words[1], &name))
         return false;
-    for (int i = 10; i < count; i++)
-        if (!entry_key(words[i], &entry))
-            return false;
     entry.mode = (enum view_mode)enum_find(words[2], VIEW_MODE_COUNT, mode_name);
     entry.state = (enum view_state)enum_find(words[3], VIEW_STATE_COUNT, state_name);
     entry.role = (enum view_role)enum_find(words[4], VIEW_ROLE_COUNT, role_name);
     entry.family = (uint8_t)atoi(words[5]);
     entry.endpoint = name.hash;
+    for (int i = 10; i < count; i++)
+        if (!entry_key(words[i], &entry))
+            return false;
     if (strcmp(words[6], "-") != 0)
         snprintf(entry.text4, sizeof(entry.text4), "%s", words[6]);
     if (strcmp(words[7], "-") != 0)
@@ -125,6 +134,10 @@ static uint8_t flag_of(char letter)
         return VIEW_MEMBER_READER;
     case 'd':
         return VIEW_MEMBER_DEMOTED;
+    case 'p':
+        return VIEW_MEMBER_PERMIT;
+    case 's':
+        return VIEW_MEMBER_STILL;
     default:
         return 0;
     }
@@ -148,17 +161,79 @@ static bool address_parse(const char *word, uint16_t index, struct view_address 
                      ret->address.bytes) == 1;
 }
 
+/* What a newer agent might store. */
+static bool do_newer(char **words, int count)
+{
+    struct name name;
+    struct view_slot *slot = agent.writer.slots;
+
+    if (count != 5 || !name_parse(words[1], &name))
+        return false;
+    while (slot->hash != name.hash)
+        if (++slot == agent.writer.slots + agent.writer.slot_count)
+            return false;
+    for (int i = 0; i < 2; i++)
+        slot->copies[i].meta = (slot->copies[i].meta & ~0xffffffull) | (uint64_t)atoi(words[2]) |
+                               (uint64_t)atoi(words[3]) << 8 | (uint64_t)atoi(words[4]) << 16;
+    return true;
+}
+
+static uint32_t cluster_of(const char *word)
+{
+    const char *cluster = strchr(word, '@');
+
+    return cluster ? (uint32_t)atoi(cluster + 1) : 0;
+}
+
+static bool do_officials(char **words, int count)
+{
+    uint32_t cluster = cluster_of(words[0]);
+
+    if (cluster >= FAKE_CLUSTERS || count > HOMING_MEMBERS_MAX)
+        return false;
+    official_count[cluster] = (uint32_t)count - 1;
+    for (int i = 1; i < count; i++) {
+        char *name = officials[cluster][i - 1];
+
+        snprintf(name, sizeof(officials[0][0]), "%s", strcmp(words[i], "-") == 0 ? "" : words[i]);
+    }
+    return true;
+}
+
+static bool do_ports(char **words, int count)
+{
+    uint32_t cluster = cluster_of(words[0]);
+
+    if (cluster >= FAKE_CLUSTERS || count > HOMING_CLUSTER_PORTS_MAX + 1)
+        return false;
+    other_count[cluster] = (uint32_t)count - 1;
+    for (int i = 1; i < count; i++)
+        other_ports[cluster][i - 1] = (uint16_t)atoi(words[i]);
+    return true;
+}
+
 static bool do_members(char **words, int count)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX] = {0};
-    const char *cluster = strchr(words[0], '@');
+    uint32_t cluster = cluster_of(words[0]);
+    const char *names[HOMING_MEMBERS_MAX];
 
+    if (cluster >= FAKE_CLUSTERS)
+        return false;
     for (int i = 1; i < count && i <= HOMING_VIEW_ADDRESSES_MAX; i++)
         if (!address_parse(words[i], (uint16_t)(i - 1), &at[i - 1]))
             return false;
-    view_write_members(&agent.writer, cluster ? (uint32_t)atoi(cluster + 1) : 0, at,
-                       (uint32_t)count - 1);
-    return true;
+    for (uint32_t i = 0; i < official_count[cluster]; i++)
+        names[i] = officials[cluster][i];
+    return view_write_cluster(&agent.writer, cluster,
+                              &(struct view_listing){
+                                  .at = at,
+                                  .count = (uint32_t)count - 1,
+                                  .names = names,
+                                  .name_count = official_count[cluster],
+                                  .ports = other_ports[cluster],
+                                  .port_count = other_count[cluster],
+                              }) == 0;
 }
 
 /* Random bytes over everything between `from` and `to`: what a hostile agent may do at any time. */
@@ -206,6 +281,12 @@ static bool command(char **words, int count)
                                FAKE_CLUSTERS) == 0;
     if (strcmp(verb, "entry") == 0)
         return do_entry(words, count);
+    if (strcmp(verb, "newer") == 0)
+        return do_newer(words, count);
+    if (strncmp(verb, "ports", 5) == 0)
+        return do_ports(words, count);
+    if (strncmp(verb, "officials", 9) == 0)
+        return do_officials(words, count);
     if (strncmp(verb, "members", 7) == 0)
         return do_members(words, count);
     if (strcmp(verb, "sever") == 0) {

@@ -19,17 +19,18 @@ struct sever_client {
 
 struct fake_order fake_orders[FAKE_ORDERS_MAX];
 uint32_t fake_order_count;
-uint64_t fake_sever_redirected;
+uint64_t fake_sever_redirected, fake_sever_behind;
 uint32_t fake_sever_cancelled;
 void (*fake_sever_on_cancel)(void);
 
 static struct sever_client_status now = {.instance = 1, .able = true, .pid = 4711};
 static struct sever_client *living;
 
-struct sever_client *sever_client_new(struct loop *loop, const char *run_dir,
-                                      sever_client_changed_fn *changed, void *arg)
+struct sever_client *sever_client_new(struct loop *loop, const char *run_dir, const char *command,
+                                      sever_client_changed_fn *changed, lost_alarm_fn *alarm,
+                                      lost_changed_fn *lost_changed, void *arg)
 {
-    (void)run_dir;
+    (void)run_dir, (void)command, (void)alarm, (void)lost_changed;
     living = calloc(1, sizeof(*living)); /* tests let allocations fail */
     if (living)
         *living = (struct sever_client){loop, changed, arg};
@@ -65,6 +66,7 @@ const struct sever_client_status *sever_client_status(const struct sever_client 
 {
     (void)sever_client;
     now.counts[TAG_COUNT_REDIRECTED] = fake_sever_redirected;
+    now.counts[TAG_COUNT_BEHIND] = fake_sever_behind;
     return &now;
 }
 
@@ -72,6 +74,17 @@ uint64_t sever_client_instance(const struct sever_client *sever_client)
 {
     (void)sever_client;
     return now.instance;
+}
+
+const struct lost *sever_client_lost(const struct sever_client *sever_client)
+{
+    (void)sever_client;
+    return NULL;
+}
+
+void sever_client_restore(struct sever_client *sever_client, const struct lost_list *list)
+{
+    (void)sever_client, (void)list;
 }
 
 static int note(struct sever_client *sever_client, const struct sever_order *order,
@@ -97,6 +110,11 @@ void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endp
     fake_sever_cancelled += count;
     if (fake_sever_on_cancel)
         fake_sever_on_cancel();
+}
+
+void sever_client_published(struct sever_client *sever_client)
+{
+    (void)sever_client;
 }
 
 int sever_client_connections(struct sever_client *sever_client, const struct sever_order *order,
@@ -143,6 +161,17 @@ void fake_sever_done(uint32_t order, uint64_t severed)
         .seen = severed + 1, .severed = severed, .processes = 2, .first_us = 300};
 
     answer(&fake_orders[order], 0, &counts, NULL, 0);
+}
+
+void fake_sever_untagged(uint32_t order, uint64_t untagged)
+{
+    answer(&fake_orders[order], 0,
+           &(struct sever_counts){.seen = untagged, .untagged = untagged, .processes = 2}, NULL, 0);
+}
+
+void fake_sever_spared(uint32_t order, uint64_t older)
+{
+    answer(&fake_orders[order], 0, &(struct sever_counts){.seen = older, .older = older}, NULL, 0);
 }
 
 void fake_sever_rows(uint32_t order, const struct sever_row *rows, uint32_t count)

@@ -36,6 +36,8 @@ uint32_t fake_sever_count(enum sever_kind kind);
 /* Replies to fake_orders[order]. */
 void fake_sever_refuse(uint32_t order);
 void fake_sever_done(uint32_t order, uint64_t severed);
+void fake_sever_untagged(uint32_t order, uint64_t untagged);
+void fake_sever_spared(uint32_t order, uint64_t older);
 void fake_sever_rows(uint32_t order, const struct sever_row *rows, uint32_t count);
 
 /* Endpoints whose orders were ended. */
@@ -44,6 +46,6 @@ extern uint32_t fake_sever_cancelled;
 extern void (*fake_sever_on_cancel)(void);
 
 /* What the processes' counters say. */
-extern uint64_t fake_sever_redirected;
+extern uint64_t fake_sever_redirected, fake_sever_behind;
 
 #endif

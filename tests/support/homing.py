@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from own_names import HOSTS, own_names, own_namespaces, put_names  # noqa: F401
-from tap import PATIENCE, cleanups, eventually, give_up
+from tap import AGAIN, PATIENCE, cleanups, eventually, give_up, say
 
 SRC = os.environ.get("HOMING_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("HOMING_BUILDDIR") or os.path.join(SRC, "build")
@@ -54,6 +54,15 @@ def directory():
     os.chmod(path, 0o755)
     cleanups.append(lambda: shutil.rmtree(path, ignore_errors=True))
     return path
+
+
+def preload(*names):
+    """The environment of a program that has tests/support/NAME.c preloaded, for each name."""
+    at = directory()
+    for name in names:
+        subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", f"{at}/{name}.so",
+                        os.path.join(SRC, "tests/support", name + ".c"), "-ldl"], check=True)
+    return dict(os.environ, LD_PRELOAD=":".join(f"{at}/{name}.so" for name in names))
 
 
 def pair():
@@ -204,6 +213,61 @@ class Agent:
         return eventually(there, "%s: %s is the %s writer" % (cluster, member, state))
 
 
+def answered(start):
+    """What start() returns: a program that has said its first line, which is .first. The library waits 20 ms for its view,
+    which a busy machine may not have for it. Then nobody knows the name, the program ends at once, and another one is
+    started."""
+    for left in range(AGAIN, -1, -1):
+        one = start()
+        if one.first or not left:
+            return one
+        one.end()
+        say("again: a program has ended at its first lookup")
+    return None
+
+
+def protected(agent, one):
+    """`one`, a program with a connection, once homing-sever knows of that. If the agent has not answered in time when it
+    began, and it connects no more, it is started .again()."""
+    def is_known():
+        return one.process.pid in {row["pid"] for row in agent.json("connections")["connections"]}
+    for _ in range(AGAIN):
+        try:
+            eventually(is_known, "its connection is known", 5)
+            return one
+        except AssertionError:
+            say(f"again: {one.name} is none of homing's")
+            one = one.again()
+    raise AssertionError("no program is homing's")
+
+
+class Holder:
+    """live/holder.py with the library of the agent `of`; None: as without homing."""
+
+    program = ["-B", os.path.join(SRC, "tests/live/holder.py")]
+
+    def __init__(self, host, port, of, before=(), env=None):
+        run = [os.path.join(BUILD, "homingctl"), "--socket", of.socket, "run", "--"] if of else []
+        self.command, self.env = [*before, *run, "/usr/bin/python3", *self.program, host, port], env
+        cleanups.append(self.end)
+        answered(self.begin)
+
+    def begin(self):
+        self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
+        self.first = self.process.stdout.readline().strip()
+        return self
+
+    def ask(self):
+        """The server's address; or "anew", that of the next connection, and the error that ended the one before."""
+        self.process.stdin.write("ask\n")
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
 def all_here(programs):
     """Names what is not installed, of [(name, whether it is here, ...)]: most has to be, with CI set all."""
     missing = [name for name, here, *_ in programs if not here]
@@ -211,6 +275,17 @@ def all_here(programs):
         print("# not tested, because it is not installed: " + name)
     assert not (missing and os.environ.get("CI")), missing
     assert len(missing) < len(programs) / 2, missing
+
+
+# Clients that say where the server is which they got to; they are given host, port and QUERY.
+QUERY = "SELECT host(inet_server_addr())"
+NODE_PG = """const {Client} = require("pg"); const [host, port, q] = process.argv.slice(1);
+const c = new Client({host, port, user: "postgres", database: "postgres"});
+c.connect().then(() => c.query(q)).then(r => { console.log(r.rows[0].host); return c.end(); })
+ .catch(e => { console.error(String(e)); process.exit(1); })"""
+PSYCOPG2 = """import psycopg2, sys
+c = psycopg2.connect(host=sys.argv[1], port=sys.argv[2], user="postgres", dbname="postgres").cursor()
+c.execute(sys.argv[3]); print(c.fetchone()[0])"""
 
 
 def node_has_pg():

@@ -11,6 +11,7 @@ Or in two steps, by a script that is root and learns only on the way what the na
 An ordinary user does the same in a user namespace. Where that cannot be, the test is skipped, with CI set it fails.
 """
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ HOSTS = "127.0.0.1 localhost\n"
 RESOLV = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 NSSWITCH = "hosts: files\nservices: files\nprotocols: files\n"
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "own_names.sh")
+NETWORK = "HOMING_TEST_NETWORK"
 STAGE = "HOMING_TEST_NAMESPACES"  # of a script that starts again: nothing, then the ids it has to go back to, then DONE
 DONE = "done"
 
@@ -64,9 +66,15 @@ def be_oneself():
     os.environ[STAGE] = DONE
 
 
-def own_names():
-    """Goes on where `localhost` is 127.0.0.1, no other name is known, and nobody is asked for one."""
+def own_network():
+    """The first three numbers of addresses that are this test's alone, so that two runs do not meet. It is the same when
+    the script has started again: files that were made before may name it."""
+    return os.environ.setdefault(NETWORK, f"127.{random.randrange(16, 250)}.{random.randrange(250)}")
+
+
+def own_names(hosts=HOSTS):
+    """Goes on where `localhost` is 127.0.0.1, no name but those of `hosts` is known, and nobody is asked for one."""
     if os.environ.get(STAGE) != DONE:
         own_namespaces("--mount")
-        put_names()
+        put_names(hosts)
         be_oneself()

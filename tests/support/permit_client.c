@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * permit_client.c - stands in for a program under the shim: hands over a permit, tags sockets,
- * connects, waits; and, told so, misbehaves. Driven by lines on stdin, one line of answer each:
- *
- *   permit PATH                              hand over          → ok
- *   listen ADDRESS PORT                      a server, which accepts and holds → ok
- *   connect ADDRESS PORT ENDPOINT GENERATION tag, connect       → its descriptor (endpoint 0: no
- * tag) start … (the same, non-blocking)         → its descriptor many N ADDRESS PORT ENDPOINT
- * GENERATION  → ok recv|send|poll|epoll FD                  "waiting", then what ended it fork-recv
- * FD · dup FD                    in a child; → the copy state FD · count alive or an error  ·
- * "ALIVE SEVERED" hostile KIND PATH                        → ok (see hostile())
+ * connects, waits; and, told so, misbehaves. Driven by lines on stdin, with one line of answer
+ * each; see command(). Most answer `ok`; `connect` (tag, connect; endpoint 0: no tag), `start` (the
+ * same, non-blocking) and `dup` the descriptor; recv, send, poll, epoll and fork-recv (in a child)
+ * `waiting`, and then what ended it; `state` `alive` or an error; `count` `ALIVE SEVERED`; `cookie`
+ * that of a socket. `permit` answers `closed` if it lost its place in line. `renew` hands over anew
+ * and closes the permit that `renew` made before; each of `children` has one of its own; `forge` tags
+ * another process' socket; `become` changes the effective uid, `drop` all of them. `crowd` hands over
+ * many permits, with a few memories that are full; `namespaces` one from each of many. `protocol` is that of the sockets that follow: 262 is MPTCP.
  */
 #include "config.h"
 
@@ -19,6 +18,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,6 +35,9 @@
 
 #include "proto/permit.h"
 #include "tests/support/clock.h"
+
+/* No test opens more. */
+#define SLOTS 65536
 
 static struct tag_memory *tags;
 static int first_fd = -1, last_fd = -1;
@@ -70,16 +73,21 @@ static int open_memory(size_t size, int seals)
     return fd;
 }
 
+/* A process that hands over once more has its tags in the new memory, too. */
 static int open_tags(void)
 {
-    int fd = open_memory(sizeof(*tags), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    const struct tag_memory *before = tags;
+    size_t size = tag_memory_size(SLOTS);
+    int fd = open_memory(size, PERMIT_TAG_SEALS);
 
-    tags = mmap(NULL, sizeof(*tags), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    tags = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (tags == MAP_FAILED)
         die("mmap");
     tags->header.magic = TAG_MAGIC;
     tags->header.version = TAG_VERSION;
-    tags->header.slots = TAG_SLOTS;
+    tags->header.slots = SLOTS;
+    for (int i = 0; before && i <= last_fd; i++)
+        tags->slots[i] = before->slots[i];
     return fd;
 }
 
@@ -129,13 +137,137 @@ static void hand_over(int connection, const void *bytes, size_t len, const int *
         die("sendmsg");
 }
 
-static void permit(const char *path)
+static int try_hello(int connection, uint32_t slots, const int *fds, size_t count)
+{
+    uint8_t hello[PERMIT_HELLO_SIZE];
+
+    permit_hello_encode(&(struct permit_hello){.slots = slots}, hello);
+    return try_hand_over(connection, hello, sizeof(hello), fds, count);
+}
+
+static void say_hello(int connection, uint32_t slots, const int *fds, size_t count)
+{
+    if (try_hello(connection, slots, fds, count))
+        die("sendmsg");
+}
+
+static void permit(const char *path, bool keep)
 {
     int fds[PERMIT_FD_COUNT] = {open_netlink(), open_tags()};
 
-    hand_over(dial(path), permit_hello, sizeof(permit_hello), fds, PERMIT_FD_COUNT);
+    static int held = -1;
+    int connection = dial(path);
+
+    int error = try_hello(connection, SLOTS, fds, PERMIT_FD_COUNT);
     close(fds[0]);
     close(fds[1]);
+    if (held >= 0)
+        close(held);
+    if (keep)
+        held = connection;
+    say(!error ? "ok" : error == -EPIPE ? "closed" : strerror(-error));
+}
+
+/* Each hands over for itself, or has lost its place in line, and stands still from then on. */
+static void permits_of_children(int count, const char *path)
+{
+    for (int i = 0; i < count; i++) {
+        int pid = fork(), status;
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (freopen("/dev/null", "w", stdout))
+                permit(path, false);
+            raise(SIGSTOP);
+        }
+        if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+            die("children");
+    }
+    say("ok");
+}
+
+/* A memory as large as may be, with so many tags of sockets that are not there. */
+static int open_full(uint32_t filled)
+{
+    size_t size = tag_memory_size(TAG_SLOTS_MAX);
+    int fd = open_memory(size, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    struct tag_memory *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED)
+        die("mmap");
+    map->header.magic = TAG_MAGIC;
+    map->header.version = TAG_VERSION;
+    map->header.slots = TAG_SLOTS_MAX;
+    for (uint32_t i = 0; i < filled; i++)
+        map->slots[i] = (struct tag){.cookie = UINT64_MAX - i, .endpoint = 1};
+    munmap(map, size);
+    return fd;
+}
+
+static void crowd(int count, uint32_t filled, int distinct, const char *path)
+{
+    int *memories = calloc((size_t)distinct, sizeof(*memories));
+
+    for (int i = 0; i < distinct; i++)
+        memories[i] = open_full(filled);
+    for (int i = 0; i < count; i++) {
+        int fds[PERMIT_FD_COUNT] = {open_netlink(), memories[i % distinct]};
+        say_hello(dial(path), TAG_SLOTS_MAX, fds, PERMIT_FD_COUNT);
+        close(fds[0]);
+    }
+    for (int i = 0; i < distinct; i++)
+        close(memories[i]);
+    free(memories);
+    say("ok");
+}
+
+/* A permit from each of so many new network namespaces. The process stays in the last one. */
+static void crowd_of_namespaces(int count, const char *path)
+{
+    int memory = open_full(0);
+
+    for (int i = 0; i < count; i++) {
+        if (unshare(CLONE_NEWNET))
+            die("unshare");
+        int fds[PERMIT_FD_COUNT] = {open_netlink(), memory};
+        say_hello(dial(path), TAG_SLOTS_MAX, fds, PERMIT_FD_COUNT);
+        close(fds[0]);
+    }
+    close(memory);
+    say("ok");
+}
+
+/* A tag for a socket of another process. */
+static void forge(int slot, uint64_t cookie, uint64_t endpoint, uint64_t generation)
+{
+    tags->slots[slot] = (struct tag){
+        .cookie = cookie, .endpoint = endpoint, .generation = generation, .since_ms = clock_ms()};
+    last_fd = last_fd < slot ? slot : last_fd;
+    say("ok");
+}
+
+static uint64_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len))
+        die("SO_COOKIE");
+    return cookie;
+}
+
+/* The real and the saved uid stay, so that it can be undone. */
+static void become(int uid)
+{
+    if (setresuid((uid_t)-1, (uid_t)uid, (uid_t)-1))
+        die("setresuid");
+    say("ok");
+}
+
+static void become_for_good(int uid)
+{
+    if (setresgid((gid_t)uid, (gid_t)uid, (gid_t)uid) ||
+        setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid))
+        die("setresuid");
     say("ok");
 }
 
@@ -181,11 +313,13 @@ static void tag(int fd, uint64_t endpoint, uint64_t generation)
     tags->header.counts[TAG_COUNT_CONNECTS]++;
 }
 
+static int protocol; /* of the connections and listeners that are made next; 0: TCP */
+
 static int open_connection(const char *text, int port, uint64_t endpoint, uint64_t generation,
                            int flags)
 {
     struct sockaddr_in6 at = address(text, port);
-    int fd = socket(at.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    int fd = socket(at.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | flags, protocol);
 
     if (fd < 0)
         die("socket");
@@ -209,7 +343,7 @@ static void serve(int listening)
 static void listen_at(const char *text, int port)
 {
     struct sockaddr_in6 at = address(text, port);
-    int fd = socket(at.sin6_family, SOCK_STREAM, 0), on = 1;
+    int fd = socket(at.sin6_family, SOCK_STREAM, protocol), on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, address_len(&at)) || listen(fd, 4096))
@@ -231,10 +365,11 @@ static int state_of(int fd)
 
 static bool is_tcp(int fd)
 {
-    int protocol = 0;
-    socklen_t len = sizeof(protocol);
+    int of = 0;
+    socklen_t len = sizeof(of);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP;
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &of, &len) == 0 &&
+           (of == IPPROTO_TCP || of == IPPROTO_MPTCP);
 }
 
 static void say_state(int error)
@@ -328,9 +463,9 @@ static int lingering_tcp(void)
 static int odd_memory(const char *kind)
 {
     int seals = strcmp(kind, "unsealed") ? F_SEAL_SHRINK | F_SEAL_GROW : 0;
-    size_t size = strcmp(kind, "huge") ? sizeof(struct tag_memory) : (size_t)1 << 40;
+    size_t size = strcmp(kind, "huge") ? tag_memory_size(SLOTS) : (size_t)1 << 40;
     int fd = open_memory(size, seals);
-    uint64_t head[3] = {TAG_MAGIC, TAG_VERSION, TAG_SLOTS};
+    uint64_t head[3] = {TAG_MAGIC, TAG_VERSION, SLOTS};
 
     if (strcmp(kind, "blank") != 0 && pwrite(fd, head, sizeof(head), 0) < 0)
         die("pwrite");
@@ -338,9 +473,10 @@ static int odd_memory(const char *kind)
 }
 
 /* swapped: the two in the wrong order · tcp: a socket of another kind · route: another netlink
- * family · file: no memory · unsealed, huge, blank: other memory · one · many · text: no hello ·
- * silent: nothing · more: a good permit and then a byte · keep: a good permit whose netlink socket
- * somebody else goes on reading */
+ * family · file: no memory · unsealed, huge, blank: other memory · endless: slots · one · many ·
+ * text: no hello · silent: nothing · elsewhere: a netlink socket of another network namespace ·
+ * more: a good permit and then a byte · keep: a good permit whose netlink socket somebody else goes
+ * on reading */
 static void hostile(const char *kind, const char *path)
 {
     int connection = dial(path), netlink = open_netlink(), memory = odd_memory(kind);
@@ -356,13 +492,15 @@ static void hostile(const char *kind, const char *path)
         p.fds[1] = open("/proc/self/exe", O_RDONLY);
     else if (strcmp(kind, "one") == 0)
         p.count = 1;
+    else if (strcmp(kind, "elsewhere") == 0 && unshare(CLONE_NEWNET) == 0)
+        p.fds[0] = open_netlink();
     else if (strcmp(kind, "many") == 0)
         for (p.count = 0; p.count < 16; p.count++)
             p.fds[p.count] = lingering_tcp();
     if (strcmp(kind, "text") == 0)
         hand_over(connection, "GET / HTTP/1.0\r\n\r\n", 18, p.fds, p.count);
     else if (strcmp(kind, "silent") != 0)
-        hand_over(connection, permit_hello, sizeof(permit_hello), p.fds, p.count);
+        say_hello(connection, strcmp(kind, "endless") ? SLOTS : UINT32_MAX, p.fds, p.count);
     if (strcmp(kind, "more") == 0 && try_hand_over(connection, "x", 1, p.fds, 2) == -EPERM)
         hand_over(connection, "x", 1, NULL, 0); /* it takes no more descriptors: SO_PASSRIGHTS */
     if (strcmp(kind, "keep") == 0 && fork() == 0) {
@@ -392,6 +530,8 @@ static bool command_with_fd(const char *verb, int fd)
         wait_forked(fd);
     else if (strcmp(verb, "dup") == 0)
         printf("%d\n", dup(fd));
+    else if (strcmp(verb, "cookie") == 0)
+        printf("%llu\n", (unsigned long long)cookie_of(fd));
     else if (strcmp(verb, "state") == 0)
         say_state(state_of(fd));
     else
@@ -403,11 +543,27 @@ static bool command_with_fd(const char *verb, int fd)
 static void command(char *line)
 {
     char verb[32], text[128];
-    unsigned long long endpoint, generation;
-    int port, fd, n;
+    unsigned long long endpoint, generation, cookie;
+    int port, fd, n, filled;
 
     if (sscanf(line, "permit %127s", text) == 1)
-        permit(text);
+        permit(text, false);
+    else if (sscanf(line, "renew %127s", text) == 1)
+        permit(text, true);
+    else if (sscanf(line, "children %d %127s", &n, text) == 2)
+        permits_of_children(n, text);
+    else if (sscanf(line, "forge %d %llu %llu %llu", &fd, &cookie, &endpoint, &generation) == 4)
+        forge(fd, cookie, endpoint, generation);
+    else if (sscanf(line, "crowd %d %d %d %127s", &n, &filled, &fd, text) == 4)
+        crowd(n, (uint32_t)filled, fd, text);
+    else if (sscanf(line, "namespaces %d %127s", &n, text) == 2)
+        crowd_of_namespaces(n, text);
+    else if (sscanf(line, "protocol %d", &protocol) == 1)
+        say("ok");
+    else if (sscanf(line, "become %d", &n) == 1)
+        become(n);
+    else if (sscanf(line, "drop %d", &n) == 1)
+        become_for_good(n);
     else if (sscanf(line, "listen %127s %d", text, &port) == 2)
         listen_at(text, port);
     else if (sscanf(line, "hostile %31s %127s", verb, text) == 2)

@@ -3,14 +3,13 @@
  * probe_cli.c - the probe of one cluster, by itself: prints what it reports, obeys standard input.
  *
  * usage: probe_cli [-a] [-n CLUSTERS] [-r RESOLV_CONF] [-p DNS_PORT] CONNECTION PASSWORD_FILE|-
- * HOST:PORT...
- *
- *   MS report MEMBER KIND [ROLE term= identity= incarnation= position= authenticated=]
- * [text=][note=] MS addresses MEMBER CONNECTED|- ADDRESS...
+ * HOST:PORT... prints MS report MEMBER KIND [ROLE term= identity= incarnation= position=
+ * authenticated=] [text=][note=], MS addresses MEMBER CONNECTED|- ADDRESS..., MS place PLACE is KIND
+ * MEMBER ADDRESS [named], and MS place PLACE says KIND ROLE identity= incarnation=
  *
  * Only reports that differ in more than their position are printed; -a: all. -n asks the same
  * members as many clusters (for measuring), and prints the first one's. MS is CLOCK_MONOTONIC.
- * Commands: fast, steady, ask MASK, quit; the end of the input is quit.
+ * Commands: fast, steady, ask MASK, move PLACE, quit; the end of the input is quit.
  */
 #include "config.h"
 
@@ -67,10 +66,37 @@ static void on_member(void *arg, uint32_t index, const struct probe_member *know
     snprintf(cli->note[index], ENGINE_TEXT_MAX, "%s", known->note);
 }
 
+/* W11 */
+static void on_place(void *arg, uint32_t place, const struct probe_place *known)
+{
+    static const char *const kinds[PLACE_KIND_COUNT] = {"free", "candidate", "left"};
+    struct cli *cli = arg;
+    printf("%" PRIu64 " place %u is %s %u %s%s\n", loop_now_ms(cli->loop), place,
+           kinds[known->kind], known->member, known->address.text, known->named ? " named" : "");
+}
+
+static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
+{
+    (void)arg, (void)member, (void)address;
+    return false;
+}
+
+static void on_place_report(const struct cli *cli, const struct report *report)
+{
+    printf("%" PRIu64 " place %u says %s %s identity=%" PRIu64 " incarnation=%" PRIu64 "\n",
+           loop_now_ms(cli->loop), report->member - HOMING_MEMBERS_MAX,
+           report_kind_name(report->kind), role_name(report->role), report->identity,
+           report->incarnation);
+}
+
 static void on_report(void *arg, const struct report *report)
 {
     struct cli *cli = arg;
     char line[LINE_MAX_BYTES];
+    if (report->member >= HOMING_MEMBERS_MAX) {
+        on_place_report(cli, report);
+        return;
+    }
     describe(cli, report, line, false);
     if (!cli->all && strcmp(line, cli->last[report->member]) == 0)
         return;
@@ -116,6 +142,8 @@ static void obey(struct cli *cli, const char *command)
             probe_set_pace(cli->probes[i], PACE_STEADY);
         else if (strncmp(command, "ask ", 4) == 0)
             probe_ask(cli->probes[i], (uint32_t)strtoul(command + 4, NULL, 0));
+        else if (strncmp(command, "move ", 5) == 0)
+            probe_move(cli->probes[i], (uint32_t)strtoul(command + 5, NULL, 0));
     }
 }
 
@@ -145,8 +173,16 @@ static void add_member(struct cli *cli, char *text)
 
 static void start(struct cli *cli, struct resolver *resolver)
 {
-    const struct probe_sink loud = {on_member, on_report, on_addresses, cli};
-    const struct probe_sink mute = {ignore_member, ignore_report, ignore_addresses, NULL};
+    const struct probe_sink loud = {
+        .member = on_member,
+        .report = on_report,
+        .addresses = on_addresses,
+        .is_taken = on_is_taken,
+        .place = on_place,
+        .arg = cli,
+    };
+    const struct probe_sink mute = {
+        .member = ignore_member, .report = ignore_report, .addresses = ignore_addresses};
     cli->probes = calloc((size_t)cli->count, sizeof(cli->probes[0]));
     cli->clusters = calloc((size_t)cli->count, sizeof(cli->clusters[0]));
     for (int i = 0; i < cli->count; i++) {

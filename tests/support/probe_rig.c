@@ -12,7 +12,9 @@
 #include "tests/support/test.h"
 
 static char cluster_name[] = "orders";
-static struct conf_member cluster_members[MEMBERS] = {{.port = 1}, {.port = 2}, {.port = 3}};
+static char host_name[] = "db.test";
+static struct conf_member cluster_members[MEMBERS] = {
+    {.host = host_name, .port = 1}, {.host = host_name, .port = 2}, {.host = host_name, .port = 3}};
 struct conf_cluster probe_rig_cluster = {
     .name = cluster_name,
     .members = cluster_members,
@@ -22,18 +24,19 @@ struct conf_cluster probe_rig_cluster = {
 
 /* The engine: a session per open(), which the test answers. */
 
-struct engine_session *sessions[MEMBERS];
-uint32_t opened[MEMBERS];
-uint32_t cheap[MEMBERS];
-uint32_t full[MEMBERS];
+struct engine_session *sessions[SESSIONS];
+uint32_t opened[SESSIONS];
+uint32_t cheap[SESSIONS];
+uint32_t full[SESSIONS];
 
 static struct engine_session *fake_open(struct loop *on, const struct conf_cluster *cluster,
                                         const struct conf_member *member,
-                                        const struct address *address,
+                                        const struct address *address, bool strange,
                                         const struct engine_sink *sink)
 {
     (void)on;
-    uint32_t index = (uint32_t)(member - cluster->members);
+    uint32_t index =
+        strange ? (uint32_t)AT(address->inet.bytes[3]) : (uint32_t)(member - cluster->members);
     struct engine_session *s = calloc(1, sizeof(*s));
     assert_null(sessions[index]);
     *s = (struct engine_session){.sink = *sink, .member = index, .address = *address};
@@ -83,9 +86,11 @@ void becomes_ready(uint32_t member)
 struct resolve_host {
     resolve_fn *fn;
     void *arg;
+    bool urgent;
 };
 
 static struct resolve_host *hosts[MEMBERS];
+static struct resolve_host *others[MEMBERS]; /* of the family that is not the configured one */
 static uint32_t host_count;
 
 struct resolve_host *resolve_host_new(struct resolver *resolver, const char *name,
@@ -93,16 +98,41 @@ struct resolve_host *resolve_host_new(struct resolver *resolver, const char *nam
 {
     (void)resolver;
     (void)name;
-    (void)family;
     struct resolve_host *host = calloc(1, sizeof(*host));
     *host = (struct resolve_host){.fn = fn, .arg = arg};
-    hosts[host_count++ % MEMBERS] = host;
+    if (family != probe_rig_cluster.timing.family)
+        others[(host_count - 1) % MEMBERS] = host;
+    else
+        hosts[host_count++ % MEMBERS] = host;
     return host;
 }
 
 void resolve_host_free(struct resolve_host *host)
 {
     free(host);
+}
+
+const char *official_name = "";
+
+const char *resolve_host_official(const struct resolve_host *host)
+{
+    (void)host;
+    return official_name;
+}
+
+uint32_t urged, unurged, again;
+
+void resolve_host_urge(struct resolve_host *host, bool urgent)
+{
+    if (host && host->urgent != urgent)
+        ++*(urgent ? &urged : &unurged);
+    if (host)
+        host->urgent = urgent;
+}
+
+void resolve_host_again(struct resolve_host *host)
+{
+    again += host ? 1 : 0;
 }
 
 /* Member m is at 10.0.m.<last byte of each of `ends`>. */
@@ -114,6 +144,15 @@ void resolves(uint32_t member, const char *ends)
         set[count] = (struct inet_address){
             .family = 4, .bytes = {10, 0, (uint8_t)member, (uint8_t)(ends[count] - '0')}};
     hosts[member]->fn(hosts[member]->arg, set, count, count == 0 ? "no such host" : NULL);
+}
+
+void resolves_other(uint32_t member, uint32_t count)
+{
+    struct inet_address set[8] = {{.family = 0}};
+    for (uint32_t i = 0; i < count; i++)
+        set[i] = (struct inet_address){
+            .family = 6, .bytes = {0xfd, [13] = (uint8_t)member, [15] = (uint8_t)(i + 1)}};
+    others[member]->fn(others[member]->arg, set, count, count == 0 ? "no such host" : NULL);
 }
 
 /* What comes out. */
@@ -150,6 +189,35 @@ static void on_addresses(void *arg, uint32_t member)
     assert_in_range(member, 0, MEMBERS - 1);
 }
 
+struct probe_place placed[PLACES_MAX];
+char taken[8];
+bool move_at_once;
+
+static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
+{
+    (void)arg;
+    (void)member;
+    return strchr(taken, '0' + address->bytes[3]);
+}
+
+static void on_place(void *arg, uint32_t place, const struct probe_place *known)
+{
+    (void)arg;
+    assert_in_range(place, 0, PLACES_MAX - 1);
+    placed[place] = *known;
+    if (move_at_once && known->kind == PLACE_CANDIDATE && known->named)
+        probe_move(probe, place);
+}
+
+uint32_t place_at(enum place_kind kind, uint32_t end)
+{
+    uint32_t place = 0;
+    while (place < PLACES_MAX &&
+           (placed[place].kind != kind || placed[place].address.inet.bytes[3] != end))
+        place++;
+    return place;
+}
+
 uint32_t reported(uint32_t member, enum report_kind kind)
 {
     uint32_t n = 0;
@@ -167,12 +235,22 @@ void forget(void)
     memset(full, 0, sizeof(full));
 }
 
-int probe_rig_setup(void **state)
+static const struct probe_sink SINK = {
+    .member = on_member,
+    .report = on_report,
+    .addresses = on_addresses,
+    .is_taken = on_is_taken,
+    .place = on_place,
+};
+
+static int probe_rig_setup_family(enum conf_family family)
 {
-    static const struct probe_sink SINK = {
-        .member = on_member, .report = on_report, .addresses = on_addresses};
-    (void)state;
+    memset(placed, 0, sizeof(placed));
+    memset(taken, 0, sizeof(taken));
+    move_at_once = false;
+    urged = unurged = again = 0;
     probe_rig_cluster.allowed_network_count = 0;
+    probe_rig_cluster.timing.family = family;
     host_count = 0;
     ask_on_report = 0;
     forget();
@@ -181,11 +259,39 @@ int probe_rig_setup(void **state)
     return !probe;
 }
 
+int probe_rig_setup(void **state)
+{
+    (void)state;
+    return probe_rig_setup_family(CONF_FAMILY_AUTO);
+}
+
+int probe_rig4_setup(void **state)
+{
+    (void)state;
+    return probe_rig_setup_family(CONF_FAMILY_4);
+}
+
+void probe_rig_reload(enum conf_family family)
+{
+    struct probe *old = probe;
+    probe_rig_cluster.timing.family = family;
+    host_count = 0;
+    probe = probe_new(loop, NULL, &fake, &probe_rig_cluster, &SINK);
+    assert_non_null(probe);
+    probe_inherit(probe, old);
+    probe_free(old);
+}
+
+int probe_rig4_teardown(void **state)
+{
+    return probe_rig_teardown(state);
+}
+
 int probe_rig_teardown(void **state)
 {
     (void)state;
     probe_free(probe);
-    for (uint32_t i = 0; i < MEMBERS; i++)
+    for (uint32_t i = 0; i < SESSIONS; i++)
         assert_null(sessions[i]);
     assert_int_equal(fake_loop_watchers(loop), 0);
     loop_free(loop);
@@ -204,7 +310,7 @@ void passes(uint32_t ms, uint32_t answering)
 {
     for (uint32_t t = 0; t < ms; t++) {
         fake_loop_advance(loop, 1);
-        for (uint32_t i = 0; i < MEMBERS; i++)
+        for (uint32_t i = 0; i < SESSIONS; i++)
             if (answering >> i & 1 && sessions[i] && sessions[i]->asked)
                 answers(i);
     }

@@ -16,7 +16,10 @@ enum {
     FAST = 50,
     TIMEOUT = 1000,
     REPORTS_MAX = 10000,
+    /* Sessions of places are told apart by the last byte of their address: AT(2) is 10.0.x.2's. */
+    SESSIONS = MEMBERS + 10,
 };
+#define AT(end) (MEMBERS + (end))
 
 /* The engine's side of a session: what probe opened. */
 struct engine_session {
@@ -26,13 +29,15 @@ struct engine_session {
     bool asked;
 };
 
+/* What the resolver says of every host. */
+extern const char *official_name;
 extern struct loop *loop;
 extern struct probe *probe;
 extern struct conf_cluster probe_rig_cluster;
-extern struct engine_session *sessions[MEMBERS]; /* open ones */
-extern uint32_t opened[MEMBERS];                 /* since the last forget(): sessions, */
-extern uint32_t cheap[MEMBERS];                  /* questions of either kind, */
-extern uint32_t full[MEMBERS];
+extern struct engine_session *sessions[SESSIONS]; /* open ones */
+extern uint32_t opened[SESSIONS];                 /* since the last forget(): sessions, */
+extern uint32_t cheap[SESSIONS];                  /* questions of either kind, */
+extern uint32_t full[SESSIONS];
 extern struct report reports[REPORTS_MAX]; /* and reports */
 extern size_t report_count;
 extern uint32_t ask_on_report; /* if set, every report is answered with this probe_ask() */
@@ -45,8 +50,21 @@ struct told {
 };
 extern struct told told[MEMBERS];
 
+/* What it told of places, by their number, and how often a host was made urgent, or not. */
+extern struct probe_place placed[PLACES_MAX];
+extern uint32_t urged, unurged, again;
+extern char taken[8];     /* the last byte of an address that is another member's, as a digit; "" */
+extern bool move_at_once; /* every candidate that was named twice is moved to */
+/* The number of the place at 10.0.x.`end`; PLACES_MAX: there is none. */
+uint32_t place_at(enum place_kind kind, uint32_t end);
+
 int probe_rig_setup(void **state);
 int probe_rig_teardown(void **state);
+/* The same with `family: 4`. */
+int probe_rig4_setup(void **state);
+int probe_rig4_teardown(void **state);
+/* Another probe takes the place of this one. */
+void probe_rig_reload(enum conf_family family);
 void forget(void);
 uint32_t reported(uint32_t member, enum report_kind kind);
 
@@ -57,6 +75,8 @@ void fails(uint32_t member, enum report_kind kind, enum engine_hint hint);
 
 /* The resolver acts: a digit per address; none: unknown. */
 void resolves(uint32_t member, const char *ends);
+/* Of the family that is not the configured one, IPv6: so many addresses; 0: none is known. */
+void resolves_other(uint32_t member, uint32_t count);
 
 /* Resolved, connected and answered once. */
 void stands(uint32_t member);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """homing-sever and programs that hand over permits, for live tests."""
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 
@@ -104,6 +106,10 @@ class Sever:
         except OSError:
             return False
 
+    def accepts(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.permit) == 0
+
     def stop(self):
         self.process.terminate()
         return self.process.wait(PATIENCE)
@@ -112,6 +118,33 @@ class Sever:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+
+    def parts(self):
+        """The pids of all its processes."""
+        return {int(pid) for pid in os.listdir("/proc") if pid.isdigit() and self.is_part(pid)}
+
+    def is_part(self, pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
+                words = line.read().split("\0")
+        except OSError:
+            return False
+        return words[0].endswith("homing-sever") and self.run in words
+
+    def kill_at_once(self):
+        """As a control group is: while one that is not stopped is left, it could start others."""
+        stopped = set()
+        while (there := self.parts()) != stopped:
+            stopped = there
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process:
+            self.process.wait()
+        eventually(lambda: not self.parts(), "all of homing-sever has ended")
 
     def text(self):
         with open(self.log_path) as log:

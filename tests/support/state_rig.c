@@ -45,6 +45,17 @@ struct state_cluster state_rig_saved(void)
         .frozen = true,
         .have_mode = true,
         .mode = VIEW_MODE_OBSERVE,
+        .left = {{.member = 0,
+                  .address = {.bytes = {10, 77, 0, 9}, .family = 4, .port = 5432},
+                  .identity = 8,
+                  .incarnation = UINT64_C(1763636391123457)},
+                 {.member = 2, .address = {.bytes = {0xfd, 1}, .family = 6, .port = 5433}}},
+        .left_count = 2,
+        .at = {{.member = 1,
+                .address = {.bytes = {10, 77, 0, 3}, .family = 4, .port = 5432},
+                .identity = 8,
+                .incarnation = 9}},
+        .at_count = 1,
         .endpoints = endpoints,
         .endpoint_count = 2,
     };
@@ -75,6 +86,20 @@ void state_rig_assert_same(const struct state_cluster *got, const struct state_c
     assert_int_equal(got->frozen, want->frozen);
     assert_int_equal(got->have_mode, want->have_mode);
     assert_int_equal(got->mode, want->mode);
+    assert_int_equal(got->left_count, want->left_count);
+    for (uint32_t i = 0; i < want->left_count; i++) {
+        assert_int_equal(got->left[i].member, want->left[i].member);
+        assert_true(inet_address_same(&got->left[i].address, &want->left[i].address));
+        assert_true(got->left[i].identity == want->left[i].identity);
+        assert_true(got->left[i].incarnation == want->left[i].incarnation);
+        assert_int_equal(got->left[i].left_ms, want->left[i].left_ms);
+    }
+    assert_int_equal(got->at_count, want->at_count);
+    for (uint32_t i = 0; i < want->at_count; i++) {
+        assert_int_equal(got->at[i].member, want->at[i].member);
+        assert_true(inet_address_same(&got->at[i].address, &want->at[i].address));
+        assert_true(got->at[i].incarnation == want->at[i].incarnation);
+    }
     assert_int_equal(got->endpoint_count, want->endpoint_count);
     assert_memory_equal(got->endpoints, want->endpoints,
                         want->endpoint_count * sizeof(*want->endpoints));

@@ -16,7 +16,7 @@ const struct verdict *const verdict = &story.c.verdict;
 void story_forget(void)
 {
     story.asked = story.raised = story.cleared = 0;
-    story.published = story.persisted = story.moves = 0;
+    story.published = story.persisted = story.moves = story.moved = 0;
 }
 
 static void story_note(uint32_t writer_before)
@@ -27,6 +27,7 @@ static void story_note(uint32_t writer_before)
     story.published += story.last.publish;
     story.persisted += story.last.persist;
     story.moves += verdict->writer != writer_before;
+    story.moved += story.last.moved != MEMBER_NONE;
 }
 
 void story_configure(uint32_t members)

@@ -28,6 +28,7 @@ struct story {
     struct actions last;
     /* Since story_forget(): */
     uint32_t asked, raised, cleared, published, persisted, moves;
+    uint32_t moved; /* W11: members that changed their address */
 };
 
 extern struct story story;

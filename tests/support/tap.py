@@ -108,7 +108,9 @@ def attempt(function):
             begin()
         try:
             return function()
-        except AssertionError as failure:
+        except Skip:
+            raise
+        except Exception as failure:  # pylint: disable=broad-exception-caught  # also of what it did not expect to be read
             why = [reason for reason in (excuse() for excuse in excuses) if reason]
             if not why or not left:
                 raise

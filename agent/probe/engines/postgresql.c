@@ -56,6 +56,7 @@ struct engine_session {
     struct loop_timer *later; /* failures found where the sink may not be called */
     enum postgres_stage stage;
     bool verify_full;
+    bool strange;
     bool asked;
     uint32_t reads;        /* since the last question was sent */
     bool introduced;       /* identity and incarnation are known, as far as they can be */
@@ -74,11 +75,21 @@ static const char NOTE_NO_IDENTITY[] =
 
 /* How a session ends. */
 
+/* W11: at a strange address, that we would not say the password says nothing about who is there. */
+static enum report_kind session_failure_kind(const struct engine_session *s,
+                                             const struct postgres_failure *failure)
+{
+    bool ours = failure == &s->early || strstr(failure->text, "channel binding required") ||
+                strstr(failure->text, "method requirement");
+
+    return s->strange && failure->kind == REPORT_ODD && ours ? REPORT_DENIED : failure->kind;
+}
+
 static void session_failed(struct engine_session *s, const struct postgres_failure *failure)
 {
     loop_io_free(s->io);
     s->io = NULL;
-    s->sink.failed(s->sink.arg, failure->kind, failure->hint, failure->text);
+    s->sink.failed(s->sink.arg, session_failure_kind(s, failure), failure->hint, failure->text);
 }
 
 /* What the server said before it closed is better than libpq's "closed unexpectedly". */
@@ -403,6 +414,28 @@ static void environment_clear(void)
     }
 }
 
+static const char *options_find(const PQconninfoOption *options, const char *keyword)
+{
+    for (const PQconninfoOption *o = options; o->keyword; o++)
+        if (strcmp(o->keyword, keyword) == 0)
+            return o->val && o->val[0] != '\0' ? o->val : NULL;
+    return NULL;
+}
+
+/* W11: whoever is at an address that only DNS vouches for must not be told the password. A server
+ * that proves its name may; to others, SCRAM proves that we know it, and does not tell it. libpq
+ * before version 16 can be bound to SCRAM only together with TLS: without TLS it refuses then. */
+static void params_add_strange(struct params *p, const PQconninfoOption *options)
+{
+    static const char ANY_BUT[] = "!password";
+    const char *wanted = options_find(options, "require_auth");
+
+    if (PQlibVersion() < 160000)
+        params_add(p, "channel_binding", "require");
+    else if (!wanted || (strstr(wanted, "password") && !strstr(wanted, ANY_BUT)))
+        params_add(p, "require_auth", ANY_BUT);
+}
+
 /* Starts to connect. False: libpq has the reason; without s->conn it had no memory. */
 static bool session_start(struct engine_session *s, const PQconninfoOption *options,
                           const struct conf_member *member, const struct address *address,
@@ -414,6 +447,8 @@ static bool session_start(struct engine_session *s, const PQconninfoOption *opti
     params_add_defaults(&params);
     params_add_options(&params, options);
     params_add_fixed(&params, member->host, address->text, port, password);
+    if (s->strange && password && !s->verify_full)
+        params_add_strange(&params, options);
     s->conn = PQconnectStartParams(params.keywords, params.values, 0);
     if (!s->conn)
         return false;
@@ -469,7 +504,7 @@ static void postgres_close(struct engine_session *s)
 
 static struct engine_session *postgres_open(struct loop *loop, const struct conf_cluster *cluster,
                                             const struct conf_member *member,
-                                            const struct address *address,
+                                            const struct address *address, bool strange,
                                             const struct engine_sink *sink)
 {
     struct engine_session *s = calloc(1, sizeof(*s));
@@ -477,6 +512,7 @@ static struct engine_session *postgres_open(struct loop *loop, const struct conf
         return NULL;
     s->loop = loop;
     s->sink = *sink;
+    s->strange = strange;
     s->later = loop_timer_new(loop, session_fail_later, s);
     if (!s->later)
         goto fail;

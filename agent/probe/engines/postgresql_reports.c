@@ -16,7 +16,9 @@
  *
  * The timeline is taken from the name of the WAL file being written: pg_control_checkpoint() shows
  * the old one until the first checkpoint after a promotion. pg_settings is costly (it builds all
- * rows), and is only read if there is something to explain. After a promotion, the position that
+ * rows), and is only read if there is something to explain. The position of a writer is the one up to
+ * which its log is flushed: a server that crashed comes back with at least that (W3a, W11), and may
+ * lack what was only written. After a promotion, the position that
  * was replayed last does not change any more: it is the point at which the timelines part. Any role
  * may ask for it. */
 #define QUESTION                                                                                   \
@@ -24,7 +26,7 @@
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
     " ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END,"                       \
     " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"           \
-    " ELSE pg_catalog.pg_current_wal_lsn() END,"                                                   \
+    " ELSE pg_catalog.pg_current_wal_flush_lsn() END,"                                             \
     " pg_catalog.current_setting('transaction_read_only'),"                                        \
     " CASE WHEN pg_catalog.current_setting('default_transaction_read_only')"                       \
     " OPERATOR(pg_catalog.=) 'off' THEN NULL"                                                      \

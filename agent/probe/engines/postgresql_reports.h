@@ -29,7 +29,7 @@ extern const char POSTGRES_QUESTION_FIRST_DENIED[];
 enum postgres_column {
     POSTGRES_IN_RECOVERY,
     POSTGRES_WAL_FILE,         /* NULL in recovery; its first 8 hex digits are the timeline */
-    POSTGRES_LSN,              /* written, or replayed if in recovery (NULL: nothing yet) */
+    POSTGRES_LSN,              /* flushed, or replayed if in recovery (NULL: nothing yet) */
     POSTGRES_READ_ONLY,        /* transaction_read_only: on, off */
     POSTGRES_READ_ONLY_SOURCE, /* where default_transaction_read_only was set; NULL: it is off */
     POSTGRES_BRANCH,           /* where a writer's recovery ended; NULL: it began without one */

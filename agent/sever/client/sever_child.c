@@ -4,8 +4,6 @@
  *
  * 1. homing-sever is not homingd's child for long: permits must outlive an agent that crashes or is
  *    stopped. Its own supervisor looks after it. The next homingd finds it by its socket.
- * 2. It is found by homingd's own file, never by PATH: a user who could choose the program would
- *    have CAP_NET_ADMIN.
  */
 #include "config.h"
 
@@ -25,7 +23,7 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/sever/client/sever_child.h"
-#include "agent/sever/client/sever_client.h"
+#include "agent/sever/client/sever_place.h"
 
 /* A homing-sever that has had no agent for so long is left over, and ends. */
 #define IDLE_EXIT_SECONDS "3600"
@@ -34,7 +32,7 @@ static bool answers(const char *run_dir)
 {
     struct sockaddr_un at;
 
-    if (!sever_client_address(run_dir, &at))
+    if (!sever_place_address(run_dir, &at))
         return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool there = fd >= 0 && (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 ||
@@ -42,24 +40,6 @@ static bool answers(const char *run_dir)
     if (fd >= 0)
         close(fd);
     return there;
-}
-
-/* Installed, or in a build tree. */
-static int find(char ret_path[PATH_MAX])
-{
-    static const char *const places[] = {"../libexec/homing/homing-sever", "homing-sever"};
-    char own[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
-
-    if (n < 0)
-        return -errno;
-    own[n] = '\0';
-    *(strrchr(own, '/') + 1) = '\0';
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        if (snprintf(ret_path, PATH_MAX, "%s%s", own, places[i]) < PATH_MAX &&
-            access(ret_path, X_OK) == 0)
-            return 0;
-    return -ENOENT;
 }
 
 /* In a session of its own, with homingd's standard error and no other descriptor. */
@@ -80,7 +60,7 @@ static void become(const char *path, const char *run_dir, bool json_log)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || syscall(SYS_close_range, 3, ~0u, 0) ||
-        setenv("HOMING_DISABLE", "1", 1) || fork() != 0)
+        setenv("HOMING_DISABLE", "1", 1) || unsetenv("NOTIFY_SOCKET") || fork() != 0)
         _exit(0);
     execv(path, (char *const *)argv);
     _exit(127);
@@ -92,7 +72,7 @@ int sever_child_start(const char *run_dir, bool json_log)
 
     if (!privilege_has(CAP_NET_ADMIN) || answers(run_dir))
         return 0;
-    int rv = find(path);
+    int rv = sever_place_find(path);
     if (rv) {
         log_event(LOG_WARNING, "severer_missing",
                   "no homing-sever beside homingd: connections will not be severed");

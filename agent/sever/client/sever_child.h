@@ -2,7 +2,8 @@
  *
  * sever_child.h - starts homing-sever where homingd may, so that a plain homingd severs, too.
  *
- * Called once by main.c, before homingd drops its capabilities.
+ * Called once by main.c, before homingd drops its capabilities. Later homingd cannot start one, and
+ * tells the operator how to.
  */
 #ifndef HOMING_AGENT_SEVER_CLIENT_SEVER_CHILD_H
 #define HOMING_AGENT_SEVER_CLIENT_SEVER_CHILD_H

@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,16 +27,18 @@ const char *offer_result_name(enum offer_result result)
         [OFFER_TOO_FEW] = "too few descriptors",
         [OFFER_NETLINK] = "the first descriptor is not a NETLINK_SOCK_DIAG socket",
         [OFFER_SEALS] = "the second descriptor is not memory that is sealed against resizing",
-        [OFFER_SIZE] = "the memory has another size than tags have",
+        [OFFER_SIZE] = "the memory has another size than its hello says",
+        [OFFER_UNLISTED] = "its netlink socket does not list the connection that it came over",
         [OFFER_LAYOUT] = "the memory does not begin like tags of a version known here",
     };
 
     return (unsigned)result < OFFER_RESULT_COUNT ? names[result] : "?";
 }
 
-static enum offer_result read_message(int connection, struct rights *ret_rights)
+static enum offer_result read_message(int connection, struct rights *ret_rights,
+                                      struct permit_hello *ret_hello)
 {
-    uint8_t bytes[sizeof(permit_hello) + 1]; /* one more shows what is too long */
+    uint8_t bytes[PERMIT_HELLO_SIZE + 1]; /* one more shows what is too long */
 
     guard_begin();
     ssize_t n = rights_receive(connection, bytes, sizeof(bytes), MSG_DONTWAIT, ret_rights);
@@ -46,9 +47,7 @@ static enum offer_result read_message(int connection, struct rights *ret_rights)
         return OFFER_NOTHING;
     if (ret_rights->truncated)
         return OFFER_TRUNCATED;
-    return n == sizeof(permit_hello) && memcmp(bytes, permit_hello, sizeof(permit_hello)) == 0
-               ? OFFER_PERMIT
-               : OFFER_NO_HELLO;
+    return permit_hello_check(bytes, (size_t)n, ret_hello) ? OFFER_PERMIT : OFFER_NO_HELLO;
 }
 
 static int option_of(int fd, int option)
@@ -59,7 +58,7 @@ static int option_of(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
 }
 
-static bool is_netlink(int fd)
+bool offer_is_netlink(int fd)
 {
     int type = option_of(fd, SO_TYPE);
 
@@ -68,7 +67,7 @@ static bool is_netlink(int fd)
            (type == SOCK_RAW || type == SOCK_DGRAM);
 }
 
-static enum offer_result check_tags(int fd)
+static enum offer_result check_tags(int fd, uint32_t slots)
 {
     uint64_t head[3];
     struct stat st;
@@ -76,23 +75,37 @@ static enum offer_result check_tags(int fd)
 
     if (seals < 0 || (seals & PERMIT_TAG_SEALS) != PERMIT_TAG_SEALS)
         return OFFER_SEALS;
-    if (fstat(fd, &st) || st.st_size != sizeof(struct tag_memory))
+    if (fstat(fd, &st) || (uint64_t)st.st_size != tag_memory_size(slots))
         return OFFER_SIZE;
     if (pread(fd, head, sizeof(head), 0) != sizeof(head) || head[0] != TAG_MAGIC ||
-        head[1] != TAG_VERSION || head[2] != TAG_SLOTS)
+        head[1] != TAG_VERSION || head[2] != slots)
         return OFFER_LAYOUT;
     return OFFER_PERMIT;
 }
 
-static enum offer_result check_fds(const struct rights *rights)
+/* Its slots are what its size has room for. */
+bool offer_is_tags(int fd)
+{
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || fstat(fd, &st) || st.st_size < (off_t)tag_memory_size(TAG_SLOTS_MIN) ||
+        st.st_size > (off_t)tag_memory_size(TAG_SLOTS_MAX))
+        return false;
+    return check_tags(fd, (uint32_t)(((size_t)st.st_size - tag_memory_size(0)) /
+                                     sizeof(struct tag))) == OFFER_PERMIT;
+}
+
+static enum offer_result check_fds(const struct rights *rights, uint32_t slots)
 {
     if (rights->count != PERMIT_FD_COUNT)
         return OFFER_TOO_FEW;
-    return is_netlink(rights->fds[PERMIT_FD_NETLINK]) ? check_tags(rights->fds[PERMIT_FD_TAGS])
-                                                      : OFFER_NETLINK;
+    return offer_is_netlink(rights->fds[PERMIT_FD_NETLINK])
+               ? check_tags(rights->fds[PERMIT_FD_TAGS], slots)
+               : OFFER_NETLINK;
 }
 
-static uint64_t netns_of(int fd)
+uint64_t netns_of(int fd)
 {
     uint64_t cookie = 0;
     socklen_t len = sizeof(cookie);
@@ -102,10 +115,15 @@ static uint64_t netns_of(int fd)
 
 void offer_read(int connection, struct offer *ret_offer)
 {
+    struct permit_hello hello = {0};
+
     *ret_offer = (struct offer){0};
-    ret_offer->result = read_message(connection, &ret_offer->rights);
+    ret_offer->result = read_message(connection, &ret_offer->rights, &hello);
     if (ret_offer->result == OFFER_PERMIT)
-        ret_offer->result = check_fds(&ret_offer->rights);
+        ret_offer->result = check_fds(&ret_offer->rights, hello.slots);
     if (ret_offer->result == OFFER_PERMIT)
         ret_offer->netns = netns_of(ret_offer->rights.fds[PERMIT_FD_NETLINK]);
+    if (ret_offer->result == OFFER_PERMIT &&
+        uids_ask(ret_offer->rights.fds[PERMIT_FD_NETLINK], connection, &ret_offer->uids))
+        ret_offer->result = OFFER_UNLISTED;
 }

@@ -2,8 +2,7 @@
  *
  * receiver.c - see receiver.h. First what runs in the process, then how it is looked after.
  *
- * 1. The answer goes out before anything is closed. If closing hangs, only the next connection's
- *    answer is missing.
+ * 1. The answer goes out before anything is closed. A byte behind it says that all is.
  */
 #include "config.h"
 
@@ -27,20 +26,32 @@ enum {
     /* How long an answer may take. On the busiest node it takes microseconds. */
     ANSWER_MS = 500,
     /* Receivers that were killed and have not ended. Each is a process that does nothing. */
-    STUCK_MAX = 8
+    STUCK_MAX = 8,
+    /* Between two looks at one that was killed, and how often it is found to wait in the kernel until
+     * that is no accident. */
+    LOOK_MS = 100,
+    LOOKS = 3
+};
+
+/* One that was killed. */
+struct stuck {
+    int pid; /* 0: a free place */
+    struct ucred user;
+    int waits; /* how often it was found so */
 };
 
 struct receiver {
     struct loop *loop;
-    receiver_answered_fn *answered;
-    receiver_lost_fn *lost;
-    void *arg;
-    int pid; /* 0: it does not run */
-    int fd;  /* SOCK_SEQPACKET to it, non-blocking */
-    bool asked;
+    struct receiver_owner owner;
+    int pid;   /* 0: it does not run */
+    int fd;    /* SOCK_SEQPACKET to it, non-blocking */
+    bool busy; /* it was asked, and has not yet said that all is closed */
+    bool answered;
+    struct ucred user; /* whose connection it was asked about last */
     struct loop_io *io;
-    struct loop_timer *patience; /* for the answer */
-    int stuck_pids[STUCK_MAX];   /* 0: a free place */
+    struct loop_timer *patience; /* for the answer, and for what follows it */
+    struct loop_timer *look;     /* at those that are stuck */
+    struct stuck stuck[STUCK_MAX];
 };
 
 /* One whole message of the two processes' own. -EPIPE: the other one has ended. */
@@ -71,8 +82,8 @@ static void serve(int fd)
                          offer.result == OFFER_PERMIT ? PERMIT_FD_COUNT : 0);
         while (offer.rights.count > 0)
             guard_close(offer.rights.fds[--offer.rights.count]);
-        close(asked.fds[0]);
-        if (rv)
+        guard_close(asked.fds[0]); /* it may be the last one that has it */
+        if (rv || rights_send(fd, &byte, sizeof(byte), NULL, 0))
             return;
     }
 }
@@ -117,8 +128,9 @@ static int start_process(int *ret_pid, int *ret_fd)
 static void keep_stuck(struct receiver *r, int pid)
 {
     for (int i = 0; i < STUCK_MAX; i++)
-        if (r->stuck_pids[i] == 0) {
-            r->stuck_pids[i] = pid;
+        if (r->stuck[i].pid == 0) {
+            r->stuck[i] = (struct stuck){.pid = pid, .user = r->user};
+            loop_timer_set(r->look, LOOK_MS);
             return;
         }
 }
@@ -129,12 +141,49 @@ static bool reap_stuck(struct receiver *r)
     bool room = false;
 
     for (int i = 0; i < STUCK_MAX; i++) {
-        int *pid = &r->stuck_pids[i];
+        int *pid = &r->stuck[i].pid;
         if (*pid && waitpid(*pid, NULL, WNOHANG) != 0)
             *pid = 0;
         room |= *pid == 0;
     }
     return room;
+}
+
+/* Its state, as ps(1) has it; 0: it is not there. */
+static char state_of(int pid)
+{
+    char path[32], text[128] = "";
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *end_of_name = n > 0 ? strrchr(text, ')') : NULL;
+    return end_of_name && end_of_name[1] == ' ' ? end_of_name[2] : 0;
+}
+
+/* On a busy machine, one that was killed takes its time to end. Only one that waits where no signal
+ * reaches it (D) hangs on what it was sent. */
+static void look_at_stuck(void *arg)
+{
+    struct receiver *r = arg;
+    bool again = false;
+
+    (void)reap_stuck(r);
+    for (int i = 0; i < STUCK_MAX; i++) {
+        struct stuck *s = &r->stuck[i];
+        if (s->pid == 0 || s->waits >= LOOKS)
+            continue;
+        s->waits += state_of(s->pid) == 'D';
+        if (s->waits == LOOKS)
+            r->owner.hostile(r->owner.arg, &s->user);
+        else
+            again = true;
+    }
+    if (again)
+        loop_timer_set(r->look, LOOK_MS);
 }
 
 static void end(struct receiver *r)
@@ -145,7 +194,7 @@ static void end(struct receiver *r)
     if (r->fd >= 0)
         close(r->fd);
     r->fd = -1;
-    r->asked = false;
+    r->busy = false;
     if (r->pid > 0) {
         kill(r->pid, SIGKILL);
         if (waitpid(r->pid, NULL, WNOHANG) == 0)
@@ -158,26 +207,31 @@ static void end(struct receiver *r)
 
 static void lose(struct receiver *r, const char *why)
 {
+    struct ucred user = r->busy ? r->user : (struct ucred){0};
+
     end(r);
-    r->lost(r->arg, why);
+    r->owner.lost(r->owner.arg, why, &user);
 }
 
-/* -EAGAIN: none yet. Any other error: the receiver is of no use any more. */
-static int read_answer(const struct receiver *r, struct offer *ret_offer)
+/* Its length; only an answer has more than one byte. -EAGAIN: none yet. Any other error: the receiver
+ * is of no use any more. */
+static ssize_t read_message(struct receiver *r, struct offer *ret_offer)
 {
     struct rights rights = {.count = 0};
     struct offer offer;
-    int rv = receive(r->fd, &offer, sizeof(offer), &rights);
+    ssize_t n = rights_receive(r->fd, &offer, sizeof(offer), 0, &rights);
 
-    if (rv == 0 && r->asked &&
+    if (n == 1 && r->busy && r->answered && rights.count == 0)
+        return n;
+    if (n == sizeof(offer) && r->busy && !r->answered &&
         rights.count == (offer.result == OFFER_PERMIT ? PERMIT_FD_COUNT : 0)) {
         *ret_offer = offer;
         ret_offer->rights = rights;
-        return 0;
+        return n;
     }
     while (rights.count > 0)
         close(rights.fds[--rights.count]);
-    return rv ? rv : -EPROTO;
+    return n < 0 ? n : -EPROTO;
 }
 
 static void readable(void *arg, int events)
@@ -186,69 +240,60 @@ static void readable(void *arg, int events)
     struct offer offer;
 
     (void)events;
-    int rv = read_answer(r, &offer);
-    if (rv == -EAGAIN || rv == -EINTR)
+    ssize_t n = read_message(r, &offer);
+    if (n == -EAGAIN || n == -EINTR)
         return;
-    if (rv) {
+    if (n < 0) {
         lose(r, "the receiver has ended");
-        return;
+    } else if (n == 1) {
+        loop_timer_stop(r->patience);
+        r->busy = false;
+        r->owner.done(r->owner.arg);
+    } else {
+        loop_timer_set(r->patience, ANSWER_MS);
+        r->answered = true;
+        r->owner.answered(r->owner.arg, &offer);
     }
-    loop_timer_stop(r->patience);
-    r->asked = false;
-    r->answered(r->arg, &offer);
 }
 
-/* The process is in state R: it would go on if it had a processor. On a busy machine that takes its
- * time, and is no reason to lose a permit. A process that hangs sleeps. */
-static bool is_runnable(int pid)
-{
-    char path[32], text[128] = "";
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    const char *end_of_name = n > 0 ? strrchr(text, ')') : NULL;
-    return end_of_name && end_of_name[1] == ' ' && end_of_name[2] == 'R';
-}
-
-/* The answer may have come while this process had no processor. */
+/* The answer may have come while this process had no processor. A process in state R would go on if
+ * it had one: on a busy machine that takes its time, and is no reason to lose a permit. A process that
+ * hangs sleeps. */
 static void out_of_patience(void *arg)
 {
     struct receiver *r = arg;
 
-    if (is_runnable(r->pid) || rights_pending(r->fd))
+    if (state_of(r->pid) == 'R' || rights_pending(r->fd))
         loop_timer_set(r->patience, ANSWER_MS);
     else
-        lose(r, "the receiver hangs on what this process sent, or the one before it");
+        lose(r, "the receiver hangs on what this process sent");
 }
 
 /* ---- from outside ---- */
 
-struct receiver *receiver_new(struct loop *loop, receiver_answered_fn *answered,
-                              receiver_lost_fn *lost, void *arg)
+struct receiver *receiver_new(struct loop *loop, const struct receiver_owner *owner)
 {
     struct receiver *r = calloc(1, sizeof(*r));
 
     if (!r)
         return NULL;
-    *r = (struct receiver){.loop = loop, .answered = answered, .lost = lost, .arg = arg, .fd = -1};
+    *r = (struct receiver){.loop = loop, .owner = *owner, .fd = -1};
     r->patience = loop_timer_new(loop, out_of_patience, r);
-    if (!r->patience) {
-        free(r);
-        return NULL;
-    }
-    return r;
+    r->look = loop_timer_new(loop, look_at_stuck, r);
+    if (r->patience && r->look)
+        return r;
+    receiver_free(r);
+    return NULL;
 }
 
 void receiver_free(struct receiver *r)
 {
     if (!r)
         return;
-    end(r);
+    if (r->patience)
+        end(r);
     loop_timer_free(r->patience);
+    loop_timer_free(r->look);
     free(r);
 }
 
@@ -273,16 +318,24 @@ bool receiver_is_running(const struct receiver *r)
     return r->pid > 0;
 }
 
-int receiver_ask(struct receiver *r, int connection)
+bool receiver_is_busy(const struct receiver *r)
+{
+    return r->busy;
+}
+
+int receiver_ask(struct receiver *r, int connection, const struct ucred *user)
 {
     char byte = 0;
+
+    r->user = *user;
     int rv = rights_send(r->fd, &byte, sizeof(byte), &connection, 1);
 
-    if (rv) {
+    if (rv == -EPIPE || rv == -ECONNRESET)
         end(r);
+    if (rv)
         return rv;
-    }
-    r->asked = true;
+    r->busy = true;
+    r->answered = false;
     loop_timer_set(r->patience, ANSWER_MS);
     return 0;
 }

@@ -9,26 +9,34 @@
  * be a socket that another process holds locked. Nothing gets a process out of that. A receiver
  * that hangs so is killed and left behind.
  *
- * What a hang costs: the connection that the receiver was asked about is closed, and the permit in
- * it, if any, is lost. The program notices and hands over again. It may be an innocent one: if the
- * receiver hangs when it closes what came before, the next connection gets no answer.
+ * The receiver says when it has closed all that came, and is asked about the next connection only
+ * then. So what a hang costs falls on the program that has caused it: its connection is closed, and
+ * if the receiver does not even end when it is killed, its user is named to the owner.
  */
 #ifndef HOMING_AGENT_SEVER_PERMITS_RECEIVER_H
 #define HOMING_AGENT_SEVER_PERMITS_RECEIVER_H
+
+#include <sys/socket.h>
 
 #include "agent/base/loop.h"
 #include "agent/sever/permits/offer.h"
 
 struct receiver;
 
-/* The answer; the descriptors of a permit are the callee's, there are none otherwise. */
-typedef void receiver_answered_fn(void *arg, const struct offer *offer);
-/* It hangs, or has ended: it runs no more. `why`: for people. */
-typedef void receiver_lost_fn(void *arg, const char *why);
+struct receiver_owner {
+    /* The answer; the descriptors of a permit are the callee's, there are none otherwise. */
+    void (*answered)(void *arg, const struct offer *offer);
+    /* All is closed: it can be asked about the next connection. */
+    void (*done)(void *arg);
+    /* It hangs, or has ended: it runs no more. `why`: for people. */
+    void (*lost)(void *arg, const char *why, const struct ucred *user);
+    /* What this user has sent hangs a process that was killed. */
+    void (*hostile)(void *arg, const struct ucred *user);
+    void *arg;
+};
 
 /* Not running yet. NULL: out of memory. */
-struct receiver *receiver_new(struct loop *loop, receiver_answered_fn *answered,
-                              receiver_lost_fn *lost, void *arg);
+struct receiver *receiver_new(struct loop *loop, const struct receiver_owner *owner);
 void receiver_free(struct receiver *receiver);
 
 /* Starts the process. -EBUSY: too many receivers hang and could not be killed yet; then none is
@@ -36,8 +44,10 @@ void receiver_free(struct receiver *receiver);
 int receiver_start(struct receiver *receiver);
 bool receiver_is_running(const struct receiver *receiver);
 
-/* Gives it a connection, which stays the caller's, too. A negative errno: it has ended, and runs no
- * more; `lost` is not called. */
-int receiver_ask(struct receiver *receiver, int connection);
+/* Gives it a connection of this user, which stays the caller's, too. Not while receiver_is_busy(). A
+ * negative errno: this connection cannot be given to it, or it has ended and runs no more; `lost` is
+ * not called. */
+int receiver_ask(struct receiver *receiver, int connection, const struct ucred *user);
+bool receiver_is_busy(const struct receiver *receiver);
 
 #endif

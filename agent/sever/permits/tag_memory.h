@@ -9,6 +9,7 @@
 #ifndef HOMING_AGENT_SEVER_PERMITS_TAG_MEMORY_H
 #define HOMING_AGENT_SEVER_PERMITS_TAG_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,5 +27,16 @@ int tag_memory_next(int fd, off_t *at, uint64_t (*ret_slots)[TAG_WORDS]);
 
 /* Adds its counters to `counts`. What cannot be read adds nothing. */
 void tag_memory_add_counts(int fd, uint64_t counts[TAG_COUNT_COUNT]);
+
+enum tag_memory_use {
+    TAG_MEMORY_UNUSED, /* nobody has it mapped for writing, and nobody can any more */
+    TAG_MEMORY_MAPPED, /* a process has: its own, or one that this has forked */
+    TAG_MEMORY_PINNED /* nobody has, but a page of it is in use otherwise, as in a pipe: nobody can tell why */
+};
+
+/* Only of memory whose process has ended: what it could not map yet, it could never. While a page is in use
+ * otherwise, the kernel has us wait for up to 0.2 s, in the hope that it comes free. ret_took_ms is how long it
+ * has. */
+enum tag_memory_use tag_memory_use(int fd, uint64_t *ret_took_ms);
 
 #endif

@@ -58,7 +58,7 @@ static int abort_own(struct trial *t)
 {
     int error = 0, seen = 0;
     socklen_t len = sizeof(seen);
-    int rv = netlink_dump(t->netlink, AF_INET, &t->at, 1, found, t);
+    int rv = netlink_dump(t->netlink, AF_INET, DIAG_TCP, &t->at, 1, found, t);
 
     if (rv)
         return rv;
@@ -98,14 +98,20 @@ const char *ability_explain(int error)
         return "proven on a connection of its own";
     case -EPERM:
     case -EACCES:
-        return "no CAP_NET_ADMIN: give homing-sever that capability, and nothing else";
+        return "no CAP_NET_ADMIN: stop homing-sever, and start it as root, or with setpriv "
+               "--inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin, or with "
+               "AmbientCapabilities=CAP_NET_ADMIN in its unit; it keeps that capability alone";
     case -EOPNOTSUPP:
-        return "this kernel cannot abort sockets (CONFIG_INET_DIAG_DESTROY)";
+        return "this kernel cannot abort sockets: it needs CONFIG_INET_DIAG_DESTROY";
     case -ENOENT:
     case -EPROTONOSUPPORT:
-        return "this kernel cannot list sockets (CONFIG_INET_DIAG, CONFIG_INET_TCP_DIAG)";
+        return "this kernel cannot list sockets: run modprobe -a inet_diag tcp_diag and start "
+               "homing-sever "
+               "anew; or it lacks CONFIG_INET_DIAG, CONFIG_INET_TCP_DIAG";
     case -ENETUNREACH:
-        return "not tried: the loopback interface of its own network namespace is down";
+        return "not tried: the loopback interface of its own network namespace is down: run ip "
+               "link set "
+               "lo up there, and start homing-sever anew";
     default:
         return strerror(-error);
     }

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <linux/mptcp.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -25,7 +26,12 @@
     (1u << TCP_ESTABLISHED | 1u << TCP_SYN_SENT | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 |       \
      1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT)
 
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
 enum {
+    PROTOCOL_UNKNOWN = 254, /* for experiments, by RFC 3692 */
     OP_LEN = sizeof(struct inet_diag_bc_op),
     COND_LEN = OP_LEN + sizeof(struct inet_diag_hostcond)
 };
@@ -36,13 +42,20 @@ struct dump {
     struct rtattr filter;
 };
 
+/* Behind the filter: the protocol has no room in the request itself. */
+struct protocol {
+    struct rtattr header;
+    uint32_t number;
+};
+
 struct destroy {
     struct nlmsghdr header;
     struct inet_diag_req_v2 request;
 };
 
 _Static_assert(sizeof(struct destroy) == DIAG_DESTROY_LEN, "layout of the kernel");
-_Static_assert(sizeof(struct dump) + SEVER_ADDRESSES_MAX * (COND_LEN + 16 + OP_LEN) <=
+_Static_assert(sizeof(struct dump) + SEVER_ADDRESSES_MAX * (COND_LEN + 16 + OP_LEN) +
+                       sizeof(struct protocol) <=
                    DIAG_DUMP_MAX,
                "the longest filter fits");
 
@@ -108,24 +121,41 @@ static size_t put_filter(uint8_t *to, int family, const struct inet_address *at,
     return len;
 }
 
-size_t diag_put_dump(int family, const struct inet_address *at, uint32_t count, uint32_t seq,
-                     uint8_t ret_bytes[DIAG_DUMP_MAX])
+/* A kernel that does not know the attribute finds a protocol that nobody lists: it must not answer
+ * with sockets of another one. */
+static size_t put_mptcp(struct inet_diag_req_v2 *request, uint8_t *to)
+{
+    struct protocol protocol = {
+        .header = {.rta_type = INET_DIAG_REQ_PROTOCOL, .rta_len = sizeof(protocol)},
+        .number = IPPROTO_MPTCP};
+
+    request->sdiag_protocol = PROTOCOL_UNKNOWN;
+    memcpy(to, &protocol, sizeof(protocol));
+    return sizeof(protocol);
+}
+
+size_t diag_put_dump(int family, enum diag_what what, const struct inet_address *at, uint32_t count,
+                     uint32_t seq, uint8_t ret_bytes[DIAG_DUMP_MAX])
 {
     size_t filter = put_filter(ret_bytes + sizeof(struct dump), family, at, count);
+    size_t len = sizeof(struct dump) + filter;
     struct dump dump = {
-        .header = {.nlmsg_len = (uint32_t)(sizeof(dump) + filter),
-                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+        .header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
                    .nlmsg_seq = seq},
         .request = {.sdiag_family = (uint8_t)family,
                     .sdiag_protocol = IPPROTO_TCP,
+                    .idiag_ext = what == DIAG_TCP ? 0 : 1 << (INET_DIAG_INFO - 1),
                     .idiag_states = DIAG_STATES},
         .filter = {.rta_type = INET_DIAG_REQ_BYTECODE,
                    .rta_len = (unsigned short)(sizeof(struct rtattr) + filter)},
     };
 
+    if (what == DIAG_MPTCP)
+        len += put_mptcp(&dump.request, ret_bytes + len);
+    dump.header.nlmsg_len = (uint32_t)len;
     memcpy(ret_bytes, &dump, sizeof(dump));
-    return sizeof(dump) + filter;
+    return len;
 }
 
 void diag_put_destroy(const struct diag_socket *socket, uint32_t seq,
@@ -147,6 +177,50 @@ void diag_put_destroy(const struct diag_socket *socket, uint32_t seq,
 
 /* ---- messages ---- */
 
+/* The payload of an attribute of at least `min` bytes; NULL: there is none. */
+static const uint8_t *attribute(const uint8_t *at, size_t len, unsigned type, size_t min)
+{
+    struct rtattr head;
+
+    while (len >= sizeof(head)) {
+        memcpy(&head, at, sizeof(head));
+        if (head.rta_len < sizeof(head) || head.rta_len > len)
+            return NULL;
+        if ((head.rta_type & ~NLA_F_NESTED) == type && head.rta_len >= RTA_LENGTH(min))
+            return at + RTA_LENGTH(0);
+        size_t step = RTA_ALIGN((size_t)head.rta_len);
+        at += step < len ? step : len;
+        len -= step < len ? step : len;
+    }
+    return NULL;
+}
+
+/* What lies on top of TCP is told with INET_DIAG_INFO, to who has CAP_NET_ADMIN, since Linux 5.4:
+ * {name: "mptcp"}. */
+static bool is_subflow(const uint8_t *attributes, size_t len)
+{
+    static const char name[] = "mptcp";
+    const uint8_t *ulp = attribute(attributes, len, INET_DIAG_ULP_INFO, RTA_LENGTH(sizeof(name)));
+    struct rtattr head;
+
+    if (!ulp)
+        return false;
+    memcpy(&head, ulp, sizeof(head));
+    return head.rta_type == INET_ULP_INFO_NAME && head.rta_len == RTA_LENGTH(sizeof(name)) &&
+           memcmp(ulp + RTA_LENGTH(0), name, sizeof(name)) == 0;
+}
+
+/* mptcpi_flags, the third word of struct mptcp_info. */
+static bool is_plain(const uint8_t *attributes, size_t len)
+{
+    const uint8_t *info = attribute(attributes, len, INET_DIAG_INFO, 3 * sizeof(uint32_t));
+    uint32_t flags = 0;
+
+    if (info)
+        memcpy(&flags, info + 2 * sizeof(flags), sizeof(flags));
+    return flags & MPTCP_INFO_FLAG_FALLBACK;
+}
+
 static enum diag_kind take_socket(const uint8_t *payload, size_t len, struct diag_socket *ret)
 {
     struct inet_diag_msg m;
@@ -160,6 +234,11 @@ static enum diag_kind take_socket(const uint8_t *payload, size_t len, struct dia
         (struct diag_socket){.cookie = (uint64_t)m.id.idiag_cookie[1] << 32 | m.id.idiag_cookie[0],
                              .family = m.idiag_family,
                              .state = m.idiag_state,
+                             .uid = m.idiag_uid,
+                             .inode = m.idiag_inode,
+                             .orphan = m.idiag_inode == 0,
+                             .subflow = is_subflow(payload + sizeof(m), len - sizeof(m)),
+                             .plain = is_plain(payload + sizeof(m), len - sizeof(m)),
                              .id = m.id};
     return DIAG_SOCKET;
 }

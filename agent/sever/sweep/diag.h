@@ -24,6 +24,13 @@ struct diag_socket {
     uint64_t cookie;
     uint8_t family; /* AF_INET6 also for v4-mapped */
     uint8_t state;
+    uint32_t uid;   /* of the user namespace in which the netlink socket was opened */
+    uint32_t inode; /* the program's socket; the same for all subflows of an MPTCP connection */
+    bool
+        orphan; /* its program has closed it, and it has no inode: older kernels list it as root's */
+    bool subflow; /* TCP below a socket of MPTCP; with DIAG_MARKED, or when tags.c has found it */
+    bool whole;   /* a socket of MPTCP itself, as a program has it */
+    bool plain;   /* `whole`, but the peer does not speak MPTCP: one subflow, which is all of it */
     struct inet_diag_sockid id;
 };
 
@@ -44,10 +51,17 @@ struct diag_message {
     struct diag_socket socket;
 };
 
+/* What is listed. Subflows of MPTCP are TCP, too. */
+enum diag_what {
+    DIAG_TCP,
+    DIAG_MARKED, /* TCP, and which of it are subflows; each costs more */
+    DIAG_MPTCP
+};
+
 /* Asks for all connections of one family to any of the addresses. A dump of AF_INET6 also lists
  * v4-mapped connections to IPv4 addresses. Returns the length. */
-size_t diag_put_dump(int family, const struct inet_address *at, uint32_t count, uint32_t seq,
-                     uint8_t ret_bytes[DIAG_DUMP_MAX]);
+size_t diag_put_dump(int family, enum diag_what what, const struct inet_address *at, uint32_t count,
+                     uint32_t seq, uint8_t ret_bytes[DIAG_DUMP_MAX]);
 
 /* Asks that this very socket be aborted: the kernel compares cookie, addresses and ports. */
 void diag_put_destroy(const struct diag_socket *socket, uint32_t seq,

@@ -91,6 +91,7 @@ static int drain(int fd, uint64_t deadline_ms)
 
 struct hearing {
     uint32_t seq;
+    bool whole; /* sockets of MPTCP themselves */
     netlink_fn *fn;
     void *arg;
     bool enough;
@@ -105,6 +106,7 @@ static int hear_part(struct hearing *h, size_t len)
     for (;;) {
         switch (diag_take(datagram, len, &at, h->seq, 1, &m)) {
         case DIAG_SOCKET:
+            m.socket.whole = h->whole;
             if (!h->enough)
                 h->enough = !h->fn(h->arg, &m.socket);
             break;
@@ -135,11 +137,11 @@ static int hear_all(int fd, struct hearing *h, uint64_t deadline_ms)
     }
 }
 
-int netlink_dump(int fd, int family, const struct inet_address *at, uint32_t count, netlink_fn *fn,
-                 void *arg)
+int netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
+                 uint32_t count, netlink_fn *fn, void *arg)
 {
     uint8_t request[DIAG_DUMP_MAX];
-    struct hearing h = {.fn = fn, .arg = arg};
+    struct hearing h = {.whole = what == DIAG_MPTCP, .fn = fn, .arg = arg};
     uint64_t deadline_ms = spent_ms() + NETLINK_DEADLINE_MS;
     int rv = -EBUSY;
 
@@ -147,7 +149,7 @@ int netlink_dump(int fd, int family, const struct inet_address *at, uint32_t cou
         h.seq = take_seq(1);
         rv = drain(fd, deadline_ms);
         if (rv == 0)
-            rv = ask(fd, request, diag_put_dump(family, at, count, h.seq, request));
+            rv = ask(fd, request, diag_put_dump(family, what, at, count, h.seq, request));
         if (rv == 0)
             rv = hear_all(fd, &h, deadline_ms);
     }

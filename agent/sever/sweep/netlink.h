@@ -12,8 +12,8 @@
 
 #include "agent/sever/sweep/diag.h"
 
-/* For one dump, or one datagram of aborts, in processor time. The kernel answers while it is asked.
- * It takes longer only if another process hinders it, or for a great many connections. */
+/* For one dump at most, or one datagram of aborts, in processor time. The kernel answers while it is
+ * asked. It takes longer only if another process hinders it, or for a great many connections. */
 #define NETLINK_DEADLINE_MS 50
 /* Sockets in one datagram. Their acknowledgements fit into a receive buffer of the default size. */
 #define NETLINK_DESTROY_MAX 50
@@ -21,11 +21,11 @@
 /* False: it is enough, and `fn` is not called for the rest. */
 typedef bool netlink_fn(void *arg, const struct diag_socket *socket);
 
-/* Calls `fn` for every connection of one family to the addresses. 0; -ETIME: the deadline, so that
+/* Calls `fn` for every connection of one family to the addresses that is listed (diag.h). 0; -ETIME: the deadline, so that
  * some may not have been listed; -EPROTO: replies are missing, because another process reads them;
  * -EBADMSG; or the kernel's error. */
-int netlink_dump(int fd, int family, const struct inet_address *at, uint32_t count, netlink_fn *fn,
-                 void *arg);
+int netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
+                 uint32_t count, netlink_fn *fn, void *arg);
 
 /* Aborts sockets, NETLINK_DESTROY_MAX at most. ret_errors[i]: 0; -ENOENT: it had ended; -EPERM;
  * -EOPNOTSUPP; -ENODATA: no answer came. */

@@ -3,14 +3,24 @@
  * sweep.h - one sweep of one order through all groups: list, judge, abort.
  *
  * One pass, by sweeps.c: sweep_begin(), then sweep_turn() as long as it says that there is more,
- * then sweep_end(). Group by group the kernel lists the connections to the order's addresses; tags
- * say which are outdated (tags.h); those whose turn it is are aborted (turns.h). One turn is a
- * bounded piece of that: one group's list, or TAGS_PER_TURN memories, or ABORTS_PER_TURN aborts.
+ * then sweep_end(). Group by group (rota.h) the kernel lists the connections to the order's
+ * addresses; tags say which are outdated (judging.h); those whose turn it is are aborted (turns.h).
+ * One turn is a bounded piece of that: one group's list, a millisecond or two of memories, or
+ * ABORTS_PER_TURN aborts.
+ *
+ * A sweep has one round. What its users have left then (rota.h) is for the rest: sweep_begin_rest().
+ * That goes on round by round, and gives way to every sweep that is due.
+ *
+ * The network namespace that homing-sever itself is in needs no permit to be listed (own.h).
  */
 #ifndef HOMING_AGENT_SEVER_SWEEP_SWEEP_H
 #define HOMING_AGENT_SEVER_SWEEP_SWEEP_H
 
 #include "agent/sever/permits/permits.h"
+#include "agent/sever/sweep/age.h"
+#include "agent/sever/sweep/judging.h"
+#include "agent/sever/sweep/rota.h"
+#include "agent/sever/sweep/strayed.h"
 #include "agent/sever/sweep/tags.h"
 #include "proto/sever.h"
 
@@ -26,30 +36,46 @@ struct sweep_results {
     struct sever_row *rows; /* with SEVER_LIST, the tagged connections */
     uint32_t row_count;
     uint32_t row_max;
+    uint64_t *untagged; /* cookies of those that the first sweep found without a tag, sorted */
+    uint32_t untagged_count;
 };
 
-/* All zero but for permits and salt: none is under way. */
+/* All zero but for permits, own, salt, age and strayed: none is under way. */
 struct sweep {
     struct permits *permits;
-    uint64_t salt; /* of turns_sort() */
-    const struct sever_order *order;
-    uint32_t nth; /* of the order's sweeps, from 0 */
+    struct group *own;               /* own.h; may be NULL */
+    uint64_t salt;                   /* of turns_sort() */
+    struct age *age;                 /* of this homing-sever */
+    struct strayed *strayed;         /* of all sweeps; may be NULL */
+    const struct sever_order *order; /* NULL: none is under way */
+    uint32_t nth;                    /* of the order's sweeps, from 0 */
+    uint32_t rounds;                 /* that are left, with this one */
+    bool is_rest;
     struct sweep_results *results;
 
-    uint64_t mark;       /* counts sweeps and rounds of judging; marks groups and permits as done */
-    uint64_t swept;      /* the mark of this sweep */
+    uint64_t now_ms; /* of the turn */
+    struct rota rota;
     struct group *group; /* NULL: the next one */
     enum sweep_stage stage;
-    uint64_t netns; /* of the group before */
+    bool without_mptcp; /* in this sweep: the kernel cannot list it */
+    bool marked; /* since one could not: it is to tell at least which connections are subflows */
     struct tags tags;
-    uint32_t at; /* entry to be aborted next */
+    struct judging judging;
+    bool first_of_netns; /* the group, once it is counted */
+    uint32_t at;         /* entry to be aborted next */
+    uint32_t aborted;    /* of the group, in this round */
 };
 
 /* The order and the results stay the caller's, until sweep_end(). */
 void sweep_begin(struct sweep *sweep, const struct sever_order *order, uint32_t nth,
                  struct sweep_results *results);
-/* False: all groups are swept. */
+/* What `swept` has left; it is over, but sweep_end() was not called. */
+void sweep_begin_rest(struct sweep *rest, struct sweep *swept);
+void sweep_results_done(struct sweep_results *results);
+/* False: it is over. */
 bool sweep_turn(struct sweep *sweep, uint64_t now_ms);
+/* Users whose connections it has not gone through to the end. */
+uint32_t sweep_users_left(const struct sweep *sweep);
 void sweep_end(struct sweep *sweep);
 
 /* Before a group is freed. */

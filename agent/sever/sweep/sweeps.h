@@ -41,6 +41,13 @@ uint32_t sweeps_cancel(struct sweeps *sweeps, const uint64_t *endpoints, uint32_
  * for a few seconds, and `done` is not called. */
 void sweeps_forget(struct sweeps *sweeps, const void *arg);
 
+/* Programs are told of this homing-sever from now on: what they have connected before may be known to an earlier
+ * one alone. Only the first time counts. */
+void sweeps_published(struct sweeps *sweeps);
+
+/* Once a second. */
+void sweeps_look(struct sweeps *sweeps);
+
 /* Before a group is freed: permits_gone_fn. */
 void sweeps_group_gone(void *sweeps, struct group *group);
 

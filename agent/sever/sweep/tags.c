@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tags.c - see tags.h. Pure, but for tags_judge_memory().
+ * tags.c - see tags.h. Pure, but for tags_judge_next().
  */
 #include "config.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "agent/sever/sweep/tags.h"
@@ -78,15 +79,51 @@ static bool is_outdated(const struct sever_order *order, uint64_t endpoint, uint
     return false;
 }
 
-static void judge(struct tags_entry *e, const struct sever_order *order,
+/* Of another group's process, in the numbers of this one, which are those of its `uid`. Whatever
+ * numbers it has itself, they differ by a constant. Its root may be any user of its namespace. */
+static enum uids_fit fit_other(const struct tags_owner *owner, uint32_t listed)
+{
+    const struct uids *uids = owner->uids;
+
+    if (!owner->comparable || !uids || !uids->told)
+        return UIDS_UNSURE;
+    if (uids->ours)
+        return uids_fit(uids, listed);
+    for (uint32_t i = 0; i < uids->count; i++)
+        if (uids->of[i] == 0 || owner->uid + (uids->of[i] - uids->of[0]) == listed)
+            return UIDS_UNSURE;
+    return owner->uid == UIDS_UNMAPPED ? UIDS_UNSURE : UIDS_FOREIGN;
+}
+
+static enum uids_fit fit_user(const struct tags_owner *owner, uint32_t listed)
+{
+    if (!owner->own)
+        return fit_other(owner, listed);
+    return owner->uids ? uids_fit(owner->uids, listed) : UIDS_UNSURE;
+}
+
+/* What no process has any more is nobody's. */
+static enum uids_fit fit(const struct tags_entry *e, const struct tags_owner *owner)
+{
+    return e->socket.orphan ? UIDS_FIT : fit_user(owner, e->socket.uid);
+}
+
+/* A tag for another user's connection says nothing, not even that it is not untagged. */
+static void judge(struct tags *tags, struct tags_entry *e, const struct sever_order *order,
                   const uint64_t slot[TAG_WORDS], const struct tags_owner *owner)
 {
-    enum tags_verdict verdict =
-        owner->own && is_outdated(order, slot[1], slot[2]) ? TAGS_OUTDATED : TAGS_CURRENT;
+    bool outdated = owner->own && is_outdated(order, slot[1], slot[2]);
+    enum tags_verdict verdict = outdated ? TAGS_OUTDATED : TAGS_CURRENT;
+    enum uids_fit fits = fit(e, owner);
 
+    if (fits == UIDS_FOREIGN) {
+        tags->foreign += outdated;
+        return;
+    }
     if (verdict <= e->verdict)
         return;
     e->verdict = verdict;
+    e->unsure = fits == UIDS_UNSURE;
     e->owner = *owner;
     e->endpoint = slot[1];
     e->generation = slot[2];
@@ -99,18 +136,141 @@ void tags_judge(struct tags *tags, const struct sever_order *order,
     for (uint32_t i = 0; i < count && tags->count > 0; i++) {
         uint32_t at = slots[i][0] ? *place_of(tags, slots[i][0]) : 0;
         if (at)
-            judge(&tags->entries[at - 1], order, slots[i], owner);
+            judge(tags, &tags->entries[at - 1], order, slots[i], owner);
     }
 }
 
-int tags_judge_memory(struct tags *tags, const struct sever_order *order, int fd,
-                      const struct tags_owner *owner)
+int tags_judge_next(struct tags *tags, const struct sever_order *order, int fd, off_t *at,
+                    const struct tags_owner *owner)
 {
     uint64_t slots[TAG_MEMORY_SLOTS][TAG_WORDS];
-    off_t at = 0;
-    int count;
+    int count = tag_memory_next(fd, at, slots);
 
-    while ((count = tag_memory_next(fd, &at, slots)) > 0)
+    if (count > 0)
         tags_judge(tags, order, (const uint64_t(*)[TAG_WORDS])slots, (uint32_t)count, owner);
     return count;
+}
+
+/* ---- whose tags can matter ---- */
+
+static int by_uid(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void note_user(struct tags *tags, uint32_t uid, bool elsewhere)
+{
+    uint32_t i = 0;
+
+    while (i < tags->user_count && tags->users[i].uid != uid)
+        i++;
+    if (i == TAGS_USERS_MAX) {
+        tags->many_users = true;
+        return;
+    }
+    tags->users[i].uid = uid;
+    tags->users[i].elsewhere = elsewhere;
+    tags->user_count += i == tags->user_count;
+}
+
+void tags_note_users(struct tags *tags, const uint32_t *elsewhere, uint32_t count)
+{
+    for (uint32_t i = 0; i < tags->count; i++) {
+        struct tags_entry *e = &tags->entries[i];
+        e->elsewhere =
+            count && bsearch(&e->socket.uid, elsewhere, count, sizeof(*elsewhere), by_uid);
+        tags->orphans |= e->socket.orphan;
+        if (!e->socket.orphan && !tags->many_users)
+            note_user(tags, e->socket.uid, e->elsewhere);
+    }
+}
+
+bool tags_concern(const struct tags *tags, const struct tags_owner *owner)
+{
+    if (tags->many_users || (tags->orphans && owner->own))
+        return true;
+    for (uint32_t i = 0; i < tags->user_count; i++)
+        if ((owner->own || !tags->users[i].elsewhere) &&
+            fit_user(owner, tags->users[i].uid) != UIDS_FOREIGN)
+            return true;
+    return false;
+}
+
+/* ---- MPTCP ---- */
+
+/* A socket of MPTCP, by the inode that its subflows have, too. */
+struct whole {
+    uint32_t inode;
+    uint32_t at;
+};
+
+static int by_inode(const void *a, const void *b)
+{
+    const struct whole *x = a, *y = b;
+
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static uint32_t list_wholes(const struct tags *tags, struct whole *ret_wholes)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < tags->count; i++)
+        if (tags->entries[i].socket.whole && tags->entries[i].socket.inode)
+            ret_wholes[count++] = (struct whole){tags->entries[i].socket.inode, i};
+    qsort(ret_wholes, count, sizeof(*ret_wholes), by_inode);
+    return count;
+}
+
+/* While both ends speak MPTCP, a program does not notice at once that its last subflow has been
+ * aborted. In SYN_SENT it does. */
+static void take_verdict(struct tags_entry *e, const struct tags_entry *whole)
+{
+    struct diag_socket socket = e->socket;
+
+    socket.subflow = true;
+    if (!whole) {
+        e->hidden = true;
+        e->verdict = e->verdict > TAGS_CURRENT ? e->verdict : TAGS_CURRENT;
+        return;
+    }
+    socket.plain = whole->socket.plain || whole->socket.state == TCP_SYN_SENT;
+    if (whole->verdict > e->verdict)
+        *e = *whole;
+    e->socket = socket;
+}
+
+static bool has_mptcp(const struct tags *tags)
+{
+    for (uint32_t i = 0; i < tags->count; i++)
+        if (tags->entries[i].socket.subflow || tags->entries[i].socket.whole)
+            return true;
+    return false;
+}
+
+int tags_join_subflows(struct tags *tags)
+{
+    if (!has_mptcp(tags))
+        return 0;
+    struct whole *wholes = calloc(tags->count, sizeof(*wholes));
+    uint32_t count = wholes ? list_wholes(tags, wholes) : 0, kept = 0;
+
+    for (uint32_t i = 0; i < tags->count; i++) {
+        struct tags_entry *e = &tags->entries[i];
+        struct whole key = {.inode = e->socket.inode}, *found = NULL;
+        if (e->socket.inode && count)
+            found = bsearch(&key, wholes, count, sizeof(key), by_inode);
+        if (e->socket.whole || (!found && !e->socket.subflow))
+            continue;
+        take_verdict(e, found ? &tags->entries[found->at] : NULL);
+    }
+    bool failed = !wholes;
+    free(wholes);
+    for (uint32_t i = 0; i < tags->count; i++)
+        if (!tags->entries[i].socket.whole)
+            tags->entries[kept++] = tags->entries[i];
+    tags->count = kept;
+    return failed ? -ENOMEM : 0;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conductor.c - stands in for homingd: owns the view, switches writers at random, orders the
- * outdated connections severed, and never waits for either. Its child accepts and holds whatever
- * connects. usage: conductor FILE SEED STEPS AGENT_SOCKET SEVER_SOCKET INSTANCE; it says "ready",
- * reports what was counted when it is sent a line, and ends with its standard input.
+ * outdated connections severed, and never waits for either.
+ * usage: conductor FILE SEED STEPS RESTARTS AGENT_SOCKET SEVER_SOCKET INSTANCE; it says "ready", and does
+ * what each line of its standard input says, with whose end it ends, too:
+ *   report      what was counted, up to a line "end"
+ *   restart     homing-sever is about to be ended
+ *   INSTANCE    the next one is there: after RESTARTS of them, and when all steps are taken, the walk ends
  */
 #include "config.h"
 
@@ -11,20 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "proto/msg_socket.h"
-#include "proto/sever.h"
-#include "tests/live/walk/walk.h"
+#include "tests/live/walk/conductor.h"
 #include "tests/support/dice.h"
 #include "tests/support/fake_agent.h"
 
@@ -33,113 +29,45 @@ enum {
     SOON_MS = 400,
     LATER_MS = 2300,
     LATER_SPREAD_MS = 1500,
-    SPREAD_MS = 100,
     PAUSE_US = 1000,
     BEAT_MS = 50,
-    CALLS_MAX = 4096
+    WITHOUT_MS = 300,
+    HOLD_MS = 100,
+    HOME = WALK_MEMBERS - 2 /* the first address of the member that has two */
 };
 
 static struct fake_agent agent;
-static struct walk *walk;
+struct walk *walk;
 static uint64_t dice;
+static const char *sever_path;
+static uint32_t restarts; /* wanted */
 
-struct cluster {
-    uint64_t due_ms;
-    bool back;        /* the next switch goes back */
-    uint32_t settled; /* of the switches up to this one the order is over */
-    uint8_t writer, was_writer;
-    bool once_writer[WALK_MEMBERS];
-};
+struct cluster clusters[WALK_CLUSTERS];
 
-static struct cluster clusters[WALK_CLUSTERS];
-
-/* Requests without a reply so far, by id. */
-static struct call {
-    bool cancel, waiting;
-    uint16_t cluster;
-    uint32_t number;
-} calls[CALLS_MAX];
-static uint32_t last_id;
-
-static struct {
-    int fd;
-    struct msg_parser parser;
-} sever_client;
-
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "conductor: %s: %s\n", what, strerror(errno));
     exit(2);
 }
 
-static uint32_t roll(uint32_t sides)
+uint32_t roll(uint32_t sides)
 {
     return dice_roll(&dice, sides);
 }
 
-/* ---- the servers ---- */
-
-static int listen_at(int port)
+void address_text(int family, int cluster, int member, char ret_text[48])
 {
-    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 4096))
-        die("listen");
-    return fd;
-}
-
-static void watch(int epoll, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
-        die("epoll_ctl");
-}
-
-/* Nobody sends anything: what is readable has ended. A few at once are accepted, or those that have
- * ended would wait for as long as others come. */
-static void serve_one(int epoll, int fd, const int listening[2])
-{
-    if (fd != listening[0] && fd != listening[1]) {
-        close(fd);
-        return;
-    }
-    for (int i = 0; i < 16; i++) {
-        int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-
-        if (client < 0 && errno != EAGAIN && errno != ECONNABORTED)
-            die("accept");
-        if (client < 0)
-            return;
-        watch(epoll, client);
-    }
-}
-
-static void serve(void)
-{
-    int listening[2] = {listen_at(WALK_PORT), listen_at(WALK_OTHER_PORT)};
-    int epoll = epoll_create1(0);
-    struct epoll_event events[64];
-
-    if (fork() != 0)
-        return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    watch(epoll, listening[0]);
-    watch(epoll, listening[1]);
-    for (;;) {
-        int count = epoll_wait(epoll, events, 64, -1);
-        for (int i = 0; i < count; i++)
-            serve_one(epoll, events[i].data.fd, listening);
-    }
+    snprintf(ret_text, 48, family == 4 ? "127.77.%d.%d" : "fd77::%x:%x", cluster + 1, member + 1);
 }
 
 /* ---- the view ---- */
 
-static void address_text(int family, int cluster, int member, char ret_text[48])
+/* The member whose address it is now; the last two addresses are one member's. */
+static uint16_t member_at(int cluster, int address)
 {
-    snprintf(ret_text, 48, family == 4 ? "127.77.%d.%d" : "fd77::%x:%x", cluster + 1, member + 1);
+    if (address < HOME)
+        return (uint16_t)address;
+    return address == clusters[cluster].home ? HOME : VIEW_MEMBER_NOBODY;
 }
 
 static struct view_address address_of(int family, int cluster, int member, uint8_t flags)
@@ -147,7 +75,7 @@ static struct view_address address_of(int family, int cluster, int member, uint8
     struct view_address at = {.address = {.family = (uint8_t)family, .port = WALK_PORT},
                               .flags = flags};
 
-    at.member = (uint16_t)member;
+    at.member = member_at(cluster, member);
     address_text(family, cluster, member, at.text);
     inet_pton(family == 4 ? AF_INET : AF_INET6, at.text, at.address.bytes);
     return at;
@@ -170,13 +98,12 @@ static int endpoint_of(enum walk_name which)
     return which == WALK_NAME_FIRST ? 0 : (int)which - 1;
 }
 
-static uint64_t endpoint_id(int cluster, int endpoint)
+uint64_t endpoint_id(int cluster, int endpoint)
 {
     return name_of(cluster, endpoint ? (enum walk_name)(endpoint + 1) : WALK_NAME_FIRST).hash;
 }
 
-/* No two endpoints count alike. */
-static uint64_t generation(int endpoint, uint32_t number)
+uint64_t generation(int endpoint, uint32_t number)
 {
     return number + 1000 * (uint64_t)endpoint * endpoint;
 }
@@ -188,15 +115,23 @@ static void write_members(int c, const struct walk_switch *now)
 
     for (int m = 0; m < WALK_MEMBERS; m++) {
         uint8_t flags = m == now->writer ? VIEW_MEMBER_WRITER : 0;
+        bool nobody = member_at(c, m) == VIEW_MEMBER_NOBODY;
 
+        if (nobody && !clusters[c].moved)
+            continue;
         if (m != now->writer && now->demoted >> m & 1)
             flags |= VIEW_MEMBER_DEMOTED;
-        if (m != now->writer && roll(8)) /* one in eight lags and serves nobody */
+        if (m != now->writer && !nobody && roll(8)) /* one in eight lags and serves nobody */
             flags |= VIEW_MEMBER_READER;
         at[count++] = address_of(4, c, m, flags);
         at[count++] = address_of(6, c, m, flags);
     }
-    view_write_members(&agent.writer, (uint32_t)c, at, count);
+    const struct view_listing listing = {.at = at,
+                                         .count = count,
+                                         .ports = (const uint16_t[]){WALK_POOLER_PORT},
+                                         .port_count = walk_has_pooler(c, WALK_NAME_FIRST)};
+    if (view_write_cluster(&agent.writer, (uint32_t)c, &listing))
+        die("view_write_cluster");
 }
 
 static void write_name(int c, enum walk_name which, const struct walk_switch *now, uint32_t number)
@@ -206,10 +141,12 @@ static void write_name(int c, enum walk_name which, const struct walk_switch *no
     struct name name = name_of(c, which);
     struct view_entry entry = {
         .mode = VIEW_MODE_SEVER,
-        .state = VIEW_STATE_STEADY,
+        .state = clusters[c].without ? VIEW_STATE_NO_WRITER : VIEW_STATE_STEADY,
+        .hold_ms = c / 8 % 2 ? HOLD_MS : 0,
         .role = reader ? VIEW_ROLE_READER : VIEW_ROLE_WRITER,
         .family = roll(2) ? 4 : 6,
         .port = WALK_PORT,
+        .ports = walk_has_pooler(c, which) ? WALK_POOLER_PORT : 0,
         .cluster = (uint32_t)c,
         .generation = generation(endpoint, number),
         .endpoint = reader ? name.hash : endpoint_id(c, endpoint),
@@ -246,87 +183,6 @@ static void beat(void)
         }
 }
 
-/* ---- orders ---- */
-
-static void send_whole(struct msg_writer *w)
-{
-    if (msg_writer_finish(w) ||
-        send(sever_client.fd, w->data, w->len, MSG_NOSIGNAL) != (ssize_t)w->len)
-        die("order");
-    msg_writer_done(w);
-}
-
-static uint32_t take_id(int cluster, uint32_t number, bool cancel)
-{
-    struct call *call = &calls[++last_id % CALLS_MAX];
-
-    if (call->waiting)
-        die("too many calls");
-    *call = (struct call){cancel, true, (uint16_t)cluster, number};
-    return last_id % CALLS_MAX;
-}
-
-static void send_order(int c, uint32_t number, const struct walk_switch *now)
-{
-    struct sever_order order = {.kind = SEVER_DO, .spread_ms = roll(4) ? 0 : SPREAD_MS};
-    struct msg_writer w;
-    char text[48];
-
-    for (int e = 0; e < WALK_WRITERS; e++)
-        if (now->endpoints >> e & 1)
-            order.endpoints[order.endpoint_count++] =
-                (struct sever_endpoint){endpoint_id(c, e), generation(e, number)};
-    for (int m = 0; m < WALK_MEMBERS; m++)
-        for (int family = 4; family <= 6 && now->demoted >> m & 1; family += 2) {
-            address_text(family, c, m, text);
-            inet_address_parse(text, WALK_PORT, &order.addresses[order.address_count++]);
-        }
-    msg_writer_init(&w, HOMING_REQUEST_MAX);
-    msg_put_request(&w, take_id(c, number, false), "sever");
-    sever_order_put(&w, &order);
-    send_whole(&w);
-}
-
-static void send_cancel(int c, uint32_t number)
-{
-    struct msg_writer w;
-
-    msg_writer_init(&w, HOMING_REQUEST_MAX);
-    msg_put_request(&w, take_id(c, number, true), "cancel");
-    msg_put_array(&w, 1);
-    msg_put_array(&w, WALK_WRITERS);
-    for (int e = 0; e < WALK_WRITERS; e++)
-        msg_put_uint(&w, endpoint_id(c, e));
-    send_whole(&w);
-}
-
-/* An order that was cancelled is also replied to, after the cancellation was. */
-static bool replied(void *arg, const struct msg *msg)
-{
-    struct call *call = &calls[msg->id % CALLS_MAX];
-    struct walk_cluster *shared = &walk->clusters[call->cluster];
-
-    (void)arg;
-    if (msg->kind != MSG_REPLY || msg->error || !call->waiting)
-        die("an order was refused");
-    call->waiting = false;
-    for (uint32_t n = call->cancel ? 1 : call->number; n <= call->number; n++) {
-        uint8_t given = WALK_ORDER_GIVEN;
-
-        atomic_compare_exchange_strong(&shared->switches[n].order, &given,
-                                       call->cancel ? WALK_ORDER_CANCELLED : WALK_ORDER_DONE);
-    }
-    if (clusters[call->cluster].settled < call->number)
-        clusters[call->cluster].settled = call->number;
-    return true;
-}
-
-static void hear(void)
-{
-    if (!msg_receive_some(&sever_client.parser, sever_client.fd, replied, NULL))
-        die("homing-sever");
-}
-
 /* ---- switches ---- */
 
 static uint8_t next_writer(const struct cluster *cluster, bool back)
@@ -335,14 +191,28 @@ static uint8_t next_writer(const struct cluster *cluster, bool back)
                 : (uint8_t)((cluster->writer + 1 + roll(WALK_MEMBERS - 1)) % WALK_MEMBERS);
 }
 
-/* The order is for all members that were the writer once, as homingd's is. */
+/* W11: the member with two addresses comes up at the other one, as the writer or as a reader. */
+static void move(struct cluster *cluster, uint8_t writer)
+{
+    uint8_t other = cluster->home == HOME ? HOME + 1 : HOME;
+
+    if (writer != other && (writer == cluster->home || roll(4)))
+        return;
+    cluster->home = other;
+    cluster->moved = true;
+}
+
+/* The order is for all members that were the writer once, as homingd's is, and for the address that
+ * was left. */
 static void fill(struct cluster *cluster, uint8_t writer, struct walk_switch *ret)
 {
+    move(cluster, writer);
     cluster->was_writer = cluster->writer;
     cluster->writer = writer;
     cluster->once_writer[writer] = true;
     ret->writer = writer;
-    ret->demoted = 0;
+    ret->left = cluster->moved ? (uint8_t)(1 << (HOME + HOME + 1 - cluster->home)) : 0;
+    ret->demoted = ret->left;
     for (int m = 0; m < WALK_MEMBERS; m++)
         ret->demoted |= (uint8_t)((m != writer && cluster->once_writer[m]) << m);
     ret->endpoints = ret->demoted ? (uint8_t)(1 + roll((1 << WALK_WRITERS) - 1)) : 0;
@@ -355,23 +225,41 @@ static void plan(struct cluster *cluster)
         clock_ms() + (cluster->back ? roll(SOON_MS) : LATER_MS + roll(LATER_SPREAD_MS));
 }
 
+/* The writer says that it is one no more; nobody else does. So W7 allows no order. */
+static void begin_without(int c)
+{
+    struct walk_cluster *shared = &walk->clusters[c];
+
+    atomic_fetch_add(&shared->without, 1);
+    if (clusters[c].settled < shared->begun)
+        orders_cancel(c, shared->begun);
+    clusters[c].without = true;
+    write_view(c, &shared->switches[shared->begun], shared->begun);
+    clusters[c].due_ms = clock_ms() + roll(WITHOUT_MS);
+}
+
 static void do_switch(int c, uint8_t writer)
 {
     struct cluster *cluster = &clusters[c];
     struct walk_cluster *shared = &walk->clusters[c];
     uint32_t number = shared->begun + 1;
     struct walk_switch *now = &shared->switches[number];
+    bool without;
 
     fill(cluster, writer, now);
     atomic_store(&shared->begun, number);
     /* As homingd does: before it moves on, the writer stops claiming, and then W7 allows no order. */
-    if (cluster->settled + 1 < number)
-        send_cancel(c, number - 1);
+    if (cluster->settled + 1 < number && !cluster->without)
+        orders_cancel(c, number - 1);
+    without = cluster->without;
+    cluster->without = false;
     write_view(c, now, number);
+    if (without)
+        atomic_fetch_add(&shared->without, 1);
     atomic_store(&shared->published, number);
     atomic_store(&now->order, now->endpoints ? WALK_ORDER_GIVEN : WALK_ORDER_DONE);
     if (now->endpoints)
-        send_order(c, number, now);
+        orders_send(c, number);
     else
         cluster->settled = number;
     plan(cluster);
@@ -382,7 +270,11 @@ static void switch_due(void)
     uint64_t now_ms = clock_ms();
 
     for (int c = 0; c < WALK_CLUSTERS; c++)
-        if (clusters[c].due_ms <= now_ms && walk->clusters[c].begun + 1 < WALK_SWITCHES)
+        if (clusters[c].due_ms > now_ms || walk->clusters[c].begun + 1 >= WALK_SWITCHES)
+            continue;
+        else if (!clusters[c].without && roll(3) == 0)
+            begin_without(c);
+        else
             do_switch(c, next_writer(&clusters[c], clusters[c].back));
 }
 
@@ -393,14 +285,6 @@ static uint64_t switches(void)
     for (int c = 0; c < WALK_CLUSTERS; c++)
         count += walk->clusters[c].begun - 1;
     return count;
-}
-
-static bool all_settled(void)
-{
-    for (int i = 0; i < CALLS_MAX; i++)
-        if (calls[i].waiting)
-            return false;
-    return true;
 }
 
 /* ---- start ---- */
@@ -417,31 +301,22 @@ static void share(const char *path)
     close(fd);
 }
 
-static void dial(const char *path)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-    sever_client.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(sever_client.fd, (struct sockaddr *)&at, sizeof(at)))
-        die(path);
-    msg_parser_init(&sever_client.parser, HOMING_REPLY_MAX);
-}
-
 static void start(char **argv)
 {
     share(argv[1]);
     walk->seed = dice = strtoull(argv[2], NULL, 10);
     walk->target = strtoull(argv[3], NULL, 10);
+    restarts = (uint32_t)atoi(argv[4]);
+    sever_path = argv[6];
     walk_raise_limit();
-    serve();
+    servers_start();
     if (fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN * 4, WALK_CLUSTERS) ||
-        fake_agent_listen(&agent, argv[4], 128))
-        die(argv[4]);
-    view_write_sever_instance(&agent.writer, strtoull(argv[6], NULL, 10));
-    dial(argv[5]);
+        fake_agent_listen(&agent, argv[5], 128))
+        die(argv[5]);
+    view_write_sever_instance(&agent.writer, strtoull(argv[7], NULL, 10));
+    orders_dial(sever_path);
     for (int c = 0; c < WALK_CLUSTERS; c++)
-        do_switch(c, 0), clusters[c].due_ms = clock_ms() + roll(LATER_MS);
+        clusters[c].home = HOME, do_switch(c, 0), clusters[c].due_ms = clock_ms() + roll(LATER_MS);
 }
 
 static void report_one(const char *what, const char *name, uint64_t count)
@@ -453,12 +328,16 @@ static void report(void)
 {
     report_one("count", "steps", walk->steps);
     report_one("count", "switches", switches());
+    report_one("count", "restarts", walk->restarts / 2);
     report_one("count", "checked", walk->checked);
     report_one("count", "severed", walk->aborted);
     report_one("count", "out of reach", walk->displaced);
+    report_one("count", "without a permit", walk->passed_by);
     report_one("count", "wrong", walk->wrong);
     report_one("count", "missed", walk->missed);
     report_one("count", "astray", walk->astray);
+    report_one("count", "refused without a writer", walk->refused);
+    report_one("count", "waited for a writer", walk->waited);
     for (int i = 0; i < WALK_STEP_COUNT; i++)
         report_one("step", walk_step_names[i], walk->taken[i]);
     for (int i = 0; i < WALK_KIND_COUNT; i++)
@@ -469,20 +348,40 @@ static void report(void)
     fflush(stdout);
 }
 
+/* The next homing-sever has no orders yet. */
+static void take_over(uint64_t instance)
+{
+    orders_lost();
+    orders_dial(sever_path);
+    view_write_sever_instance(&agent.writer, instance);
+    walk->restarted_ms = clock_ms();
+    walk->restarts++;
+}
+
+/* One line at a time: who writes them waits for what it says. */
 static void answer(void)
 {
-    char line[16];
+    char line[32] = "";
 
-    if (read(0, line, sizeof(line)) <= 0)
+    if (read(0, line, sizeof(line) - 1) <= 0)
         exit(0);
-    report();
+    if (strcmp(line, "report\n") == 0) {
+        report();
+        return;
+    }
+    if (strcmp(line, "restart\n") == 0)
+        walk->restarts++;
+    else
+        take_over(strtoull(line, NULL, 10));
+    puts("ok");
+    fflush(stdout);
 }
 
 static void turn(void)
 {
     struct pollfd ready[3] = {{.fd = 0, .events = POLLIN},
                               {.fd = agent.listen_fd, .events = POLLIN},
-                              {.fd = sever_client.fd, .events = POLLIN}};
+                              {.fd = orders_fd(), .events = POLLIN}};
 
     poll(ready, 3, BEAT_MS / 10);
     if (ready[0].revents)
@@ -490,14 +389,14 @@ static void turn(void)
     if (ready[1].revents)
         fake_agent_serve(&agent);
     if (ready[2].revents)
-        hear();
+        orders_hear();
 }
 
 int main(int argc, char **argv)
 {
     uint64_t beaten_ms = 0;
 
-    if (argc != 7)
+    if (argc != 8)
         return 2;
     start(argv);
     puts("ready");
@@ -508,10 +407,11 @@ int main(int argc, char **argv)
             beat();
             beaten_ms = clock_ms();
         }
-        walk->enough |= walk->steps >= walk->target && switches() >= WALK_ENOUGH;
+        walk->enough |= walk->steps >= walk->target && switches() >= WALK_ENOUGH &&
+                        walk->restarts >= 2 * restarts;
         if (!walk->enough)
             switch_due();
-        else if (all_settled())
+        else if (orders_all_settled())
             walk->quiet = true;
     }
 }

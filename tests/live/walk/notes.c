@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,17 +14,7 @@
 
 #define WRITER_NAMES ((1u << WALK_NAME_READER) - 1)
 
-_Atomic uint32_t *notes_numbers;
 static _Atomic uint32_t last_id;
-
-/* Shared with the children, which hold connections that are tagged in their parent. */
-void notes_new_process(void)
-{
-    notes_numbers = mmap(NULL, NOTES_NUMBERS * sizeof(*notes_numbers), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (notes_numbers == MAP_FAILED)
-        abort();
-}
 
 static void trouble(const struct held *h, const char *what)
 {
@@ -44,7 +32,7 @@ socklen_t notes_sockaddr(const struct target *at, struct sockaddr_in6 *ret)
 
     memset(ret, 0, sizeof(*ret));
     ret->sin6_family = AF_INET6;
-    in.sin_port = ret->sin6_port = htons(at->other_port ? WALK_OTHER_PORT : WALK_PORT);
+    in.sin_port = ret->sin6_port = htons(at->port);
     if (at->family == 6)
         snprintf(text, sizeof(text), "fd77::%x:%x", at->cluster + 1, at->member + 1);
     else
@@ -83,6 +71,14 @@ static bool was_writer(const struct walk_cluster *c, uint32_t low, uint32_t high
     return false;
 }
 
+void notes_asked(struct walker *w, enum walk_name name, int cluster)
+{
+    w->lookups++;
+    w->asked.cluster = cluster;
+    w->asked.name = name;
+    w->asked.used = 0;
+}
+
 void notes_given(struct walker *w, enum walk_name name, int cluster, uint32_t low, uint32_t high,
                  const struct sockaddr *address)
 {
@@ -95,40 +91,107 @@ void notes_given(struct walker *w, enum walk_name name, int cluster, uint32_t lo
         w->walk->astray++;
         return;
     }
-    w->owner[cluster][member][family == 6] = (int8_t)name;
+    w->when[cluster][member][family == 6][name] = w->lookups;
+    w->present[cluster][family == 6][name] = (uint8_t)(1 + member);
     w->given[cluster][member][family == 6] |= (uint8_t)(1u << name);
 }
 
 /* ---- a connect ---- */
 
-static int endpoint_of(const struct walker *w, const struct target *to)
+/* The names of `given` that have this address now. */
+static uint8_t present(const struct walker *w, const struct target *to, uint8_t given)
 {
-    int name = w->owner[to->cluster][to->member][to->family == 6];
+    uint8_t names = 0;
 
-    if (to->other_port || name < 0 || name >= WALK_NAME_READER)
+    for (int name = 0; name < WALK_NAME_PLAIN; name++)
+        if (given >> name & 1 && w->present[to->cluster][to->family == 6][name] == 1 + to->member)
+            names |= (uint8_t)(1u << name);
+    return names;
+}
+
+/* Whether the thread's last lookup gave the address, and no connect used that. One has, then. */
+static bool use_asked(struct walker *w, const struct target *to, uint8_t given)
+{
+    uint8_t family = to->family == 6 ? 2 : 1;
+    bool asked =
+        w->asked.cluster == to->cluster && given >> w->asked.name & 1 && !(w->asked.used & family);
+
+    if (asked)
+        w->asked.used |= family;
+    return asked;
+}
+
+/* The managed names whose endpoints have the port. */
+static uint8_t names_at(const struct target *to)
+{
+    uint8_t names = 0;
+
+    for (enum walk_name name = 0; name < WALK_NAME_PLAIN; name++)
+        if (to->port == WALK_PORT ||
+            (to->port == WALK_POOLER_PORT && walk_has_pooler(to->cluster, name)))
+            names |= (uint8_t)(1u << name);
+    return names;
+}
+
+/* The managed names that may be meant. */
+static uint8_t names_meant(struct walker *w, const struct target *to, struct held *held)
+{
+    uint8_t all = w->given[to->cluster][to->member][to->family == 6];
+    uint8_t given = all & names_at(to), names = present(w, to, given);
+    bool asked =
+        use_asked(w, to, all) && given >> WALK_NAME_READER & 1 && w->asked.name == WALK_NAME_READER;
+
+    if (given & WRITER_NAMES & (uint8_t)~names)
+        held->how |= 1u << WALK_LEFT;
+    if (!names)
+        names = given;
+    if (!(names & WRITER_NAMES) || !(names >> WALK_NAME_READER & 1))
+        return names;
+    held->how |= 1u << (asked ? WALK_ASKED : WALK_UNTOLD);
+    return asked ? 1u << WALK_NAME_READER : names & WRITER_NAMES;
+}
+
+/* The one of them that was looked up last; WALK_NAME_COUNT: there is none. */
+static enum walk_name name_meant(struct walker *w, const struct target *to, struct held *held)
+{
+    const uint32_t *when = w->when[to->cluster][to->member][to->family == 6];
+    uint8_t names = names_meant(w, to, held);
+    enum walk_name meant = WALK_NAME_COUNT;
+
+    for (enum walk_name name = 0; name < WALK_NAME_PLAIN; name++)
+        if (names >> name & 1 && (meant == WALK_NAME_COUNT || when[name] >= when[meant]))
+            meant = name;
+    return meant;
+}
+
+static int endpoint_of(enum walk_name name)
+{
+    if (name >= WALK_NAME_READER)
         return NOTES_NOBODY;
-    return name == WALK_NAME_FIRST ? 0 : name - 1;
+    return name == WALK_NAME_FIRST ? 0 : (int)name - 1;
 }
 
 static enum walk_kind why_spared(const struct walker *w, const struct target *to)
 {
-    int name = w->owner[to->cluster][to->member][to->family == 6];
+    uint8_t given = w->given[to->cluster][to->member][to->family == 6];
 
-    if (to->other_port)
+    if (given & names_at(to))
+        return WALK_READER_ON_DEMOTED;
+    if (!names_at(to) || given & names_at(&(struct target){.port = WALK_PORT}))
         return WALK_OTHER_PORT_ON_DEMOTED;
-    if (name < 0)
-        return WALK_STRANGER_ON_DEMOTED;
-    return name == WALK_NAME_PLAIN ? WALK_PLAIN_ON_DEMOTED : WALK_READER_ON_DEMOTED;
+    return given ? WALK_PLAIN_ON_DEMOTED : WALK_STRANGER_ON_DEMOTED;
 }
 
-static uint32_t how_connected(const struct walker *w, const struct target *to,
+static uint32_t how_connected(const struct walker *w, const struct target *to, enum walk_name name,
                               const struct held *held)
 {
     uint32_t how = w->how | held->how;
 
     how |= 1u << (to->family == 6 ? WALK_IPV6 : to->mapped ? WALK_MAPPED : WALK_IPV4);
-    if (w->owner[to->cluster][to->member][to->family == 6] == WALK_NAME_ALIAS)
+    if (name == WALK_NAME_ALIAS)
         how |= 1u << WALK_BY_ALIAS;
+    if (name != WALK_NAME_COUNT && to->port == WALK_POOLER_PORT)
+        how |= 1u << WALK_AT_POOLER;
     if (held->shared)
         how |= 1u << WALK_SHARED_ADDRESS;
     return how;
@@ -138,23 +201,25 @@ void notes_before(struct walker *w, int fd, const struct target *to, struct held
 {
     struct walk_cluster *c = &w->walk->clusters[to->cluster];
     uint8_t given = w->given[to->cluster][to->member][to->family == 6];
-    bool tagged = !to->other_port && given & ((1u << WALK_NAME_PLAIN) - 1);
+    enum walk_name name = name_meant(w, to, held);
+    bool tagged = name != WALK_NAME_COUNT;
 
     held->fd = fd;
     held->twin = -1;
     held->at = *to;
-    held->endpoint = endpoint_of(w, to);
-    held->shared = given & WRITER_NAMES && given & ~WRITER_NAMES;
+    held->endpoint = endpoint_of(name);
+    held->shared = given & WRITER_NAMES & names_at(to) && given >> WALK_NAME_PLAIN & 1;
     held->why = why_spared(w, to);
-    held->how = how_connected(w, to, held);
-    held->numbers = notes_numbers;
+    held->how = how_connected(w, to, name, held);
+    held->of = notes_own;
     held->tag_fd = fd;
     held->id = atomic_fetch_add(&last_id, 1) + 1;
-    tagged &= w->owner[to->cluster][to->member][to->family == 6] != WALK_NAME_PLAIN;
-    if (!tagged && atomic_load(&notes_numbers[fd]))
+    if (!tagged && atomic_load(&notes_own->numbers[fd]))
         held->how |= 1u << WALK_OVER_A_TAG;
     if (tagged)
-        atomic_store(&notes_numbers[fd], held->id);
+        atomic_store(&notes_own->numbers[fd], held->id);
+    held->without = atomic_load(&c->without);
+    held->restarts = atomic_load(&w->walk->restarts);
     held->low = atomic_load(&c->published);
     held->over = held->low - (atomic_load(&c->switches[held->low].order) == WALK_ORDER_GIVEN);
 }
@@ -164,27 +229,64 @@ static bool may_disagree(const struct walker *w, const struct target *to, const 
 {
     uint8_t given = w->given[to->cluster][to->member][to->family == 6];
 
-    return h->low < h->high && given & (given - 1);
+    return (h->low < h->high || h->interrupted) && given & (given - 1);
 }
 
 /* I1: who connects for writer names alone is connected to whom the view says, or said meanwhile. */
 static void judge_destination(struct walker *w, const struct target *to, const struct held *h)
 {
     struct walk_cluster *c = &w->walk->clusters[to->cluster];
+    bool is_reader = h->endpoint == NOTES_NOBODY && h->why == WALK_READER_ON_DEMOTED && !h->shared;
     bool right = h->at.cluster == to->cluster;
 
-    if (may_disagree(w, to, h))
+    /* A reader is right anywhere in its cluster: one that lags is replaced by another one. */
+    if (!is_reader && may_disagree(w, to, h))
         right =
             right && (h->at.member == to->member || was_writer(c, h->low, h->high, h->at.member));
     else if (h->endpoint != NOTES_NOBODY && !h->shared)
         right = right && was_writer(c, h->low, h->high, h->at.member);
-    else if (h->endpoint == NOTES_NOBODY && h->why != WALK_READER_ON_DEMOTED)
+    else if (h->endpoint == NOTES_NOBODY && h->why != WALK_READER_ON_DEMOTED) /* as asked */
         right = right && h->at.member == to->member;
     if (right)
         return;
     w->walk->astray++;
-    dprintf(2, "astray: %d/%d for endpoint %d is connected to %d/%d between %u and %u\n",
-            to->cluster, to->member, h->endpoint, h->at.cluster, h->at.member, h->low, h->high);
+    dprintf(2,
+            "astray: walker %d: %d/%d port %d family %d for endpoint %d, given for names %x, is "
+            "connected to"
+            " %d/%d between %u and %u (writer %d)%s, how %x\n",
+            (int)getpid(), to->cluster, to->member, to->port, to->family, h->endpoint,
+            w->given[to->cluster][to->member][to->family == 6], h->at.cluster, h->at.member, h->low,
+            h->high, c->switches[h->high].writer, h->interrupted ? ", interrupted" : "", h->how);
+}
+
+static void note_time(struct walker *w, const struct target *to, struct held *held)
+{
+    struct walk_cluster *c = &w->walk->clusters[to->cluster];
+
+    held->high = atomic_load(&c->begun);
+    held->interrupted = held->without % 2 || held->without != atomic_load(&c->without);
+    if (held->low < held->high)
+        held->how |= 1u << WALK_DURING_SWITCH;
+}
+
+void notes_refused(struct walker *w, const struct target *to, struct held *held)
+{
+    note_time(w, to, held);
+    if (!held->interrupted || held->endpoint == NOTES_NOBODY || held->shared)
+        trouble(held, "refused");
+    w->walk->refused++;
+}
+
+bool notes_connecting(struct walker *w, const struct target *to, struct held *held)
+{
+    struct walk_cluster *c = &w->walk->clusters[to->cluster];
+
+    note_time(w, to, held);
+    held->how |= 1u << WALK_CONNECTING;
+    if (held->endpoint == NOTES_NOBODY)
+        return true;
+    held->at.member = c->switches[held->low].writer; /* I1; only writers' names lead there */
+    return held->low == held->high && !held->interrupted;
 }
 
 bool notes_after(struct walker *w, const struct target *to, struct held *held)
@@ -193,9 +295,9 @@ bool notes_after(struct walker *w, const struct target *to, struct held *held)
     socklen_t len = sizeof(peer);
     int family;
 
-    held->high = atomic_load(&w->walk->clusters[to->cluster].begun);
-    if (held->low < held->high)
-        held->how |= 1u << WALK_DURING_SWITCH;
+    note_time(w, to, held);
+    if (held->without % 2 && held->endpoint != NOTES_NOBODY && !held->shared)
+        w->walk->waited++;
     if (getpeername(held->fd, (struct sockaddr *)&peer, &len)) {
         held->at.member = WALK_MEMBERS;
         held->how |= 1u << WALK_WHILE_CONNECTING;
@@ -203,7 +305,8 @@ bool notes_after(struct walker *w, const struct target *to, struct held *held)
             trouble(held, "not connected");
         return false;
     }
-    if (!notes_member((struct sockaddr *)&peer, &held->at.cluster, &held->at.member, &family))
+    if (!notes_member((struct sockaddr *)&peer, &held->at.cluster, &held->at.member, &family) ||
+        peer.sin6_port != htons(to->port)) /* at the same place in both families */
         trouble(held, "connected to nobody");
     if (held->at.member != to->member)
         held->how |= 1u << WALK_REDIRECTED;
@@ -277,7 +380,8 @@ static uint32_t why_bits(const struct walk_cluster *c, const struct held *h, uin
     if (h->endpoint == NOTES_NOBODY)
         return demoted ? 1u << h->why : 0;
     if (s->order == WALK_ORDER_CANCELLED)
-        return is_named(h, s) && number > h->high && c->switches[number + 1].writer == h->at.member
+        return is_named(h, s) && number > h->high && number < atomic_load(&c->begun) &&
+                       c->switches[number + 1].writer == h->at.member
                    ? 1u << WALK_WRITER_AGAIN
                    : 0;
     if (!demoted)
@@ -287,19 +391,37 @@ static uint32_t why_bits(const struct walk_cluster *c, const struct held *h, uin
     return number <= h->low ? 1u << WALK_MADE_AFTERWARDS : 0;
 }
 
+/* Connected before one, whose permit was never in doubt. */
+static bool held_through_restart(const struct walker *w, const struct held *h)
+{
+    return h->restarts % 2 == 0 && atomic_load(&w->walk->restarts) >= h->restarts + 2 &&
+           !atomic_load(&h->of->unknown) && atomic_load(&h->of->known_at) <= h->restarts;
+}
+
+/* What became of it after it was connected. */
+static uint32_t later(const struct walker *w, const struct held *h, const struct walk_switch *s)
+{
+    bool restarted = held_through_restart(w, h);
+
+    return (uint32_t)(s->left >> h->at.member & 1) << WALK_ON_LEFT | (uint32_t)restarted
+                                                                         << WALK_RESTORED;
+}
+
 static void note_spared(struct walker *w, const struct held *h, uint32_t over)
 {
+    const struct walk_cluster *c = &w->walk->clusters[h->at.cluster];
     uint32_t bits = 0;
 
     for (uint32_t n = h->over + 1; n <= over; n++)
-        bits |= why_bits(&w->walk->clusters[h->at.cluster], h, n);
+        bits |= why_bits(c, h, n) | later(w, h, &c->switches[n]);
     if (bits)
         tally(w->walk->spared, bits | h->how);
 }
 
 static bool may_sever(const struct walk_cluster *c, const struct held *h, uint32_t number)
 {
-    bool astray = h->low < h->high && !h->shared && !was_writer(c, h->low, h->high, h->at.member);
+    bool astray = (h->low < h->high || h->interrupted) && !h->shared &&
+                  !was_writer(c, h->low, h->high, h->at.member);
 
     return is_named(h, &c->switches[number]) && number + astray > h->low;
 }
@@ -312,7 +434,7 @@ static void note_severed(struct walker *w, const struct held *h)
     for (uint32_t n = h->over + 1; n <= begun; n++)
         if (may_sever(c, h, n) && atomic_load(&c->switches[n].order) != WALK_ORDER_NONE) {
             w->walk->aborted++;
-            tally(w->walk->severed, h->how);
+            tally(w->walk->severed, h->how | later(w, h, &c->switches[n]));
             return;
         }
     w->walk->wrong++;
@@ -330,12 +452,16 @@ bool notes_check(struct walker *w, struct held *held)
         if (order == WALK_ORDER_DONE && is_due(held, over + 1) &&
             is_named(held, &c->switches[over + 1]))
             due = over + 1;
+    if (due && notes_passed_by(w, held, due)) {
+        w->walk->passed_by++;
+        due = 0;
+    }
     w->walk->checked++;
     if (is_severed(held)) {
         note_severed(w, held);
         return false;
     }
-    if (due && atomic_load(&held->numbers[held->tag_fd]) != held->id) {
+    if (due && notes_out_of_reach(w, held)) {
         w->walk->displaced++;
     } else if (due) {
         w->walk->missed++;

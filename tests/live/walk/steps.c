@@ -42,13 +42,26 @@ static int busy_cluster(struct walker *w)
     for (int i = 0; i < w->clusters; i++) {
         struct walk_cluster *c = &w->walk->clusters[own_cluster(w, i)];
 
-        if (atomic_load(&c->published) != atomic_load(&c->begun))
+        if (atomic_load(&c->published) != atomic_load(&c->begun) ||
+            (atomic_load(&c->without) % 2 && dice_roll(&w->dice, 4) == 0))
             return own_cluster(w, i);
     }
     return steps_cluster(w);
 }
 
 /* ---- lookups ---- */
+
+/* Any of them: a program goes on to the second address if the first does not answer. */
+static const struct addrinfo *any_of(struct walker *w, const struct addrinfo *list)
+{
+    uint32_t count = 0;
+
+    for (const struct addrinfo *at = list; at; at = at->ai_next)
+        count++;
+    for (count = dice_roll(&w->dice, count); count > 0; count--)
+        list = list->ai_next;
+    return list;
+}
 
 bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct target *ret)
 {
@@ -65,10 +78,13 @@ bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct tar
     if (getaddrinfo(text, "5432", &hints, &list))
         return false;
     high = atomic_load(&c->begun);
+    notes_asked(w, name, cluster);
     for (at = list; at; at = at->ai_next)
         notes_given(w, name, cluster, low, high, at->ai_addr);
-    *ret = (struct target){0};
-    notes_member(list->ai_addr, &ret->cluster, &ret->member, &ret->family);
+    *ret = (struct target){.port = WALK_PORT};
+    if (walk_has_pooler(cluster, name) && dice_roll(&w->dice, 3) == 0)
+        ret->port = WALK_POOLER_PORT;
+    notes_member(any_of(w, list)->ai_addr, &ret->cluster, &ret->member, &ret->family);
     ret->mapped = ret->family == 4 && dice_roll(&w->dice, 3) == 0;
     freeaddrinfo(list);
     return true;
@@ -76,20 +92,23 @@ bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct tar
 
 static enum walk_name any_name(struct walker *w)
 {
-    static const enum walk_name names[] = {WALK_NAME_FIRST,  WALK_NAME_FIRST,  WALK_NAME_FIRST,
-                                           WALK_NAME_ALIAS,  WALK_NAME_ALIAS,  WALK_NAME_SECOND,
-                                           WALK_NAME_SECOND, WALK_NAME_SECOND, WALK_NAME_THIRD,
-                                           WALK_NAME_THIRD,  WALK_NAME_READER, WALK_NAME_PLAIN};
+    static const enum walk_name names[] = {
+        WALK_NAME_FIRST,  WALK_NAME_FIRST,  WALK_NAME_FIRST,  WALK_NAME_ALIAS, WALK_NAME_ALIAS,
+        WALK_NAME_SECOND, WALK_NAME_SECOND, WALK_NAME_SECOND, WALK_NAME_THIRD, WALK_NAME_THIRD,
+        WALK_NAME_READER, WALK_NAME_READER, WALK_NAME_READER, WALK_NAME_PLAIN};
 
     return names[dice_roll(&w->dice, sizeof(names) / sizeof(names[0]))];
 }
 
 /* Of a cluster whose number is even no address is ever given for anything but its writer endpoints,
- * so that what connects there has nothing to be mistaken for. */
+ * so that what connects there has nothing to be mistaken for. Of every eighth one no address is ever
+ * given but for names that are not managed: elsewhere such an address is soon a managed name's too. */
 static enum walk_name name_for(struct walker *w, int cluster)
 {
     enum walk_name name = any_name(w);
 
+    if (cluster % 8 == 3)
+        return WALK_NAME_PLAIN;
     return cluster % 2 == 0 && name >= WALK_NAME_READER ? WALK_NAME_FIRST : name;
 }
 
@@ -107,12 +126,14 @@ void steps_take_lookup(struct walker *w)
 /* As a program does that caches, or was configured with an address. */
 static struct target any_target(struct walker *w)
 {
+    static const uint16_t ports[] = {WALK_OTHER_PORT, WALK_POOLER_PORT, WALK_PORT};
+    uint32_t port = dice_roll(&w->dice, 6);
     struct target to = {.cluster = busy_cluster(w),
-                        .member = (int)dice_roll(&w->dice, WALK_MEMBERS)};
+                        .member = (int)dice_roll(&w->dice, WALK_MEMBERS),
+                        .port = ports[port < 2 ? port : 2]};
 
     to.family = dice_roll(&w->dice, 3) == 0 ? 6 : 4;
     to.mapped = to.family == 4 && dice_roll(&w->dice, 3) == 0;
-    to.other_port = dice_roll(&w->dice, 6) == 0;
     return to;
 }
 
@@ -137,10 +158,11 @@ static void wait_connected(int fd)
         steps_die("a connect hangs");
 }
 
-/* False: it was severed while it connected. */
+/* False: it was severed while it connected, or refused. */
 static bool connect_noted(struct walker *w, int fd, const struct target *to, struct held *held)
 {
-    bool nonblocking = dice_roll(&w->dice, 3) == 0;
+    bool full = walk_is_full(to->cluster, to->family) && to->port == WALK_PORT;
+    bool nonblocking = full || dice_roll(&w->dice, 3) == 0;
     struct sockaddr_in6 address;
     socklen_t len = notes_sockaddr(to, &address);
     int flags = fcntl(fd, F_GETFL);
@@ -151,6 +173,12 @@ static bool connect_noted(struct walker *w, int fd, const struct target *to, str
     notes_before(w, fd, to, held);
     if (connect(fd, (struct sockaddr *)&address, len) == 0)
         return notes_after(w, to, held);
+    if (errno == ECONNREFUSED) {
+        notes_refused(w, to, held);
+        return false;
+    }
+    if (errno == EINPROGRESS && full)
+        return notes_connecting(w, to, held);
     if (errno == EINPROGRESS)
         wait_connected(fd);
     else if (errno != ECONNABORTED)
@@ -163,7 +191,7 @@ static void keep(struct walker *w, struct held *held)
     bool racing = held->low < held->high;
 
     if (w->kept < NOTES_KEPT_MAX - (racing ? 0 : NOTES_RACING_MAX) &&
-        dice_roll(&w->dice, racing ? 2 : 8) == 0) {
+        (w->keeps || dice_roll(&w->dice, racing ? 2 : 8) == 0)) {
         held->until_ms = clock_ms() + KEEP_MIN_MS + dice_roll(&w->dice, KEEP_SPREAD_MS);
         w->kept++;
     }
@@ -200,7 +228,7 @@ static void make_room(struct walker *w)
     }
 }
 
-void steps_connect_to(struct walker *w, const struct target *to)
+bool steps_connect_to(struct walker *w, const struct target *to)
 {
     struct held held = {0};
     int fd;
@@ -209,10 +237,11 @@ void steps_connect_to(struct walker *w, const struct target *to)
     fd = open_socket(w, to);
     if (!connect_noted(w, fd, to, &held)) {
         close(fd);
-        return;
+        return false;
     }
     keep(w, &held);
     w->held[w->count++] = held;
+    return true;
 }
 
 void steps_take_connect(struct walker *w)
@@ -241,8 +270,11 @@ static void connect_in_vain(struct walker *w, int fd, const struct target *to)
 
     set_mark(fd, 7);
     notes_before(w, fd, to, &ignored);
-    if (connect(fd, (struct sockaddr *)&address, len) == 0 || errno != EACCES)
+    if (connect(fd, (struct sockaddr *)&address, len) == 0 ||
+        (errno != EACCES && errno != ECONNREFUSED))
         steps_die("a connect that should fail");
+    if (errno == ECONNREFUSED)
+        notes_refused(w, to, &ignored);
     set_mark(fd, 0);
 }
 
@@ -259,7 +291,7 @@ static bool connect_and_dissolve(struct walker *w, int fd, const struct target *
  * that failed. */
 static bool is_known(const struct walker *w, const struct target *to)
 {
-    return w->owner[to->cluster][to->member][to->family == 6] >= 0;
+    return w->given[to->cluster][to->member][to->family == 6];
 }
 
 /* One socket, twice. */
@@ -335,7 +367,7 @@ void steps_take_dup_over(struct walker *w)
         return;
     source->twin = dup2(source->fd, victim->fd);
     source->how |= 1u << WALK_DUPLICATE;
-    if (source->endpoint == NOTES_NOBODY && atomic_load(&notes_numbers[source->twin]))
+    if (source->endpoint == NOTES_NOBODY && atomic_load(&notes_own->numbers[source->twin]))
         source->how |= 1u << WALK_OVER_A_TAG;
     *victim = w->held[--w->count];
 }

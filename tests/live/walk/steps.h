@@ -15,7 +15,8 @@ int steps_cluster(struct walker *w);
 
 /* False: the name is not known. *ret: its first address. */
 bool steps_lookup(struct walker *w, enum walk_name name, int cluster, struct target *ret);
-void steps_connect_to(struct walker *w, const struct target *to);
+/* False: it is not connected: there is no writer, or it was severed already. */
+bool steps_connect_to(struct walker *w, const struct target *to);
 
 /* Closes it; the last of the walker's takes its place. */
 void steps_drop(struct walker *w, struct held *held);

@@ -30,8 +30,10 @@ enum {
     CLUSTERS_OF_WALKER = 16,
     WORKERS_MAX = 4,
     WORKER_STEPS = 1500,
+    PATIENCE_MS = 60000,
+    CHAIN_LINKS = 3,
+    CHAIN_CONNECTS = 4,
     LOSSES_MAX = 6, /* of the permit; the shim hands over eight times before it takes its time */
-    PERMIT_NUMBER = 1000, /* where the shim leaves its connection open */
     THREADS_MAX = 4
 };
 
@@ -43,16 +45,23 @@ static _Atomic int workers, losses;
 
 /* ---- processes ---- */
 
-static void become_child(struct walker *w, uint64_t dice)
+static void end_with_parent(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void become_child(struct walker *w, uint64_t dice)
+{
     notes_new_process();
     w->is_child = true;
     losses = 0;
     w->dice = dice;
     w->how |= 1u << WALK_IN_CHILD;
-    for (uint32_t i = 0; i < w->count; i++)
+    for (uint32_t i = 0; i < w->count; i++) {
+        if (w->held[i].how >> WALK_IN_CHILD & 1)
+            w->held[i].how |= 1u << WALK_IN_CHAIN;
         w->held[i].how |= 1u << WALK_INHERITED;
+    }
 }
 
 static void reap(int flags)
@@ -70,24 +79,31 @@ static void reap(int flags)
 
 static void walk_on(struct walker *w, uint32_t own_steps);
 
+static void wait_for(pid_t child)
+{
+    int status;
+
+    if (waitpid(child, &status, 0) != child || status)
+        steps_die("a child");
+}
+
 /* A child that connects, closes and ends; no lookups, as it may come from among threads. */
 static void step_child(struct walker *w)
 {
     uint64_t dice = dice_roll(&w->dice, 1u << 31);
     pid_t pid = fork();
-    int status;
 
     if (pid < 0)
         steps_die("fork");
     if (pid == 0) {
+        end_with_parent();
         become_child(w, dice);
         for (uint32_t left = 1 + dice_roll(&w->dice, 4); left-- > 0;)
             steps_take_connect(w);
         steps_check_all(w, 0);
         _exit(0);
     }
-    if (waitpid(pid, &status, 0) != pid || status)
-        steps_die("a child");
+    wait_for(pid);
 }
 
 /* A worker of a pre-forking server: holds of what it inherited what is kept, and walks on. */
@@ -99,6 +115,7 @@ static void work(struct walker *w)
     walk_on(w, WORKER_STEPS / 2 + dice_roll(&w->dice, WORKER_STEPS));
     while (!walk->quiet && w->kept) {
         usleep(50000);
+        notes_permit_look(w);
         steps_check_all(w, clock_ms());
     }
     steps_check_all(w, clock_ms());
@@ -119,9 +136,73 @@ static void step_worker(struct walker *w)
     if (pid < 0)
         steps_die("fork");
     if (pid == 0) {
+        end_with_parent();
         become_child(w, dice);
         work(w);
     }
+    workers++;
+}
+
+/* Once its parent has ended, and it is the walker's. */
+static void end_with(pid_t walker)
+{
+    for (int i = 0; getppid() != walker; i++) {
+        if (i == PATIENCE_MS)
+            steps_die("a parent does not end");
+        usleep(1000);
+    }
+    end_with_parent();
+}
+
+/* In each of them: it connects, and its child goes on. */
+static void link_chain(struct walker *w, uint64_t dice)
+{
+    for (int more = CHAIN_LINKS - 1;; more--) {
+        pid_t pid;
+
+        become_child(w, dice);
+        w->keeps = true;
+        for (int i = 0; i < CHAIN_CONNECTS; i++)
+            steps_take_connect(w);
+        w->keeps = false;
+        if (!more)
+            return;
+        notes_permit_wait(w);
+        notes_own->ended_ms = clock_ms();
+        dice = dice_roll(&w->dice, 1u << 31);
+        pid = fork();
+        if (pid < 0)
+            steps_die("fork");
+        if (pid > 0) {
+            if (more > 1)
+                wait_for(pid); /* or it would be the walker's, too */
+            _exit(0);
+        }
+    }
+}
+
+/* A child's child's child, which has what they have connected when they have ended. What they have
+ * handed over, it holds for them, and does not close. */
+static void step_chain(struct walker *w)
+{
+    uint64_t dice = dice_roll(&w->dice, 1u << 31);
+    pid_t walker = getpid(), pid;
+
+    if (w->is_child || w->threaded)
+        return;
+    reap(WNOHANG);
+    if (workers >= WORKERS_MAX)
+        return;
+    pid = fork();
+    if (pid < 0)
+        steps_die("fork");
+    if (pid == 0) {
+        link_chain(w, dice);
+        end_with(walker);
+        losses = LOSSES_MAX;
+        work(w);
+    }
+    wait_for(pid);
     workers++;
 }
 
@@ -139,19 +220,26 @@ static void step_spawn(struct walker *w)
         steps_die("spawn");
 }
 
+/* It hands over. */
+static void connect_somewhere(struct walker *w)
+{
+    struct target to;
+
+    do
+        if (!steps_lookup(w, WALK_NAME_FIRST, steps_cluster(w), &to))
+            steps_die("a name is not known");
+    while (!steps_connect_to(w, &to) && !walk->enough);
+}
+
 /* As a daemon does that closes what it does not know; then a connect that hands over again. */
 static void step_lose_permit(struct walker *w)
 {
-    int cluster = steps_cluster(w);
-    struct target to;
-
     if (w->threaded || losses >= LOSSES_MAX)
         return;
     losses++;
-    syscall(SYS_close_range, PERMIT_NUMBER, ~0u, 0);
-    if (!steps_lookup(w, WALK_NAME_FIRST, cluster, &to))
-        steps_die("a name is not known");
-    steps_connect_to(w, &to);
+    notes_permit_lost(w);
+    syscall(SYS_close_range, NOTES_PERMIT, ~0u, 0);
+    connect_somewhere(w);
     for (uint32_t i = 0; i < w->count; i++)
         if (!(w->held[i].how >> WALK_INHERITED & 1))
             w->held[i].how |= 1u << WALK_HANDED_OVER_ANEW;
@@ -163,13 +251,13 @@ static const struct {
     void (*take)(struct walker *w);
     uint32_t weight;
 } steps[WALK_STEP_COUNT] = {
-    [WALK_LOOKUP] = {steps_take_lookup, 400},    [WALK_CONNECT] = {steps_take_connect, 3500},
-    [WALK_CLOSE] = {steps_take_close, 2500},     [WALK_CHECK] = {steps_take_check, 2400},
-    [WALK_DUP] = {steps_take_dup, 300},          [WALK_DUP_OVER] = {steps_take_dup_over, 300},
-    [WALK_PIPE] = {steps_take_pipe, 200},        [WALK_SHUTDOWN] = {steps_take_shutdown, 100},
-    [WALK_AGAIN] = {steps_take_again, 200},      [WALK_CHILD] = {step_child, 70},
-    [WALK_WORKER] = {step_worker, 10},           [WALK_SPAWN] = {step_spawn, 10},
-    [WALK_LOSE_PERMIT] = {step_lose_permit, 10},
+    [WALK_LOOKUP] = {steps_take_lookup, 400}, [WALK_CONNECT] = {steps_take_connect, 3500},
+    [WALK_CLOSE] = {steps_take_close, 2500},  [WALK_CHECK] = {steps_take_check, 2400},
+    [WALK_DUP] = {steps_take_dup, 300},       [WALK_DUP_OVER] = {steps_take_dup_over, 300},
+    [WALK_PIPE] = {steps_take_pipe, 200},     [WALK_SHUTDOWN] = {steps_take_shutdown, 100},
+    [WALK_AGAIN] = {steps_take_again, 200},   [WALK_CHILD] = {step_child, 70},
+    [WALK_WORKER] = {step_worker, 10},        [WALK_CHAIN] = {step_chain, 10},
+    [WALK_SPAWN] = {step_spawn, 10},          [WALK_LOSE_PERMIT] = {step_lose_permit, 10},
 };
 
 static void step(struct walker *w)
@@ -191,6 +279,7 @@ static void walk_on(struct walker *w, uint32_t own_steps)
     while (own_steps-- > 0 && !walk->enough) {
         walk->steps++;
         step(w);
+        notes_permit_look(w);
     }
 }
 
@@ -201,6 +290,7 @@ static void *walk_through(void *arg)
     walk_on(w, UINT32_MAX);
     while (!walk->quiet) {
         usleep(20000);
+        notes_permit_look(w);
         steps_check_all(w, clock_ms());
     }
     for (uint32_t i = w->count; i-- > 0;)
@@ -234,7 +324,7 @@ static struct walker *walker_new(int number, int thread, int threads)
     w->clusters = CLUSTERS_OF_WALKER / threads;
     w->threaded = threads > 1;
     w->how = threads > 1 ? 1u << WALK_IN_THREAD : 0;
-    memset(w->owner, -1, sizeof(w->owner));
+    w->asked.cluster = -1;
     return w;
 }
 
@@ -267,7 +357,8 @@ int main(int argc, char **argv)
         return 2;
     own_path = argv[0];
     walk_path = argv[1];
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     share();
     walk_raise_limit();
     notes_new_process();
@@ -276,6 +367,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < threads; i++) {
         struct walker *w = walker_new(number, i, threads);
         wait_managed(w);
+        if (i == 0)
+            connect_somewhere(w); /* while no other thread looks for the permit */
         if (threads == 1)
             walk_through(w);
         else if (pthread_create(&ids[i], NULL, walk_through, w))

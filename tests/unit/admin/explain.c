@@ -66,6 +66,16 @@ static void a_reader_endpoint_is_never_said_to_be_severed(void **state)
         "untouched");
 }
 
+static void a_frozen_cluster_is_said_to_have_both_ways_out_and_to_sever_nothing(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(explain_change(REASON_FROZEN), "unfreezes"));
+    assert_non_null(strstr(explain_change(REASON_FROZEN), "accepts"));
+    assert_string_equal(
+        explain_layer(LAYER_SEVER, VIEW_ROLE_WRITER, VIEW_MODE_SEVER, VIEW_STATE_FROZEN),
+        "nothing while frozen (W7)");
+}
+
 static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
 {
     static struct history history;
@@ -77,7 +87,7 @@ static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < HISTORY_MAX + 10; i++)
-        history_add(&history, i, i % 2 ? "odd" : "even", "event", i < 20 ? "old" : "new");
+        history_add(&history, i, 5000 + i, i % 2 ? "odd" : "even", "event", i < 20 ? "old" : "new");
     msg_writer_init(&w, HOMING_REPLY_MAX);
     msg_parser_init(&p, HOMING_REPLY_MAX);
     msg_put_reply(&w, 1);
@@ -89,6 +99,7 @@ static void the_history_keeps_the_newest_of_what_is_asked_for(void **state)
     assert_string_equal(msg_get_str(first, "cluster"), "odd");
     assert_string_equal(msg_get_str(first, "text"), "new");
     assert_int_equal(msg_get_uint(first, "ago_ms", 0), 1000 - (HISTORY_MAX + 1));
+    assert_int_equal(msg_get_uint(first, "at_unix_ms", 0), 5000 + HISTORY_MAX + 1);
     msg_parser_done(&p);
     msg_writer_done(&w);
 }
@@ -100,6 +111,7 @@ int main(void)
         TEST(a_layer_above_the_mode_is_off),
         TEST(a_reader_endpoint_is_said_to_answer_the_readers),
         TEST(a_reader_endpoint_is_never_said_to_be_severed),
+        TEST(a_frozen_cluster_is_said_to_have_both_ways_out_and_to_sever_nothing),
         TEST(the_history_keeps_the_newest_of_what_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

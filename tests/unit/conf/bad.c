@@ -95,6 +95,16 @@ static void bytes_that_are_not_text_are_refused(void **state)
           4, "1:4: not text: a NUL byte; save the file as UTF-8\n");
 }
 
+static void a_byte_order_mark_is_no_column(void **state)
+{
+    static const char yaml[] = "\xef\xbb\xbf"
+                               "agent: {}\nclusters: []\n";
+    (void)state;
+    check(yaml, sizeof(yaml) - 1, "2:11: warning: no clusters; this agent has nothing to do\n");
+    check(yaml, 3, "1:1: the file is empty; an agent without clusters is written 'clusters: []'\n");
+    check(yaml, 2, "1:1: not text: incomplete UTF-8 octet sequence; save the file as UTF-8\n");
+}
+
 static void a_file_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -146,6 +156,7 @@ int main(void)
 {
     struct CMUnitTest tests[TESTS_MAX] = {
         TEST(bytes_that_are_not_text_are_refused),
+        TEST(a_byte_order_mark_is_no_column),
         TEST(a_file_that_is_not_there_is_named),
         TEST(more_errors_than_fit_are_counted),
     };

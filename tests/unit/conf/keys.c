@@ -45,6 +45,7 @@ static const struct sample {
     {"sever_untagged", {"true", "false"}},
     {"names", {"[a]", "[b]"}},
     {"role", {"reader", "writer"}},
+    {"ports", {"[1]", "[2]"}},
     {"mode", {"observe", "names"}},
     {"interval", {"240ms", "260ms"}},
     {"fast_interval", {"20ms", "30ms"}},
@@ -54,7 +55,7 @@ static const struct sample {
     {"max_lag", {"1MB", "2MB"}},
     {"max_switches", {"1", "2"}},
     {"sever_spread", {"1s", "2s"}},
-    {"keepalive", {"1s", "2s"}},
+    {"keepalive", {"5s", "6s"}},
     {"family", {"4", "6"}},
     {"host", {"a", "b"}},
     {"port", {"1", "2"}},
@@ -341,8 +342,8 @@ static void assert_number(enum conf_place place, const struct conf_key *key, uin
         snprintf(why, sizeof(why), "%s '%s' is not a port; write a number of %s to %s\n", key->name,
                  value, least, most);
     else
-        snprintf(why, sizeof(why), "%s '%s' is out of range; write %s to %s\n", key->name, value,
-                 least, most);
+        snprintf(why, sizeof(why), "%s '%s' is out of range; write %s%s to %s\n", key->name, value,
+                 key->off ? "0s, or " : "", least, most);
     char *answer = load(place, key->name, value, &conf);
     if (!strstr(answer, why) != good) /* other keys' values may not go with it */
         fail_msg("%s: %s: %s", key->name, value, answer);
@@ -357,6 +358,8 @@ static void check_number(const struct conf_key *key, enum conf_place place)
     assert_number(place, key, key->max + 1, false);
     if (key->min > 0)
         assert_number(place, key, key->min - 1, false);
+    if (key->off)
+        assert_number(place, key, 0, true);
 }
 
 static void check_length(const struct conf_key *key, enum conf_place place)
@@ -385,6 +388,8 @@ static char *make_list(const struct conf_key *key, uint64_t count)
                     "{name: x%" PRIu64 ", engine: one, members: [a], "
                     "endpoints: [{names: [x%" PRIu64 "], role: writer}]}",
                     i, i);
+        else if (key->type == CONF_TYPE_PORTS)
+            fprintf(out, "%" PRIu64, i + 1);
         else
             fprintf(out, "x%" PRIu64, i);
     }

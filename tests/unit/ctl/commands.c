@@ -170,6 +170,38 @@ static void help_lists_each_command_with_its_arguments_and_its_users(void **stat
     free(all);
 }
 
+/* The column in which the option's text begins, behind its usage; -1: it is not there. */
+static int column_of(const char *help, const struct option *option)
+{
+    char usage[64];
+    const char *at, *line;
+
+    snprintf(usage, sizeof(usage), "\n  %s %s", option->name, option->value);
+    at = strstr(help, usage);
+    at = at ? strstr(at, option->text) : NULL;
+    if (!at)
+        return -1;
+    for (line = at; line[-1] != '\n';)
+        line--;
+    return (int)(at - line);
+}
+
+static void each_option_stands_in_the_help_with_its_text_in_one_column(void **state)
+{
+    char *all = help_of(NULL), *run = help_of(command_find("run"));
+
+    (void)state;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (options_table[i].text) {
+            assert_int_equal(column_of(all, &options_table[i]), 17);
+            assert_int_equal(column_of(run, &options_table[i]), options_table[i].runs ? 17 : -1);
+        }
+    assert_int_not_equal(column_of(run, &options_table[OPTION_WITH]), -1);
+    assert_int_not_equal(column_of(run, &options_table[OPTION_ASSUME]), -1);
+    free(all);
+    free(run);
+}
+
 static void usages_are_made_of_the_arguments(void **state)
 {
     static const struct {
@@ -177,10 +209,10 @@ static void usages_are_made_of_the_arguments(void **state)
     } cases[] = {
         {"status", " status [CLUSTER]\n"},
         {"explain", " explain NAME|CLUSTER\n"},
-        {"accept", " accept CLUSTER MEMBER\n"},
+        {"accept", " accept CLUSTER MEMBER|ADDRESS:PORT\n"},
         {"mode", " mode CLUSTER off|observe|names|connect|sever|default\n"},
         {"reload", " reload\n"},
-        {"run", " run -- CMD [ARG...]\n"},
+        {"run", " run [OPTION...] -- CMD [ARG...]\n"},
         {"help", " help [COMMAND]\n"},
     };
 
@@ -223,13 +255,70 @@ static void options_stand_anywhere_before_a_programs_own(void **state)
     assert_null(words[6]);
 }
 
+static void libraries_are_taken_in_their_order_up_to_the_most(void **state)
+{
+    char *words[] = {"homingctl", "run", "--with=liba.so", "--with", "libb.so",
+                     "--",        "php", "--with",         "x",      NULL};
+    char *most[2 + OPTIONS_WITH_MAX + 2] = {"homingctl", "run"};
+    struct options options;
+
+    (void)state;
+    assert_int_equal(options_parse(words, command_starts_program, &options), EXIT_OK);
+    assert_string_equal(options.with[0], "liba.so");
+    assert_string_equal(options.with[1], "libb.so");
+    assert_null(options.with[2]);
+    assert_string_equal(words[2], "--with");
+    for (int i = 0; i < OPTIONS_WITH_MAX; i++)
+        most[2 + i] = "--with=lib.so";
+    assert_int_equal(options_parse(most, command_starts_program, &options), EXIT_OK);
+    assert_null(options.with[OPTIONS_WITH_MAX]);
+    most[0] = "homingctl", most[1] = "run";
+    for (int i = 0; i <= OPTIONS_WITH_MAX; i++)
+        most[2 + i] = "--with=lib.so";
+    assert_int_equal(options_parse(most, command_starts_program, &options), EXIT_USAGE);
+}
+
+static void assumed_names_are_taken_as_they_are(void **state)
+{
+    char *words[] = {"homingctl", "run", "--assume", "orders-db,Bills.internal.", "erl", NULL};
+    struct options options;
+
+    (void)state;
+    assert_int_equal(options_parse(words, command_starts_program, &options), EXIT_OK);
+    assert_string_equal(options.assume, "orders-db,Bills.internal.");
+    assert_string_equal(words[1], "erl");
+}
+
+static void assumed_names_add_up_to_the_most(void **state)
+{
+    char *words[] = {"homingctl", "run", "--assume=a,b", "--assume", "c", NULL};
+    char *most[] = {"homingctl", "run", "--assume=a,b,c,d", "--assume=e,f,g,h", NULL, NULL};
+    struct options options;
+
+    (void)state;
+    assert_int_equal(options_parse(words, command_starts_program, &options), EXIT_OK);
+    assert_string_equal(options.assume, "a,b,c");
+    assert_int_equal(options_parse(most, command_starts_program, &options), EXIT_OK);
+    assert_string_equal(options.assume, "a,b,c,d,e,f,g,h");
+    most[0] = "homingctl", most[1] = "run", most[2] = "--assume=a,b,c,d";
+    most[3] = "--assume=e,f,g,h", most[4] = "--assume=i";
+    assert_int_equal(options_parse(most, command_starts_program, &options), EXIT_USAGE);
+}
+
 static void wrong_options_are_refused_and_touch_nothing(void **state)
 {
     char *cases[][4] = {
-        {"homingctl", "--none", NULL},      {"homingctl", "status", "-o", NULL},
-        {"homingctl", "-o", "xml", NULL},   {"homingctl", "--socket", NULL},
-        {"homingctl", "--socket=", NULL},   {"homingctl", "--help=x", NULL},
-        {"homingctl", "--version=1", NULL}, {"homingctl", "-ojson", NULL},
+        {"homingctl", "--none", NULL},          {"homingctl", "status", "-o", NULL},
+        {"homingctl", "-o", "xml", NULL},       {"homingctl", "--socket", NULL},
+        {"homingctl", "--socket=", NULL},       {"homingctl", "--help=x", NULL},
+        {"homingctl", "--version=1", NULL},     {"homingctl", "-ojson", NULL},
+        {"homingctl", "--with", NULL},          {"homingctl", "--with=", NULL},
+        {"homingctl", "--with=a:b", NULL},      {"homingctl", "--with", "a b", NULL},
+        {"homingctl", "--with", "--", NULL},    {"homingctl", "--socket", "--", NULL},
+        {"homingctl", "--socket", "-o", NULL},  {"homingctl", "-o", "--help", NULL},
+        {"homingctl", "--assume", NULL},        {"homingctl", "--assume=a,,b", NULL},
+        {"homingctl", "--assume=a,", NULL},     {"homingctl", "--assume", "10.0.0.1", NULL},
+        {"homingctl", "--assume", "a b", NULL}, {"homingctl", "--assume=a,b,c,d,e,f,g,h,i", NULL},
     };
     struct options options = {.socket = "untouched"};
 
@@ -249,9 +338,13 @@ int main(void)
         TEST(each_method_of_the_protocol_is_the_agents),
         TEST(the_manual_lists_exactly_the_commands_in_their_order),
         TEST(help_lists_each_command_with_its_arguments_and_its_users),
+        TEST(each_option_stands_in_the_help_with_its_text_in_one_column),
         TEST(usages_are_made_of_the_arguments),
         TEST(a_slip_is_told_what_was_meant),
         TEST(options_stand_anywhere_before_a_programs_own),
+        TEST(libraries_are_taken_in_their_order_up_to_the_most),
+        TEST(assumed_names_are_taken_as_they_are),
+        TEST(assumed_names_add_up_to_the_most),
         TEST(wrong_options_are_refused_and_touch_nothing),
     };
 

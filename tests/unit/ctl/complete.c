@@ -143,7 +143,7 @@ static void commands_and_options_are_offered_first(void **state)
     (void)state;
     assert_string_equal(OFFERED("sta"), "status ");
     assert_string_equal(OFFERED("-o", "json", "re"), "resolve reload ");
-    assert_string_equal(OFFERED("--"), "--socket --help --version ");
+    assert_string_equal(OFFERED("--"), "--socket --with --assume --help --version ");
     assert_string_equal(OFFERED("help", "un"), "unfreeze ");
     for (size_t i = 0; i < commands_count; i++)
         assert_non_null(strstr(OFFERED(""), commands[i].name));
@@ -155,6 +155,8 @@ static void an_options_value_is_offered_behind_it(void **state)
     assert_string_equal(OFFERED("-o", ""), "json ");
     assert_string_equal(OFFERED("status", "--output", "x"), "");
     assert_string_equal(OFFERED("--socket", "/ru"), COMPLETE_FILES " ");
+    assert_string_equal(OFFERED("run", "--with", "libp"), COMPLETE_FILES " ");
+    assert_string_equal(OFFERED("run", "--with", "libpq.so.5", "ph"), COMPLETE_PROGRAMS " ");
     assert_string_equal(OFFERED("--help", "sta"), "status ");
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/ctl/show.h"
 #include "proto/limits.h"
@@ -37,6 +38,18 @@ static int rig_teardown(void **state)
     msg_parser_done(&parser);
     msg_writer_done(&writer);
     return 0;
+}
+
+static bool as_it_is(const char *first, const char *other)
+{
+    (void)first, (void)other;
+    return false;
+}
+
+static bool turned(const char *first, const char *other)
+{
+    (void)first, (void)other;
+    return true;
 }
 
 /* What was put into `writer`, as a client reads it. */
@@ -163,6 +176,30 @@ static void an_alarm_makes_it_not_well_and_prints_the_command(void **state)
     assert_non_null(strstr(shown(), "to resolve: homingctl accept orders db-b:5432\n"));
 }
 
+static void a_warning_makes_it_not_well_though_the_cluster_is_steady(void **state)
+{
+    bool found;
+
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_str(&writer, "clusters");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "cluster", "orders");
+    msg_put_key_str(&writer, "state", "steady");
+    msg_put_str(&writer, "warnings");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "warning", "no_reader");
+    msg_put_key_str(&writer, "text", "no member serves reads");
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
+    assert_false(show_status(&show, result(), NULL, &found));
+    assert_non_null(strstr(shown(), "1 not well"));
+    assert_non_null(strstr(shown(), "  WARNING no_reader: no member serves reads\n"));
+}
+
 static void an_alarm_of_the_agents_own_is_told_from_the_clusters(void **state)
 {
     bool found;
@@ -234,7 +271,7 @@ static void an_answer_that_holds_nothing_is_shown_without_harm(void **state)
     nothing = result();
     assert_false(show_status(&show, nothing, NULL, &found));
     assert_false(show_explain(&show, nothing));
-    assert_false(show_resolve(&show, nothing));
+    assert_false(show_resolve(&show, nothing, as_it_is));
     show_history(&show, nothing);
 }
 
@@ -272,9 +309,10 @@ static void resolve_prints_only_what_the_view_answers(void **state)
         msg_writer_reset(&writer);
         msg_put_reply(&writer, 1);
         rewind(show.out);
-        assert_int_equal(
-            show_resolve(&show, resolve_of(cases[i].state, cases[i].stale, cases[i].address)),
-            cases[i].answers);
+        assert_int_equal(show_resolve(&show,
+                                      resolve_of(cases[i].state, cases[i].stale, cases[i].address),
+                                      as_it_is),
+                         cases[i].answers);
     }
 }
 
@@ -289,6 +327,12 @@ static const struct msg_value *severing_of(bool available)
     msg_put_key_uint(&writer, "redirected", 14);
     msg_put_key_uint(&writer, "would_redirect", 2);
     msg_put_key_uint(&writer, "shared_address", 5);
+    msg_put_key_uint(&writer, "without_room", 12);
+    msg_put_key_uint(&writer, "short_uid", 61001);
+    msg_put_key_uint(&writer, "short_count", 10);
+    msg_put_key_uint(&writer, "mptcp_late", 6);
+    msg_put_key_uint(&writer, "mptcp_hidden", 7);
+    msg_put_key_uint(&writer, "given_up", 8);
     msg_close(&writer);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, 0);
@@ -304,7 +348,11 @@ static void status_says_whether_severing_is_available_or_why_not(void **state)
     show_status(&show, severing_of(true), NULL, &found);
     assert_non_null(strstr(shown(), "severing: available\n"));
     assert_non_null(strstr(shown(), "processes with a permit: 3; connects redirected: 14, would "
-                                    "have been: 2; not, for two names share the address: 5\n"));
+                                    "have been: 2; of an address that two names share: 5\n"));
+    assert_non_null(strstr(shown(), "there was no room for 12 permits, 10 of them of uid 61001"));
+    assert_non_null(strstr(shown(), "noticed only after net.mptcp.close_timeout: 6\n"));
+    assert_non_null(strstr(shown(), "does not tell apart, not severed: 7\n"));
+    assert_non_null(strstr(shown(), "too many tags to go through, not all severed: 8\n"));
     msg_writer_reset(&writer);
     msg_put_reply(&writer, 1);
     show_status(&show, severing_of(false), NULL, &found);
@@ -356,34 +404,23 @@ static void a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed(voi
     assert_false(found);
 }
 
-static void put_connection(const char *command, bool outdated)
-{
-    msg_open_map(&writer);
-    msg_put_key_uint(&writer, "pid", 4711);
-    msg_put_key_uint(&writer, "uid", 1000);
-    msg_put_key_str(&writer, "command", command);
-    msg_put_key_str(&writer, "endpoint", "orders-db");
-    msg_put_key_str(&writer, "member", outdated ? "db-a:5432" : NULL);
-    msg_put_key_str(&writer, "address", "10.0.0.9");
-    msg_put_key_bool(&writer, "outdated", outdated);
-    msg_close(&writer);
-}
-
-static void
-outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted(void **state)
+static void status_names_the_other_ports_of_an_endpoint(void **state)
 {
     (void)state;
     msg_open_map(&writer);
-    msg_put_key_bool(&writer, "partial", false);
-    msg_put_str(&writer, "connections");
+    msg_put_key_str(&writer, "cluster", "orders");
+    msg_put_str(&writer, "endpoints");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "role", "writer");
+    msg_put_str(&writer, "other_ports");
     msg_put_array(&writer, 2);
-    put_connection("\033[2Jx", false);
-    put_connection("old", true);
+    msg_put_uint(&writer, 6432);
+    msg_put_uint(&writer, 6433);
     msg_close(&writer);
-    assert_true(show_connections(&show, result()));
-    assert_null(strstr(shown(), "\033"));
-    assert_non_null(strstr(shown(), "10.0.0.9 port 0"));
-    assert_true(strstr(shown(), "outdated") < strstr(shown(), "?[2Jx"));
+    msg_close(&writer);
+    show_cluster(&show, result());
+    assert_non_null(strstr(shown(), "generation 0), also at port 6432, 6433\n"));
 }
 
 static void the_first_writer_is_shown_without_what_was_before_it(void **state)
@@ -423,6 +460,7 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
     msg_put_key_bool(&writer, "done", true);
     msg_put_key_uint(&writer, "severed", 37);
     msg_put_key_uint(&writer, "would_sever", 0);
+    msg_put_key_uint(&writer, "untagged", 5);
     msg_put_key_uint(&writer, "redirected", 1);
     msg_close(&writer);
     msg_close(&writer);
@@ -431,10 +469,57 @@ static void a_switch_is_shown_with_what_was_done_and_may_be_lost(void **state)
     assert_non_null(strstr(shown(), "evidence   db-a:5432 broken\n"));
     assert_non_null(strstr(shown(), "old writer silent for 312 ms; decided by an answer that took "
                                     "4 ms, published 1 ms after it\n"));
-    assert_non_null(strstr(shown(), "severed    37 connections"));
+    assert_non_null(
+        strstr(shown(), "severed    37 connections of the old writer's, 5 without a tag left alone "
+                        "(homingctl connections)\n"));
     assert_non_null(strstr(shown(), "redirected 1 connect on this node"));
     assert_non_null(strstr(shown(), "lost       up to 192 bytes"));
     assert_null(strstr(shown(), "observe"));
+}
+
+static const char *two_addresses_of(const char *role, comes_first_fn *other_first)
+{
+    msg_writer_reset(&writer);
+    msg_put_reply(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "state", "steady");
+    msg_put_key_str(&writer, "role", role);
+    msg_put_key_bool(&writer, "stale", false);
+    msg_put_str(&writer, "addresses");
+    msg_put_array(&writer, 2);
+    msg_put_str(&writer, "10.0.0.1");
+    msg_put_str(&writer, "fd00::1");
+    msg_close(&writer);
+    rewind(show.out);
+    assert_true(show_resolve(&show, result(), other_first));
+    return shown();
+}
+
+static void the_address_that_programs_get_first_is_printed_first(void **state)
+{
+    (void)state;
+    assert_string_equal(two_addresses_of("writer", as_it_is), "10.0.0.1\nfd00::1\n");
+    assert_string_equal(two_addresses_of("writer", turned), "fd00::1\n10.0.0.1\n");
+    assert_string_equal(two_addresses_of("reader", turned), "10.0.0.1\nfd00::1\n");
+}
+
+/* Two calls, a second of age apart, are about the same moment. */
+static void an_event_has_the_time_at_which_it_happened_however_old_it_is(void **state)
+{
+    (void)state;
+    setenv("TZ", "UTC0", 1);
+    tzset();
+    msg_put_array(&writer, 2);
+    for (uint64_t ago_ms = 999; ago_ms <= 1999; ago_ms += 1000) {
+        msg_open_map(&writer);
+        msg_put_key_uint(&writer, "ago_ms", ago_ms);
+        msg_put_key_uint(&writer, "at_unix_ms", 1767225599999);
+        msg_put_key_str(&writer, "cluster", "orders");
+        msg_close(&writer);
+    }
+    show_history(&show, result());
+    assert_string_equal(shown(), "2025-12-31 23:59:59  orders  ?  \n"
+                                 "2025-12-31 23:59:59  orders  ?  \n");
 }
 
 int main(void)
@@ -445,6 +530,7 @@ int main(void)
         TEST_IN(rig, a_position_is_shown_as_its_engine_writes_it),
         TEST_IN(rig, a_position_without_a_text_is_shown_as_a_number),
         TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),
+        TEST_IN(rig, a_warning_makes_it_not_well_though_the_cluster_is_steady),
         TEST_IN(rig, an_alarm_of_the_agents_own_is_told_from_the_clusters),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
         TEST_IN(rig, one_cluster_can_be_picked),
@@ -452,10 +538,11 @@ int main(void)
         TEST_IN(rig, an_answer_that_holds_nothing_is_shown_without_harm),
         TEST_IN(rig, status_says_whether_severing_is_available_or_why_not),
         TEST_IN(rig, a_cluster_in_mode_sever_is_not_well_where_nothing_can_be_severed),
-        TEST_IN(rig,
-                outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted),
+        TEST_IN(rig, status_names_the_other_ports_of_an_endpoint),
         TEST_IN(rig, a_switch_is_shown_with_what_was_done_and_may_be_lost),
         TEST_IN(rig, resolve_prints_only_what_the_view_answers),
+        TEST_IN(rig, the_address_that_programs_get_first_is_printed_first),
+        TEST_IN(rig, an_event_has_the_time_at_which_it_happened_however_old_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "agent/daemon/loss.h"
+#include "agent/daemon/history.h"
 #include "agent/probe/engines/postgresql_kind.h"
 #include "tests/support/test.h"
 

@@ -423,20 +423,6 @@ static void an_address_outside_allowed_networks_is_never_connected_to(void **sta
     assert_string_equal(told[0].error, "no address is in allowed_networks");
 }
 
-static void a_member_that_moved_is_followed_after_a_minute_without_a_failure(void **state)
-{
-    (void)state;
-    stands(0);
-    resolves(0, "2");
-    passes(59000, 1);
-    assert_int_equal(sessions[0]->address.inet.bytes[3], 1);
-    passes(1100, 1);
-    assert_non_null(sessions[0]);
-    assert_int_equal(sessions[0]->address.inet.bytes[3], 2);
-    becomes_ready(0);
-    assert_int_equal(reported(0, REPORT_BROKEN), 0);
-}
-
 static void a_name_that_flickers_costs_no_session(void **state)
 {
     (void)state;
@@ -465,6 +451,20 @@ static void the_last_error_and_its_retry_are_told_until_an_answer_comes(void **s
     assert_string_equal(told[0].error, "");
     assert_int_equal(told[0].retry_ms, 0);
     assert_string_equal(told[0].where.connected.text, "10.0.0.1");
+}
+
+static void the_official_name_goes_where_the_addresses_go(void **state)
+{
+    (void)state;
+    official_name = "node-a.corp";
+    resolves(0, "1");
+    assert_string_equal(told[0].where.official, "node-a.corp");
+    official_name = "node-b.corp";
+    resolves(0, "1");
+    assert_string_equal(told[0].where.official, "node-b.corp");
+    resolves(0, ""); /* a failure takes nothing away */
+    assert_string_equal(told[0].where.official, "node-b.corp");
+    official_name = "";
 }
 
 static void nothing_due_means_no_wakeup(void **state)
@@ -509,9 +509,9 @@ int main(void)
         TEST_IN(probe_rig, an_unknown_host_is_refused_until_it_is_known),
         TEST_IN(probe_rig, a_host_that_is_unknown_has_no_address_while_its_session_stands),
         TEST_IN(probe_rig, an_address_outside_allowed_networks_is_never_connected_to),
-        TEST_IN(probe_rig, a_member_that_moved_is_followed_after_a_minute_without_a_failure),
         TEST_IN(probe_rig, a_name_that_flickers_costs_no_session),
         TEST_IN(probe_rig, the_last_error_and_its_retry_are_told_until_an_answer_comes),
+        TEST_IN(probe_rig, the_official_name_goes_where_the_addresses_go),
         TEST_IN(probe_rig, nothing_due_means_no_wakeup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

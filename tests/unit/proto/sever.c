@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "proto/limits.h"
@@ -46,7 +47,8 @@ static void the_longest_order_fits_into_a_request_and_comes_back_the_same(void *
                                 .endpoint_count = SEVER_ENDPOINTS_MAX,
                                 .address_count = SEVER_ADDRESSES_MAX,
                                 .spread_ms = SEVER_SPREAD_MAX_MS,
-                                .untagged = true};
+                                .untagged = true,
+                                .spared_count = SEVER_SPARED_MAX};
     struct sever_order back;
     struct wire wire;
 
@@ -54,6 +56,8 @@ static void the_longest_order_fits_into_a_request_and_comes_back_the_same(void *
     memset(&back, 0xaa, sizeof(back));
     for (uint64_t i = 0; i < SEVER_ENDPOINTS_MAX; i++)
         order.endpoints[i] = (struct sever_endpoint){UINT64_MAX - i, UINT64_MAX - 2 * i};
+    for (uint64_t i = 0; i < SEVER_SPARED_MAX; i++)
+        order.spared[i] = UINT64_MAX - i;
     for (int i = 0; i < SEVER_ADDRESSES_MAX; i++)
         assert_true(inet_address_parse("fd00:1111:2222:3333:4444:5555:6666:7777", 65535,
                                        &order.addresses[i]));
@@ -61,6 +65,31 @@ static void the_longest_order_fits_into_a_request_and_comes_back_the_same(void *
     sever_order_put(&wire.w, &order);
     assert_null(sever_order_get(wire_cross(&wire), SEVER_DO, &back));
     assert_memory_equal(&order, &back, sizeof(order));
+    wire_done(&wire);
+}
+
+static void a_process_whose_permit_is_held_comes_back_the_same(void **state)
+{
+    const struct sever_holder holder = {INT_MAX, UINT64_MAX};
+    struct sever_holder back;
+    struct wire wire;
+
+    (void)state;
+    wire_begin(&wire);
+    msg_put_array(&wire.w, 3);
+    sever_holder_put(&wire.w, &holder);
+    msg_put_array(&wire.w, 1);
+    msg_put_uint(&wire.w, 1);
+    msg_put_array(&wire.w, 2);
+    msg_put_uint(&wire.w, (uint64_t)INT_MAX + 1);
+    msg_put_uint(&wire.w, 1);
+    const struct msg_value *list = wire_cross(&wire);
+    assert_true(sever_holder_get(msg_array_at(list, 0), &back));
+    assert_int_equal(back.pid, holder.pid);
+    assert_int_equal(back.started, holder.started);
+    assert_false(sever_holder_get(msg_array_at(list, 1), &back));
+    assert_false(sever_holder_get(msg_array_at(list, 2), &back));
+    assert_false(sever_holder_get(list, &back));
     wire_done(&wire);
 }
 
@@ -88,6 +117,10 @@ static void put_bad_order(struct msg_writer *w, int what)
         if (what != 8)
             msg_put_uint(w, 1);
     }
+    msg_put_str(w, "spared");
+    msg_put_array(w, what == 9 ? SEVER_SPARED_MAX + 1 : 1);
+    for (int i = 0; i < (what == 9 ? SEVER_SPARED_MAX + 1 : 1); i++)
+        msg_put_int(w, what == 10 ? -1 : 1);
     msg_close(w);
 }
 
@@ -97,15 +130,15 @@ static void bad_orders_are_refused_with_a_reason(void **state)
     struct wire wire;
 
     (void)state;
-    for (int what = 0; what <= 9; what++) {
+    for (int what = 0; what <= 11; what++) {
         wire_begin(&wire);
         put_bad_order(&wire.w, what);
         const char *wrong = sever_order_get(wire_cross(&wire), SEVER_DO, &order);
-        if (what < 9)
+        if (what < 11)
             assert_non_null(wrong);
         else
             assert_null(wrong); /* the one without a fault */
-        assert_int_equal(order.spread_ms, what < 9 ? 77 : 0);
+        assert_int_equal(order.spread_ms, what < 11 ? 77 : 0);
         wire_done(&wire);
     }
 }
@@ -137,6 +170,7 @@ static void assert_rows_equal(const struct sever_row *a, const struct sever_row 
     assert_int_equal(a->endpoint, b->endpoint);
     assert_int_equal(a->generation, b->generation);
     assert_int_equal(a->age_ms, b->age_ms);
+    assert_int_equal(a->inode, b->inode);
     assert_true(inet_address_same(&a->address, &b->address));
 }
 
@@ -147,7 +181,8 @@ static void rows_come_back_the_same(void **state)
                             .comm = "fifteen_letters",
                             .endpoint = UINT64_MAX,
                             .generation = 3,
-                            .age_ms = 12};
+                            .age_ms = 12,
+                            .inode = UINT32_MAX};
     struct sever_row back;
     struct wire wire;
 
@@ -166,6 +201,7 @@ static void rows_come_back_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_process_whose_permit_is_held_comes_back_the_same),
         TEST(the_longest_order_fits_into_a_request_and_comes_back_the_same),
         TEST(bad_orders_are_refused_with_a_reason),
         TEST(counts_come_back_the_same),

@@ -13,6 +13,7 @@
 #include "proto/view_write.h"
 
 #define PATTERN_CLUSTERS 4
+#define PATTERN_NAMES    16
 
 static inline struct view_entry pattern_entry(uint64_t n)
 {
@@ -29,6 +30,7 @@ static inline struct view_entry pattern_entry(uint64_t n)
         .hold_ms = (uint32_t)n,
         .max_stale_ms = ~(uint32_t)n,
         .keepalive_ms = (uint32_t)n ^ 0x5555,
+        .ports = n * 0xc2b2ae3d27d4eb4full,
     };
 
     snprintf(e.text4, sizeof(e.text4), "10.%u.%u.%u", (unsigned)(n >> 16 & 255),
@@ -45,7 +47,17 @@ static inline bool pattern_entry_equal(const struct view_entry *a, const struct 
            a->generation == b->generation && a->endpoint == b->endpoint &&
            a->confirmed_ms == b->confirmed_ms && a->hold_ms == b->hold_ms &&
            a->max_stale_ms == b->max_stale_ms && a->keepalive_ms == b->keepalive_ms &&
-           strcmp(a->text4, b->text4) == 0 && strcmp(a->text6, b->text6) == 0;
+           a->ports == b->ports && strcmp(a->text4, b->text4) == 0 &&
+           strcmp(a->text6, b->text6) == 0;
+}
+
+static inline int pattern_write_named(struct view_writer *w, uint32_t cluster,
+                                      const struct view_address *at, uint32_t count,
+                                      const char *const *names, uint32_t name_count)
+{
+    return view_write_cluster(
+        w, cluster,
+        &(struct view_listing){.at = at, .count = count, .names = names, .name_count = name_count});
 }
 
 static inline bool pattern_entry_whole(const struct view_entry *e)
@@ -53,6 +65,13 @@ static inline bool pattern_entry_whole(const struct view_entry *e)
     struct view_entry expected = pattern_entry(e->generation);
 
     return pattern_entry_equal(e, &expected);
+}
+
+/* The official name of a member, which tells n too. */
+static inline void pattern_official(uint64_t n, uint32_t member, char ret_name[64])
+{
+    snprintf(ret_name, 64, "node-%u.%u.generation-%llu.example", member, (unsigned)(n & 0xffff),
+             (unsigned long long)n);
 }
 
 /* n % 8 + 1 addresses that all tell n. */
@@ -73,6 +92,21 @@ static inline uint32_t pattern_members(uint64_t n, struct view_address at[8])
     return count;
 }
 
+/* Publishes them with their official names. */
+static inline int pattern_write_members(struct view_writer *w, uint32_t cluster, uint64_t n)
+{
+    struct view_address at[8];
+    char names[8][64];
+    const char *pointers[8];
+    uint32_t count = pattern_members(n, at);
+
+    for (uint32_t i = 0; i < 8; i++) {
+        pattern_official(n, i, names[i]);
+        pointers[i] = names[i];
+    }
+    return pattern_write_named(w, cluster, at, count, pointers, 8);
+}
+
 static inline bool pattern_members_whole(const struct view_address *at, uint32_t count)
 {
     struct view_address expected[8];
@@ -90,6 +124,17 @@ static inline bool pattern_members_whole(const struct view_address *at, uint32_t
             strcmp(at[i].text, expected[i].text) != 0)
             return false;
     return true;
+}
+
+/* Whether a name is that of the member whose address `at` is. */
+static inline bool pattern_official_whole(const char *name, const struct view_address *at)
+{
+    char expected[64];
+    uint64_t n;
+
+    memcpy(&n, at->address.bytes, sizeof(n));
+    pattern_official(n, at->member, expected);
+    return strcmp(name, expected) == 0;
 }
 
 #endif

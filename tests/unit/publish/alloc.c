@@ -22,7 +22,7 @@
 static void make_view(void *arg)
 {
     int fds = serve_rig_count_fds();
-    struct view *view = view_new(10, 2);
+    struct view *view = view_new(10, 2, 4);
 
     (void)arg;
     assert_true(view || errno == ENOMEM);

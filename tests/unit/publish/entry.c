@@ -20,8 +20,11 @@ static struct address address(const char *text)
 }
 
 /* Three members: a has both families, b one address, c several; and some that are far away. */
-static struct addresses a, b, c, far[4];
-static const struct addresses *const members[] = {&a, &b, &c, &far[0], &far[1], &far[2], &far[3]};
+static struct addresses a, b, c, far[8];
+static const struct addresses *const members[] = {
+    &a, &b, &c, &far[0], &far[1], &far[2], &far[3], &far[4], &far[5], &far[6], &far[7]};
+
+static const struct left_addresses nothing_left;
 
 static int set_up(void **state)
 {
@@ -87,6 +90,9 @@ static void the_family_of_the_probe_is_preferred_and_the_other_kept(void **state
     assert_string_equal(entry.text6, "fd00::1");
     a.connected.inet.family = 0;
     assert_int_equal(fill(&steady_a).family, 4);
+    a.at[0] = address("fd00::1"); /* as with `family: 6` */
+    a.at[1] = address("10.0.0.1");
+    assert_int_equal(fill(&steady_a).family, 6);
 }
 
 static void a_writer_without_an_address_is_no_answer(void **state)
@@ -109,7 +115,7 @@ static void addresses_come_in_the_order_of_their_worth(void **state)
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
 
     (void)state;
-    assert_int_equal(entry_addresses(&steady_a, members, 3, at), 6);
+    assert_int_equal(entry_addresses(&steady_a, members, 3, &nothing_left, at), 6);
     assert_string_equal(at[0].text, "10.0.0.1");
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER);
     assert_string_equal(at[2].text, "10.0.0.2");
@@ -125,7 +131,7 @@ static void a_demoted_member_may_serve_readers(void **state)
 
     (void)state;
     verdict.readers = 1 << 1;
-    entry_addresses(&verdict, members, 3, at);
+    entry_addresses(&verdict, members, 3, &nothing_left, at);
     assert_int_equal(at[2].flags, VIEW_MEMBER_DEMOTED | VIEW_MEMBER_READER);
     assert_int_equal(at[3].flags, 0);
 }
@@ -137,7 +143,7 @@ static void where_no_reader_serves_the_writer_does(void **state)
 
     (void)state;
     verdict.readers = 0;
-    entry_addresses(&verdict, members, 3, at);
+    entry_addresses(&verdict, members, 3, &nothing_left, at);
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER | VIEW_MEMBER_READER);
 }
 
@@ -151,15 +157,33 @@ static void more_addresses_than_the_view_holds_are_cut_off_at_the_end(void **sta
         for (size_t i = 0; i < HOMING_ADDRESSES_MAX; i++)
             far[m].at[i] = address("10.1.0.1");
     }
-    assert_int_equal(entry_addresses(&steady_a, members, 7, at), HOMING_VIEW_ADDRESSES_MAX);
+    assert_int_equal(entry_addresses(&steady_a, members, 11, &nothing_left, at),
+                     HOMING_VIEW_ADDRESSES_MAX);
     assert_int_equal(at[0].flags, VIEW_MEMBER_WRITER);
     assert_int_equal(at[2].flags, VIEW_MEMBER_DEMOTED);
+}
+
+static void a_left_address_is_demoted_and_nobodys_and_comes_behind_the_writers(void **state)
+{
+    const struct left_addresses left = {
+        .at = {address("10.0.0.8"), address("10.0.0.6")}, .count = 2, .still = 1 << 1};
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+
+    (void)state;
+    assert_int_equal(entry_addresses(&steady_a, members, 3, &left, at), 8);
+    assert_int_equal(at[1].flags, VIEW_MEMBER_WRITER);
+    assert_string_equal(at[2].text, "10.0.0.8");
+    assert_int_equal(at[2].flags, VIEW_MEMBER_DEMOTED);
+    assert_int_equal(at[2].member, VIEW_MEMBER_NOBODY);
+    assert_int_equal(at[3].flags, VIEW_MEMBER_DEMOTED | VIEW_MEMBER_STILL);
+    assert_int_equal(at[3].member, VIEW_MEMBER_NOBODY);
+    assert_string_equal(at[4].text, "10.0.0.2");
 }
 
 static uint64_t hash(enum view_role role, const struct verdict *verdict)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
-    uint32_t count = entry_addresses(verdict, members, 3, at);
+    uint32_t count = entry_addresses(verdict, members, 3, &nothing_left, at);
     struct view_entry entry = fill(verdict);
 
     return entry_fingerprint(role, &entry, at, count);
@@ -191,6 +215,7 @@ int main(void)
         TEST_FROM(set_up, addresses_come_in_the_order_of_their_worth),
         TEST_FROM(set_up, a_demoted_member_may_serve_readers),
         TEST_FROM(set_up, where_no_reader_serves_the_writer_does),
+        TEST_FROM(set_up, a_left_address_is_demoted_and_nobodys_and_comes_behind_the_writers),
         TEST_FROM(set_up, more_addresses_than_the_view_holds_are_cut_off_at_the_end),
         TEST_FROM(set_up, an_answer_is_another_only_if_its_addresses_are),
     };

@@ -30,7 +30,7 @@ static const struct view_entry an_entry = {
 
 static int set_up(void **state)
 {
-    *state = view_new(3, 2);
+    *state = view_new(3, 2, 4);
     return *state ? 0 : -1;
 }
 
@@ -130,7 +130,7 @@ static void its_descriptor_does_not_survive_exec(void **state)
 
 static void a_freed_view_says_in_every_mapping_that_it_is_retired(void **state)
 {
-    struct view *view = view_new(1, 1);
+    struct view *view = view_new(1, 1, 4);
     size_t size = view_bytes(view);
     void *base = map_read_only(view);
     struct view_map map;
@@ -145,7 +145,7 @@ static void a_freed_view_says_in_every_mapping_that_it_is_retired(void **state)
 
 static void two_views_are_different_instances(void **state)
 {
-    struct view *other = view_new(3, 2);
+    struct view *other = view_new(3, 2, 4);
 
     assert_non_null(other);
     assert_int_not_equal(view_instance(other), 0);
@@ -155,7 +155,7 @@ static void two_views_are_different_instances(void **state)
 
 static void a_view_of_no_names_is_a_view(void **state)
 {
-    struct view *empty = view_new(0, 0);
+    struct view *empty = view_new(0, 0, 4);
     struct view_map map;
 
     (void)state;
@@ -174,7 +174,7 @@ static void assert_none_within(int resource, rlim_t most)
     assert_int_equal(getrlimit((__rlimit_resource_t)resource, &limit), 0);
     small = (struct rlimit){.rlim_cur = most, .rlim_max = limit.rlim_max};
     assert_int_equal(setrlimit((__rlimit_resource_t)resource, &small), 0);
-    struct view *none = view_new(10, 2);
+    struct view *none = view_new(10, 2, 4);
     int error = errno;
     assert_int_equal(setrlimit((__rlimit_resource_t)resource, &limit), 0);
     assert_null(none);

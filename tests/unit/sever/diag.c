@@ -100,7 +100,7 @@ static bool dumped(int family, const struct inet_address *list, uint32_t count,
                    const struct diag_socket *s)
 {
     uint8_t request[DIAG_DUMP_MAX];
-    size_t len = diag_put_dump(family, list, count, 77, request);
+    size_t len = diag_put_dump(family, DIAG_TCP, list, count, 77, request);
     size_t head = sizeof(struct nlmsghdr) + sizeof(struct inet_diag_req_v2);
     struct nlmsghdr header;
     struct rtattr attribute;
@@ -169,6 +169,34 @@ static void without_an_address_of_the_family_nothing_is_listed(void **state)
     assert_false(dumped(AF_INET, &six, 1, &s));
 }
 
+/* The protocol does not fit into the request, and a kernel that overlooks the attribute must list
+ * nothing. */
+static void sockets_of_MPTCP_are_asked_for_by_an_attribute(void **state)
+{
+    struct inet_address list[SEVER_ADDRESSES_MAX];
+    uint8_t request[DIAG_DUMP_MAX];
+    struct inet_diag_req_v2 question;
+    struct nlmsghdr header;
+    struct {
+        struct rtattr header;
+        uint32_t number;
+    } protocol;
+
+    (void)state;
+    for (int i = 0; i < SEVER_ADDRESSES_MAX; i++)
+        list[i] = at("fd00::1", 5432);
+    size_t len = diag_put_dump(AF_INET6, DIAG_MPTCP, list, SEVER_ADDRESSES_MAX, 77, request);
+    memcpy(&header, request, sizeof(header));
+    memcpy(&question, request + sizeof(header), sizeof(question));
+    memcpy(&protocol, request + len - sizeof(protocol), sizeof(protocol));
+    assert_int_equal(header.nlmsg_len, len);
+    assert_true(question.sdiag_protocol != 0 && question.sdiag_protocol != IPPROTO_TCP &&
+                question.sdiag_protocol != IPPROTO_RAW);
+    assert_int_equal(protocol.header.rta_type, INET_DIAG_REQ_PROTOCOL);
+    assert_int_equal(protocol.header.rta_len, sizeof(protocol));
+    assert_int_equal(protocol.number, 262);
+}
+
 /* ---- messages ---- */
 
 struct reply {
@@ -228,6 +256,50 @@ static void cut_messages_are_bad_at_every_length(void **state)
     }
 }
 
+/* An attribute behind those at *ret_len. */
+static void put_attribute(uint8_t *bytes, size_t *ret_len, unsigned type, const void *payload,
+                          size_t len)
+{
+    struct rtattr head = {.rta_type = (unsigned short)type,
+                          .rta_len = (unsigned short)RTA_LENGTH(len)};
+
+    memset(bytes + *ret_len, 0, RTA_SPACE(len));
+    memcpy(bytes + *ret_len, &head, sizeof(head));
+    memcpy(bytes + *ret_len + RTA_LENGTH(0), payload, len);
+    *ret_len += RTA_SPACE(len);
+}
+
+/* With a protocol of this name on top of TCP, and these flags of MPTCP. */
+static struct diag_socket listed_with(const char *name, uint32_t flags)
+{
+    struct inet_diag_msg m = {.idiag_family = AF_INET, .idiag_state = 1, .idiag_inode = 99};
+    const uint32_t info[4] = {0, 0, flags, 0};
+    uint8_t bytes[256], nested[64];
+    size_t len = sizeof(m), nested_len = 0, where = 0;
+    struct reply r = {.len = 0};
+    struct diag_message out;
+
+    memcpy(bytes, &m, sizeof(m));
+    put_attribute(bytes, &len, INET_DIAG_SHUTDOWN, "", 1);
+    put_attribute(bytes, &len, INET_DIAG_INFO, info, sizeof(info));
+    put_attribute(nested, &nested_len, INET_ULP_INFO_NAME, name, strlen(name) + 1);
+    put_attribute(bytes, &len, INET_DIAG_ULP_INFO, nested, nested_len);
+    put(&r, SOCK_DIAG_BY_FAMILY, 7, bytes, len);
+    assert_int_equal(diag_take(r.bytes, r.len, &where, 7, 1, &out), DIAG_SOCKET);
+    return out.socket;
+}
+
+static void subflows_and_fallen_back_sockets_are_known_by_their_attributes(void **state)
+{
+    (void)state;
+    assert_true(listed_with("mptcp", 0).subflow);
+    assert_false(listed_with("tls", 0).subflow);
+    assert_false(listed_with("mptcpx", 0).subflow);
+    assert_false(listed_with("mptcp", 2).plain);
+    assert_true(listed_with("mptcp", 3).plain);
+    assert_int_equal(listed_with("mptcp", 0).inode, 99);
+}
+
 static void an_order_names_the_very_socket(void **state)
 {
     struct diag_socket s = connected("10.0.0.1", 5432, true);
@@ -252,8 +324,10 @@ int main(void)
         TEST(the_kernel_lists_connections_to_the_addresses_and_no_other),
         TEST(a_filter_holds_as_many_addresses_as_an_order),
         TEST(without_an_address_of_the_family_nothing_is_listed),
+        TEST(sockets_of_MPTCP_are_asked_for_by_an_attribute),
         TEST(a_dump_is_read_message_by_message),
         TEST(cut_messages_are_bad_at_every_length),
+        TEST(subflows_and_fallen_back_sockets_are_known_by_their_attributes),
         TEST(an_order_names_the_very_socket),
     };
 

@@ -38,6 +38,31 @@ struct rig {
     struct sever_counts counts;
 };
 
+static void put_short(struct msg_writer *w, uint32_t uid, uint64_t refused, uint64_t taken_away)
+{
+    msg_open_map(w);
+    msg_put_key_uint(w, "uid", uid);
+    msg_put_key_uint(w, "refused", refused);
+    msg_put_key_uint(w, "taken_away", taken_away);
+    msg_close(w);
+}
+
+static void put_permits(struct msg_writer *w)
+{
+    msg_put_str(w, "permits");
+    msg_open_map(w);
+    msg_put_key_uint(w, "processes", 7);
+    msg_put_key_uint(w, "over_quota", 10);
+    msg_put_key_uint(w, "taken_away", 5);
+    msg_put_str(w, "short");
+    msg_open_array(w);
+    put_short(w, 1001, 3, 1);
+    put_short(w, 1002, 6, 4);
+    put_short(w, 1003, 1, 0);
+    msg_close(w);
+    msg_close(w);
+}
+
 static void put_answer(struct rig *r, struct msg_writer *w, uint32_t id, char what)
 {
     if (what == 'e') {
@@ -53,6 +78,7 @@ static void put_answer(struct rig *r, struct msg_writer *w, uint32_t id, char wh
     msg_put_key_uint(w, "instance", r->instance);
     msg_put_key_bool(w, "able", true);
     msg_put_key_str(w, "ability", "proven");
+    put_permits(w);
     msg_close(w);
 }
 
@@ -109,6 +135,18 @@ static void on_changed(void *arg)
     loop_stop(r->loop);
 }
 
+static void on_alarm(void *arg, bool raised, const char *text)
+{
+    (void)arg, (void)raised, (void)text;
+    fail_msg("nobody has handed over a permit");
+}
+
+static bool on_lost_changed(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
 static void on_done(void *arg, int error, const struct sever_counts *counts)
 {
     struct rig *r = arg;
@@ -153,7 +191,8 @@ static struct rig *rig_new(const char *answers)
     r->instance = 77;
     r->listening = -1;
     snprintf(path, sizeof(path), "%s/run/", r->base);
-    r->sever_client = sever_client_new(r->loop, path, on_changed, r);
+    r->sever_client =
+        sever_client_new(r->loop, path, "begin --now", on_changed, on_alarm, on_lost_changed, r);
     assert_non_null(r->sever_client);
     return r;
 }
@@ -201,11 +240,28 @@ static void who_answers_is_known_by_instance_and_ability(void **state)
     (void)state;
     assert_int_equal(sever_client_instance(r->sever_client), 0);
     assert_non_null(strstr(sever_client_status(r->sever_client)->why, "no homing-sever answers"));
+    assert_non_null(
+        strstr(sever_client_status(r->sever_client)->why, "start it, as root, with: begin --now"));
     listen_there(r);
     until_changed(r, 1);
     assert_int_equal(sever_client_instance(r->sever_client), 77);
     assert_true(sever_client_status(r->sever_client)->able);
     assert_string_equal(sever_client_status(r->sever_client)->why, "proven");
+    rig_free(r);
+}
+
+static void it_is_known_who_is_short_of_permits(void **state)
+{
+    struct rig *r = rig_new("s");
+
+    (void)state;
+    listen_there(r);
+    until_changed(r, 1);
+    const struct sever_client_status *status = sever_client_status(r->sever_client);
+    assert_int_equal(status->processes, 7);
+    assert_int_equal(status->without_room, 15);
+    assert_int_equal(status->short_uid, 1002);
+    assert_int_equal(status->short_count, 10);
     rig_free(r);
 }
 
@@ -253,6 +309,58 @@ static void who_hangs_up_fails_his_orders_and_has_no_instance(void **state)
     rig_free(r);
 }
 
+static void send_status_with_changes(struct rig *r, uint32_t id)
+{
+    struct msg_writer w;
+
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    msg_put_reply(&w, id);
+    msg_open_map(&w);
+    msg_put_key_uint(&w, "instance", r->instance);
+    msg_put_str(&w, "permits");
+    msg_open_map(&w);
+    msg_put_key_uint(&w, "changes", 5);
+    msg_close(&w);
+    msg_close(&w);
+    assert_int_equal(msg_writer_finish(&w), 0);
+    assert_int_equal(send(r->fd, w.data, w.len, MSG_NOSIGNAL), w.len);
+    msg_writer_done(&w);
+}
+
+static void stop(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Orders wait, because nobody reads them; the next question for the status waits behind them. Its
+ * answer leads to a question for the holders, which cannot be sent any more. */
+static void a_connection_that_is_lost_during_a_reply_is_lost_after_it(void **state)
+{
+    struct rig *r = rig_new("s");
+    struct sever_order large = {.address_count = SEVER_ADDRESSES_MAX};
+    struct loop_timer *later = loop_timer_new(r->loop, stop, r->loop);
+    int orders = 0;
+
+    (void)state;
+    for (int i = 0; i < SEVER_ADDRESSES_MAX; i++)
+        large.addresses[i] = order.addresses[0];
+    listen_there(r);
+    until_changed(r, 1);
+    loop_io_set(r->io, 0);
+    while (orders < 500 && sever_client_order(r->sever_client, &large, on_done, r) == 0)
+        orders++;
+    loop_timer_set(later, 1500);
+    loop_run(r->loop);
+    send_status_with_changes(r, 2 + (uint32_t)orders);
+    hang_up(r);
+    while (r->done < orders)
+        loop_run(r->loop);
+    assert_int_equal(r->error, -EPIPE);
+    assert_int_equal(sever_client_instance(r->sever_client), 0);
+    loop_timer_free(later);
+    rig_free(r);
+}
+
 static void a_refused_order_is_an_error(void **state)
 {
     struct rig *r = rig_new("se");
@@ -286,9 +394,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_answers_is_known_by_instance_and_ability),
+        TEST(it_is_known_who_is_short_of_permits),
         TEST(an_order_is_answered_with_counts),
         TEST(an_order_waits_for_somebody_to_take_it),
         TEST(who_hangs_up_fails_his_orders_and_has_no_instance),
+        TEST(a_connection_that_is_lost_during_a_reply_is_lost_after_it),
         TEST(a_refused_order_is_an_error),
         TEST(too_many_orders_are_refused_and_the_end_cancels_all),
     };

@@ -303,8 +303,24 @@ static void a_bad_directory_is_one_clear_line(void **state)
     assert_non_null(strstr(error, "/file"));
     assert_int_equal(chmod(f->dir, 0777), 0);
     assert_int_equal(state_open(f->dir, error, sizeof(error), &none), -EPERM);
-    assert_non_null(strstr(error, "chmod"));
+    assert_non_null(strstr(error, "others can write there"));
     assert_null(none);
+}
+
+static void a_directory_that_was_removed_or_replaced_is_another_one(void **state)
+{
+    struct state_rig *f = *state;
+    char beside[160];
+
+    assert_true(state_is_at(f->state, f->dir));
+    snprintf(beside, sizeof(beside), "%s.beside", f->dir);
+    assert_int_equal(rename(f->dir, beside), 0);
+    assert_false(state_is_at(f->state, f->dir));
+    assert_int_equal(mkdir(f->dir, 0700), 0);
+    assert_false(state_is_at(f->state, f->dir));
+    assert_int_equal(rmdir(f->dir), 0);
+    assert_int_equal(rename(beside, f->dir), 0);
+    assert_true(state_is_at(f->state, f->dir));
 }
 
 static void assert_save_fails(struct state_rig *f, int error, const struct state_cluster *saved)
@@ -437,6 +453,7 @@ int main(void)
         TEST_IN(state_rig, what_a_killed_agent_left_half_written_does_not_matter),
         TEST_IN(state_rig, a_killed_agent_leaves_its_last_save_or_the_one_it_was_at),
         TEST_IN(state_rig, a_bad_directory_is_one_clear_line),
+        TEST_IN(state_rig, a_directory_that_was_removed_or_replaced_is_another_one),
         TEST_IN(state_rig, a_save_that_cannot_be_finished_leaves_the_one_before),
         TEST_IN(state_rig, a_full_or_read_only_disk_is_an_error_of_save_not_of_load),
     };

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * process.h - what /proc tells of another process.
+ *
+ * A pid alone names a process only until it ends: then another one may have the number. Together with
+ * when it was started, it names one process.
+ */
+#ifndef HOMING_AGENT_BASE_PROCESS_H
+#define HOMING_AGENT_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* When it was started, in the kernel's ticks since its own start. 0: it is not there, or /proc does not
+ * show it to this process. */
+uint64_t process_started(pid_t pid);
+
+/* Whether this process has ended, or its number is another one's by now. If /proc does not show who has the
+ * number, it counts as the same as long as anybody has it. */
+bool process_is_over(pid_t pid, uint64_t started);
+
+/* The name of its program, cut to 15 bytes; "" if /proc does not show it. */
+#define PROCESS_NAME_SIZE 16
+void process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]);
+
+/* A socket, and who has it open. */
+struct process_socket {
+    uint32_t inode;
+    pid_t pid; /* one of them; 0: nobody that /proc shows */
+};
+
+/* Fills in the pids, from the descriptors of all processes. Returns of how many processes /proc does not
+ * show them to this one. The sockets are sorted afterwards, by inode. */
+uint32_t process_find_sockets(struct process_socket *sockets, uint32_t count);
+
+/* Whether it has mapped a file with this name, without its folder. */
+bool process_has_mapped(pid_t pid, const char *name);
+
+/* Whether a filter of system calls is upon it. */
+bool process_is_filtered(pid_t pid);
+
+/* A pidfd names one process for ever, also one of a pid namespace that is not seen here. */
+
+/* Of the process that made the other end of a Unix socket, whose pid is this, or 0 if it is not seen here. Or
+ * negative errno. */
+int process_open_peer(int socket, pid_t pid);
+
+/* Whether `fd` is a pidfd of a process that has not ended. */
+bool process_is_alive(int fd);
+
+/* Whether a process may still run, as far as the kernel tells, of which process_open_peer() returned this. If not,
+ * its pid may be another one's by now. */
+bool process_may_run(int opened);
+
+/* The same for all pidfds of one process, and another one for each other process since the machine was started.
+ * 0: this kernel does not tell (before Linux 6.9). */
+uint64_t process_id(int fd);
+
+#endif

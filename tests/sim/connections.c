@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * connections.c - at which addresses and ports the whole agent asks homing-sever for connections: to
+ * sever them, and to list them. homing-sever itself is a notebook (fake_sever.h).
+ */
+#include "config.h"
+
+#include "agent/admin/methods.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/shared.h"
+#include "tests/sim/sim.h"
+#include "tests/support/fake_sever.h"
+#include "tests/support/test.h"
+
+static struct sim sim;
+
+static void begin(const char *keys)
+{
+    fake_sever_set(1, true);
+    sim_init(&sim, 3, keys);
+    sim_start(&sim);
+    sim_run(&sim, 3000);
+    assert_int_equal(fake_order_count, 0);
+}
+
+static int rig_setup(void **state)
+{
+    (void)state;
+    fake_sever_forget();
+    return 0;
+}
+
+static int rig_teardown(void **state)
+{
+    (void)state;
+    sim_done(&sim);
+    return 0;
+}
+
+/* What it names in place `i`. */
+static bool has_address(const struct sever_order *order, uint32_t i, unsigned server, uint16_t port)
+{
+    return order->addresses[i].bytes[3] == server + 1 && order->addresses[i].port == port;
+}
+
+static const char with_ports[] =
+    "      - {names: [pooled.invalid], role: writer, ports: [6433, 6432]}\n"
+    "      - {names: [watched.invalid], role: writer, mode: observe, ports: [6434]}\n"
+    "      - {names: [read.invalid], role: reader, ports: [6435]}\n";
+
+static void a_poolers_port_at_the_demoted_members_host_is_ordered_with_its_own(void **state)
+{
+    const struct sever_order *order = &fake_orders[1].order; /* the first one counts */
+    (void)state;
+    begin(with_ports);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_promote(&sim, 1);
+    sim_run(&sim, 500);
+    assert_int_equal(fake_order_count, 2);
+    assert_int_equal(order->kind, SEVER_DO);
+    assert_int_equal(order->endpoint_count, 2);
+    assert_int_equal(order->address_count, 3);
+    assert_true(has_address(order, 0, 0, SIM_PORT));
+    assert_true(has_address(order, 1, 0, 6432));
+    assert_true(has_address(order, 2, 0, 6433));
+    order = &fake_orders[0].order;
+    assert_int_equal(order->kind, SEVER_OBSERVE);
+    assert_int_equal(order->address_count, 2);
+    assert_true(has_address(order, 1, 0, 6434));
+}
+
+static int ask_connections(const char *cluster)
+{
+    struct serve_peer peer = {.pid = 1, .uid = 0, .number = 1};
+    struct msg_writer request, reply;
+    struct msg_parser parser;
+    struct msg msg;
+    size_t used;
+    int fd = -1;
+
+    msg_writer_init(&request, HOMING_REQUEST_MAX);
+    msg_writer_init(&reply, HOMING_REPLY_MAX);
+    msg_parser_init(&parser, HOMING_REQUEST_MAX);
+    msg_put_request(&request, 5, "connections");
+    msg_put_array(&request, 1);
+    msg_put_str(&request, cluster);
+    assert_int_equal(msg_parser_feed(&parser, request.data, request.len, &used, &msg),
+                     MSG_FED_MESSAGE);
+    methods_serve(sim.daemon, SERVE_ADMIN, &peer, msg.id, msg.method, msg.params, &reply, &fd);
+    msg_writer_done(&request);
+    msg_writer_done(&reply);
+    msg_parser_done(&parser);
+    return fd;
+}
+
+static void connections_are_asked_for_at_all_members_and_answered_later(void **state)
+{
+    struct sever_row row = {.pid = 1, .comm = "x"};
+    (void)state;
+    begin("");
+    assert_int_equal(ask_connections("orders"), SERVE_LATER);
+    assert_int_equal(fake_order_count, 1);
+    assert_int_equal(fake_orders[0].order.kind, SEVER_LIST);
+    assert_int_equal(fake_orders[0].order.address_count, 3);
+    assert_true(fake_orders[0].order.untagged);
+    assert_int_equal(sim.daemon->listings, 1);
+    fake_sever_rows(0, &row, 1);
+    assert_int_equal(sim.daemon->listings, 0);
+    assert_int_equal(ask_connections("unheard-of"), -1);
+    fake_sever_set(0, false);
+    assert_int_equal(ask_connections("orders"), -1);
+    fake_sever_set(1, true);
+    assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
+}
+
+static void connections_at_the_other_ports_of_all_endpoints_are_asked_for(void **state)
+{
+    (void)state;
+    begin(with_ports);
+    assert_int_equal(ask_connections("orders"), SERVE_LATER);
+    assert_int_equal(fake_orders[0].order.address_count, 3 * 5);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_true(has_address(&fake_orders[0].order, 1 + i, 0, (uint16_t)(6432 + i)));
+}
+
+static uint64_t wanting_permits(void)
+{
+    return view_writer(sim.daemon->view)->header->permit_clusters;
+}
+
+static void a_connect_to_a_member_hands_over_where_untagged_connections_are_severed(void **state)
+{
+    (void)state;
+    begin("    sever_untagged: true\n");
+    assert_int_equal(wanting_permits(), 1);
+    cluster_set_mode(sim.daemon->clusters[0], VIEW_MODE_CONNECT);
+    assert_int_equal(wanting_permits(), 0);
+    cluster_set_mode(sim.daemon->clusters[0], VIEW_MODE_OBSERVE);
+    assert_int_equal(wanting_permits(), 1);
+    sim_done(&sim);
+    begin("");
+    assert_int_equal(wanting_permits(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_IN(rig, a_poolers_port_at_the_demoted_members_host_is_ordered_with_its_own),
+        TEST_IN(rig, connections_are_asked_for_at_all_members_and_answered_later),
+        TEST_IN(rig, a_connect_to_a_member_hands_over_where_untagged_connections_are_severed),
+        TEST_IN(rig, connections_at_the_other_ports_of_all_endpoints_are_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * barred.c - who is barred, for how long, and what the socket's access control list says of it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "agent/base/barred.h"
+#include "tests/support/fake_loop.h"
+#include "tests/support/folder.h"
+#include "tests/support/test.h"
+
+struct fixture {
+    struct loop *loop;
+    struct sockpath sock;
+    struct barred *barred;
+};
+
+static int rig_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char text[512];
+    struct sockpath_error error = {text, sizeof(text)};
+
+    f->loop = loop_new();
+    assert_int_equal(sockpath_open(folder, "agent.sock", 0666, error, &f->sock), 0);
+    assert_int_equal(sockpath_publish(&f->sock), 0);
+    f->barred = barred_new(f->loop, &f->sock);
+    assert_non_null(f->barred);
+    *state = f;
+    return 0;
+}
+
+static int rig_teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    barred_free(f->barred);
+    sockpath_close(&f->sock);
+    assert_int_equal(fake_loop_watchers(f->loop), 0);
+    loop_free(f->loop);
+    free(f);
+    return 0;
+}
+
+static void bar(const struct fixture *f, uid_t uid, pid_t pid)
+{
+    barred_add(f->barred, &(struct ucred){.pid = pid, .uid = uid}, BARRED_MS, "for a test");
+}
+
+static bool has(const struct fixture *f, uid_t uid, pid_t pid)
+{
+    return barred_has(f->barred, &(struct ucred){.pid = pid, .uid = uid}, 0);
+}
+
+/* Users that the list keeps out; -1: this file system has none. */
+static int kept_out(const struct fixture *f)
+{
+    char value[4096];
+    ssize_t n = getxattr(f->sock.path, "system.posix_acl_access", value, sizeof(value));
+
+    if (n < 0)
+        return errno == ENODATA ? 0 : -1;
+    return (int)((size_t)n - 4) / 8 - 4; /* a version; the owner, its group, the mask, others */
+}
+
+static void a_user_is_barred_for_ten_minutes_and_nobody_else_is(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(has(f, 1001, 0));
+    bar(f, 1001, 0);
+    assert_true(has(f, 1001, 7));
+    assert_false(has(f, 1002, 7));
+    fake_loop_advance(f->loop, BARRED_MS - 1);
+    assert_true(has(f, 1001, 0));
+    fake_loop_advance(f->loop, 1);
+    assert_false(has(f, 1001, 0));
+}
+
+static void the_time_begins_anew_with_each_attempt(void **state)
+{
+    struct fixture *f = *state;
+
+    bar(f, 1001, 0);
+    fake_loop_advance(f->loop, BARRED_MS / 2);
+    bar(f, 1001, 0);
+    fake_loop_advance(f->loop, BARRED_MS - 1);
+    assert_true(has(f, 1001, 0));
+    fake_loop_advance(f->loop, 1);
+    assert_false(has(f, 1001, 0));
+}
+
+/* A user who was merely too many comes again sooner; not if he is barred for longer already. */
+static void of_two_reasons_the_one_that_bars_for_longer_counts(void **state)
+{
+    struct fixture *f = *state;
+    const struct ucred alice = {.uid = 1001}, bob = {.uid = 1002};
+
+    barred_add(f->barred, &alice, BARRED_FLOOD_MS, "for a test");
+    barred_add(f->barred, &bob, BARRED_MS, "for a test");
+    barred_add(f->barred, &bob, BARRED_FLOOD_MS, "for a test");
+    fake_loop_advance(f->loop, BARRED_FLOOD_MS);
+    assert_false(has(f, 1001, 0));
+    assert_true(has(f, 1002, 0));
+}
+
+/* Of uid 0 every container has one. */
+static void root_is_barred_by_its_control_group_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+
+    bar(f, 0, 0);
+    assert_false(has(f, 0, 0));
+    bar(f, 0, getpid());
+    assert_true(has(f, 0, getpid()));
+    assert_false(has(f, 0, 0));
+    assert_int_equal(kept_out(f) > 0, false);
+}
+
+static void who_is_barred_in_one_network_namespace_is_not_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    const struct ucred alice = {.uid = 1001}, bob = {.uid = 1002};
+
+    barred_add_at(f->barred, &alice, 7, BARRED_FLOOD_MS, "for a test");
+    assert_true(barred_has(f->barred, &alice, 7));
+    assert_false(barred_has(f->barred, &alice, 8));
+    assert_false(barred_has(f->barred, &alice, 0));
+    assert_false(barred_has(f->barred, &bob, 7));
+    assert_int_equal(kept_out(f) > 0, false);
+    bar(f, 1001, 0);
+    assert_true(barred_has(f->barred, &alice, 8));
+}
+
+static void the_oldest_makes_room(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uid_t uid = 1; uid <= BARRED_MAX + 1; uid++) {
+        bar(f, uid, 0);
+        fake_loop_advance(f->loop, 1);
+    }
+    assert_false(has(f, 1, 0));
+    for (uid_t uid = 2; uid <= BARRED_MAX + 1; uid++)
+        assert_true(has(f, uid, 0));
+}
+
+static void the_sockets_own_list_keeps_them_out_as_long(void **state)
+{
+    struct fixture *f = *state;
+
+    if (kept_out(f) < 0)
+        skip();
+    bar(f, 1002, 0);
+    bar(f, 1001, 0);
+    assert_int_equal(kept_out(f), 2);
+    fake_loop_advance(f->loop, BARRED_MS);
+    assert_int_equal(kept_out(f), 0);
+}
+
+static void the_list_of_another_socket_in_its_place_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct sockpath other;
+    char text[512];
+    struct sockpath_error error = {text, sizeof(text)};
+
+    assert_int_equal(sockpath_open(folder, "agent.sock", 0666, error, &other), 0);
+    assert_int_equal(sockpath_publish(&other), 0);
+    bar(f, 1001, 0);
+    assert_true(has(f, 1001, 0));
+    assert_int_equal(kept_out(f) > 0, false);
+    sockpath_close(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_IN(rig, a_user_is_barred_for_ten_minutes_and_nobody_else_is),
+        TEST_IN(rig, the_time_begins_anew_with_each_attempt),
+        TEST_IN(rig, of_two_reasons_the_one_that_bars_for_longer_counts),
+        TEST_IN(rig, root_is_barred_by_its_control_group_or_not_at_all),
+        TEST_IN(rig, who_is_barred_in_one_network_namespace_is_not_elsewhere),
+        TEST_IN(rig, the_oldest_makes_room),
+        TEST_IN(rig, the_sockets_own_list_keeps_them_out_as_long),
+        TEST_IN(rig, the_list_of_another_socket_in_its_place_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, folder_enter, folder_leave);
+}
