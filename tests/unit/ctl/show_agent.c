@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ctl/show.h"
-#include "proto/limits.h"
-#include "tests/support/test.h"
+#include "tests/unit/ctl/show_rig.h"
 
 struct written {
     const char *modes[3];
@@ -39,17 +37,9 @@ static void put_cluster(struct msg_writer *w, const struct written *cluster)
 static bool says(const struct written *clusters, uint32_t count, bool alarm, const char *only,
                  const char *wanted)
 {
-    struct msg_writer writer;
-    struct msg_parser parser;
-    struct msg message;
-    char *text = NULL;
-    size_t size, used;
-    struct show show = {.out = open_memstream(&text, &size)};
     bool found, good;
 
-    msg_writer_init(&writer, HOMING_REPLY_MAX);
-    msg_parser_init(&parser, HOMING_REPLY_MAX);
-    msg_put_reply(&writer, 1);
+    assert_int_equal(rig_setup(NULL), 0);
     msg_open_map(&writer);
     msg_put_str(&writer, "clusters");
     msg_put_array(&writer, count);
@@ -63,16 +53,10 @@ static bool says(const struct written *clusters, uint32_t count, bool alarm, con
         msg_close(&writer);
     }
     msg_close(&writer);
-    assert_int_equal(msg_writer_finish(&writer), 0);
-    assert_int_equal(msg_parser_feed(&parser, writer.data, writer.len, &used, &message),
-                     MSG_FED_MESSAGE);
-    good = show_status(&show, message.result, only, &found);
-    fclose(show.out);
-    if (!strstr(text, wanted))
-        fail_msg("not \"%s\": %s", wanted, text);
-    free(text);
-    msg_parser_done(&parser);
-    msg_writer_done(&writer);
+    good = show_status(&show, result(), only, &found);
+    if (!strstr(shown(), wanted))
+        fail_msg("not \"%s\": %s", wanted, shown());
+    rig_teardown(NULL);
     return good;
 }
 

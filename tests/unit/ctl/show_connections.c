@@ -12,54 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/ctl/show.h"
-#include "proto/limits.h"
-#include "tests/support/test.h"
-
-static struct msg_writer writer;
-static struct msg_parser parser;
-static struct msg message;
-static char *text;
-static size_t size;
-static struct show show;
-
-static int rig_setup(void **state)
-{
-    (void)state;
-    msg_writer_init(&writer, HOMING_REPLY_MAX);
-    msg_parser_init(&parser, HOMING_REPLY_MAX);
-    text = NULL;
-    show = (struct show){.out = open_memstream(&text, &size)};
-    msg_put_reply(&writer, 1);
-    return show.out ? 0 : -1;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    fclose(show.out);
-    free(text);
-    msg_parser_done(&parser);
-    msg_writer_done(&writer);
-    return 0;
-}
-
-/* What was put into `writer`, as a client reads it. */
-static const struct msg_value *result(void)
-{
-    size_t used;
-
-    assert_int_equal(msg_writer_finish(&writer), 0);
-    assert_int_equal(msg_parser_feed(&parser, writer.data, writer.len, &used, &message),
-                     MSG_FED_MESSAGE);
-    return message.result;
-}
-
-static const char *shown(void)
-{
-    fflush(show.out);
-    return text;
-}
+#include "tests/unit/ctl/show_rig.h"
 
 static void put_connection(const char *command, bool outdated, unsigned port)
 {
