@@ -255,7 +255,8 @@ void events_restored(struct cluster *cluster)
 
 static void say_alarm(struct cluster *cluster, enum alarm alarm, bool raised)
 {
-    char text[512] = "", command[MEMBER_TEXT_SIZE + 300] = "", line[900];
+    char text[512] = "", command[MEMBER_TEXT_SIZE + 300] = "";
+    char line[sizeof(text) + sizeof(command) + 64];
 
     if (raised)
         words_alarm(cluster, alarm, text, sizeof(text), command, sizeof(command));

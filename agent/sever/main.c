@@ -45,7 +45,7 @@ static const char help[] =
 struct arguments {
     struct holder_config config;
     char run_dir[DIR_MAX];
-    char admin_dir[DIR_MAX];
+    char admin_dir[DIR_MAX + sizeof("-admin")];
     bool json;
 };
 

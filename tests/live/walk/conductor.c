@@ -154,7 +154,8 @@ static void write_name(int c, enum walk_name which, const struct walk_switch *no
         .max_stale_ms = 60000,
     };
 
-    snprintf(entry.text4, sizeof(entry.text4), "127.77.%d.%d", c + 1, now->writer + 1);
+    snprintf(entry.text4, sizeof(entry.text4), "127.77.%d.%d", (c + 1) & 0xff,
+             (now->writer + 1) & 0xff);
     snprintf(entry.text6, sizeof(entry.text6), "fd77::%x:%x", c + 1, now->writer + 1);
     if (view_write_entry(&agent.writer, &name, &entry))
         die("view_write_entry");

@@ -175,7 +175,7 @@ static void a_full_pipe_loses_lines_but_never_halves_and_never_blocks(void **sta
     log_init(true, LOG_INFO);
     errno = 4711;
     for (int i = 0; i < 100; i++) {
-        char event[16];
+        char event[24];
         snprintf(event, sizeof(event), "full_%d", i);
         CAPTURE(log_event(LOG_INFO, event, bytes));
     }
