@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
 import homing  # noqa: E402
 from homing import BUILD, NOBODY, Agent, cluster_of, demote, pair, preload, settle  # noqa: E402
-from tap import PATIENCE, cleanups, equal, eventually, main, test  # noqa: E402
+from tap import PATIENCE, cleanups, end, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
@@ -179,7 +179,7 @@ def without_homing_sever_the_other_layers_work_and_status_says_what_to_do():
     equal(lone.ctl("connections").returncode, 1)
     helper = subprocess.Popen([*NOBODY, os.path.join(BUILD, "homing-sever"), "--run-dir", lone.base + "/run"],
                               stderr=subprocess.DEVNULL)
-    cleanups.append(lambda: (helper.terminate(), helper.wait()))
+    cleanups.append(lambda: end(helper))
     why = eventually(lambda: "no CAP_NET_ADMIN" in lone.status()["severing"]["why"]
                      and lone.status()["severing"]["why"], "it says that it is not able")
     equal(lone.status()["severing"]["available"], False)
@@ -253,7 +253,7 @@ def a_process_without_any_privilege_in_a_network_namespace_of_its_own_is_severed
                                   "--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin",
                                   "--bounding-set=-all,+net_admin", os.path.join(BUILD, "homing-sever"),
                                   "--run-dir", pod.base + "/run"], stderr=log)
-    cleanups.append(lambda: (sever.terminate(), sever.wait()))
+    cleanups.append(lambda: end(sever))
     pod.start(before=NOBODY)
     pod.wait_writer("orders", pg.member("a"))
     eventually(lambda: pod.status()["severing"]["available"], "severing is available")
@@ -289,7 +289,7 @@ def on_a_kernel_that_cannot_abort_sockets_names_and_connects_follow_and_status_s
     with open(old_kernel.base + "/sever.log", "w") as log:
         sever = subprocess.Popen([os.path.join(BUILD, "homing-sever"), "--run-dir", old_kernel.base + "/run"],
                                  env=preload("no_destroy"), stderr=log)
-    cleanups.append(lambda: (sever.terminate(), sever.wait()))
+    cleanups.append(lambda: end(sever))
     eventually(lambda: os.path.exists(old_kernel.base + "/run-admin/sever.sock"), "homing-sever listens")
     old_kernel.start()
     old_kernel.wait_writer("orders", pg.member("b"))

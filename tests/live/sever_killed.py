@@ -45,15 +45,7 @@ class Pool:
         self.process.wait()
 
 
-def processes(of=sever):
-    return of.parts()
-
-
-def kill_all(of=sever):
-    of.kill_at_once()
-
-
-cleanups.append(kill_all)
+cleanups.append(sever.kill_at_once)
 
 
 def alarms():
@@ -86,7 +78,7 @@ def without_its_permits_it_is_not_all_well_and_each_program_is_missed_until_it_h
     one, other, third = pools = start_pools(3)
     holds(3)
     eventually(lambda: not alarms(), "no alarm")
-    kill_all()
+    sever.kill_at_once()
     eventually(lambda: agent.status()["severing"]["lost"] == 3, "three are missing")
     eventually(lambda: alarms() == ["permits_lost"], "that is an alarm")
     said = agent.ctl("status")
@@ -123,7 +115,7 @@ def of_sever(name):
     if name == "supervisor":
         with open(f"/proc/{status()['pid']}/stat", encoding="utf-8") as stat:
             return int(stat.read().rpartition(")")[2].split()[1])
-    return next(pid for pid in processes() if comm(pid) == name)
+    return next(pid for pid in sever.parts() if comm(pid) == name)
 
 
 def comm(pid):
@@ -178,12 +170,12 @@ def started_as_told():
 def what_status_and_the_alarm_tell_to_type_starts_it_again():
     pool = start_pools(1)[0]
     holds(1)
-    kill_all()
+    sever.kill_at_once()
     eventually(lambda: alarms() == ["permits_lost"], "that is an alarm")
     started_as_told()
     pool.end()
     eventually(lambda: not alarms(), "no alarm")
-    kill_all()
+    sever.kill_at_once()
     sever.start()
     eventually(lambda: status()["available"], "severing is available again")
 
@@ -239,7 +231,7 @@ def a_program_whose_pid_is_not_seen_is_kept_too():
     apart.wait_processes(2)
     equal(apart.call("holders"), [[0, 0]] * 2)
     fd = one.do("connect", address, port, endpoint, 7)
-    instance, victim = apart.status()["instance"], sorted(p for p in processes(apart) if comm(p) == "homing-sever")[1]
+    instance, victim = apart.status()["instance"], sorted(p for p in apart.parts() if comm(p) == "homing-sever")[1]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: again(apart, instance), "another one answers")
     equal(apart.status()["permits"]["restored"], 2)
@@ -302,7 +294,7 @@ def while_no_other_process_can_be_started_what_is_kept_waits():
 
 def end_apart(of):
     """unshare heeds no signal, and waits for the init of the namespace."""
-    for pid in sorted(processes(of))[:1]:
+    for pid in sorted(of.parts())[:1]:
         os.kill(pid, signal.SIGKILL)
     of.process.wait(PATIENCE)
 
@@ -316,7 +308,7 @@ def again(of, instance):
 
 @test
 def without_anybody_who_keeps_them_each_is_severed_after_its_next_connect():
-    kill_all()
+    sever.kill_at_once()
     eventually(lambda: alarms() == ["permits_lost"] and status()["lost"] == POOLS, "all of them are missing")
     sever.start()
     eventually(lambda: status()["available"], "severing is available again")
@@ -336,7 +328,7 @@ def without_anybody_who_keeps_them_each_is_severed_after_its_next_connect():
 @test
 def with_a_service_manager_that_keeps_descriptors_all_of_it_may_be_killed_at_once():
     """There is no systemd here: manager.py stands in for it."""
-    kill_all()
+    sever.kill_at_once()
     manager = Manager([os.path.join(BUILD, "homing-sever"), "--run-dir", sever.run, "--log-format", "json"])
     log = open(sever.log_path, "a", encoding="utf-8")  # pylint: disable=consider-using-with
     sever.process = manager.start(log)
@@ -346,7 +338,7 @@ def with_a_service_manager_that_keeps_descriptors_all_of_it_may_be_killed_at_onc
     holds(POOLS)
     eventually(lambda: len(manager.names()) == 2 * POOLS + 4, "the tags, pidfds and four netlink sockets are kept")
     eventually(lambda: sever.status()["permits"]["not_stored"] == 0, "it says so")  # pylint: disable=compare-to-zero
-    kill_all()
+    sever.kill_at_once()
     equal(len(manager.names()), 2 * POOLS + 4)
     pools.pop().end()  # while nobody looks
     sever.process = manager.start(log)
@@ -361,7 +353,7 @@ def with_a_service_manager_that_keeps_descriptors_all_of_it_may_be_killed_at_onc
     holds(POOLS - 1)
     eventually(lambda: not alarms(), "no alarm")
     all_are_severed(pools)
-    kill_all()
+    sever.kill_at_once()
     for pool in pools:
         pool.end()
     sever.process = manager.start(log)
@@ -374,7 +366,7 @@ def more_permits_than_the_service_manager_is_given_are_kept_by_the_supervisor():
     """One user has half of the room there, 512 descriptors, one of which is his netlink socket's at least."""
     other = Sever()
     manager = Manager([os.path.join(BUILD, "homing-sever"), "--run-dir", other.run, "--log-format", "json"], 10000)
-    cleanups.append(lambda: kill_all(other))
+    cleanups.append(other.kill_at_once)
     with open(other.log_path, "a", encoding="utf-8") as log:
         other.process = manager.start(log)
         eventually(other.answers, "homing-sever answers")
@@ -389,11 +381,11 @@ def more_permits_than_the_service_manager_is_given_are_kept_by_the_supervisor():
         eventually(lambda: again(other, instance), "another one answers")
         equal(permits(other)["restored"], 280)
         stored = len([name for name in manager.names() if name.startswith("permit-")]) // 2
-        kill_all(other)
+        other.kill_at_once()
         other.process = manager.start(log)
         eventually(other.answers, "homing-sever answers again")
         equal(permits(other)["restored"], stored)
-    kill_all(other)
+    other.kill_at_once()
     for client in clients:
         client.end()
 

@@ -3,7 +3,6 @@
 """W7 with sever_untagged: what no program has tagged is aborted, once for each switch; but not what homingd asks the
 servers with, not what a program with HOMING_SEVER=0 has, and not what may have been tagged for an earlier homing-sever."""
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -109,29 +108,6 @@ def what_comes_after_the_first_sweep_or_is_spared_is_left_alone():
     one.end()
 
 
-def kill_at_once(*run_dirs):
-    """Every process of these homing-severs: while one that is not stopped is left, it could start others."""
-    def there():
-        return {int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_part(pid, run_dirs)}
-    stopped = set()
-    while there() != stopped:
-        stopped = there()
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-    for pid in stopped:
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not there(), "all have ended")
-
-
-def is_part(pid, run_dirs):
-    try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
-            words = line.read().split("\0")
-            return words[0].endswith("homing-sever") and not set(run_dirs).isdisjoint(words)
-    except OSError:
-        return False
-
-
 @test
 def what_somebody_knew_before_homing_sever_is_spared_and_counted():
     sever, one = Sever().start(), Client()
@@ -145,8 +121,7 @@ def what_somebody_knew_before_homing_sever_is_spared_and_counted():
         return fd
     equal(one.do("listen", address, port), "ok")
     old, unknown = connect(True), connect(False)
-    kill_at_once(sever.run)
-    sever.process.wait()
+    sever.kill_at_once()
     sever.start()
     equal(one.do("permit", sever.permit), "ok")
     sever.wait_processes(1)
@@ -200,7 +175,7 @@ def after_a_restart_without_permits_no_program_with_HOMING_SEVER_0_is_cut():
     equal([one.first for one in (refused, plain)], [pg.address("b")] * 2)
     eventually(lambda: agent.status()["severing"]["processes"] == 1, "it has handed over")
     sever = Sever(agent.base)
-    kill_at_once(sever.run)
+    sever.kill_at_once()
     sever.start()
     eventually(lambda: agent.status()["severing"]["available"], "severing is available again")
     tagged = Holder(NAME)  # whereby the namespace is known

@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 from homing import BUILD, directory
-from tap import PATIENCE, cleanups, eventually, give_up
+from tap import PATIENCE, cleanups, end, eventually, give_up
 
 CLIENT = os.path.join(BUILD, "tests/support/permit_client")
 
@@ -75,6 +75,13 @@ def unpack(data, at=0):
     raise ValueError("byte %#x at %d of a message" % (byte, at))
 
 
+def signal_all(pids, number):
+    """One ends with another: then it is not there any more."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 class Sever:
     """A homing-sever; `wrap` is a command to run it under."""
 
@@ -115,9 +122,8 @@ class Sever:
         return self.process.wait(PATIENCE)
 
     def kill(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
+        if self.process:
+            end(self.process)
 
     def parts(self):
         """The pids of all its processes."""
@@ -136,12 +142,8 @@ class Sever:
         stopped = set()
         while (there := self.parts()) != stopped:
             stopped = there
-            for pid in stopped:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP)
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            signal_all(stopped, signal.SIGSTOP)
+        signal_all(stopped, signal.SIGKILL)
         if self.process:
             self.process.wait()
         eventually(lambda: not self.parts(), "all of homing-sever has ended")

@@ -16,6 +16,7 @@ import functools
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -135,14 +136,40 @@ def run_one(number, name, function):
     return True
 
 
+def end(process):
+    """A process of a test has ended afterwards, also one that was stopped or hangs."""
+    if process.poll() is None:
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def clean_up():
+    """All of it, whatever becomes of one; whether all went well."""
+    well = True
+    for cleanup in reversed(cleanups):
+        try:
+            cleanup()
+        except BaseException:  # pylint: disable=broad-exception-caught  # also the SystemExit of a SIGTERM meanwhile
+            say("cleaning up: " + traceback.format_exc())
+            well = False
+    return well
+
+
 def cleanly(function):
     """Runs it, and leaves nothing behind however it ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        return function()
+        result = function()
     finally:
-        for cleanup in reversed(cleanups):
-            cleanup()
+        well = clean_up()
+    if not well:
+        sys.exit(1)
+    return result
 
 
 def run_all():
@@ -151,5 +178,13 @@ def run_all():
     return [run_one(number, name, function) for number, (_, name, function) in enumerate(chosen, 1)]
 
 
+def keep_stdout():
+    """Whoever reads the results reads to the end of the pipe: what a test starts must not hold it."""
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w")  # which no other program inherits
+    os.dup2(2, 1)
+
+
 def main():
+    keep_stdout()
     sys.exit(not all(cleanly(run_all)))
