@@ -18,7 +18,6 @@
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/sever_target.h"
 #include "agent/daemon/words.h"
-#include "agent/sever/client/own_sockets.h"
 
 /* How many lists are collected at the same time: people ask for them, one by one. */
 #define LISTINGS_MAX 8
@@ -214,8 +213,8 @@ static void send_piece(struct listing *listing, struct sever_order *order)
 {
     if (order->address_count == 0)
         return;
-    order->spared_count = own_sockets_connected_to(order->addresses, order->address_count,
-                                                   order->spared, SEVER_SPARED_MAX);
+    order->spared_count = sever_target_own(listing->daemon, order->addresses, order->address_count,
+                                           order->spared, SEVER_SPARED_MAX);
     if (sever_client_connections(listing->daemon->sever_client, order, on_rows, listing) == 0) {
         listing->missing++;
         listing->asked++;
@@ -246,6 +245,23 @@ static void ask_host(struct listing *listing, const struct cluster *cluster,
     }
 }
 
+/* Those that the kernel lists in the place of a member's. */
+static void ask_listed(struct listing *listing, const struct cluster *cluster,
+                       struct sever_order *order)
+{
+    const struct members *members = &cluster->members;
+
+    for (uint32_t i = 0; i < members->listed_count; i++) {
+        const struct listed_pair *pair = &members->listed[i];
+        if (members_find(members, &pair->listed) == MEMBER_NONE)
+            continue;
+        if (pair->listed.port == pair->asked.port)
+            ask_host(listing, cluster, &pair->listed, order);
+        else
+            ask_address(listing, &pair->listed, order);
+    }
+}
+
 static void ask_cluster(struct listing *listing, const struct cluster *cluster,
                         struct sever_order *order)
 {
@@ -258,6 +274,7 @@ static void ask_cluster(struct listing *listing, const struct cluster *cluster,
     elsewhere_left(cluster, &left);
     for (uint32_t i = 0; i < left.count; i++)
         ask_host(listing, cluster, &left.at[i].inet, order);
+    ask_listed(listing, cluster, order);
 }
 
 static int begin(struct listing *listing, const struct cluster *only)
