@@ -126,6 +126,16 @@ def what_nobody_noted_is_listed_there_and_the_agents_own_is_not():
 
 
 @test
+def what_was_connected_while_homing_was_not_looking_is_told_of_late():
+    global late
+    agent.ok("mode", "orders", "names")
+    late = Holder(NAME, VPORT, agent)
+    agent.ok("mode", "orders", "default")
+    equal(late.look().split()[0], "looked")
+    eventually(lambda: len(ours("connections")) == 3, "it is listed with the others")
+
+
+@test
 def the_writer_goes_silent_and_the_other_one_is_promoted():
     net.cut(HOSTS[0])
     agent.wait_state("orders", "suspect")
@@ -134,10 +144,11 @@ def the_writer_goes_silent_and_the_other_one_is_promoted():
 
 
 @test
-def both_are_severed_and_what_nobody_noted_is_counted():
+def all_are_severed_and_what_nobody_noted_is_counted():
     done = eventually(lambda: [e for e in agent.log("severed") if e["severed"]], "severed")[0]
-    equal((done["severed"], done["untagged"]), (2, 1))
-    equal(pool.ask().split()[:2], ["anew", HOSTS[1]])
+    equal((done["severed"], done["untagged"]), (3, 1))
+    for program in (pool, late):
+        equal(program.ask().split()[:2], ["anew", HOSTS[1]])
     equal(mapped.ask(), "103")  # ECONNABORTED
 
 

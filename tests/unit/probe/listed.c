@@ -10,6 +10,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -52,6 +53,29 @@ static void a_connection_is_listed_as_where_it_was_to_go(void **state)
     (void)state;
     assert_true(listed_peer(connected, &found));
     assert_true(inet_address_same(&found, &server));
+}
+
+static void one_over_IPv6_is_too(void **state)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof(at);
+    struct inet_address to, found;
+    int there = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int here = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    if (bind(there, (struct sockaddr *)&at, sizeof(at)) || listen(there, 1)) {
+        close(there);
+        close(here);
+        skip(); /* a machine without IPv6 */
+    }
+    assert_int_equal(getsockname(there, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(connect(here, (struct sockaddr *)&at, sizeof(at)), 0);
+    to = inet_address_make(6, at.sin6_addr.s6_addr, ntohs(at.sin6_port));
+    assert_true(listed_peer(here, &found));
+    assert_true(inet_address_same(&found, &to));
+    close(here);
+    close(there);
 }
 
 static void what_is_no_connection_is_not_listed(void **state)
@@ -158,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN(rig, a_connection_is_listed_as_where_it_was_to_go),
+        TEST(one_over_IPv6_is_too),
         TEST_IN(rig, what_is_no_connection_is_not_listed),
         TEST_IN(rig, no_descriptor_is_left_open),
         TEST(of_several_sockets_the_one_with_the_cookie_counts),
