@@ -186,12 +186,16 @@ struct unlisted_row {
     uint32_t inode;
 };
 
+/* As many as homing-sever tells of. */
+#define UNLISTED_MAX 10000
+
 struct unlisted {
     const struct msg_value *addresses, *untagged;
     uint64_t *netns; /* listed, or gone through */
     uint32_t netns_count, netns_size;
     struct unlisted_row *rows;
     uint32_t count, size;
+    bool partial;
 };
 
 /* NULL: there is no memory for one more. */
@@ -254,9 +258,11 @@ static void take_connection(void *arg, const struct process_connection *connecti
 
     if (!to || is_listed(u, connection->inode))
         return;
-    rows = room_for(u->rows, u->count, &u->size, sizeof(*rows));
-    if (!rows)
+    rows = u->count < UNLISTED_MAX ? room_for(u->rows, u->count, &u->size, sizeof(*rows)) : NULL;
+    if (!rows) {
+        u->partial = true;
         return;
+    }
     u->rows = rows;
     u->rows[u->count++] = (struct unlisted_row){to, connection->uid, connection->inode};
 }
@@ -348,6 +354,7 @@ bool show_connections(const struct show *show, const struct msg_value *result)
     struct owners owners;
 
     find_unlisted(result, &unlisted, &owners);
+    partial |= unlisted.partial;
     if (msg_array_len(rows) || msg_array_len(untagged) || unlisted.count)
         fprintf(show->out, "%-8s %-8s %-*s %-*s %-*s %s\n", "PID", "UID", WIDTH_COMMAND, "COMMAND",
                 WIDTH_ENDPOINT, "ENDPOINT", WIDTH_MEMBER, "MEMBER", "AGE");
