@@ -18,7 +18,9 @@
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/sever_target.h"
 #include "agent/daemon/words.h"
-#include "agent/sever/client/own_sockets.h"
+
+/* So many addresses are told to who looks further, in what homing-sever cannot list. */
+#define ADDRESSES_TOLD_MAX 4096
 
 /* How many lists are collected at the same time: people ask for them, one by one. */
 #define LISTINGS_MAX 8
@@ -31,6 +33,8 @@ struct listing {
     uint32_t asked;
     struct sever_row *rows;
     uint32_t row_count;
+    struct inet_address *addresses; /* that were asked for */
+    uint32_t address_count;
     bool partial; /* not all could be asked for, or kept */
 };
 
@@ -144,6 +148,53 @@ static void put_rows(struct msg_writer *w, const struct listing *listing, const 
             put_row(w, listing->daemon, &listing->rows[i]);
 }
 
+/* As find_by_address() has it. */
+static void put_address(struct msg_writer *w, const struct daemon *daemon,
+                        const struct inet_address *at)
+{
+    char address[64], member[MEMBER_TEXT_SIZE] = "";
+    struct owner owner;
+
+    if (find_by_address(daemon, &(struct sever_row){.address = *at}, &owner))
+        words_member_at(owner.cluster, owner.member, member);
+    inet_address_print(at, address, sizeof(address));
+    msg_put_array(w, 3);
+    msg_put_str(w, address);
+    msg_put_uint(w, at->port);
+    msg_put_str(w, member[0] ? member : NULL);
+}
+
+static void put_addresses(struct msg_writer *w, const struct listing *listing)
+{
+    msg_put_str(w, "addresses");
+    msg_put_array(w, listing->address_count);
+    for (uint32_t i = 0; i < listing->address_count; i++)
+        put_address(w, listing->daemon, &listing->addresses[i]);
+}
+
+/* Nil: some of those who have handed over are not seen here, nor is their network namespace. */
+static void put_listed_pids(struct msg_writer *w, const struct daemon *daemon)
+{
+    const struct lost *lost = sever_client_lost(daemon->sever_client);
+    struct lost_list list = {.seen = false};
+    bool seen;
+
+    if (lost)
+        lost_tell(lost, true, &list);
+    seen = list.seen;
+    for (uint32_t i = 0; i < list.held_count; i++)
+        seen &= list.held[i].pid > 0;
+    msg_put_str(w, "listed_pids");
+    if (!seen) {
+        msg_put_nil(w);
+        return;
+    }
+    msg_put_array(w, list.held_count + 1);
+    msg_put_uint(w, sever_client_status(daemon->sever_client)->pid);
+    for (uint32_t i = 0; i < list.held_count; i++)
+        msg_put_uint(w, (uint64_t)list.held[i].pid);
+}
+
 static void put_result(struct msg_writer *w, const struct listing *listing)
 {
     msg_put_reply(w, listing->id);
@@ -152,6 +203,8 @@ static void put_result(struct msg_writer *w, const struct listing *listing)
     put_rows(w, listing, "connections", false);
     put_rows(w, listing, "untagged", true);
     status_put_lost_pids(w, listing->daemon);
+    put_listed_pids(w, listing->daemon);
+    put_addresses(w, listing);
     msg_close(w);
 }
 
@@ -159,6 +212,7 @@ static void free_listing(struct listing *listing)
 {
     listing->daemon->listings--;
     free(listing->rows);
+    free(listing->addresses);
     free(listing);
 }
 
@@ -214,8 +268,8 @@ static void send_piece(struct listing *listing, struct sever_order *order)
 {
     if (order->address_count == 0)
         return;
-    order->spared_count = own_sockets_connected_to(order->addresses, order->address_count,
-                                                   order->spared, SEVER_SPARED_MAX);
+    order->spared_count = sever_target_own(listing->daemon, order->addresses, order->address_count,
+                                           order->spared, SEVER_SPARED_MAX);
     if (sever_client_connections(listing->daemon->sever_client, order, on_rows, listing) == 0) {
         listing->missing++;
         listing->asked++;
@@ -225,9 +279,19 @@ static void send_piece(struct listing *listing, struct sever_order *order)
     order->address_count = 0;
 }
 
+/* Without memory, it is not told. */
+static void keep_address(struct listing *listing, const struct inet_address *address)
+{
+    if (!listing->addresses)
+        listing->addresses = calloc(ADDRESSES_TOLD_MAX, sizeof(*listing->addresses));
+    if (listing->addresses && listing->address_count < ADDRESSES_TOLD_MAX)
+        listing->addresses[listing->address_count++] = *address;
+}
+
 static void ask_address(struct listing *listing, const struct inet_address *address,
                         struct sever_order *order)
 {
+    keep_address(listing, address);
     if (order->address_count == SEVER_ADDRESSES_MAX)
         send_piece(listing, order);
     order->addresses[order->address_count++] = *address;
@@ -246,6 +310,23 @@ static void ask_host(struct listing *listing, const struct cluster *cluster,
     }
 }
 
+/* Those that the kernel lists in the place of a member's. */
+static void ask_listed(struct listing *listing, const struct cluster *cluster,
+                       struct sever_order *order)
+{
+    const struct members *members = &cluster->members;
+
+    for (uint32_t i = 0; i < members->listed_count; i++) {
+        const struct listed_pair *pair = &members->listed[i];
+        if (members_find(members, &pair->listed) == MEMBER_NONE)
+            continue;
+        if (pair->listed.port == pair->asked.port)
+            ask_host(listing, cluster, &pair->listed, order);
+        else
+            ask_address(listing, &pair->listed, order);
+    }
+}
+
 static void ask_cluster(struct listing *listing, const struct cluster *cluster,
                         struct sever_order *order)
 {
@@ -258,6 +339,7 @@ static void ask_cluster(struct listing *listing, const struct cluster *cluster,
     elsewhere_left(cluster, &left);
     for (uint32_t i = 0; i < left.count; i++)
         ask_host(listing, cluster, &left.at[i].inet, order);
+    ask_listed(listing, cluster, order);
 }
 
 static int begin(struct listing *listing, const struct cluster *only)

@@ -131,6 +131,18 @@ static void put_places(struct msg_writer *w, const struct cluster *cluster, uint
     }
 }
 
+/* Where the kernel lists connections to the member, if that is not where the agent connects to. */
+static void put_listed(struct msg_writer *w, const struct cluster *cluster, uint32_t member)
+{
+    const struct inet_address *at = &cluster->members.at[member].where.connected.inet;
+    const struct inet_address *listed = members_listed(&cluster->members, at);
+    char text[64], whole[80];
+
+    inet_address_print(listed, text, sizeof(text));
+    snprintf(whole, sizeof(whole), listed->family == 6 ? "[%s]:%u" : "%s:%u", text, listed->port);
+    msg_put_key_str(w, "listed", inet_address_same(listed, at) ? NULL : whole);
+}
+
 static void put_member(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
 {
@@ -150,6 +162,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "official", known->where.official[0] ? known->where.official : NULL);
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
+    put_listed(w, cluster, member);
     put_addresses(w, &known->where);
     put_places(w, cluster, member, now_ms);
     msg_close(w);

@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,6 +79,89 @@ void process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE])
     ret_name[strcspn(ret_name, "\n")] = '\0';
 }
 
+bool process_each(process_fn *fn, void *arg)
+{
+    const struct dirent *entry;
+    DIR *dir = opendir("/proc");
+
+    while (dir && (entry = readdir(dir))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0)
+            fn(arg, pid);
+    }
+    if (dir)
+        closedir(dir);
+    return dir;
+}
+
+uint64_t process_netns(pid_t pid)
+{
+    char path[48];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* ---- the connections of a network namespace ---- */
+
+/* As the kernel prints them: 32 bits each, in the order of the machine. */
+static bool parse_words(const char *text, uint8_t *ret, size_t words)
+{
+    for (size_t i = 0; i < words; i++) {
+        uint32_t word;
+        if (sscanf(text + i * 8, "%8" SCNx32, &word) != 1)
+            return false;
+        memcpy(ret + i * sizeof(word), &word, sizeof(word));
+    }
+    return true;
+}
+
+/* False: it is no such connection, or nobody's. */
+static bool parse_connection(const char *line, struct process_connection *ret)
+{
+    unsigned port, state;
+    uint8_t bytes[16];
+    char peer[33];
+
+    if (sscanf(line,
+               " %*u: %*[0-9A-F]:%*x %32[0-9A-F]:%x %x %*x:%*x %*x:%*x %*x %" SCNu32
+               " %*d %" SCNu32,
+               peer, &port, &state, &ret->uid, &ret->inode) != 5)
+        return false;
+    bool four = strlen(peer) == 8;
+    bool connected = state == TCP_ESTABLISHED || state == TCP_SYN_SENT || state == TCP_FIN_WAIT1 ||
+                     state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT;
+    if (!connected || !ret->inode || (!four && strlen(peer) != 32) ||
+        !parse_words(peer, bytes, four ? 1 : 4))
+        return false;
+    ret->peer = inet_address_make(four ? 4 : 6, bytes, (uint16_t)port);
+    return true;
+}
+
+static void each_of_family(pid_t pid, const char *file, process_connection_fn *fn, void *arg)
+{
+    struct process_connection connection;
+    char path[48], line[512];
+    FILE *in;
+
+    snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, file);
+    in = fopen(path, "re");
+    while (in && fgets(line, sizeof(line), in))
+        if (parse_connection(line, &connection))
+            fn(arg, &connection);
+    if (in)
+        fclose(in);
+}
+
+void process_each_connection(pid_t pid, process_connection_fn *fn, void *arg)
+{
+    each_of_family(pid, "tcp", fn, arg);
+    each_of_family(pid, "tcp6", fn, arg);
+}
+
+/* ---- who has a socket ---- */
+
 static int by_inode(const void *a, const void *b)
 {
     const struct process_socket *x = a, *y = b;
@@ -116,21 +201,24 @@ static bool note_descriptors(pid_t pid, struct process_socket *sockets, uint32_t
     return true;
 }
 
+struct finding_sockets {
+    struct process_socket *sockets;
+    uint32_t count, hidden;
+};
+
+static void find_in_process(void *arg, pid_t pid)
+{
+    struct finding_sockets *f = arg;
+
+    f->hidden += !note_descriptors(pid, f->sockets, f->count);
+}
+
 uint32_t process_find_sockets(struct process_socket *sockets, uint32_t count)
 {
-    const struct dirent *entry;
-    uint32_t hidden = 0;
-    DIR *dir = opendir("/proc");
+    struct finding_sockets f = {sockets, count, 0};
 
     qsort(sockets, count, sizeof(*sockets), by_inode);
-    if (!dir)
-        return 1;
-    while ((entry = readdir(dir))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        hidden += pid > 0 && !note_descriptors(pid, sockets, count);
-    }
-    closedir(dir);
-    return hidden;
+    return process_each(find_in_process, &f) ? f.hidden : 1;
 }
 
 /* Whether a line of one of its files says so. */

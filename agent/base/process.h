@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proto/inet_address.h"
+
 /* When it was started, in the kernel's ticks since its own start. 0: it is not there, or /proc does not
  * show it to this process. */
 uint64_t process_started(pid_t pid);
@@ -23,6 +25,23 @@ bool process_is_over(pid_t pid, uint64_t started);
 /* The name of its program, cut to 15 bytes; "" if /proc does not show it. */
 #define PROCESS_NAME_SIZE 16
 void process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]);
+
+/* Calls `fn` for each that /proc shows. False: it shows none. */
+typedef void process_fn(void *arg, pid_t pid);
+bool process_each(process_fn *fn, void *arg);
+
+/* The number of its network namespace; 0: it is not shown. */
+uint64_t process_netns(pid_t pid);
+
+/* A TCP connection of some process in that network namespace, as the kernel lists it: one that is being made or that
+ * stands, at least to one side. */
+struct process_connection {
+    struct inet_address peer;
+    uint32_t uid;
+    uint32_t inode; /* of its socket */
+};
+typedef void process_connection_fn(void *arg, const struct process_connection *connection);
+void process_each_connection(pid_t pid, process_connection_fn *fn, void *arg);
 
 /* A socket, and who has it open. */
 struct process_socket {

@@ -297,6 +297,19 @@ static void on_addresses(void *arg, uint32_t member)
     sever_orders_consider(cluster);
 }
 
+/* That goes by what it is listed as, which orders name as well. */
+static void on_listed(void *arg, const struct inet_address *asked,
+                      const struct inet_address *listed)
+{
+    struct cluster *cluster = arg;
+
+    if (!members_take_listed(&cluster->members, asked, listed))
+        return;
+    events_listed(cluster, asked, listed);
+    sever_orders_note(cluster);
+    sever_orders_consider(cluster);
+}
+
 static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
 {
     return elsewhere_taken(arg, member, address);
@@ -371,6 +384,7 @@ static bool make_parts(struct cluster *cluster)
         .member = on_member,
         .report = on_report,
         .addresses = on_addresses,
+        .listed = on_listed,
         .is_taken = on_is_taken,
         .place = on_place,
         .arg = cluster,
@@ -469,6 +483,7 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
                          &actions);
     cluster->turning = true;
     elsewhere_inherit(cluster, old, map);
+    members_inherit_listed(&cluster->members, &old->members);
     actions.publish = true; /* names, modes and times may be new without a new verdict */
     carry_out(cluster, &actions, &before, NULL);
     cluster->turning = cluster->tick_due = false;

@@ -319,6 +319,23 @@ void events_agent_alarm(struct daemon *daemon, const char *alarm, bool raised, c
     tell(daemon);
 }
 
+void events_listed(const struct cluster *cluster, const struct inet_address *asked,
+                   const struct inet_address *listed)
+{
+    char from[64], to[64];
+    bool same = inet_address_same(asked, listed);
+
+    inet_address_print(asked, from, sizeof(from));
+    inet_address_print(listed, to, sizeof(to));
+    log_event(
+        LOG_INFO, "listed",
+        same ? "the kernel lists connections to this address as they are asked for again"
+             : "the kernel lists connections to this address as ones to another, as where BPF "
+               "replaces addresses: they are severed there",
+        LOG_STR("cluster", cluster->conf->name), LOG_STR("address", from),
+        LOG_INT("port", asked->port), LOG_STR("listed", to), LOG_INT("listed_port", listed->port));
+}
+
 static void say_warning(struct cluster *cluster, uint32_t warning, bool raised)
 {
     char member[MEMBER_TEXT_SIZE], text[700] = "";

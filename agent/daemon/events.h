@@ -29,6 +29,10 @@ void events_alarms(struct cluster *cluster, uint32_t raised, uint32_t cleared);
 /* One of the agent's own, which is in no cluster's history; the caller has logged it. */
 void events_agent_alarm(struct daemon *daemon, const char *alarm, bool raised, const char *text);
 
+/* Connections to a member's address are listed as ones to another address, or are no longer. */
+void events_listed(const struct cluster *cluster, const struct inet_address *asked,
+                   const struct inet_address *listed);
+
 /* Masks of 1 << warning. */
 void events_warnings(struct cluster *cluster, uint64_t raised, uint64_t cleared);
 

@@ -24,7 +24,6 @@
 #include "agent/daemon/persist.h"
 #include "agent/daemon/sever_orders.h"
 #include "agent/daemon/sever_target.h"
-#include "agent/sever/client/own_sockets.h"
 #include "agent/sever/client/sever_place.h"
 
 /* The first repetition; each next one after twice the time, so that the last comes ten minutes
@@ -173,14 +172,14 @@ static uint32_t at_most(uint32_t left, uint32_t most)
     return left < most ? left : most;
 }
 
-static void take_target_addresses(struct sever_order *order, const struct sever_target *target,
-                                  uint32_t from)
+static void take_target_addresses(const struct daemon *daemon, struct sever_order *order,
+                                  const struct sever_target *target, uint32_t from)
 {
     memcpy(order->addresses, &target->addresses[from],
            order->address_count * sizeof(order->addresses[0]));
     /* Our own probes are untagged, too. They are neither aborted nor counted as such. */
-    order->spared_count = own_sockets_connected_to(order->addresses, order->address_count,
-                                                   order->spared, SEVER_SPARED_MAX);
+    order->spared_count = sever_target_own(daemon, order->addresses, order->address_count,
+                                           order->spared, SEVER_SPARED_MAX);
 }
 
 /* Sends as much of the target as one order holds, from this endpoint and this address on; `end`: up
@@ -199,7 +198,7 @@ static bool send_piece(struct cluster *cluster, const struct sever_target *targe
 
     memcpy(order.endpoints, &target->endpoints[endpoint],
            order.endpoint_count * sizeof(order.endpoints[0]));
-    take_target_addresses(&order, target, address);
+    take_target_addresses(cluster->daemon, &order, target, address);
     return send_order(cluster, &order, false);
 }
 
@@ -406,7 +405,7 @@ static bool send_look(struct cluster *cluster, const struct sever_target *target
 
     for (uint32_t a = 0; a < target->left_from; a += SEVER_ADDRESSES_MAX) {
         order.address_count = at_most(target->left_from - a, SEVER_ADDRESSES_MAX);
-        take_target_addresses(&order, target, a);
+        take_target_addresses(cluster->daemon, &order, target, a);
         if (!send_order(cluster, &order, true))
             return false;
     }

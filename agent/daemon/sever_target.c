@@ -9,6 +9,7 @@
 
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/sever_target.h"
+#include "agent/sever/client/own_sockets.h"
 
 /* Whether the endpoint is among those that this kind of order is about. Readers are listed only. */
 static bool is_meant(const struct cluster *cluster, enum sever_kind kind, uint32_t endpoint)
@@ -34,17 +35,22 @@ uint16_t sever_target_port(const struct cluster *cluster, enum sever_kind kind, 
     return next;
 }
 
-/* What listens at another port of a host may lead to any server that is there. */
-static bool is_demoted_host(const struct cluster *cluster, const struct inet_address *host)
+/* Whether a member that is not demoted is there, by its own address or as it is listed now; at the
+ * port, or at any of the host: what listens at another port may lead to any server of the host. */
+static bool is_others(const struct cluster *cluster, const struct inet_address *address, bool host)
 {
+    bool (*same)(const struct inet_address *, const struct inet_address *) =
+        host ? inet_address_same_host : inet_address_same;
     const struct members *members = &cluster->members;
 
     for (uint32_t m = 0; m < members->count; m++)
-        for (uint32_t i = 0; i < members->at[m].where.count; i++)
+        for (uint32_t i = 0; i < members->at[m].where.count; i++) {
+            const struct inet_address *at = &members->at[m].where.at[i].inet;
             if (!(cluster->decision.verdict.demoted >> m & 1) &&
-                inet_address_same_host(&members->at[m].where.at[i].inet, host))
-                return false;
-    return true;
+                (same(at, address) || same(members_listed(members, at), address)))
+                return true;
+        }
+    return false;
 }
 
 static void take_address(const struct cluster *cluster, const struct inet_address *address,
@@ -53,7 +59,7 @@ static void take_address(const struct cluster *cluster, const struct inet_addres
     struct inet_address other = *address;
 
     target->addresses[target->address_count++] = *address;
-    if (!is_demoted_host(cluster, address))
+    if (is_others(cluster, address, true))
         return;
     for (uint16_t port = 0; (port = sever_target_port(cluster, target->kind, port)) != 0;) {
         other.port = port;
@@ -85,6 +91,65 @@ static void take_left(const struct cluster *cluster, struct sever_target *target
         take_address(cluster, &left.at[i].inet, target);
 }
 
+static bool holds(const struct sever_target *target, uint32_t count,
+                  const struct inet_address *address)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (inet_address_same(&target->addresses[i], address))
+            return true;
+    return false;
+}
+
+/* Each network namespace has its own, as of a proxy that all connections of a program go through. */
+static bool is_local(const struct inet_address *address)
+{
+    static const uint8_t none[15];
+    const uint8_t *b = address->bytes;
+
+    if (address->family == 4)
+        return b[0] == 127 || b[0] == 0 || (b[0] == 169 && b[1] == 254);
+    return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
+           (memcmp(b, none, sizeof(none)) == 0 && b[15] <= 1);
+}
+
+/* The agent's own connections to them were listed so: a program's are, too. If the other ports are
+ * led elsewhere is known only where this one keeps its number. */
+static void take_listed(const struct cluster *cluster, struct sever_target *target)
+{
+    uint32_t asked = target->address_count;
+
+    for (uint32_t i = 0; i < cluster->members.listed_count; i++) {
+        const struct listed_pair *pair = &cluster->members.listed[i];
+        if (!holds(target, asked, &pair->asked) ||
+            holds(target, target->address_count, &pair->listed) || is_local(&pair->listed) ||
+            is_others(cluster, &pair->listed, false))
+            continue;
+        if (pair->listed.port == pair->asked.port)
+            take_address(cluster, &pair->listed, target);
+        else
+            target->addresses[target->address_count++] = pair->listed;
+    }
+}
+
+uint32_t sever_target_own(const struct daemon *daemon, const struct inet_address *addresses,
+                          uint32_t count, uint64_t *ret_cookies, uint32_t max)
+{
+    struct inet_address all[SEVER_ADDRESSES_MAX * 2];
+    uint32_t all_count = count;
+
+    memcpy(all, addresses, count * sizeof(all[0]));
+    for (uint32_t c = 0; c < daemon->cluster_count; c++) {
+        const struct members *members = &daemon->clusters[c]->members;
+        for (uint32_t i = 0; i < members->listed_count * count; i++) {
+            const struct listed_pair *pair = &members->listed[i / count];
+            if (inet_address_same(&pair->listed, &addresses[i % count]) &&
+                all_count < sizeof(all) / sizeof(all[0]))
+                all[all_count++] = pair->asked;
+        }
+    }
+    return own_sockets_connected_to(all, all_count, ret_cookies, max);
+}
+
 static void take_endpoints(const struct cluster *cluster, struct sever_target *target)
 {
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
@@ -97,7 +162,8 @@ static void take_endpoints(const struct cluster *cluster, struct sever_target *t
 
 /* With the own port, and with each other one. */
 #define SEVER_TARGET_MAX                                                                           \
-    ((HOMING_MEMBERS_MAX * HOMING_ADDRESSES_MAX + HOMING_LEFT_MAX) * (1 + HOMING_CLUSTER_PORTS_MAX))
+    ((HOMING_MEMBERS_MAX * HOMING_ADDRESSES_MAX + HOMING_LEFT_MAX + MEMBERS_LISTED_MAX) *          \
+     (1 + HOMING_CLUSTER_PORTS_MAX))
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -140,6 +206,7 @@ bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
     }
     take_addresses(cluster, target);
     take_left(cluster, target);
+    take_listed(cluster, target);
     take_endpoints(cluster, target);
     target->mark = mark(target);
     return true;

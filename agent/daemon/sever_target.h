@@ -14,18 +14,25 @@ struct sever_target {
     uint32_t endpoint_count;
     struct inet_address *addresses; /* one host may come several times, with each port */
     uint32_t address_count;
-    uint32_t left_from; /* W11: from here on they are left ones, and nobody's: what is not tagged
-                         * may be meant for who is there now */
-    uint64_t mark;      /* tells one target from another; 0: there is nothing to order */
+    uint32_t
+        left_from; /* from here on they are left ones (W11), or those that the kernel lists in the
+                         * place of a member's, now or before: what is not tagged may be meant for who
+                         * is there now */
+    uint64_t mark; /* tells one target from another; 0: there is nothing to order */
 };
 
-/* W7: the demoted members' addresses and the left ones, but none that is also the writer's; the
+/* W7: the demoted members' addresses and the left ones, but none that is also the writer's; those that
+ * the kernel lists in their place, but none that is also another member's; the
  * same at the endpoints' other ports, but at no host that is also that of a member that is not
  * demoted; the cluster's writer endpoints in the mode that this kind of order belongs to, each with
  * its present generation. False: out of memory. */
 bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
                        struct sever_target *ret_target);
 void sever_target_done(struct sever_target *target);
+
+/* Cookies of our own sockets that lead to one of these addresses, or that are listed so. */
+uint32_t sever_target_own(const struct daemon *daemon, const struct inet_address *addresses,
+                          uint32_t count, uint64_t *ret_cookies, uint32_t max);
 
 /* The other ports of the endpoints that this kind of order is about, each once, in rising order: the
  * first above `above`; 0: there is none. For SEVER_LIST they are those of all endpoints. */

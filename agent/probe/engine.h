@@ -64,6 +64,9 @@ struct engine {
     void (*ask)(struct engine_session *session, enum question question);
     /* Ends the session at once, without waiting for anything. No sink call comes after it. */
     void (*close)(struct engine_session *session);
+    /* The descriptor of its one connection, when it is ready. NULL: it cannot be told, and members
+     * whose addresses the kernel replaces are not severed (listed.h). */
+    int (*descriptor)(const struct engine_session *session);
 };
 
 /* The engine of this kind in a list that ends with NULL; NULL: it is not in it. */

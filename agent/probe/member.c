@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/probe/listed.h"
 #include "agent/probe/member.h"
 #include "agent/probe/where.h"
 
@@ -256,6 +257,16 @@ static void ask(struct member *m, uint64_t now)
     m->probe->engine->ask(m->session, m->full ? QUESTION_FULL : QUESTION_CHEAP);
 }
 
+static void tell_listed(const struct member *m)
+{
+    const struct probe *p = m->probe;
+    struct inet_address listed;
+
+    if (m->session && p->sink.listed && p->engine->descriptor &&
+        listed_peer(p->engine->descriptor(m->session), &listed))
+        p->sink.listed(p->sink.arg, &m->using.inet, &listed);
+}
+
 static void on_ready(void *arg)
 {
     struct member *m = arg;
@@ -272,6 +283,7 @@ static void on_ready(void *arg)
     member_schedule(m->probe);
     if (moved)
         member_addresses(m);
+    tell_listed(m);
 }
 
 void member_begin(struct member *m, uint64_t now)

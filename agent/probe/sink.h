@@ -35,6 +35,9 @@ struct probe_sink {
     void (*report)(void *arg, const struct report *report);
     /* The addresses of a member, or the one its session is connected to, changed. */
     void (*addresses)(void *arg, uint32_t member);
+    /* How the kernel lists a connection to `asked`, a member's or a place's, that has just been made:
+     * mostly as one to `asked`. NULL: nobody wants to know. */
+    void (*listed)(void *arg, const struct inet_address *asked, const struct inet_address *listed);
     /* W11: whether no candidate may be at this address, because it is another member's. */
     bool (*is_taken)(void *arg, uint32_t member, const struct inet_address *address);
     /* W11: a place is another one, or DNS says something new of it. NULL: no place is asked. */

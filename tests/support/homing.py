@@ -263,6 +263,11 @@ class Holder:
         self.process.stdin.write("ask\n")
         return self.process.stdout.readline().strip()
 
+    def look(self):
+        """It looks some name up."""
+        self.process.stdin.write("look\n")
+        return self.process.stdout.readline().strip()
+
     def end(self):
         self.process.kill()
         self.process.wait()

@@ -540,10 +540,16 @@ static void postgres_ask(struct engine_session *s, enum question question)
         session_send_full(s);
 }
 
+static int postgres_descriptor(const struct engine_session *s)
+{
+    return PQsocket(s->conn);
+}
+
 const struct engine engine_postgresql = {
     .kind = &engine_kind_postgresql,
     .prepare = environment_clear,
     .open = postgres_open,
     .ask = postgres_ask,
     .close = postgres_close,
+    .descriptor = postgres_descriptor,
 };

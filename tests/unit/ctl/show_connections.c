@@ -4,7 +4,9 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,19 +86,40 @@ static void who_has_a_connection_without_a_tag_is_found_in_proc(void **state)
 }
 
 /* What maps a file of the library's name counts as having loaded it. */
+struct loaded {
+    char path[64];
+    int file;
+    void *mapped;
+};
+
+static void load(struct loaded *l)
+{
+    strcpy(l->path, "/tmp/homing-show.XXXXXX");
+    assert_non_null(mkdtemp(l->path));
+    strcat(l->path, "/libhoming.so");
+    l->file = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(l->file, 4096), 0);
+    l->mapped = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, l->file, 0);
+    assert_ptr_not_equal(l->mapped, MAP_FAILED);
+}
+
+static void unload(struct loaded *l)
+{
+    unlink(l->path);
+    *strrchr(l->path, '/') = '\0';
+    rmdir(l->path);
+    munmap(l->mapped, 4096);
+    close(l->file);
+}
+
 static void a_connection_whose_tag_was_lost_with_the_permit_says_so(void **state)
 {
-    char path[64] = "/tmp/homing-show.XXXXXX";
     struct stat own;
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0), file;
+    struct loaded loaded;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     (void)state;
-    assert_non_null(mkdtemp(path));
-    strcat(path, "/libhoming.so");
-    file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(ftruncate(file, 4096), 0);
-    void *mapped = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
-    assert_ptr_not_equal(mapped, MAP_FAILED);
+    load(&loaded);
     assert_int_equal(fstat(fd, &own), 0);
     msg_open_map(&writer);
     msg_put_key_bool(&writer, "partial", false);
@@ -109,13 +132,85 @@ static void a_connection_whose_tag_was_lost_with_the_permit_says_so(void **state
     msg_put_uint(&writer, (uint64_t)getpid());
     msg_close(&writer);
     (void)show_connections(&show, result());
-    unlink(path);
-    *strrchr(path, '/') = '\0';
-    rmdir(path);
-    munmap(mapped, 4096);
-    close(file);
+    unload(&loaded);
     close(fd);
     assert_non_null(strstr(shown(), "untagged: its permit was lost, see permits_lost in status\n"));
+}
+
+/* This process' own connection, over IPv6 to an IPv4 address as Java's are. Returns the port that it leads to. */
+static uint16_t connect_mapped(int *ret_listening, int *ret_connected)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+    socklen_t len = sizeof(at);
+
+    *ret_listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *ret_connected = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(*ret_listening, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(*ret_listening, 1), 0);
+    assert_int_equal(getsockname(*ret_listening, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.sin6_addr), 1);
+    to.sin6_port = at.sin_port;
+    assert_int_equal(connect(*ret_connected, (struct sockaddr *)&to, sizeof(to)), 0);
+    return ntohs(at.sin_port);
+}
+
+/* `pid`: whose network namespace homing-sever has listed. */
+static void put_listing(uint64_t pid, uint16_t port)
+{
+    msg_open_map(&writer);
+    msg_put_key_bool(&writer, "partial", false);
+    msg_put_str(&writer, "listed_pids");
+    msg_put_array(&writer, 1);
+    msg_put_uint(&writer, pid);
+    msg_put_str(&writer, "addresses");
+    msg_put_array(&writer, 1);
+    msg_put_array(&writer, 3);
+    msg_put_str(&writer, "127.0.0.1");
+    msg_put_uint(&writer, port);
+    msg_put_str(&writer, "db-a:7");
+    msg_close(&writer);
+}
+
+static void show_own_connection(bool listed, bool loads)
+{
+    struct loaded loaded;
+    int listening, connected;
+
+    put_listing(listed ? (uint64_t)getpid() : INT32_MAX, connect_mapped(&listening, &connected));
+    if (loads)
+        load(&loaded);
+    assert_true(show_connections(&show, result()));
+    if (loads)
+        unload(&loaded);
+    close(connected);
+    close(listening);
+}
+
+static void a_connection_where_nobody_has_handed_over_is_found_in_proc(void **state)
+{
+    char line[32];
+
+    (void)state;
+    show_own_connection(false, true);
+    snprintf(line, sizeof(line), "%-8d %-8u ", (int)getpid(), (unsigned)getuid());
+    assert_non_null(strstr(shown(), line));
+    assert_non_null(strstr(shown(), "db-a:7 port "));
+    assert_non_null(strstr(shown(), "untagged: no call since homing looks"));
+}
+
+static void one_is_not_looked_for_where_homing_sever_lists(void **state)
+{
+    (void)state;
+    show_own_connection(true, true);
+    assert_string_equal(shown(), "no connections\n");
+}
+
+static void one_of_a_program_without_the_library_is_not_told(void **state)
+{
+    (void)state;
+    show_own_connection(false, false);
+    assert_string_equal(shown(), "no connections\n");
 }
 
 static void a_connection_at_another_port_than_its_members_is_shown_with_it(void **state)
@@ -141,6 +236,9 @@ int main(void)
         TEST_IN(rig, who_has_a_connection_without_a_tag_is_found_in_proc),
         TEST_IN(rig, a_connection_whose_tag_was_lost_with_the_permit_says_so),
         TEST_IN(rig, a_connection_at_another_port_than_its_members_is_shown_with_it),
+        TEST_IN(rig, a_connection_where_nobody_has_handed_over_is_found_in_proc),
+        TEST_IN(rig, one_is_not_looked_for_where_homing_sever_lists),
+        TEST_IN(rig, one_of_a_program_without_the_library_is_not_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
