@@ -264,6 +264,17 @@ bool process_is_filtered(pid_t pid)
     return has_line(pid, "status", is_line, "Seccomp:\t2\n");
 }
 
+/* The root of another mount namespace, as of a container, is "/" as well. */
+bool process_is_chrooted(pid_t pid)
+{
+    char path[48], root[2] = "";
+    ssize_t len;
+
+    snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+    len = readlink(path, root, sizeof(root));
+    return len > 0 && !(len == 1 && root[0] == '/');
+}
+
 int process_open_peer(int socket, pid_t pid)
 {
     socklen_t len = sizeof(int);

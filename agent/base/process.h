@@ -59,6 +59,9 @@ bool process_has_mapped(pid_t pid, const char *name);
 /* Whether a filter of system calls is upon it. */
 bool process_is_filtered(pid_t pid);
 
+/* Whether it has called chroot(). Its root directory itself is not asked: whoever serves that might never answer. */
+bool process_is_chrooted(pid_t pid);
+
 /* A pidfd names one process for ever, also one of a pid namespace that is not seen here. */
 
 /* Of the process that made the other end of a Unix socket, whose pid is this, or 0 if it is not seen here. Or

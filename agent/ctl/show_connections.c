@@ -116,6 +116,8 @@ static const char *why_untagged(const struct owners *owners, pid_t pid)
         return "without homing";
     if (is_lost(owners, pid))
         return "its permit was lost, see permits_lost in status";
+    if (process_is_chrooted(pid))
+        return "has changed its root directory, where the sockets have to be, too";
     if (process_is_filtered(pid))
         return "in a sandbox, which needs AF_NETLINK";
     return "no call since homing looks, or not by a name, or not by libc";

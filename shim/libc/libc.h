@@ -5,8 +5,9 @@
  * All of it is weak, because an image that has a dynamic loader and no libc must load the shim,
  * too. So each function may be NULL: code checks it, or needs a view, which no process has without
  * agent_ask() having checked it. There is no data, because data would be copied into programs.
- * System calls go through syscall(): it is no cancellation point, and no other preload stands in
- * its way. tests/lint/libhoming.sh has the same list.
+ * System calls go through syscall(), which is no cancellation point. It and clock_gettime() are not
+ * libc's on most machines, so that no other preload stands in their way: see kernel.c.
+ * tests/lint/libhoming.sh has the same list.
  */
 #ifndef HOMING_SHIM_LIBC_LIBC_H
 #define HOMING_SHIM_LIBC_LIBC_H

@@ -154,6 +154,13 @@ static void *next_in_sysv_hash(const struct next_object *object, const char *nam
     return found;
 }
 
+static void *next_in(const struct next_object *object, const char *name)
+{
+    if (object->gnu_hash)
+        return next_in_gnu_hash(object, name);
+    return object->sysv_hash ? next_in_sysv_hash(object, name) : NULL;
+}
+
 static bool next_is_us(const struct dl_phdr_info *info)
 {
     uintptr_t here = (uintptr_t)&next_cache;
@@ -180,10 +187,7 @@ static int next_visit(struct dl_phdr_info *info, size_t size, void *data)
     }
     if (!next_open(info, &object))
         return 0;
-    if (object.gnu_hash)
-        search->found = next_in_gnu_hash(&object, search->name);
-    else if (object.sysv_hash)
-        search->found = next_in_sysv_hash(&object, search->name);
+    search->found = next_in(&object, search->name);
     return search->found ? 1 : 0;
 }
 
@@ -194,4 +198,14 @@ void *next_walk(const char *name)
     if (dl_iterate_phdr)
         dl_iterate_phdr(next_visit, &search);
     return search.found;
+}
+
+void *next_in_image(const ElfW(Ehdr) * image, const char *name)
+{
+    struct dl_phdr_info info = {.dlpi_addr = (ElfW(Addr))image,
+                                .dlpi_phdr = (const void *)((uintptr_t)image + image->e_phoff),
+                                .dlpi_phnum = image->e_phnum};
+    struct next_object object;
+
+    return next_open(&info, &object) ? next_in(&object, name) : NULL;
 }

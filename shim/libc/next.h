@@ -8,6 +8,7 @@
 #ifndef HOMING_SHIM_LIBC_NEXT_H
 #define HOMING_SHIM_LIBC_NEXT_H
 
+#include <link.h>
 #include <netdb.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -53,5 +54,9 @@ static inline void *next_get(enum next_id id)
  * glibc before 2.34, and no libdl. */
 void *next_dlsym(const char *name);
 void *next_walk(const char *name);
+
+/* The same in one object, of which the file's first page is mapped there, and all addresses count
+ * from it. */
+void *next_in_image(const ElfW(Ehdr) * image, const char *name);
 
 #endif

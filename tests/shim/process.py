@@ -241,6 +241,18 @@ def its_client_library_preloaded_beside_the_shim_is_reached():
             equal((libraries, said), (libraries, reached))
 
 
+@per_libc
+def a_preload_that_refuses_system_calls_and_gives_another_time_stands_in_nobodys_way(libc):
+    """In whatever order both are preloaded. A view that seems to be stale, or none, would leave the name to libc."""
+    source = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim/meddler.c"
+    with Agent() as agent, tempfile.TemporaryDirectory() as folder:
+        meddler = compiled(folder, "meddler.so", "-shared", "-fPIC", "-nostdlib", str(source))
+        agent.entry(DNS, "10.1.2.3")
+        for preload in (f"{LIBRARY}:{meddler}", f"{meddler}:{LIBRARY}"):
+            with Probe(libc, agent, preload=preload) as probe:
+                eventually(lambda probe=probe: probe.address(DNS) == "10.1.2.3", "the agent is asked")
+
+
 @test
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:
