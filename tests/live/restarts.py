@@ -34,7 +34,9 @@ PAUSE = 0.1  # between two turns: what is tested is how often the agent is gone,
 # What a process under the shim may have more: the one descriptor of its permit;
 OWN_DESCRIPTORS = 1
 OWN_MAPPINGS = 30  # the library's, four views at most (V4), and as much again for what varies by itself
-GROWTH_KB = 1024  # of a program's memory, more than the same one's without the shim: garbage collectors vary
+# How much more a program's memory grows than the same one's without the shim, in the better of two times: what leaks at
+# each restart grows in both, and what a compiler or a garbage collector takes once in one of them.
+GROWTH_KB = 512
 
 pg = pair()
 PORT = pg.port()
@@ -210,10 +212,15 @@ def run(pairs, seconds):
         time.sleep(PAUSE)
 
 
-def report(pairs, before):
+def report(pairs, sizes):
     for pair in pairs:
-        print("# %-16s descriptors, mappings, KB: %s, then %s; plain %s, then %s" % (
-            pair.name, *itertools.chain(*zip(before[pair.name], pair.sizes()))))
+        print("# %-16s descriptors, mappings, KB: %s, then %s, then %s; plain %s, then %s, then %s" % (
+            pair.name, *itertools.chain(*zip(*(them[pair.name] for them in sizes)))))
+
+
+def growth_kb(first, then):
+    """Of two programs' sizes: by how much more the first one grew."""
+    return then[0][2] - first[0][2] - max(0, then[1][2] - first[1][2])
 
 
 @test
@@ -229,21 +236,37 @@ def while_the_agent_is_restarted_again_and_again_nothing_differs_and_nothing_gro
     eventually(lambda: agent.status()["severing"]["available"], "severing is available")
     pairs = [Pair(name, command) for name, command in here()]
     restarter = Restarter()
-    run(pairs, SECONDS / 3)
-    before = {pair.name: pair.sizes() for pair in pairs}
-    of_agent, of_sever = agent_size(), sever_sizes()
-    turns, ended = run(pairs, SECONDS * 2 / 3)
+    sizes, severs, counts = [], [], []
+    for _ in range(3):
+        counts.append(run(pairs, SECONDS / 3))
+        sizes.append({pair.name: pair.sizes() for pair in pairs})
+        severs.append(sever_sizes())
     print("# %d restarts, %d turns of %d pairs of programs, %d pairs that ended" % (
-        restarter.count, turns, len(pairs), ended))
-    report(pairs, before)
-    print("# homingd %s, then %s; homing-sever %s, then %s" % (of_agent, agent_size(), of_sever, sever_sizes()))
+        restarter.count, sum(turns for turns, _ in counts), len(pairs), sum(ended for _, ended in counts)))
+    report(pairs, sizes)
+    print("# homingd", agent_size(), "homing-sever", *severs)
     for pair in pairs:
-        (was, was_plain), (now, now_plain) = before[pair.name], pair.sizes()
+        first, then, last = (them[pair.name] for them in sizes)
+        now, now_plain = last
         assert now[0] <= now_plain[0] + OWN_DESCRIPTORS, (pair.name, now, now_plain)
         assert now[1] <= now_plain[1] + OWN_MAPPINGS, (pair.name, now, now_plain)
-        assert now[2] - was[2] <= max(0, now_plain[2] - was_plain[2]) + GROWTH_KB, (pair.name, was, now)
-    equal([pid for pid, _, _ in sever_sizes()], [pid for pid, _, _ in of_sever])
-    assert all(now[2] <= was[2] + GROWTH_KB for was, now in zip(of_sever, sever_sizes()))
+        assert min(growth_kb(first, then), growth_kb(then, last)) <= GROWTH_KB, (pair.name, first, then, last)
+    equal([[pid for pid, _, _ in parts] for parts in severs[1:]], [[pid for pid, _, _ in severs[0]]] * 2)
+    for first, then, last in zip(*severs):
+        assert min(then[2] - first[2], last[2] - then[2]) <= GROWTH_KB, (first, then, last)
+
+
+def views(pid):
+    """Of which agents: the inodes of those that are mapped."""
+    with open("/proc/%d/maps" % pid) as maps:
+        return {line.split()[4] for line in maps if "memfd:homing-view" in line}
+
+
+def has_the_agents_view(one):
+    """After a turn. A shell looks nothing up, and each of its children attaches anew."""
+    one.begin()
+    one.answer()
+    return "shell" in one.name or views(one.process.pid) >= views(agent.process.pid)
 
 
 @test
@@ -252,6 +275,8 @@ def all_that_still_run_follow_a_promotion():
         pair.both.pop().end()
     eventually(agent.answers, "the agent answers")
     agent.wait_writer("orders", pg.member("a"))
+    for pair in pairs:  # the view of an agent that was killed is believed for a while; and psql ends where nobody listens
+        eventually(lambda: has_the_agents_view(pair.both[0]), pair.name + " has the view of the agent that runs")
     pg.kill("a")
     pg.promote("b")
     agent.wait_writer("orders", pg.member("b"))
