@@ -52,12 +52,17 @@ int names_lock(const struct names *names, struct sockpath_error error, int *ret_
     return sockpath_lock(names->dirs[1], error, ret_lock);
 }
 
+static int make_dir(const struct names *names, int socket, struct sockpath_error error)
+{
+    return sockpath_make_dir(names->dirs[socket], names->kind->sockets[socket].dir_mode, error);
+}
+
 static int make_dirs(const struct names *names, struct sockpath_error error)
 {
     int rv = 0;
 
     for (int i = 0; i < NAMES_COUNT && rv == 0; i++)
-        rv = sockpath_make_dir(names->dirs[i], names->kind->sockets[i].dir_mode, error);
+        rv = make_dir(names, i, error);
     return rv;
 }
 
@@ -187,11 +192,21 @@ static int look(struct names *names, int socket, struct sockpath_error error)
     return check_entry(names, socket, error);
 }
 
+/* The lock is in the directory of the other socket. If that is out of order, whoever starts there
+ * fails, and programs get their socket back without the lock. */
+static int lock_if_there(const struct names *names, int socket, struct sockpath_error error,
+                         int *ret_lock)
+{
+    int rv = names_lock(names, error, ret_lock);
+
+    return socket == 0 && rv != -EBUSY ? 0 : rv;
+}
+
 static int put_in_place(const struct names *names, int socket, struct sockpath *sock,
                         struct sockpath_error error)
 {
     int lock = -1;
-    int rv = names_lock(names, error, &lock);
+    int rv = lock_if_there(names, socket, error, &lock);
 
     if (rv)
         return rv;
@@ -203,7 +218,8 @@ static int put_in_place(const struct names *names, int socket, struct sockpath *
             snprintf(error.text, error.size, "%s: cannot be put back: %s", sock->path,
                      strerror(-rv));
     }
-    close(lock);
+    if (lock >= 0)
+        close(lock);
     return rv;
 }
 
@@ -234,7 +250,7 @@ int names_keep(struct names *names, int socket, const struct names_listener *lis
 
     if (rv != -ESTALE)
         return rv;
-    rv = make_dirs(names, error);
+    rv = make_dir(names, socket, error);
     if (rv == 0)
         rv = open_one(names, socket, error, &sock);
     if (rv)

@@ -251,8 +251,8 @@ static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
     }
     int rv = -errno;
     if (rv == -EACCES || rv == -EPERM)
-        return fail(error, rv, "cannot make a socket in %s: %s: run chown %u %s", dir,
-                    strerror(-rv), geteuid(), dir);
+        return fail(error, rv, "cannot make a socket in %s: %s: run chown %u %s && chmod u+rwx %s",
+                    dir, strerror(-rv), geteuid(), dir, dir);
     return fail(error, rv, "cannot make a socket in %s: %s", dir, strerror(-rv));
 }
 

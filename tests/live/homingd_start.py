@@ -128,6 +128,50 @@ def a_lost_socket_is_put_back_and_a_closed_directory_is_an_alarm():
 
 
 @test
+def programs_get_their_socket_back_though_the_directory_of_the_other_one_is_a_file():
+    kept = Agent("  []\n").start()
+    admin = os.path.dirname(kept.socket) + "-admin"
+    os.rename(admin, admin + ".away")
+    with open(admin, "w"):
+        pass
+    os.unlink(kept.socket)
+    eventually(lambda: os.path.exists(kept.socket), "it is back")
+    eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
+    eventually(lambda: any(admin + " is not a directory" in line["message"] for line in kept.log("socket_unreachable")),
+               "an alarm for the other one")
+    os.unlink(admin)
+    eventually(lambda: kept.ctl("status").returncode == 0, "the other one is back, too")
+    equal(kept.stop(), 0)
+
+
+@test
+def a_directory_that_lacks_rights_is_used_after_the_command_that_the_alarm_tells():
+    kept = Agent("  []\n").start()
+    run_dir = os.path.dirname(kept.socket)
+    os.unlink(kept.socket)
+    os.chmod(run_dir, 0)
+    def command():
+        lines = [alarm["text"] for alarm in kept.status()["alarms"] if "cannot make a socket in" in alarm["text"]]
+        return lines and lines[0].split(": run ")[1]
+    subprocess.run(eventually(command, "an alarm"), shell=True, check=True)
+    eventually(lambda: os.path.exists(kept.socket), "it is back")
+    os.chmod(run_dir, 0o755)  # other users may enter again, too: another alarm tells that
+    eventually(lambda: kept.ctl("status").returncode == 0, "it is over")
+    eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
+    equal(kept.stop(), 0)
+
+
+@test
+def an_answer_that_cannot_be_written_is_not_taken_for_one():
+    kept = Agent("  []\n").start()
+    with open("/dev/full", "w") as full:
+        for command in ("status", "version"):
+            done = subprocess.run([CTL, "--socket", kept.socket, command], stdout=full, stderr=subprocess.PIPE, text=True)
+            equal((done.returncode, done.stderr), (1, "homingctl: cannot write the answer: No space left on device\n"))
+    equal(kept.stop(), 0)
+
+
+@test
 def no_clusters_is_a_working_agent():
     empty = Agent("  []\n").start()
     equal(empty.status()["clusters"], [])
@@ -166,9 +210,30 @@ def a_state_directory_that_others_can_write_is_used_after_the_command_that_the_a
     equal(sick.ctl("mode", "orders", "off").returncode, 1)
     os.chmod(state, 0o775)
     eventually(lambda: alarms(sick) == [], "it is used")
+    os.chmod(state, 0o777)
+    eventually(lambda: alarms(sick) == ["state_unsaved"], "a restart would not use it")
+    os.chmod(state, 0o775)
+    eventually(lambda: alarms(sick) == [], "it is used again")
     sick.kill()
     sick.start()
     equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.stop(), 0)
+
+
+@test
+def an_order_that_was_saved_once_is_not_called_saved_when_it_is_given_again_and_cannot_be():
+    sick = Agent(CLUSTER)
+    state = os.path.join(sick.base, "state")
+    sick.start()
+    equal(sick.ctl("mode", "orders", "names").returncode, 0)
+    os.rename(state, state + ".away")
+    with open(state, "w"):
+        pass
+    eventually(lambda: alarms(sick) == ["state_unsaved"], "an alarm")
+    for mode in ("off", "names"):
+        done = sick.ctl("mode", "orders", mode)
+        equal(done.returncode, 1)
+        assert "could not be saved" in done.stderr, done.stderr
     equal(sick.stop(), 0)
 
 
