@@ -48,8 +48,8 @@ static void print_sever(const struct show *show, const struct msg_value *sever)
     uint64_t redirected = msg_get_uint(sever, "redirected", 0);
 
     if (msg_type(sever) != MSG_TYPE_MAP) {
-        fputs("    severed    nothing was ordered: mode, brake or the lack of a homing-sever "
-              "forbade it\n",
+        fputs("    severed    nothing was ordered: not in that mode or state (W7), or there was "
+              "no homing-sever\n",
               show->out);
         return;
     }
