@@ -154,12 +154,16 @@ static int find_successor(struct names *names, int socket, struct sockpath_error
     return say_stranger(path, &owner, error);
 }
 
-/* The one for programs is for every user. The other's directory may have been closed on purpose. */
+/* The one for programs is for every user. The other's directory may have been closed on purpose. And
+ * what a start would refuse is told while we run, too. */
 static int check_entry(const struct names *names, int socket, struct sockpath_error error)
 {
     const char *dir = names->dirs[socket];
     struct stat st;
+    int rv = sockpath_check_dir(dir, error);
 
+    if (rv)
+        return rv;
     if (!(names->kind->sockets[socket].dir_mode & S_IXOTH) || stat(dir, &st) ||
         (st.st_mode & S_IXOTH))
         return 0;

@@ -139,6 +139,7 @@ def programs_get_their_socket_back_though_the_directory_of_the_other_one_is_a_fi
     eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
     eventually(lambda: any(admin + " is not a directory" in line["message"] for line in kept.log("socket_unreachable")),
                "an alarm for the other one")
+    assert "stands in the place of one of its directories: move it away" in kept.ctl("status").stderr
     os.unlink(admin)
     eventually(lambda: kept.ctl("status").returncode == 0, "the other one is back, too")
     equal(kept.stop(), 0)
@@ -168,6 +169,32 @@ def an_answer_that_cannot_be_written_is_not_taken_for_one():
         for command in ("status", "version"):
             done = subprocess.run([CTL, "--socket", kept.socket, command], stdout=full, stderr=subprocess.PIPE, text=True)
             equal((done.returncode, done.stderr), (1, "homingctl: cannot write the answer: No space left on device\n"))
+    equal(kept.stop(), 0)
+
+
+@test
+def a_directory_in_which_others_could_replace_the_sockets_is_an_alarm_as_it_is_at_the_start():
+    kept = Agent("  []\n").start()
+    run_dir = os.path.dirname(kept.socket)
+    for directory_ in (run_dir, run_dir + "-admin"):
+        before = os.stat(directory_).st_mode & 0o7777
+        os.chmod(directory_, before | 0o002)
+        text = "%s is writable by everybody: run chmod o-w %s" % (directory_, directory_)
+        eventually(lambda: text in kept.ctl("status").stdout, text)
+        equal(kept.ctl("status").returncode, 1)
+        os.chmod(directory_, before)
+        eventually(lambda: kept.ctl("status").returncode == 0, "it is over")
+    equal(kept.stop(), 0)
+
+
+@test
+def an_agent_that_does_not_answer_is_not_called_one_that_is_not_there():
+    kept = Agent("  []\n").start()
+    kept.process.send_signal(signal.SIGSTOP)
+    done = kept.ctl("status")
+    kept.process.send_signal(signal.SIGCONT)
+    equal(done.returncode, 3)
+    assert "homingctl: no answer from the agent at " in done.stderr, done.stderr
     equal(kept.stop(), 0)
 
 
