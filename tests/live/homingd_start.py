@@ -439,6 +439,14 @@ def run_tells_a_name_that_is_not_the_first_of_its_endpoint_from_one_that_is_none
 
 
 @test
+def homing_sever_says_which_value_is_wrong():
+    for option, value, wanted in (("--run-dir", "", "absolute"), ("--admin-dir", "sub", "absolute"), ("--run-dir", "/", "absolute"),
+                                  ("--idle-exit", "1s", "seconds"), ("--idle-exit", "99999999999", "31536000")):
+        done = subprocess.run([os.path.join(BUILD, "homing-sever"), option, value], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 2 and option + " is " in done.stderr and wanted in done.stderr, done
+
+
+@test
 def run_says_which_fault_the_names_to_assume_have():
     for names, wanted in (("", "a name is empty"), ("a,,b", "a name is empty: 'a,,b'"), ("a, b", "no blank: ' b'"),
                           ("10.0.0.1", "no endpoint's name: '10.0.0.1'"), ("a,b,c,d,e,f,g,h,i", "too many: 'i'"),
