@@ -5,6 +5,8 @@
  *
  * 1. homing-sever is asked in pieces, one per SEVER_ADDRESSES_MAX addresses, all at once. The reply
  *    is sent when the last piece has come back, or has failed.
+ * 2. A homing-sever that hangs is not waited for without an end: after LISTING_MS the reply says so,
+ *    and what comes back later is dropped.
  */
 #include "config.h"
 
@@ -25,6 +27,10 @@
 /* How many lists are collected at the same time: people ask for them, one by one. */
 #define LISTINGS_MAX 8
 
+/* Longer: homingctl gives up before (its ANSWER_SECONDS), and takes homingd for the one that hangs.
+ * Shorter: the list of a busy node does not come. */
+#define LISTING_MS 4000
+
 struct listing {
     struct daemon *daemon;
     uint64_t client;
@@ -36,6 +42,8 @@ struct listing {
     struct inet_address *addresses; /* that were asked for */
     uint32_t address_count;
     bool partial; /* not all could be asked for, or kept */
+    struct loop_timer *late;
+    bool replied; /* the time was over */
 };
 
 /* ---- a row in our words ---- */
@@ -211,6 +219,7 @@ static void put_result(struct msg_writer *w, const struct listing *listing)
 static void free_listing(struct listing *listing)
 {
     listing->daemon->listings--;
+    loop_timer_free(listing->late);
     free(listing->rows);
     free(listing->addresses);
     free(listing);
@@ -229,6 +238,20 @@ static void finish(struct listing *listing)
     serve_reply(listing->daemon->serve, SERVE_ADMIN, listing->client, &w);
     msg_writer_done(&w);
     free_listing(listing);
+}
+
+static void say_late(void *arg)
+{
+    struct listing *listing = arg;
+    struct msg_writer w;
+
+    listing->replied = true;
+    msg_writer_init(&w, HOMING_REPLY_MAX);
+    msg_put_error(&w, listing->id, MSG_ERROR_INTERNAL,
+                  "connections: only homing-sever knows them, and it does not answer: if it hangs, "
+                  "status says so within 5 s; else try again");
+    serve_reply(listing->daemon->serve, SERVE_ADMIN, listing->client, &w);
+    msg_writer_done(&w);
 }
 
 static void keep_rows(struct listing *listing, const struct sever_row *rows, uint32_t count)
@@ -256,7 +279,8 @@ static void on_rows(void *arg, int error, const struct sever_row *rows, uint32_t
         listing->partial = true;
     if (--listing->missing > 0)
         return;
-    if (error == -ECANCELED) /* the agent ends, and its sockets are gone */
+    if (error == -ECANCELED ||
+        listing->replied) /* the agent ends, and its sockets are gone; or late */
         free_listing(listing);
     else
         finish(listing);
@@ -371,9 +395,12 @@ static int list(struct daemon *daemon, const struct cluster *only, const struct 
         return -ENOMEM;
     *listing = (struct listing){.daemon = daemon, .client = peer->number, .id = id};
     daemon->listings++;
-    rv = begin(listing, only);
+    listing->late = loop_timer_new(daemon->loop, say_late, listing);
+    rv = listing->late ? begin(listing, only) : -ENOMEM;
     if (rv < 0)
         free_listing(listing);
+    else
+        loop_timer_set(listing->late, LISTING_MS);
     return rv;
 }
 

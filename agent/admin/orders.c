@@ -17,10 +17,11 @@
 #include "agent/daemon/words.h"
 #include "proto/view_names.h"
 
-/* Replies that an order was carried out. `saved` false: it holds, but not across a restart. */
+/* Replies that an order was carried out. `saved` false: it holds, but not across a restart. An order that
+ * changes nothing is saved again: what was saved before may be gone, with its disk. */
 static void reply_done(struct call *call, struct cluster *cluster, const char *order)
 {
-    bool saved = persist_save(cluster, false) == 0;
+    bool saved = persist_save(cluster, true) == 0;
 
     events_order(cluster, call->peer, order);
     msg_put_reply(call->reply, call->id);

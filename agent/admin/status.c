@@ -12,6 +12,7 @@
 
 #include "agent/admin/status.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/elsewhere.h"
 #include "agent/daemon/words.h"
 #include "proto/view_names.h"
 
@@ -127,6 +128,8 @@ static void put_places(struct msg_writer *w, const struct cluster *cluster, uint
         msg_put_key_str(w, "kind", is->kind == PLACE_LEFT ? "left" : "candidate");
         put_age(w, "left_ms", is->left_ms, now_ms);
         put_said(w, cluster, PLACE_VOICE(i), now_ms);
+        const char *error = elsewhere_error(cluster, i);
+        msg_put_key_str(w, "error", error[0] ? error : NULL);
         msg_close(w);
     }
 }

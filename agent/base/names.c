@@ -52,12 +52,17 @@ int names_lock(const struct names *names, struct sockpath_error error, int *ret_
     return sockpath_lock(names->dirs[1], error, ret_lock);
 }
 
+static int make_dir(const struct names *names, int socket, struct sockpath_error error)
+{
+    return sockpath_make_dir(names->dirs[socket], names->kind->sockets[socket].dir_mode, error);
+}
+
 static int make_dirs(const struct names *names, struct sockpath_error error)
 {
     int rv = 0;
 
     for (int i = 0; i < NAMES_COUNT && rv == 0; i++)
-        rv = sockpath_make_dir(names->dirs[i], names->kind->sockets[i].dir_mode, error);
+        rv = make_dir(names, i, error);
     return rv;
 }
 
@@ -149,12 +154,16 @@ static int find_successor(struct names *names, int socket, struct sockpath_error
     return say_stranger(path, &owner, error);
 }
 
-/* The one for programs is for every user. The other's directory may have been closed on purpose. */
+/* The one for programs is for every user. The other's directory may have been closed on purpose. And
+ * what a start would refuse is told while we run, too. */
 static int check_entry(const struct names *names, int socket, struct sockpath_error error)
 {
     const char *dir = names->dirs[socket];
     struct stat st;
+    int rv = sockpath_check_dir(dir, error);
 
+    if (rv)
+        return rv;
     if (!(names->kind->sockets[socket].dir_mode & S_IXOTH) || stat(dir, &st) ||
         (st.st_mode & S_IXOTH))
         return 0;
@@ -187,11 +196,21 @@ static int look(struct names *names, int socket, struct sockpath_error error)
     return check_entry(names, socket, error);
 }
 
+/* The lock is in the directory of the other socket. If that is out of order, whoever starts there
+ * fails, and programs get their socket back without the lock. */
+static int lock_if_there(const struct names *names, int socket, struct sockpath_error error,
+                         int *ret_lock)
+{
+    int rv = names_lock(names, error, ret_lock);
+
+    return socket == 0 && rv != -EBUSY ? 0 : rv;
+}
+
 static int put_in_place(const struct names *names, int socket, struct sockpath *sock,
                         struct sockpath_error error)
 {
     int lock = -1;
-    int rv = names_lock(names, error, &lock);
+    int rv = lock_if_there(names, socket, error, &lock);
 
     if (rv)
         return rv;
@@ -203,7 +222,8 @@ static int put_in_place(const struct names *names, int socket, struct sockpath *
             snprintf(error.text, error.size, "%s: cannot be put back: %s", sock->path,
                      strerror(-rv));
     }
-    close(lock);
+    if (lock >= 0)
+        close(lock);
     return rv;
 }
 
@@ -234,7 +254,7 @@ int names_keep(struct names *names, int socket, const struct names_listener *lis
 
     if (rv != -ESTALE)
         return rv;
-    rv = make_dirs(names, error);
+    rv = make_dir(names, socket, error);
     if (rv == 0)
         rv = open_one(names, socket, error, &sock);
     if (rv)

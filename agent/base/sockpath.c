@@ -69,7 +69,7 @@ static int join(const char *dir, const char *name, struct sockpath_error error,
 
 /* A user that owns the directory, or may write to it, can put another socket in our place. Every
  * program on the node would then trust that one. */
-static int check_dir(const char *dir, struct sockpath_error error)
+int sockpath_check_dir(const char *dir, struct sockpath_error error)
 {
     struct stat st;
 
@@ -79,10 +79,11 @@ static int check_dir(const char *dir, struct sockpath_error error)
         return fail(error, -ENOTDIR, "%s is not a directory: move it away, with mv %s %s.old", dir,
                     dir, dir);
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return fail(error, -EPERM,
-                    "%s belongs to uid %u, and that user could replace the sockets: chown it, with "
-                    "chown %u %s",
-                    dir, st.st_uid, geteuid(), dir);
+        return fail(
+            error, -EPERM,
+            "%s belongs to uid %u, and that user could replace the sockets of uid %u: start "
+            "this process as that user, or chown the directory, with chown %u %s",
+            dir, st.st_uid, geteuid(), geteuid(), dir);
     if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
         return fail(error, -EPERM, "%s is writable by everybody: run chmod o-w %s", dir, dir);
     return 0;
@@ -96,7 +97,7 @@ int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error)
         return fail(error, -errno,
                     "cannot make the directory %s: %s: run install -d -o %u -m %04o %s", dir,
                     strerror(errno), geteuid(), (unsigned)mode, dir);
-    return check_dir(dir, error);
+    return sockpath_check_dir(dir, error);
 }
 
 static int lock_wait(int fd)
@@ -251,8 +252,8 @@ static int bind_temp(struct sockpath *sock, const char *dir, const char *prefix,
     }
     int rv = -errno;
     if (rv == -EACCES || rv == -EPERM)
-        return fail(error, rv, "cannot make a socket in %s: %s: run chown %u %s", dir,
-                    strerror(-rv), geteuid(), dir);
+        return fail(error, rv, "cannot make a socket in %s: %s: run chown %u %s && chmod u+rwx %s",
+                    dir, strerror(-rv), geteuid(), dir, dir);
     return fail(error, rv, "cannot make a socket in %s: %s", dir, strerror(-rv));
 }
 

@@ -37,6 +37,8 @@ struct sockpath {
 /* Makes the directory (not its parents) with this mode. A directory that exists is left as it is;
  * it is refused if another user could replace what is in it. */
 int sockpath_make_dir(const char *dir, mode_t mode, struct sockpath_error error);
+/* Whether it would still be taken. */
+int sockpath_check_dir(const char *dir, struct sockpath_error error);
 
 /* Locks the names in `dir`, by a file that only our uid can open. Waits a second at most. Closing
  * *ret_fd unlocks. */

@@ -42,13 +42,31 @@ void conf_agree_timing(const struct conf_node *node, const struct conf_timing *t
     if (timing->interval_ms >= timing->timeout_ms)
         conf_errors_add(errors, at_either(node, "timeout", "interval"),
                         "timeout is not longer than interval (%" PRIu32 " and %" PRIu32
-                        " ms), so every answer would be too old before the next; make it longer",
+                        " ms), so every answer would be too old before the next; make timeout "
+                        "longer, or interval shorter",
                         timing->timeout_ms, timing->interval_ms);
     if (timing->timeout_ms >= timing->max_stale_ms)
         conf_errors_add(errors, at_either(node, "max_stale", "timeout"),
                         "max_stale is not longer than timeout (%" PRIu32 " and %" PRIu32
                         " ms); make it longer",
                         timing->max_stale_ms, timing->timeout_ms);
+}
+
+/* ---- directories ---- */
+
+static bool is_admin_dir(const char *dir, const char *run_dir)
+{
+    size_t len = strlen(run_dir);
+    return strncmp(dir, run_dir, len) == 0 && strcmp(dir + len, "-admin") == 0;
+}
+
+void conf_agree_directories(const struct conf_node *agent, const struct conf *conf,
+                            struct conf_errors *errors)
+{
+    if (strcmp(conf->state_dir, conf->run_dir) == 0 || is_admin_dir(conf->state_dir, conf->run_dir))
+        conf_errors_add(errors, at_either(agent, "state_dir", "run_dir"),
+                        "state_dir is a directory of the sockets: others may enter that, and it "
+                        "is often lost with the machine's end; choose another one");
 }
 
 /* ---- members and networks ---- */

@@ -15,6 +15,10 @@
 void conf_agree_timing(const struct conf_node *node, const struct conf_timing *timing,
                        struct conf_errors *errors);
 
+/* Whether what is saved has a directory of its own. `agent`: the mapping of that name. */
+void conf_agree_directories(const struct conf_node *agent, const struct conf *conf,
+                            struct conf_errors *errors);
+
 /* Whether the members' addresses fit family and allowed_networks. */
 void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors);
 

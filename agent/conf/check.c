@@ -110,8 +110,9 @@ static int take_directory(struct checker *checker, const struct value *value, ch
                         key->name, directory, key->standard);
     else if (len > key->max)
         conf_errors_add(checker->errors, value->node->at,
-                        "%s is longer than %d bytes; the sockets in it need the rest", key->name,
-                        (int)key->max);
+                        "%s is longer than %d bytes; choose a shorter path, because a socket's is "
+                        "limited",
+                        key->name, (int)key->max);
     return 0;
 }
 
@@ -166,7 +167,7 @@ static int take_secret_file(struct checker *checker, const struct value *value, 
     const char *wrong = conf_password_check(*ret_path);
     if (wrong)
         conf_errors_add(checker->errors, value->node->at, "%s %.300s %s", value->key->name,
-                        *ret_path, wrong);
+                        value->text[0] ? *ret_path : "''", wrong);
     return 0;
 }
 
@@ -567,6 +568,8 @@ int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct 
         if (!clusters || !clusters->first)
             conf_errors_warn(errors, conf_position_at(root, "clusters"),
                              "no clusters; this agent has nothing to do");
+        if (errors->failures == 0)
+            conf_agree_directories(conf_position_find(root, "agent"), conf, errors);
         if (errors->failures == 0)
             rv = conf_agree_ports(conf, errors);
         for (uint32_t i = 0; i < conf->cluster_count && errors->failures == 0; i++)

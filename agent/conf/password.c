@@ -102,14 +102,15 @@ static const char *explain(int error)
     case -ENODATA:
         return "is empty; write the password into it";
     case -EBADMSG:
-        return "holds more than one line; write only the password into it";
+        return "holds more than one line, or a NUL byte; write only the password into it";
     case -EFBIG:
         return "is too large; write only the password into it";
     case -ENOENT:
     case -ENOTDIR:
         return "does not exist; create it, or correct the path";
     case -EACCES:
-        return "cannot be read by this user; give it to the agent's user";
+        return "cannot be read by this user; give it to the agent's user (root, too: it has no "
+               "capability)";
     default:
         return "cannot be read; check it";
     }

@@ -309,7 +309,10 @@ static bool check_assumed(const struct options *options)
 static void warn(bool preloads, const char *path)
 {
     if (!preloads)
-        fputs("homingctl: " EXEC_SHIM " is not where it belongs: running without homing\n", stderr);
+        fputs("homingctl: there is no " LIBDIR "/homing/" EXEC_SHIM
+              ", nor one beside this program: "
+              "install it; running without homing\n",
+              stderr);
     else if (process_disabled())
         fprintf(stderr, "homingctl: HOMING_DISABLE=%s: running without homing\n",
                 getenv("HOMING_DISABLE"));

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,16 @@ static int run_command(const struct options *options, const struct command *comm
     return ask(options, command, args, count);
 }
 
+/* What was asked may be done all the same: nobody should think that it was refused, or that all is
+ * well. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "homingctl: cannot write the answer: %s\n", strerror(errno));
+    return code == EXIT_OK ? EXIT_DEGRADED : code;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -188,7 +199,5 @@ int main(int argc, char **argv)
     if (!command)
         return refuse_command(argv[0]);
     code = run_command(&options, command, argv + 1);
-    if (fflush(stdout) != 0 && code == EXIT_OK)
-        code = EXIT_DEGRADED;
-    return code;
+    return finish(code);
 }

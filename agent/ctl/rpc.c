@@ -225,12 +225,19 @@ static void explain_closed(const char *path)
     print_owners(own);
 }
 
+/* Where it cannot be asked, or does not answer, there may well be one. */
+static const char *trouble(int error)
+{
+    if (error == EACCES || error == EPERM)
+        return "cannot ask the agent at";
+    if (error == ETIMEDOUT || error == ECONNRESET || error == EPIPE || error == EPROTO)
+        return "no answer from the agent at";
+    return "no agent at";
+}
+
 void rpc_explain(const char *path, int error)
 {
-    bool closed = error == EACCES || error == EPERM; /* there may well be one */
-
-    fprintf(stderr, "homingctl: %s %s: %s\n", closed ? "cannot ask the agent at" : "no agent at",
-            path, strerror(error));
+    fprintf(stderr, "homingctl: %s %s: %s\n", trouble(error), path, strerror(error));
     rpc_advise(path, error);
 }
 
@@ -251,6 +258,12 @@ void rpc_advise(const char *path, int error)
     case EACCES:
     case EPERM:
         explain_closed(path);
+        break;
+    case ENOTDIR:
+        fputs(
+            "A file stands in the place of one of its directories: move it away, and homingd puts "
+            "its socket back.\n",
+            stderr);
         break;
     case ETIMEDOUT:
     case ECONNRESET:

@@ -48,7 +48,9 @@ static void print_sever(const struct show *show, const struct msg_value *sever)
     uint64_t redirected = msg_get_uint(sever, "redirected", 0);
 
     if (msg_type(sever) != MSG_TYPE_MAP) {
-        fputs("    severed    nothing was ordered\n", show->out);
+        fputs("    severed    nothing was ordered: not in that mode or state (W7), or there was "
+              "no homing-sever\n",
+              show->out);
         return;
     }
     fprintf(show->out, "    severed    %llu connection%s of the old writer's",

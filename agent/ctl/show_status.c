@@ -185,11 +185,12 @@ static void remarks(const struct show *show, const struct msg_value *cluster,
 #undef REMARK
 }
 
-static void words(const struct show *show, const struct msg_value *member, const char *key)
+static void words(const struct show *show, int indent, const struct msg_value *member,
+                  const char *key)
 {
     if (!msg_get_str(member, key))
         return;
-    fputs("      ", show->out);
+    fprintf(show->out, "%*s", indent, "");
     show_str(show, member, key, "");
     fputc('\n', show->out);
 }
@@ -214,6 +215,7 @@ static void print_places(const struct show *show, const struct msg_value *member
         fputs(": ", show->out);
         show_str(show, place, answers ? "role" : "report", "not heard yet");
         fputc('\n', show->out);
+        words(show, 8, place, "error");
     }
 }
 
@@ -234,8 +236,8 @@ static void print_member(const struct show *show, const struct msg_value *cluste
     age(show, member, "answered_ms", 8);
     remarks(show, cluster, member);
     fputc('\n', show->out);
-    words(show, member, "error");
-    words(show, member, "note");
+    words(show, 6, member, "error");
+    words(show, 6, member, "note");
     print_places(show, member);
 }
 

@@ -262,6 +262,11 @@ const char *elsewhere_last_left(const struct cluster *cluster, uint32_t member)
     return last ? last->is.address.text : NULL;
 }
 
+const char *elsewhere_error(const struct cluster *cluster, uint32_t place)
+{
+    return probe_place_error(cluster->probe, place);
+}
+
 uint32_t elsewhere_find(const struct cluster *cluster, const char *text)
 {
     char spelled[MEMBER_TEXT_SIZE];

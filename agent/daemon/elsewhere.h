@@ -47,6 +47,9 @@ uint64_t elsewhere_mark(const struct cluster *cluster);
 /* The address that the member left last, as text; NULL: none. */
 const char *elsewhere_last_left(const struct cluster *cluster, uint32_t member);
 
+/* The last failure at a place, as probe_place_error(). */
+const char *elsewhere_error(const struct cluster *cluster, uint32_t place);
+
 /* The place whose address is spelled like this, with its port: its PLACE_VOICE(), or MEMBER_NONE. */
 uint32_t elsewhere_find(const struct cluster *cluster, const char *text);
 

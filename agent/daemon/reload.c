@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "agent/base/bound.h"
 #include "agent/base/log.h"
@@ -274,11 +275,24 @@ static void exchange(struct daemon *daemon, struct plan *plan)
 
 /* ---- the way in ---- */
 
+/* Whoever starts an agent may wait for a pipe. While it runs, nothing may wait for one. */
+static bool may_block(const char *file, FILE *lines)
+{
+    struct stat st;
+
+    if (stat(file, &st) || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return false;
+    fprintf(lines, "%s: is not a regular file, and only those are read again: restart homingd\n",
+            file);
+    return true;
+}
+
 static int load(struct daemon *daemon, FILE *lines, struct conf **ret_conf)
 {
     const struct conf *now = daemon->held->conf;
     struct conf *conf;
-    int rv = conf_load(now->file, now->engines, lines, &conf);
+    int rv =
+        may_block(now->file, lines) ? -EINVAL : conf_load(now->file, now->engines, lines, &conf);
 
     if (rv < 0)
         return rv;

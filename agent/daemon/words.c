@@ -73,6 +73,16 @@ static uint32_t candidate(const struct cluster *cluster)
     return found;
 }
 
+/* It was the writer, and claims still, or again, at no newer term: as the one that `accept` left. */
+static bool is_left_behind(const struct cluster *cluster, uint32_t rival)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+
+    return rival < HOMING_MEMBERS_MAX && rival != verdict->writer &&
+           (verdict->demoted >> rival & 1) && verdict->reason == REASON_TWO_CLAIMS &&
+           term_compare(members_said(&cluster->members, rival)->last.term, verdict->term) <= 0;
+}
+
 static void text_ambiguous(const struct cluster *cluster, char *text, size_t text_size,
                            char *command, size_t command_size)
 {
@@ -90,6 +100,14 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     }
     words_member_at(cluster, rival, member);
     words_term(cluster, members_said(&cluster->members, rival)->last.term, term, sizeof(term));
+    if (is_left_behind(cluster, rival)) { /* to accept it would only turn the two round */
+        snprintf(
+            text, text_size,
+            "%s was demoted, and still claims with term %s; the writer stays %s, and nothing is "
+            "severed until %s is demoted or stopped there: do that",
+            member, term, writer, member);
+        return;
+    }
     if (rival == verdict->writer)
         snprintf(text, text_size, "the writer %s claims with term %s%s", writer, term,
                  other ? " for another data set than before, or does not say for which" : "");

@@ -254,6 +254,11 @@ void probe_forget(struct probe *p, uint32_t place)
     places_forget(p, place);
 }
 
+const char *probe_place_error(const struct probe *p, uint32_t place)
+{
+    return place < PLACES_MAX && p->places[place] ? p->places[place]->text : "";
+}
+
 void probe_leave(struct probe *p, uint32_t member, const struct address *address, uint64_t left_ms)
 {
     places_leave(p, member, address, left_ms);

@@ -22,7 +22,10 @@
 
 enum {
     /* Read at once. Requests have some 20 to 100 bytes. */
-    CLIENT_READ_SIZE = 512
+    CLIENT_READ_SIZE = 512,
+    /* How long a reply may be owed (SERVE_LATER). Shorter: whoever owes it cannot say that it is late
+     * (connections.c). Longer: homingctl has given up by then. */
+    CLIENT_LATER_MS = 5000
 };
 
 struct client {
@@ -54,11 +57,11 @@ static size_t has_pending(const struct client *c)
     return c->out_len - c->out_at;
 }
 
-static void start_deadline(struct client *c)
+static void start_deadline(struct client *c, uint64_t ms)
 {
     if (c->doomed)
         return;
-    loop_timer_set(c->deadline, HOMING_CLIENT_DEADLINE_MS);
+    loop_timer_set(c->deadline, ms);
     c->timed = true;
 }
 
@@ -150,7 +153,7 @@ static bool flush(struct client *c)
     c->env->pending -= (size_t)n;
     if (has_pending(c) == 0) {
         forget_out(c);
-        start_deadline(c); /* for the next request */
+        start_deadline(c, HOMING_CLIENT_DEADLINE_MS); /* for the next request */
     }
     return true;
 }
@@ -168,7 +171,7 @@ static bool reply_to(struct client *c, const struct msg *msg)
     if (fd == SERVE_LATER) {
         c->waiting = true;
         msg_writer_done(&reply);
-        start_deadline(c);
+        start_deadline(c, CLIENT_LATER_MS);
         return true;
     }
     if (fd == SERVE_WATCH) {
@@ -182,7 +185,7 @@ static bool reply_to(struct client *c, const struct msg *msg)
     }
     bool sent = msg_writer_finish(&reply) == 0 && send_out(c, reply.data, reply.len, fd);
     msg_writer_done(&reply);
-    start_deadline(c);
+    start_deadline(c, HOMING_CLIENT_DEADLINE_MS);
     return sent;
 }
 
@@ -220,7 +223,7 @@ static bool read_in(struct client *c)
     c->in_len = (size_t)n;
     c->ended = n == 0;
     if (n > 0 && !c->timed)
-        start_deadline(c);
+        start_deadline(c, HOMING_CLIENT_DEADLINE_MS);
     return n == 0 || parse(c);
 }
 
@@ -287,7 +290,7 @@ void client_notify(struct client *c, const void *data, size_t len)
     }
     if (has_pending(c)) {
         if (!c->timed)
-            start_deadline(c);
+            start_deadline(c, HOMING_CLIENT_DEADLINE_MS);
         loop_io_set(c->io, LOOP_WRITE);
     }
 }
@@ -299,7 +302,7 @@ bool client_reply(struct client *c, const struct msg_writer *reply)
     c->waiting = false;
     if (msg_writer_finish(reply) || !send_out(c, reply->data, reply->len, -1))
         return false;
-    start_deadline(c);
+    start_deadline(c, HOMING_CLIENT_DEADLINE_MS);
     return wait_for(c);
 }
 
@@ -327,7 +330,7 @@ struct client *client_new(struct client_env *env, int fd, enum serve_socket sock
     c->fd = fd;
     stranger_prepare(fd);
     loop_io_set(c->io, LOOP_READ);
-    start_deadline(c);
+    start_deadline(c, HOMING_CLIENT_DEADLINE_MS);
     return c;
 }
 

@@ -10,7 +10,8 @@
  * 1. What a client costs is bounded: HOMING_REQUEST_MAX going in, one reply or CLIENT_WATCH_MAX
  *    going out, CLIENT_PENDING_MAX for all of them together (I6).
  * 2. It has HOMING_CLIENT_DEADLINE_MS to send a whole request, from its start or its last reply on,
- *    and as long to read a whole reply. If it takes longer, it is dropped. Only a watcher may idle.
+ *    and as long to read a whole reply. If it takes longer, it is dropped. Only a watcher may idle. A
+ *    reply that is to come later may be owed to it for 5 s.
  */
 #ifndef HOMING_AGENT_SERVE_CLIENT_H
 #define HOMING_AGENT_SERVE_CLIENT_H

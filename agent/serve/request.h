@@ -23,7 +23,8 @@ struct serve_peer {
     uint64_t number; /* of the client: no two have the same */
 };
 
-/* In place of a descriptor. The reply comes later, through serve_reply(). */
+/* In place of a descriptor. The reply comes later, through serve_reply(); after 5 s the client is
+ * dropped. */
 #define SERVE_LATER (-2)
 /* The client gets notifications from now on, and may idle. */
 #define SERVE_WATCH (-3)

@@ -55,14 +55,15 @@ static int usage(const char *what)
     return 2;
 }
 
-/* Copies it without the slashes at its end, so that "-admin" can stand behind it. */
+/* Copies it without the slashes at its end, so that "-admin" can stand behind it. It is absolute as in
+ * the configuration, because it stands in commands that are told. */
 static bool keep_dir(char to[DIR_MAX], const char *dir)
 {
     size_t len = strlen(dir);
 
     while (len > 1 && dir[len - 1] == '/')
         len--;
-    if (len == 0 || len >= DIR_MAX - sizeof("-admin"))
+    if (dir[0] != '/' || len == 1 || len >= DIR_MAX - sizeof("-admin"))
         return false;
     memcpy(to, dir, len);
     to[len] = '\0';
@@ -85,11 +86,17 @@ static int take_option(struct arguments *a, int option)
 {
     switch (option) {
     case 'r':
-        return keep_dir(a->run_dir, optarg) ? -1 : usage("--run-dir is too long");
+        return keep_dir(a->run_dir, optarg)
+                   ? -1
+                   : usage("--run-dir is no absolute path of a directory, or too long");
     case 'a':
-        return keep_dir(a->admin_dir, optarg) ? -1 : usage("--admin-dir is too long");
+        return keep_dir(a->admin_dir, optarg)
+                   ? -1
+                   : usage("--admin-dir is no absolute path of a directory, or too long");
     case 'i':
-        return parse_seconds(optarg, &a->config.idle_ms) ? -1 : usage("--idle-exit is in seconds");
+        return parse_seconds(optarg, &a->config.idle_ms)
+                   ? -1
+                   : usage("--idle-exit is a number of seconds, up to 31536000");
     case 'l':
         if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
             return usage("--log-format is json or text");

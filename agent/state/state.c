@@ -127,12 +127,13 @@ void state_close(struct state *state)
     free(state);
 }
 
+/* One that others can write to meanwhile is opened again, which says so. */
 bool state_is_at(const struct state *state, const char *dir)
 {
     struct stat is, was;
 
-    return fstat(state->dir, &was) == 0 && stat(dir, &is) == 0 && is.st_dev == was.st_dev &&
-           is.st_ino == was.st_ino;
+    return check_dir(state->dir) == 0 && fstat(state->dir, &was) == 0 && stat(dir, &is) == 0 &&
+           is.st_dev == was.st_dev && is.st_ino == was.st_ino;
 }
 
 /* ---- small parts ---- */

@@ -227,6 +227,8 @@ def no_password_goes_in_clear_to_an_address_that_only_dns_vouches_for():
     dns.point("pw.test", HERE_ADDRESS)
     eventually(lambda: liar.asked, "the liar is asked")
     equal(liar.got, b"")
+    eventually(lambda: "no password is sent to a new address without TLS and SCRAM" in other.ctl("status").stdout,
+               "why the new address is denied, and what to do")
     net.mend(writer.at)
     other.stop()
     settled()

@@ -72,6 +72,17 @@ def a_new_cluster_comes_and_the_unchanged_one_keeps_its_sessions():
 
 
 @test
+def a_pipe_in_the_configurations_place_is_refused_and_not_waited_for():
+    os.rename(agent.config, agent.config + ".away")
+    os.mkfifo(agent.config)
+    done = agent.ctl("reload")
+    equal((done.returncode, done.stderr), (1, "homingctl: %s: is not a regular file, and only those are read again: "
+                                              "restart homingd\n" % agent.config))
+    os.rename(agent.config + ".away", agent.config)
+    agent.ok("reload")
+
+
+@test
 def a_sighup_reloads_too_and_a_name_can_move_and_go():
     agent.write(cluster(names="orders-db, orders-two") + cluster("bills", names="bills-two"))
     agent.process.send_signal(signal.SIGHUP)

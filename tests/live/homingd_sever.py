@@ -75,6 +75,44 @@ def connections_names_process_endpoint_and_member():
     equal(agent.ctl("connections", "nothing").returncode, 1)
 
 
+def sever_processes():
+    """homing-sever's own: those that a process of its process group started, too."""
+    of = os.getpgid(agent.status()["severing"]["pid"])
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and group_of(pid) == of and "homing-sever" in name_of(pid)]
+
+
+def group_of(pid):
+    try:
+        return os.getpgid(int(pid))
+    except OSError:
+        return None
+
+
+def name_of(pid):
+    try:
+        with open("/proc/%s/comm" % pid) as name:
+            return name.read()
+    except OSError:
+        return ""
+
+
+@test
+def connections_blames_homing_sever_and_not_homingd_if_homing_sever_hangs():
+    stopped = sever_processes()
+    assert agent.status()["severing"]["pid"] in stopped, stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        done = agent.ctl("connections")
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    equal(done.returncode, 1)
+    assert "homing-sever knows them, and it does not answer" in done.stderr, done.stderr
+    able()
+    eventually(lambda: agent.json("connections")["connections"], "it is listed again")
+
+
 @test
 def a_connection_to_a_demoted_member_that_lives_is_severed_and_comes_back_to_the_new_writer():
     demote(pg, "a", "b")

@@ -128,6 +128,77 @@ def a_lost_socket_is_put_back_and_a_closed_directory_is_an_alarm():
 
 
 @test
+def programs_get_their_socket_back_though_the_directory_of_the_other_one_is_a_file():
+    kept = Agent("  []\n").start()
+    admin = os.path.dirname(kept.socket) + "-admin"
+    os.rename(admin, admin + ".away")
+    with open(admin, "w"):
+        pass
+    os.unlink(kept.socket)
+    eventually(lambda: os.path.exists(kept.socket), "it is back")
+    eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
+    eventually(lambda: any(admin + " is not a directory" in line["message"] for line in kept.log("socket_unreachable")),
+               "an alarm for the other one")
+    assert "stands in the place of one of its directories: move it away" in kept.ctl("status").stderr
+    os.unlink(admin)
+    eventually(lambda: kept.ctl("status").returncode == 0, "the other one is back, too")
+    equal(kept.stop(), 0)
+
+
+@test
+def a_directory_that_lacks_rights_is_used_after_the_command_that_the_alarm_tells():
+    kept = Agent("  []\n").start()
+    run_dir = os.path.dirname(kept.socket)
+    os.unlink(kept.socket)
+    os.chmod(run_dir, 0)
+    def command():
+        lines = [alarm["text"] for alarm in kept.status()["alarms"] if "cannot make a socket in" in alarm["text"]]
+        return lines and lines[0].split(": run ")[1]
+    subprocess.run(eventually(command, "an alarm"), shell=True, check=True)
+    eventually(lambda: os.path.exists(kept.socket), "it is back")
+    os.chmod(run_dir, 0o755)  # other users may enter again, too: another alarm tells that
+    eventually(lambda: kept.ctl("status").returncode == 0, "it is over")
+    eventually(lambda: kept.ctl("resolve", "x").returncode == 1, "it answers there")
+    equal(kept.stop(), 0)
+
+
+@test
+def an_answer_that_cannot_be_written_is_not_taken_for_one():
+    kept = Agent("  []\n").start()
+    with open("/dev/full", "w") as full:
+        for command in ("status", "version"):
+            done = subprocess.run([CTL, "--socket", kept.socket, command], stdout=full, stderr=subprocess.PIPE, text=True)
+            equal((done.returncode, done.stderr), (1, "homingctl: cannot write the answer: No space left on device\n"))
+    equal(kept.stop(), 0)
+
+
+@test
+def a_directory_in_which_others_could_replace_the_sockets_is_an_alarm_as_it_is_at_the_start():
+    kept = Agent("  []\n").start()
+    run_dir = os.path.dirname(kept.socket)
+    for directory_ in (run_dir, run_dir + "-admin"):
+        before = os.stat(directory_).st_mode & 0o7777
+        os.chmod(directory_, before | 0o002)
+        text = "%s is writable by everybody: run chmod o-w %s" % (directory_, directory_)
+        eventually(lambda: text in kept.ctl("status").stdout, text)
+        equal(kept.ctl("status").returncode, 1)
+        os.chmod(directory_, before)
+        eventually(lambda: kept.ctl("status").returncode == 0, "it is over")
+    equal(kept.stop(), 0)
+
+
+@test
+def an_agent_that_does_not_answer_is_not_called_one_that_is_not_there():
+    kept = Agent("  []\n").start()
+    kept.process.send_signal(signal.SIGSTOP)
+    done = kept.ctl("status")
+    kept.process.send_signal(signal.SIGCONT)
+    equal(done.returncode, 3)
+    assert "homingctl: no answer from the agent at " in done.stderr, done.stderr
+    equal(kept.stop(), 0)
+
+
+@test
 def no_clusters_is_a_working_agent():
     empty = Agent("  []\n").start()
     equal(empty.status()["clusters"], [])
@@ -166,9 +237,30 @@ def a_state_directory_that_others_can_write_is_used_after_the_command_that_the_a
     equal(sick.ctl("mode", "orders", "off").returncode, 1)
     os.chmod(state, 0o775)
     eventually(lambda: alarms(sick) == [], "it is used")
+    os.chmod(state, 0o777)
+    eventually(lambda: alarms(sick) == ["state_unsaved"], "a restart would not use it")
+    os.chmod(state, 0o775)
+    eventually(lambda: alarms(sick) == [], "it is used again")
     sick.kill()
     sick.start()
     equal(sick.cluster("orders")["mode"], "off")
+    equal(sick.stop(), 0)
+
+
+@test
+def an_order_that_was_saved_once_is_not_called_saved_when_it_is_given_again_and_cannot_be():
+    sick = Agent(CLUSTER)
+    state = os.path.join(sick.base, "state")
+    sick.start()
+    equal(sick.ctl("mode", "orders", "names").returncode, 0)
+    os.rename(state, state + ".away")
+    with open(state, "w"):
+        pass
+    eventually(lambda: alarms(sick) == ["state_unsaved"], "an alarm")
+    for mode in ("off", "names"):
+        done = sick.ctl("mode", "orders", mode)
+        equal(done.returncode, 1)
+        assert "could not be saved" in done.stderr, done.stderr
     equal(sick.stop(), 0)
 
 
@@ -344,6 +436,14 @@ def run_tells_a_name_that_is_not_the_first_of_its_endpoint_from_one_that_is_none
         assert "HOMING_ASSUME: " in said and wanted in said and len(said.splitlines()) == 1, said
     equal(run_says(known.socket, HOMING_ASSUME=other), (0, other, ""))
     equal(known.stop(), 0)
+
+
+@test
+def homing_sever_says_which_value_is_wrong():
+    for option, value, wanted in (("--run-dir", "", "absolute"), ("--admin-dir", "sub", "absolute"), ("--run-dir", "/", "absolute"),
+                                  ("--idle-exit", "1s", "seconds"), ("--idle-exit", "99999999999", "31536000")):
+        done = subprocess.run([os.path.join(BUILD, "homing-sever"), option, value], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 2 and option + " is " in done.stderr and wanted in done.stderr, done
 
 
 @test

@@ -189,7 +189,7 @@ def a_bad_connection_keyword_is_odd():
 @test
 def a_password_file_that_is_gone_is_odd():
     with Probe(USER, [PG.member("a")], "/nonexistent/pw") as probe:
-        probe.wait("report 0 odd text=password_file: No such file or directory")
+        probe.wait("report 0 odd text=password_file /nonexistent/pw does not exist; create it, or correct the path")
 
 
 @test
@@ -197,7 +197,7 @@ def a_password_file_that_others_can_read_is_odd():
     path = password()
     os.chmod(path, 0o644)
     with Probe(USER, [PG.member("a")], path) as probe:
-        probe.wait("report 0 odd text=password_file: not readable, or readable by others")
+        probe.wait("report 0 odd text=password_file " + path + " can be read or changed by others; run chmod o-rwx on it")
 
 
 @test

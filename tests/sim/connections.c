@@ -113,6 +113,20 @@ static void connections_are_asked_for_at_all_members_and_answered_later(void **s
     assert_int_equal(ask_connections(NULL), SERVE_LATER); /* and the agent ends */
 }
 
+static void a_list_that_does_not_come_is_given_up_and_what_comes_later_is_dropped(void **state)
+{
+    struct sever_row row = {.pid = 1, .comm = "x"};
+    (void)state;
+    begin("");
+    assert_int_equal(ask_connections("orders"), SERVE_LATER);
+    sim_run(&sim, 4500);
+    assert_int_equal(sim.daemon->listings, 1); /* its memory waits for what was asked */
+    fake_sever_rows(0, &row, 1);
+    assert_int_equal(sim.daemon->listings, 0);
+    assert_int_equal(ask_connections("orders"), SERVE_LATER);
+    sim_run(&sim, 4500); /* and the agent ends */
+}
+
 static void connections_at_the_other_ports_of_all_endpoints_are_asked_for(void **state)
 {
     (void)state;
@@ -265,6 +279,7 @@ int main(void)
         TEST_IN(rig, a_poolers_port_at_the_demoted_members_host_is_ordered_with_its_own),
         TEST_IN(rig, connections_are_asked_for_at_all_members_and_answered_later),
         TEST_IN(rig, a_connect_to_a_member_hands_over_where_untagged_connections_are_severed),
+        TEST_IN(rig, a_list_that_does_not_come_is_given_up_and_what_comes_later_is_dropped),
         TEST_IN(rig, connections_at_the_other_ports_of_all_endpoints_are_asked_for),
         TEST_IN(rig, W7_what_is_listed_in_a_demoted_members_place_is_ordered_if_it_is_tagged),
         TEST_IN(rig, W7_what_is_listed_in_another_members_place_too_is_not_ordered),

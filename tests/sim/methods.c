@@ -135,13 +135,14 @@ static void connections_are_refused_while_no_address_is_known(void **state)
     fake_sever_set(0, false);
 }
 
+static char alarm_command[128];
+
 static const char *alarm_text(void)
 {
-    static char text[256];
-    char command[128];
+    static char text[512];
 
-    words_alarm(sim.daemon->clusters[0], ALARM_AMBIGUOUS, text, sizeof(text), command,
-                sizeof(command));
+    words_alarm(sim.daemon->clusters[0], ALARM_AMBIGUOUS, text, sizeof(text), alarm_command,
+                sizeof(alarm_command));
     return text;
 }
 
@@ -169,6 +170,31 @@ static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
     snprintf(expected, sizeof(expected),
              "%s claims with term 2 for another data set; the writer stays %s", other, writer);
     assert_string_equal(alarm_text(), expected);
+}
+
+static void
+I4_who_was_left_by_accept_and_still_claims_is_to_be_demoted_and_not_accepted(void **state)
+{
+    char first[MEMBER_TEXT_SIZE], second[MEMBER_TEXT_SIZE], command[300], begin[400];
+
+    (void)state;
+    words_member_at(sim.daemon->clusters[0], 0, first);
+    words_member_at(sim.daemon->clusters[0], 1, second);
+    sim.servers[1].writer = true; /* on the same timeline, as two standbys of one writer have it */
+    sim_run(&sim, 3000);
+    alarm_text();
+    snprintf(command, sizeof(command), "homingctl accept orders %s", second);
+    assert_string_equal(alarm_command, command);
+    call(SERVE_ADMIN, 0, "accept", "orders", second);
+    assert_string_equal(code(), "ok");
+    sim_run(&sim, 3000);
+    snprintf(begin, sizeof(begin),
+             "%s was demoted, and still claims with term 1; the writer stays %s,", first, second);
+    assert_non_null(strstr(alarm_text(), begin));
+    assert_string_equal(alarm_command, "");
+    sim.servers[0].writer = false;
+    sim_run(&sim, 3000);
+    assert_int_equal(sim.daemon->clusters[0]->decision.verdict.state, CLUSTER_STEADY);
 }
 
 static void everybody_who_reaches_the_socket_may_look(void **state)
@@ -385,6 +411,7 @@ int main(void)
         TEST_IN(rig, wrong_words_of_an_order_are_named_and_change_nothing),
         TEST_IN(rig, connections_are_refused_while_no_address_is_known),
         TEST_IN(rig, W4_the_alarm_says_who_speaks_for_another_data_set),
+        TEST_IN(rig, I4_who_was_left_by_accept_and_still_claims_is_to_be_demoted_and_not_accepted),
         TEST_IN(rig, everybody_who_reaches_the_socket_may_look),
         TEST_IN(rig, admins_methods_are_not_on_the_socket_that_containers_get),
         TEST_IN(rig, attach_hands_over_the_view_at_the_shims_places_or_any),

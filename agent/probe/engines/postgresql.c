@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/conf/password.h"
 #include "agent/probe/engines/postgresql.h"
 #include "agent/probe/engines/postgresql_kind.h"
 #include "agent/probe/engines/postgresql_reports.h"
@@ -73,23 +74,32 @@ static const char NOTE_NO_IDENTITY[] =
     "homing's role may not execute pg_control_system(): no identity (GRANT EXECUTE ON FUNCTION "
     "pg_catalog.pg_control_system() TO it)";
 
+static const char KEPT_PASSWORD[] = "no password is sent to a new address without TLS and SCRAM: "
+                                    "use both (sslmode=require), or name "
+                                    "this address in members, in place of the name, and reload";
+
 /* How a session ends. */
 
-/* W11: at a strange address, that we would not say the password says nothing about who is there. */
-static enum report_kind session_failure_kind(const struct engine_session *s,
-                                             const struct postgres_failure *failure)
+/* W11: whether we would not say the password at a strange address. libpq's own words for that do not
+ * tell what to do. */
+static bool session_kept_password(const struct engine_session *s,
+                                  const struct postgres_failure *failure)
 {
-    bool ours = failure == &s->early || strstr(failure->text, "channel binding required") ||
-                strstr(failure->text, "method requirement");
-
-    return s->strange && failure->kind == REPORT_ODD && ours ? REPORT_DENIED : failure->kind;
+    return s->strange && failure->kind == REPORT_ODD &&
+           (strstr(failure->text, "channel binding required") ||
+            strstr(failure->text, "method requirement"));
 }
 
 static void session_failed(struct engine_session *s, const struct postgres_failure *failure)
 {
+    bool kept = session_kept_password(s, failure);
+    bool early = s->strange && failure->kind == REPORT_ODD && failure == &s->early;
+
     loop_io_free(s->io);
     s->io = NULL;
-    s->sink.failed(s->sink.arg, session_failure_kind(s, failure), failure->hint, failure->text);
+    /* Neither says anything about who is there. */
+    s->sink.failed(s->sink.arg, kept || early ? REPORT_DENIED : failure->kind, failure->hint,
+                   kept ? KEPT_PASSWORD : failure->text);
 }
 
 /* What the server said before it closed is better than libpq's "closed unexpectedly". */
@@ -464,6 +474,20 @@ static void session_early(struct engine_session *s, const char *what, const char
     s->early.text[strcspn(s->early.text, "\n")] = '\0';
 }
 
+/* As an operator of the file needs it: which one, what is wrong, what to do. */
+static void session_early_password(struct engine_session *s, const char *file, int error)
+{
+    const char *wrong = conf_password_check(file);
+    char what[ENGINE_TEXT_MAX];
+
+    snprintf(what, sizeof(what), "password_file %s %s", file,
+             wrong ? wrong : "could not be read when it was needed");
+    if (error == -ENOMEM)
+        snprintf(what, sizeof(what), "out of memory");
+    s->early.kind = REPORT_ODD;
+    memcpy(s->early.text, what, sizeof(what));
+}
+
 /* As session_start(), from the configuration. If early.text is not empty, that is the reason. */
 static bool session_begin(struct engine_session *s, const struct conf_cluster *cluster,
                           const struct conf_member *member, const struct address *address)
@@ -480,9 +504,7 @@ static bool session_begin(struct engine_session *s, const struct conf_cluster *c
     s->verify_full = options_verify_full(options);
     int rv = conf_password(cluster, &password);
     if (rv < 0)
-        session_early(s, "password_file",
-                      rv == -EACCES || rv == -EPERM ? "not readable, or readable by others"
-                                                    : strerror(-rv));
+        session_early_password(s, cluster->password_file, rv);
     else
         started = session_start(s, options, member, address, password);
     if (password)

@@ -327,7 +327,8 @@ static void a_bad_password_file_is_an_error_at_its_key(void **state)
         {"p\n", 0604, "can be read or changed by others; run chmod o-rwx on it"},
         {"p\n", 0602, "can be read or changed by others; run chmod o-rwx on it"},
         {"\n", 0600, "is empty; write the password into it"},
-        {"p\nq\n", 0600, "holds more than one line; write only the password into it"},
+        {"p\nq\n", 0600,
+         "holds more than one line, or a NUL byte; write only the password into it"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct conf *conf = NULL;
