@@ -16,6 +16,7 @@ struct sever_target {
     uint32_t address_count;
     uint32_t left_from; /* W11: from here on they are left ones, and nobody's: what is not tagged
                          * may be meant for who is there now */
+    uint64_t meant;     /* sever_target_untold() of these endpoints */
     uint64_t mark;      /* tells one target from another; 0: there is nothing to order */
 };
 
@@ -26,6 +27,10 @@ struct sever_target {
 bool sever_target_make(const struct cluster *cluster, enum sever_kind kind,
                        struct sever_target *ret_target);
 void sever_target_done(struct sever_target *target);
+
+/* The writer endpoints in mode `off` or `names`, as bits: programs do not tag what they connect for these
+ * now. A bit may stand for several endpoints. */
+uint64_t sever_target_untold(const struct cluster *cluster);
 
 /* The other ports of the endpoints that this kind of order is about, each once, in rising order: the
  * first above `above`; 0: there is none. For SEVER_LIST they are those of all endpoints. */

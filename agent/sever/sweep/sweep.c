@@ -8,7 +8,8 @@
  *    not of a process that comes back all the same (strayed.h); or
  *    no tag of any process in its namespace names it, and the order is for such, too. Of these, only
  *    what the first sweep found is aborted: a program that nobody steers would come back for ever.
- * 2. What somebody knew before this homing-sever is not called untagged: its tag may have been lost with the one before.
+ * 2. What somebody knew before this homing-sever is not called untagged: its tag may have been lost with the one before. Nor
+ *    is, if the order says so, what somebody knew before the order.
  */
 #include "config.h"
 
@@ -160,6 +161,7 @@ static int list_as(struct sweep *s, int family, enum diag_what what)
 {
     const struct sever_order *order = s->order;
 
+    age_note(s->age);
     return netlink_dump(s->group->netlinks[0].fd, family, what, order->addresses,
                         order->address_count, take_listed, s);
 }
@@ -185,7 +187,6 @@ static bool list(struct sweep *s)
 {
     struct group *group = s->group;
 
-    age_note(s->age);
     int rv = list_family(s, AF_INET6);
 
     if (rv == 0 && has_ipv4(s->order))
@@ -237,7 +238,8 @@ static bool has_no_tag(const struct sweep *s, const struct tags_entry *e)
            (!e->socket.orphan || s->judging.everything) && !is_spared(s->order, e->socket.cookie);
 }
 
-/* It may have been tagged for the homing-sever before this one. An orphan is nobody's. */
+/* It may have been tagged for the homing-sever before this one, or its program had no occasion to tag it.
+ * An orphan is nobody's. */
 static bool is_older(const struct sweep *s, const struct tags_entry *e)
 {
     return !e->socket.orphan && !age_is_after(s->age, e->socket.cookie);
