@@ -81,6 +81,15 @@ static void note_redirects(struct cluster *cluster)
                                since(counts[TAG_COUNT_WOULD_REDIRECT], severing->would_redirect));
 }
 
+/* It is on disk, so that the next agent warns of them, too. What cannot be saved now is with the next save. */
+static void set_spared(struct cluster *cluster, uint64_t spared)
+{
+    if (spared == cluster->severing.spared)
+        return;
+    cluster->severing.spared = spared;
+    (void)persist_save(cluster, false);
+}
+
 static void note_done(struct cluster *cluster, const struct sent_order *order,
                       const struct sever_counts *counts)
 {
@@ -96,7 +105,7 @@ static void note_done(struct cluster *cluster, const struct sent_order *order,
     severing->not_severed += counts->denied + counts->failed;
     severing->older += counts->older;
     if (kind == SEVER_DO && counts->older) {
-        severing->spared += counts->older;
+        set_spared(cluster, severing->spared + counts->older);
         loop_timer_set(severing->look, LOOK_MS);
     }
     history_note_severed(&cluster->daemon->history, cluster->conf->name, kind, counts,
@@ -115,11 +124,13 @@ static void unlink_order(struct sent_order *order)
 
 /* There cannot be more than before. If it was not counted, it is as it was. A homing-sever that
  * has come since spares others, too. */
-static void note_look(struct severing *severing, int error, const struct sever_counts *counts)
+static void note_look(struct cluster *cluster, int error, const struct sever_counts *counts)
 {
+    struct severing *severing = &cluster->severing;
+
     severing->spared_found += error ? severing->spared : counts->older;
     if (--severing->looking == 0 && severing->spared_found < severing->spared)
-        severing->spared = severing->spared_found;
+        set_spared(cluster, severing->spared_found);
 }
 
 /* An order that was lost is due again, with all that it was for. It is not sent from here: homing-sever
@@ -133,7 +144,7 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
     if (cluster && !order->looks)
         cluster->severing.pending--;
     if (cluster && order->looks) {
-        note_look(&cluster->severing, error, counts);
+        note_look(cluster, error, counts);
     } else if (cluster && error == 0) {
         note_done(cluster, order, counts);
     } else if (cluster && error != -ECANCELED) {
@@ -456,7 +467,7 @@ static void look_for_spared(struct cluster *cluster)
         return;
     severing->spared_found = 0;
     if (!target.mark)
-        severing->spared = 0; /* the operator or the members have made it no matter */
+        set_spared(cluster, 0); /* the operator or the members have made it no matter */
     else if (!send_look(cluster, &target))
         severing->spared_found = severing->spared;
     sever_target_done(&target);
@@ -539,6 +550,14 @@ bool sever_orders_init(struct cluster *cluster)
     cluster->severing.again = loop_timer_new(cluster->daemon->loop, on_again, cluster);
     cluster->severing.look = loop_timer_new(cluster->daemon->loop, on_look, cluster);
     return cluster->severing.again && cluster->severing.look;
+}
+
+void sever_orders_restore(struct cluster *cluster, const struct state_cluster *saved)
+{
+    cluster->severing.spared = saved->spared;
+    cluster->severing.untold = saved->spared && saved->untold ? UINT64_MAX : 0;
+    if (saved->spared)
+        loop_timer_set(cluster->severing.look, LOOK_MS);
 }
 
 void sever_orders_inherit(struct cluster *cluster, struct cluster *old)

@@ -29,6 +29,7 @@ struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
     uint64_t places;      /* elsewhere_mark() */
+    uint64_t spared;
     enum view_mode mode;
 };
 

@@ -360,6 +360,29 @@ static void what_was_spared_as_older_is_a_warning_until_it_is_gone(void **state)
     assert_int_equal(cluster()->severing.older, 3);
 }
 
+static void what_was_spared_is_a_warning_of_the_next_agent_too(void **state)
+{
+    (void)state;
+    begin(UNTAGGED "    mode: names\n");
+    switch_over(0, 1);
+    cluster_set_mode(cluster(), VIEW_MODE_SEVER);
+    fake_sever_spared(0, 3);
+    sim_stop(&sim);
+    fake_sever_forget();
+    sim_start(&sim);
+    sim_run(&sim, 10000);
+    assert_true(warns());
+    assert_int_equal(cluster()->severing.spared, 3);
+    assert_true(fake_orders[next_look()].order.unasked);
+    fake_sever_spared(next_look(), 0);
+    sim_run(&sim, 2000);
+    assert_false(warns());
+    sim_stop(&sim);
+    sim_start(&sim);
+    sim_run(&sim, 10000);
+    assert_false(warns());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +398,7 @@ int main(void)
         TEST_IN_SIM(what_is_severed_is_not_counted_as_what_would_be),
         TEST_IN_SIM(connections_without_tags_are_ended_by_the_agent_that_switched),
         TEST_IN_SIM(what_was_spared_as_older_is_a_warning_until_it_is_gone),
+        TEST_IN_SIM(what_was_spared_is_a_warning_of_the_next_agent_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
