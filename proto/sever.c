@@ -67,6 +67,7 @@ void sever_order_put(struct msg_writer *w, const struct sever_order *order)
     msg_put_key_uint(w, "spread_ms", order->spread_ms);
     msg_put_key_bool(w, "observe", order->kind == SEVER_OBSERVE);
     msg_put_key_bool(w, "untagged", order->untagged);
+    msg_put_key_bool(w, "unasked", order->unasked);
     msg_put_str(w, "spared");
     msg_put_array(w, order->spared_count);
     for (uint32_t i = 0; i < order->spared_count; i++)
@@ -146,6 +147,7 @@ const char *sever_order_get(const struct msg_value *params, enum sever_kind kind
         order.kind = SEVER_OBSERVE;
     order.spread_ms = (uint32_t)spread;
     order.untagged = msg_get_bool(map, "untagged", false);
+    order.unasked = msg_get_bool(map, "unasked", false);
     *ret_order = order;
     return NULL;
 }

@@ -45,18 +45,19 @@ struct sever_order {
     uint32_t address_count;
     uint32_t spread_ms;                /* 0: all at once */
     bool untagged;                     /* also those that no permit's tags know */
+    bool unasked;                      /* but none that somebody knew before the order */
     uint64_t spared[SEVER_SPARED_MAX]; /* but not these: cookies */
     uint32_t spared_count;
 };
 
 /* What became of an order. */
 struct sever_counts {
-    uint64_t seen;     /* connections to the addresses, at the first sweep */
-    uint64_t outdated; /* of these, tagged for an endpoint with an older generation */
-    uint64_t untagged; /* of these, without any tag */
-    uint64_t foreign;  /* tags that name another user's connection, and do not count */
-    uint64_t unsure;   /* outdated by a tag, and whose they are could not be told */
-    uint64_t older; /* without any tag, but known before homing-sever: spared at the first sweep */
+    uint64_t seen;         /* connections to the addresses, at the first sweep */
+    uint64_t outdated;     /* of these, tagged for an endpoint with an older generation */
+    uint64_t untagged;     /* of these, without any tag */
+    uint64_t foreign;      /* tags that name another user's connection, and do not count */
+    uint64_t unsure;       /* outdated by a tag, and whose they are could not be told */
+    uint64_t older;        /* without any tag, but known before: spared at the first sweep */
     uint64_t severed;      /* aborted, in all sweeps; in observe: would have been */
     uint64_t gone;         /* ended by themselves between look and order */
     uint64_t denied;       /* EPERM: not ours to abort */

@@ -442,6 +442,7 @@ void cluster_start(struct cluster *cluster)
     begin(cluster, &saved, &actions);
     cluster->turning = true;
     elsewhere_begin(cluster, &saved);
+    sever_orders_restore(cluster, &saved);
     free(saved.endpoints);
     persist_noted(cluster); /* nothing is new: a thousand clusters must not wait for the disk */
     events_restored(cluster);

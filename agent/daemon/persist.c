@@ -131,7 +131,8 @@ static bool is_due(const struct cluster *cluster)
     struct verdict is = calm(&cluster->decision.verdict), was = calm(&persisted->verdict);
 
     return persisted->mode != cluster->mode || persisted->generations != generations(cluster) ||
-           persisted->places != elsewhere_mark(cluster) || verdict_differs(&is, &was);
+           persisted->places != elsewhere_mark(cluster) ||
+           persisted->spared != cluster->severing.spared || verdict_differs(&is, &was);
 }
 
 void persist_noted(struct cluster *cluster)
@@ -140,6 +141,7 @@ void persist_noted(struct cluster *cluster)
         .verdict = cluster->decision.verdict,
         .generations = generations(cluster),
         .places = elsewhere_mark(cluster),
+        .spared = cluster->severing.spared,
         .mode = cluster->mode,
     };
 }
@@ -154,6 +156,8 @@ int persist_save(struct cluster *cluster, bool force)
         .frozen = verdict->frozen,
         .have_mode = cluster->mode != 0,
         .mode = cluster->mode,
+        .spared = cluster->severing.spared,
+        .untold = cluster->severing.untold != 0,
         .endpoints = cluster->endpoints,
         .endpoint_count = cluster->conf->endpoint_count,
     };

@@ -5,13 +5,13 @@
  *
  * 1. W7: orders go out only while the published writer's own claim is live. Never on silence alone
  *    (W5), never while braked (W10), frozen, ambiguous, stale, or without a writer.
- * 2. What could not be ordered stays due. It is ordered later: after a failover while no agent ran,
- *    when homing-sever comes, when addresses change.
+ * 2. What could not be ordered stays due, connections without tags for UNTAGGED_MS. It is ordered
+ *    later: after a failover while no agent ran, when homing-sever comes, when addresses change, when
+ *    the mode becomes `sever`.
  * 3. A permit can come after the order that it was needed for. Orders are therefore repeated, less
  *    and less often, for ten minutes. Connections without tags are aborted once per switch, and not
  *    again: if a program connects to a demoted member later, it means to. Those that were spared, because
- *    they may have been noted for an earlier homing-sever, are looked for until none is left: they
- *    may still be written over.
+ *    they may have been noted, are looked for until none is left: they may still be written over.
  */
 #include "config.h"
 
@@ -39,6 +39,8 @@
 /* If nothing could be ordered for so long after a switch, connections without tags are left
  * alone. */
 #define UNTAGGED_MS 600000
+/* What a sweep takes at most, on a busy machine. */
+#define SWEEP_MS 1000
 
 /* One order under way. */
 struct sent_order {
@@ -48,7 +50,9 @@ struct sent_order {
     enum sever_kind kind;
     bool cancelled; /* homing-sever has been told to end it */
     bool looks;     /* it counts what was spared, and nothing else */
-    bool first;     /* of those for a switch */
+    bool first;     /* of those for the last switch */
+    bool untagged;
+    uint64_t all_ms; /* by then all had their turn */
 };
 
 /* ---- what became of orders ---- */
@@ -76,12 +80,21 @@ static void note_redirects(struct cluster *cluster)
                                since(counts[TAG_COUNT_WOULD_REDIRECT], severing->would_redirect));
 }
 
+/* It is on disk, so that the next agent warns of them, too. What cannot be saved now is with the next save. */
+static void set_spared(struct cluster *cluster, uint64_t spared)
+{
+    if (spared == cluster->severing.spared)
+        return;
+    cluster->severing.spared = spared;
+    (void)persist_save(cluster, false);
+}
+
 static void note_done(struct cluster *cluster, const struct sent_order *order,
                       const struct sever_counts *counts)
 {
     struct severing *severing = &cluster->severing;
     enum sever_kind kind = order->kind;
-    uint64_t alone = cluster->conf->sever_untagged ? counts->older : counts->untagged;
+    uint64_t alone = order->untagged ? counts->older : counts->untagged;
     uint64_t left = order->first ? alone : 0;
 
     if (kind == SEVER_DO)
@@ -91,7 +104,7 @@ static void note_done(struct cluster *cluster, const struct sent_order *order,
     severing->not_severed += counts->denied + counts->failed;
     severing->older += counts->older;
     if (kind == SEVER_DO && counts->older) {
-        severing->spared += counts->older;
+        set_spared(cluster, severing->spared + counts->older);
         loop_timer_set(severing->look, LOOK_MS);
     }
     history_note_severed(&cluster->daemon->history, cluster->conf->name, kind, counts,
@@ -110,15 +123,17 @@ static void unlink_order(struct sent_order *order)
 
 /* There cannot be more than before. If it was not counted, it is as it was. A homing-sever that
  * has come since spares others, too. */
-static void note_look(struct severing *severing, int error, const struct sever_counts *counts)
+static void note_look(struct cluster *cluster, int error, const struct sever_counts *counts)
 {
+    struct severing *severing = &cluster->severing;
+
     severing->spared_found += error ? severing->spared : counts->older;
     if (--severing->looking == 0 && severing->spared_found < severing->spared)
-        severing->spared = severing->spared_found;
+        set_spared(cluster, severing->spared_found);
 }
 
-/* An order that was lost is due again. It is not sent from here: homing-sever may have gone in this
- * moment. */
+/* An order that was lost is due again, with all that it was for. It is not sent from here: homing-sever
+ * may have gone in this moment. */
 static void on_done(void *arg, int error, const struct sever_counts *counts)
 {
     struct sent_order *order = arg;
@@ -128,11 +143,12 @@ static void on_done(void *arg, int error, const struct sever_counts *counts)
     if (cluster && !order->looks)
         cluster->severing.pending--;
     if (cluster && order->looks) {
-        note_look(&cluster->severing, error, counts);
+        note_look(cluster, error, counts);
     } else if (cluster && error == 0) {
         note_done(cluster, order, counts);
     } else if (cluster && error != -ECANCELED) {
         cluster->severing.ordered[order->kind] = 0;
+        cluster->severing.first[order->kind] |= order->first && !order->cancelled;
         cluster->severing.due = true;
     }
     free(order);
@@ -152,7 +168,9 @@ static bool send_order(struct cluster *cluster, const struct sever_order *order,
                                 .cluster = cluster,
                                 .kind = order->kind,
                                 .looks = looks,
-                                .first = !looks && cluster->severing.switched};
+                                .first = !looks && cluster->severing.first[order->kind],
+                                .untagged = order->untagged,
+                                .all_ms = loop_now_ms(daemon->loop) + order->spread_ms + SWEEP_MS};
     if (sever_client_order(daemon->sever_client, order, on_done, sent) < 0) {
         free(sent);
         return false;
@@ -192,10 +210,12 @@ static bool send_piece(struct cluster *cluster, const struct sever_target *targe
         .endpoint_count = at_most(target->endpoint_count - endpoint, SEVER_ENDPOINTS_MAX),
         .address_count = at_most(end - address, SEVER_ADDRESSES_MAX),
         .spread_ms = cluster->conf->timing.sever_spread_ms,
-        .untagged = cluster->conf->sever_untagged && cluster->severing.switched &&
+        .untagged = cluster->conf->sever_untagged && cluster->severing.first[target->kind] &&
                     since_switch_ms(cluster) < UNTAGGED_MS && address < target->left_from,
     };
 
+    /* Programs may not have told yet what they have connected. With HOMING_SEVER=0 they have asked. */
+    order.unasked = order.untagged && (cluster->severing.untold & target->meant);
     memcpy(order.endpoints, &target->endpoints[endpoint],
            order.endpoint_count * sizeof(order.endpoints[0]));
     take_target_addresses(cluster->daemon, &order, target, address);
@@ -240,14 +260,26 @@ static void cancel_endpoints(const struct cluster *cluster)
     }
 }
 
+/* If connections without tags have not all had their turn, the rest stays due. */
+static void cancel_order(struct sent_order *order)
+{
+    struct cluster *cluster = order->cluster;
+
+    order->cancelled = true;
+    if (order->first && order->untagged && loop_now_ms(cluster->daemon->loop) < order->all_ms)
+        cluster->severing.first[order->kind] = true;
+}
+
 /* Cancels the orders under way. False: there was none left to cancel. */
 static bool take_back(struct cluster *cluster)
 {
     bool any = false;
 
     for (struct sent_order *order = cluster->daemon->orders; order; order = order->next)
-        if (order->cluster == cluster && order->kind == SEVER_DO && !order->cancelled)
-            order->cancelled = any = true;
+        if (order->cluster == cluster && order->kind == SEVER_DO && !order->cancelled) {
+            cancel_order(order);
+            any = true;
+        }
     if (any && cluster->daemon->sever_client)
         cancel_endpoints(cluster);
     return any;
@@ -283,6 +315,15 @@ static bool may_sever(const struct cluster *cluster)
            members_claims(&cluster->members, verdict->writer, loop_now_ms(cluster->daemon->loop));
 }
 
+/* What was ordered to be severed is not counted as what would be. */
+static void note_sent(struct severing *severing, enum sever_kind kind)
+{
+    severing->first[kind] = false;
+    if (kind == SEVER_DO)
+        severing->first[SEVER_OBSERVE] = false;
+    set_repeat(severing);
+}
+
 /* Sends an order if the target is not the one ordered last; with `again`, in any case. False: it
  * could not be sent. */
 static bool order(struct cluster *cluster, enum sever_kind kind, bool again)
@@ -298,7 +339,7 @@ static bool order(struct cluster *cluster, enum sever_kind kind, bool again)
     if (target.mark && (again || target.mark != severing->ordered[kind])) {
         sent = send_target(cluster, &target);
         if (sent)
-            set_repeat(severing);
+            note_sent(severing, kind);
     }
     if (sent)
         severing->ordered[kind] = target.mark;
@@ -306,17 +347,15 @@ static bool order(struct cluster *cluster, enum sever_kind kind, bool again)
     return sent;
 }
 
-/* If this agent switched, its first order for that has gone out now. */
+/* If this agent switched, its first order for that may have gone out now. */
 static void note_first(struct cluster *cluster)
 {
     const uint64_t *counts = sever_client_status(cluster->daemon->sever_client)->counts;
     struct severing *severing = &cluster->severing;
 
-    if (!severing->switched)
+    if (!severing->switched || (severing->first[SEVER_DO] && severing->first[SEVER_OBSERVE]))
         return;
     severing->switched = false;
-    if (!severing->pending)
-        return;
     severing->redirected = counts[TAG_COUNT_REDIRECTED];
     severing->would_redirect = counts[TAG_COUNT_WOULD_REDIRECT];
     history_note_ordered(&cluster->daemon->history, cluster->conf->name, since_switch_ms(cluster));
@@ -354,6 +393,7 @@ void sever_orders_consider(struct cluster *cluster)
     struct severing *severing = &cluster->severing;
     bool may = may_sever(cluster), again;
 
+    severing->untold |= sever_target_untold(cluster);
     if (client) {
         note_behind(cluster);
         note_returned(cluster);
@@ -379,8 +419,12 @@ void sever_orders_switched(struct cluster *cluster, uint64_t began_ms)
 {
     struct severing *severing = &cluster->severing;
 
-    severing->switched = true;
+    for (struct sent_order *order = cluster->daemon->orders; order; order = order->next)
+        if (order->cluster == cluster)
+            order->first = false; /* of the one before */
+    severing->switched = severing->first[SEVER_DO] = severing->first[SEVER_OBSERVE] = true;
     severing->switched_ms = began_ms;
+    severing->untold = sever_target_untold(cluster);
     severing->spared = 0;
     severing->repeats = 0;
     severing->due = true;
@@ -401,7 +445,8 @@ static void on_again(void *arg)
 /* They are counted without an endpoint: no tag matters. */
 static bool send_look(struct cluster *cluster, const struct sever_target *target)
 {
-    struct sever_order order = {.kind = SEVER_OBSERVE, .untagged = true};
+    struct sever_order order = {
+        .kind = SEVER_OBSERVE, .untagged = true, .unasked = cluster->severing.untold};
 
     for (uint32_t a = 0; a < target->left_from; a += SEVER_ADDRESSES_MAX) {
         order.address_count = at_most(target->left_from - a, SEVER_ADDRESSES_MAX);
@@ -421,7 +466,7 @@ static void look_for_spared(struct cluster *cluster)
         return;
     severing->spared_found = 0;
     if (!target.mark)
-        severing->spared = 0; /* the operator or the members have made it no matter */
+        set_spared(cluster, 0); /* the operator or the members have made it no matter */
     else if (!send_look(cluster, &target))
         severing->spared_found = severing->spared;
     sever_target_done(&target);
@@ -459,7 +504,7 @@ static void on_changed(void *arg)
     sever_client_published(daemon->sever_client);
     for (uint32_t i = 0; i < daemon->cluster_count; i++) {
         struct cluster *cluster = daemon->clusters[i];
-        if (sever_client_instance(daemon->sever_client))
+        if (sever_client_instance(daemon->sever_client) && !take_back(cluster))
             cancel_endpoints(cluster);
         cluster->severing.ordered[SEVER_DO] = 0;
         cluster->severing.repeats = 0;
@@ -506,6 +551,14 @@ bool sever_orders_init(struct cluster *cluster)
     return cluster->severing.again && cluster->severing.look;
 }
 
+void sever_orders_restore(struct cluster *cluster, const struct state_cluster *saved)
+{
+    cluster->severing.spared = saved->spared;
+    cluster->severing.untold = saved->spared && saved->untold ? UINT64_MAX : 0;
+    if (saved->spared)
+        loop_timer_set(cluster->severing.look, LOOK_MS);
+}
+
 void sever_orders_inherit(struct cluster *cluster, struct cluster *old)
 {
     struct severing *severing = &cluster->severing;
@@ -517,6 +570,7 @@ void sever_orders_inherit(struct cluster *cluster, struct cluster *old)
     severing->look = look;
     if (severing->spared)
         loop_timer_set(look, LOOK_MS);
+    severing->untold = severing->untold ? UINT64_MAX : 0; /* endpoints may have other numbers */
     severing->pending = severing->looking = 0;
     severing->repeats = 0;
     severing->ordered[SEVER_DO] = 0; /* once more: endpoints, modes and members may be others */

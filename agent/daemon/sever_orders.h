@@ -18,6 +18,8 @@ void sever_orders_close(struct daemon *daemon);
 
 /* False: out of memory. */
 bool sever_orders_init(struct cluster *cluster);
+/* What an agent before this one has spared is looked for. */
+void sever_orders_restore(struct cluster *cluster, const struct state_cluster *saved);
 /* Orders of `old` that are under way end, and what is still right is ordered anew. */
 void sever_orders_inherit(struct cluster *cluster, struct cluster *old);
 void sever_orders_done(struct cluster *cluster);

@@ -11,6 +11,29 @@
 #include "agent/daemon/sever_target.h"
 #include "agent/sever/client/own_sockets.h"
 
+static enum view_mode mode_of(const struct cluster *cluster, uint32_t endpoint)
+{
+    return cluster->mode ? cluster->mode : cluster->conf->endpoints[endpoint].mode;
+}
+
+static uint64_t bit_of(uint32_t endpoint)
+{
+    return UINT64_C(1) << endpoint % 64;
+}
+
+uint64_t sever_target_untold(const struct cluster *cluster)
+{
+    uint64_t untold = 0;
+
+    for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
+        enum view_mode mode = mode_of(cluster, i);
+        if (cluster->conf->endpoints[i].role == VIEW_ROLE_WRITER &&
+            (mode == VIEW_MODE_OFF || mode == VIEW_MODE_NAMES))
+            untold |= bit_of(i);
+    }
+    return untold;
+}
+
 /* Whether the endpoint is among those that this kind of order is about. Readers are listed only. */
 static bool is_meant(const struct cluster *cluster, enum sever_kind kind, uint32_t endpoint)
 {
@@ -19,7 +42,7 @@ static bool is_meant(const struct cluster *cluster, enum sever_kind kind, uint32
 
     return kind == SEVER_LIST ||
            (conf->role == VIEW_ROLE_WRITER && cluster->endpoints[endpoint].fingerprint &&
-            (cluster->mode ? cluster->mode : conf->mode) == wanted);
+            mode_of(cluster, endpoint) == wanted);
 }
 
 uint16_t sever_target_port(const struct cluster *cluster, enum sever_kind kind, uint16_t above)
@@ -154,9 +177,11 @@ static void take_endpoints(const struct cluster *cluster, struct sever_target *t
 {
     for (uint32_t i = 0; i < cluster->conf->endpoint_count; i++) {
         const struct state_endpoint *endpoint = &cluster->endpoints[i];
-        if (is_meant(cluster, target->kind, i))
-            target->endpoints[target->endpoint_count++] =
-                (struct sever_endpoint){.id = endpoint->id, .older_than = endpoint->generation};
+        if (!is_meant(cluster, target->kind, i))
+            continue;
+        target->meant |= bit_of(i);
+        target->endpoints[target->endpoint_count++] =
+            (struct sever_endpoint){.id = endpoint->id, .older_than = endpoint->generation};
     }
 }
 

@@ -29,6 +29,7 @@ struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
     uint64_t places;      /* elsewhere_mark() */
+    uint64_t spared;
     enum view_mode mode;
 };
 
@@ -37,6 +38,8 @@ struct severing {
     bool due;                            /* something may have to be ordered */
     bool again_due;                      /* the last order has to be repeated */
     bool switched;                       /* this agent switched, and nothing was ordered yet */
+    bool first[SEVER_OBSERVE + 1];       /* the next order of this kind is its first for that */
+    uint64_t untold;                     /* sever_target_untold(), at any time since then */
     uint64_t switched_ms;                /* when the report that decided the switch came in */
     uint32_t pending;                    /* orders without reply */
     uint32_t repeats;                    /* how often the last order was repeated so far */

@@ -240,11 +240,14 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
     snprintf(ret, size,
              "%" PRIu64
              " connection%s to demoted members, which no program has tagged, %s spared by "
-             "the last switch, because %s noted for an earlier homing-sever: they may still be "
+             "the last switch, because %s %s: they may still be "
              "written over; ss -tnp '%s' names their programs, as root in each network namespace: "
              "restart those that should follow",
              count, count == 1 ? "" : "s", count == 1 ? "was" : "were",
-             count == 1 ? "it may have been" : "they may have been", filter);
+             count == 1 ? "it may have been" : "they may have been",
+             cluster->severing.untold ? "made in mode off or names, and not told of yet"
+                                      : "noted for an earlier homing-sever",
+             filter);
 }
 
 void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)

@@ -30,6 +30,9 @@ struct state_cluster {
     bool frozen;            /* the same as verdict.frozen, which is what is saved */
     bool have_mode;         /* by `homingctl mode`: overrides the configuration until `default` */
     enum view_mode mode;
+    uint64_t
+        spared; /* connections that the last switch spared and that are there still; of this boot */
+    bool untold; /* the mode was `off` or `names` since then */
     struct state_left left[HOMING_LEFT_MAX];
     uint32_t left_count;
     struct state_left at[HOMING_MEMBERS_MAX];

@@ -100,6 +100,17 @@ static void put_time(const struct context *c, const void *value, FILE *out)
     put_number(c, &boot_ms, out);
 }
 
+/* What no connection outlives. */
+static bool take_in_boot(struct context *c, char *text, void *ret)
+{
+    uint64_t number;
+
+    if (!next_number(&text, &number))
+        return false;
+    *(uint64_t *)ret = c->same_boot ? number : 0;
+    return true;
+}
+
 static bool take_time(struct context *c, char *text, void *ret)
 {
     uint64_t ms;
@@ -346,6 +357,7 @@ enum part {
     PART_HEAD,
     PART_MODE,
     PART_VERDICT,
+    PART_SPARED,
     PART_LEFT,
     PART_AT,
     PART_ENDPOINTS
@@ -379,6 +391,8 @@ static const struct row {
     {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
     {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
     {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
+    {"spared", PART_SPARED, IN(spared), put_number, take_in_boot},
+    {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
     {"at", PART_AT, 0, put_left, take_at},
     {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
@@ -412,6 +426,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_mode;
     case PART_VERDICT:
         return saved->have_verdict;
+    case PART_SPARED:
+        return saved->spared > 0;
     case PART_LEFT:
         return saved->left_count;
     case PART_AT:

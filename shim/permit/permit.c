@@ -355,6 +355,23 @@ struct tags *permit_renew(int fd, uint64_t cookie, uint64_t instance, uint64_t n
     return &own->tags;
 }
 
+/* While the inherited permit is good, it lasts as long as this process. */
+bool permit_matters(uint64_t instance, uint64_t now_ms, tags_wanted_fn *wanted, const void *arg)
+{
+    struct permit *own = atomic_load_explicit(&permit_page, memory_order_acquire);
+
+    if (!own)
+        return false;
+    if (permit_is_inherited(own)) {
+        permit_look(own, now_ms);
+        if (permit_is_held(own, instance))
+            return false;
+    } else if (!permit_is_ours(own)) {
+        return false;
+    }
+    return tags_any(&own->tags, wanted, arg);
+}
+
 bool permit_hold(uint64_t instance, uint64_t now_ms)
 {
     struct permit *own = permit_own();

@@ -35,6 +35,10 @@ bool permit_hold(uint64_t instance, uint64_t now_ms);
 /* What permit_renew() has returned last; NULL: nothing, or it was not called yet. Changes errno. */
 struct tags *permit_tags(void);
 
+/* Whether there are tags that `wanted` wants to be handed over: this process' own, or those that it has
+ * inherited, if `instance` does not have them by the permit of which it has inherited the connection. */
+bool permit_matters(uint64_t instance, uint64_t now_ms, tags_wanted_fn *wanted, const void *arg);
+
 /* The tag of descriptor `fd` goes if it is the socket's, be it one that the parent has written before
  * it forked. False: the tags are another process'. Changes errno. */
 bool permit_untag(int fd);

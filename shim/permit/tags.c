@@ -180,6 +180,16 @@ static void tags_raise_end(struct tags *tags, uint32_t end)
         ;
 }
 
+/* Before it is written: if the process forks meanwhile, its child has the socket, too. */
+static void tags_note_last(struct tags *tags, const struct tags_tag *tag)
+{
+    uint32_t at = atomic_fetch_add_explicit(&tags->writes, 1, memory_order_relaxed) % TAGS_LAST;
+
+    atomic_store_explicit(&tags->last[at], tag->cookie, memory_order_relaxed);
+    if (atomic_load_explicit(&tags->newest_ms, memory_order_relaxed) < tag->since_ms)
+        atomic_store_explicit(&tags->newest_ms, tag->since_ms, memory_order_relaxed);
+}
+
 static void tags_put(uint64_t place, int fd, const struct tags_tag *tag)
 {
     place_fill(&place_at(place)->slots[fd], tag);
@@ -198,8 +208,8 @@ bool tags_write(struct tags *tags, int fd, const struct tags_tag *tag)
     if (!place)
         return false;
     tags_raise_end(tags, (uint32_t)fd + 1);
-    if (atomic_load_explicit(&tags->newest_ms, memory_order_relaxed) < tag->since_ms)
-        atomic_store_explicit(&tags->newest_ms, tag->since_ms, memory_order_relaxed);
+    if (tag->cookie)
+        tags_note_last(tags, tag);
     do {
         then = place;
         tags_put(place, fd, tag);

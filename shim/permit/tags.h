@@ -22,15 +22,21 @@
 
 #include "shim/permit/place.h"
 
+/* So many tags that were written last are known by their cookies: of those of one millisecond it cannot be
+ * told otherwise which were there when the process forked. */
+#define TAGS_LAST 32
+
 /* All zeros: no memory yet. A place is the address of a memory, how much of it is mapped there in the
  * high bits, and in the low bits the number of a claim: that of the mover that has put it there, or
  * has begun to move out of it. */
 struct tags {
     _Atomic uint64_t place;
     _Atomic uint64_t to; /* where the newest mover moves them to, or has moved them to; 0: none */
-    _Atomic uint64_t newest_ms; /* of all tags that were written */
-    _Atomic uint32_t end;       /* slots beyond were never written */
-    _Atomic uint32_t wanted;    /* so many slots would have been needed */
+    _Atomic uint64_t newest_ms;       /* of all tags that were written */
+    _Atomic uint64_t last[TAGS_LAST]; /* the cookies of those that were written last, in turn */
+    _Atomic uint32_t writes;
+    _Atomic uint32_t end;    /* slots beyond were never written */
+    _Atomic uint32_t wanted; /* so many slots would have been needed */
     _Atomic uint32_t overtaken;
     struct tags *parents; /* of the process that has forked this one; NULL: there are none */
     /* The newest claim: its number, how far it is, and another memory. See mover.c. */

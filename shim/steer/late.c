@@ -68,10 +68,9 @@ static bool late_tag(void *arg, const struct recalled *recalled)
 static bool late_hand_over(const struct late_look *look)
 {
     uint64_t instance = view_sever_instance(&look->head->map);
-    struct tags *tags = permit_tags();
 
-    if (!instance || !tags ||
-        (!look->told && !tags_any(tags, recall_is_endpoint_wanted, look->head)))
+    if (!instance || (!look->told && !permit_matters(instance, look->now_ms,
+                                                     recall_is_endpoint_wanted, look->head)))
         return true;
     return permit_hold(instance, look->now_ms);
 }

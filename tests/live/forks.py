@@ -74,4 +74,49 @@ def a_child_for_which_only_a_vforked_child_connects_has_its_parents_permit(libc)
     orphaned(libc, ("vfork",))
 
 
+def inherited(libc, *does, twin=False, connections=1):
+    """A process connects to the writer, and ends; a child goes on with the connection, under another number with `twin`. All
+    permits are lost with homing-sever, and the child does something. The writer is demoted: what it has is severed."""
+    sever = Sever().start()
+    with Agent(os.path.join(sever.run, "agent.sock")) as agent, Peers(A, B) as peers:
+        agent.do(f"sever {sever.call('version')['instance']}")
+        writer(agent, peers.port, A, B, 1)
+        with Probe(libc, agent) as probe:
+            equal(probe.address(NAME), A)
+            fd = probe.ask("dial", A, peers.port, "k").rpartition("=")[2]
+            sever.wait_processes(1)
+            assert int(probe.ask("daemon")) > 0
+            if twin:
+                equal([probe.ask("dup", fd, 60), probe.ask("close", fd), probe.ask("open")], ["60", "0", fd])
+            sever.kill_at_once()
+            sever.start()
+            agent.do(f"sever {sever.call('version')['instance']}")
+            probe.ask(*(peers.port if word == "PORT" else word for word in does))
+            sever.wait_processes(1)
+            writer(agent, peers.port, B, A, 2)
+            done = sever.sever(hash_of(NAME), 2, [A, peers.port])
+            equal([done["outdated"], done["severed"]], [connections] * 2)
+    sever.kill()
+
+
+LOOK = "gai0", "localhost", "-"
+CONNECT = "dial", A, "PORT", "k"
+
+
+@per_libc
+def a_child_of_a_process_that_has_ended_tells_a_new_homing_sever_at_its_next_lookup(libc):
+    inherited(libc, *LOOK)
+
+
+@per_libc
+def a_child_of_a_process_that_has_ended_tells_a_new_homing_sever_at_its_next_connect(libc):
+    inherited(libc, *CONNECT, connections=2)
+
+
+@per_libc
+def so_it_does_of_a_duplicate(libc):
+    inherited(libc, *LOOK, twin=True)
+    inherited(libc, *CONNECT, twin=True, connections=2)
+
+
 main()

@@ -135,6 +135,20 @@ def what_somebody_knew_before_homing_sever_is_spared_and_counted():
     one.end()
 
 
+@test
+def what_somebody_knew_before_the_order_is_spared_and_counted_if_the_order_says_so():
+    sever, one = Sever().start(), Client()
+    address, port = "127.79.%d.3" % (os.getpid() % 250 + 1), 7432
+    equal(sever.call("published"), True)
+    equal(one.do("listen", address, port), "ok")
+    known, unknown = (one.do("connect", address, port, 0, 0) for _ in range(2))
+    one.do("cookie", known)
+    done = sever.call("sever", {"endpoints": [], "addresses": [[address, port]], "untagged": True, "unasked": True})
+    equal([done["untagged"], done["older"], done["severed"]], [2, 1, 1])
+    equal([one.do("state", fd) for fd in (known, unknown)], ["alive", "severed"])
+    one.end()
+
+
 def warnings():
     return [warning["warning"] for warning in agent.cluster("orders")["warnings"]
             if warning["warning"] != "member_unreachable"]
@@ -193,6 +207,34 @@ def after_a_restart_without_permits_no_program_with_HOMING_SEVER_0_is_cut():
     assert f"ss -tnp 'dst {pg.member('b')}'" in said.stdout, said.stdout
     refused.end()
     eventually(lambda: not warnings(), "none is left", 3 * PATIENCE)
+    agent.stop()
+
+
+def said_of_severing():
+    return [entry["switch"] for entry in agent.json("history") if entry["switch"]][-1]["sever"]
+
+
+@test
+def if_the_mode_becomes_sever_after_the_switch_they_are_severed_but_for_a_program_with_HOMING_SEVER_0():
+    settle(pg, agent.start(), "b", "a")
+    agent.ok("mode", "orders", "names")
+    eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+    refused, plain = Holder(NAME, sever="0"), Holder(pg.address("a"), plain=True)
+    equal([one.first for one in (refused, plain)], [pg.address("a")] * 2)
+    demote(pg, "a", "b")
+    agent.wait_writer("orders", pg.member("b"))
+    equal(said_of_severing(), None)
+    agent.ok("mode", "orders", "sever")
+    eventually(lambda: said_of_severing()["done"], "it is done")
+    equal([refused.ask(), plain.ask(), said_of_severing()["untagged"]], [[pg.address("a")], ["anew", pg.address("a")], 1])
+    eventually(lambda: warnings() == ["spared_older"], "what is spared is a warning")
+    said = agent.ctl("status").stdout
+    assert "made in mode off or names, and not told of yet" in said, said
+    agent.stop()
+    agent.start()
+    eventually(lambda: warnings() == ["spared_older"], "it is one of the next agent, too")
+    for one in (refused, plain):
+        one.end()
     agent.stop()
 
 

@@ -6,6 +6,7 @@
  *   vfork COMMAND · share COMMAND · spawn COMMAND
  *      in one that shares the memory: as vfork() makes it; beside the parent, which goes on; as
  *      posix_spawn() makes it
+ *   daemon     the process ends, and a child of it goes on with all that it has, and takes the next commands
  *   chain COUNT COMMAND     in a child, in a child of that, and so on; each ends when it has forked.
  *      What the last one says, and its descriptors
  */
@@ -124,6 +125,17 @@ static void do_chain(struct out *out, char **words, int count)
     wait_for(out, child, shared);
 }
 
+static void do_daemon(struct out *out)
+{
+    pid_t parent = getpid(), child = fork();
+
+    if (child > 0)
+        _exit(0);
+    while (child == 0 && getppid() == parent)
+        usleep(1000);
+    put_number(out, "", child == 0 ? getpid() : child);
+}
+
 int beget_command(struct out *out, char **words, int count)
 {
     const char *verb = words[0];
@@ -138,6 +150,8 @@ int beget_command(struct out *out, char **words, int count)
         do_clone(out, words + 1, count - 1, 0);
     else if (strcmp(verb, "spawn") == 0)
         do_clone(out, words + 1, count - 1, CLONE_VFORK);
+    else if (strcmp(verb, "daemon") == 0)
+        do_daemon(out);
     else if (strcmp(verb, "chain") == 0 && count > 2)
         do_chain(out, words, count);
     else

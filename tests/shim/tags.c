@@ -227,16 +227,17 @@ static int connected_socket(int *ret_listener)
     return fd;
 }
 
-/* What has an older tag and is not at its number may be a duplicate that is in use. A tag of the
- * newest time may be one that the parent has written after the fork: it could be the parent's alone,
- * which writes another one when it connects that socket again. */
+/* What has a tag of before the fork and is not at its number may be a duplicate that is in use. One that
+ * the parent has written after the fork, in the same millisecond even, could be of a socket of the parent's
+ * alone, which writes another one when it connects that socket again. */
 static void a_forked_child_takes_over_the_tags_of_what_it_may_have_inherited(void **test)
 {
     enum {
         OLDER = 900,
-        NEWEST = 901
+        NEWEST = 901,
+        AFTER = 902
     };
-    struct tags child = {0};
+    struct tags child = {0}, grandchild = {0}, forked;
     const struct tag_memory *parents = memory_now();
     int listener, fd = connected_socket(&listener),
                   fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -248,12 +249,18 @@ static void a_forked_child_takes_over_the_tags_of_what_it_may_have_inherited(voi
     tags_write(&tags, OLDER, &(struct tags_tag){9, 7, 1, 99});
     tags_write(&tags, NEWEST, &(struct tags_tag){10, 7, 1, 100});
     assert_false(tags_inherit(&child, &(struct tags){0}));
-    assert_true(tags_inherit(&child, &tags));
+    forked = tags;
+    tags_write(&tags, AFTER, &(struct tags_tag){11, 7, 1, 100});
+    assert_true(tags_inherit(&child, &forked));
     assert_true(tags_ready(&child));
     assert_int_equal(tags_cookie(&child, fd), socket_cookie(fd));
     assert_int_equal(tags_cookie(&child, fresh), 0);
     assert_int_equal(tags_cookie(&child, OLDER), 9);
-    assert_int_equal(tags_cookie(&child, NEWEST), 0);
+    assert_int_equal(tags_cookie(&child, NEWEST), 10);
+    assert_int_equal(tags_cookie(&child, AFTER), 0);
+    assert_true(tags_inherit(&grandchild, &child));
+    assert_true(tags_ready(&grandchild));
+    assert_int_equal(tags_cookie(&grandchild, NEWEST), 10);
 
     tags_write(&child, OLDER, &(struct tags_tag){0});
     assert_int_equal(tags_cookie(&tags, OLDER), 9);

@@ -5,16 +5,10 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "agent/admin/methods.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/shared.h"
-#include "agent/state/state.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_sever.h"
@@ -105,40 +99,6 @@ W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published(
     assert_int_equal(fake_orders[0].order.spread_ms, 3000);
     assert_false(fake_orders[0].order.untagged);
     assert_names(&fake_orders[0].order, 0);
-}
-
-/* Another agent on this node, which is to replace this one, saw `writer` promoted and saved it. */
-static void another_agent_saves(uint32_t writer)
-{
-    char dir[sizeof(sim.folder) + 8], error[200];
-    struct state_cluster saved;
-    struct state *other;
-
-    snprintf(dir, sizeof(dir), "%s/state", sim.folder);
-    assert_int_equal(state_open(dir, error, sizeof(error), &other), 0);
-    assert_int_equal(state_load(other, cluster()->conf, &saved), 0);
-    assert_true(saved.have_verdict);
-    saved.verdict.demoted = 1u << saved.verdict.writer;
-    saved.verdict.writer = writer;
-    saved.verdict.term.lo++;
-    assert_int_equal(state_save(other, cluster()->conf, &saved), 0);
-    free(saved.endpoints);
-    state_close(other);
-}
-
-static void connections_without_tags_are_ended_by_the_agent_that_switched(void **state)
-{
-    (void)state;
-    begin("    sever_untagged: true\n");
-    sim_promote(&sim, 1);
-    sim_rejoin(&sim, 0);
-    another_agent_saves(1);
-    order(EVENT_FREEZE); /* saves, and takes over what was saved */
-    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 1);
-    sim_run(&sim, 1000);
-    assert_true(fake_order_count > 0);
-    for (uint32_t i = 0; i < fake_order_count; i++)
-        assert_false(fake_orders[i].order.untagged);
 }
 
 static void W5_silence_alone_orders_nothing(void **state)
@@ -381,68 +341,6 @@ static void W7_a_connect_that_lands_on_a_demoted_member_is_ordered_within_a_seco
     assert_names(&fake_orders[0].order, 0);
 }
 
-static void connections_without_tags_are_ordered_once_per_switch(void **state)
-{
-    (void)state;
-    begin("    sever_untagged: true\n");
-    switch_over(0, 1);
-    sim_run(&sim, 60000);
-    assert_true(fake_order_count > 2);
-    assert_true(fake_orders[0].order.untagged);
-    for (uint32_t i = 1; i < fake_order_count; i++)
-        assert_false(fake_orders[i].order.untagged);
-}
-
-/* The look for what was spared, when it comes. */
-static uint32_t next_look(void)
-{
-    for (int i = 0; i < 120; i++) {
-        uint32_t last = fake_order_count - 1;
-        if (fake_order_count && fake_orders[last].order.kind == SEVER_OBSERVE &&
-            !fake_orders[last].answered)
-            return last;
-        sim_run(&sim, 1000);
-    }
-    fail_msg("nobody looks");
-    return 0;
-}
-
-static bool warns(void)
-{
-    return cluster()->warnings.raised >> WARNING_SPARED & 1;
-}
-
-static void what_was_spared_as_older_is_a_warning_until_it_is_gone(void **state)
-{
-    (void)state;
-    begin("    sever_untagged: true\n");
-    switch_over(0, 1);
-    sim_run(&sim, 10000);
-    assert_false(warns());
-    fake_sever_spared(0, 3);
-    sim_run(&sim, 10000);
-    assert_true(warns());
-    const struct sever_order *look = &fake_orders[next_look()].order;
-    assert_true(look->untagged);
-    assert_int_equal(look->endpoint_count, 0);
-    assert_int_equal(look->addresses[0].bytes[3], 1);
-    fake_sever_spared(next_look(), 1);
-    assert_int_equal(cluster()->severing.spared, 1);
-    fake_sever_refuse(next_look());
-    fake_sever_spared(next_look(), 2); /* of another homing-sever */
-    assert_int_equal(cluster()->severing.spared, 1);
-    sim_run(&sim, 1000);
-    assert_true(warns());
-    fake_sever_spared(next_look(), 0);
-    sim_run(&sim, 2000);
-    assert_false(warns());
-    uint32_t looks = fake_sever_count(SEVER_OBSERVE);
-    sim_run(&sim, 120000);
-    assert_int_equal(fake_sever_count(SEVER_OBSERVE), looks);
-    assert_int_equal(newest_switch()->would_abort, 0);
-    assert_int_equal(cluster()->severing.older, 3);
-}
-
 static void a_homing_sever_that_comes_late_or_anew_is_ordered_again(void **state)
 {
     (void)state;
@@ -568,7 +466,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN_SIM(
             W7_the_demoted_members_connections_are_ordered_once_the_new_writer_is_published),
-        TEST_IN_SIM(connections_without_tags_are_ended_by_the_agent_that_switched),
         TEST_IN_SIM(W5_silence_alone_orders_nothing),
         TEST_IN_SIM(without_a_successor_nothing_is_ordered),
         TEST_IN_SIM(W3_two_claims_order_nothing_until_one_of_them_is_published_and_alone),
@@ -585,8 +482,6 @@ int main(void)
         TEST_IN_SIM(what_is_under_way_ends_when_the_new_writer_is_contested),
         TEST_IN_SIM(an_order_is_repeated_ever_less_often_and_ends_after_ten_minutes),
         TEST_IN_SIM(W7_a_connect_that_lands_on_a_demoted_member_is_ordered_within_a_second),
-        TEST_IN_SIM(connections_without_tags_are_ordered_once_per_switch),
-        TEST_IN_SIM(what_was_spared_as_older_is_a_warning_until_it_is_gone),
         TEST_IN_SIM(a_homing_sever_that_comes_late_or_anew_is_ordered_again),
         TEST_IN_SIM(one_that_cannot_sever_is_ordered_nothing),
         TEST_IN_SIM(a_switch_that_the_agent_slept_through_is_ordered_when_it_wakes),

@@ -290,7 +290,7 @@ static bool command(char **words, int count)
     if (strncmp(verb, "members", 7) == 0)
         return do_members(words, count);
     if (strcmp(verb, "sever") == 0) {
-        view_write_sever_instance(&agent.writer, (uint64_t)number);
+        view_write_sever_instance(&agent.writer, count > 1 ? strtoull(words[1], NULL, 10) : 0);
         return true;
     }
     if (strcmp(verb, "beat") == 0)

@@ -2,7 +2,8 @@
  *
  * strayed.h - which processes come back to a demoted member although that was severed already.
  *
- * One pass, by sweep.c: strayed_judge() before a connection is aborted, strayed_note() when it is.
+ * One pass, by sweep.c: strayed_judge() before a connection is aborted, strayed_note() when the kernel
+ * has said that it was.
  *
  * A program tags with generation 0 what it has connected to a demoted member and does not expect to
  * connect there again (W7). If it does so all the same, because another name of the same address says
@@ -42,7 +43,7 @@ enum strayed_fate {
 /* Of an outdated connection. */
 enum strayed_fate strayed_judge(const struct strayed *strayed, const struct sever_order *order,
                                 const struct tags_entry *entry, uint64_t now_ms);
-/* It is aborted now. */
+/* It was aborted, at `now_ms` or a little later. */
 void strayed_note(struct strayed *strayed, const struct sever_order *order,
                   const struct tags_entry *entry, uint64_t now_ms);
 /* Whether it is the first of its process, for this switch, of which somebody is to be told that it

@@ -8,7 +8,8 @@
  *    not of a process that comes back all the same (strayed.h); or
  *    no tag of any process in its namespace names it, and the order is for such, too. Of these, only
  *    what the first sweep found is aborted: a program that nobody steers would come back for ever.
- * 2. What somebody knew before this homing-sever is not called untagged: its tag may have been lost with the one before.
+ * 2. What somebody knew before this homing-sever is not called untagged: its tag may have been lost with the one before. Nor
+ *    is, if the order says so, what somebody knew before the order.
  */
 #include "config.h"
 
@@ -160,6 +161,7 @@ static int list_as(struct sweep *s, int family, enum diag_what what)
 {
     const struct sever_order *order = s->order;
 
+    age_note(s->age);
     return netlink_dump(s->group->netlinks[0].fd, family, what, order->addresses,
                         order->address_count, take_listed, s);
 }
@@ -185,7 +187,6 @@ static bool list(struct sweep *s)
 {
     struct group *group = s->group;
 
-    age_note(s->age);
     int rv = list_family(s, AF_INET6);
 
     if (rv == 0 && has_ipv4(s->order))
@@ -237,7 +238,8 @@ static bool has_no_tag(const struct sweep *s, const struct tags_entry *e)
            (!e->socket.orphan || s->judging.everything) && !is_spared(s->order, e->socket.cookie);
 }
 
-/* It may have been tagged for the homing-sever before this one. An orphan is nobody's. */
+/* It may have been tagged for the homing-sever before this one, or its program had no occasion to tag it.
+ * An orphan is nobody's. */
 static bool is_older(const struct sweep *s, const struct tags_entry *e)
 {
     return !e->socket.orphan && !age_is_after(s->age, e->socket.cookie);
@@ -394,22 +396,15 @@ static bool is_wanted(struct sweep *s, const struct tags_entry *e)
     return is_nobodys(s, e) && s->judging.all_read && was_untagged(s, e->socket.cookie);
 }
 
-static void take(struct sweep *s, const struct tags_entry *e, struct diag_socket *ret_socket)
-{
-    *ret_socket = e->socket;
-    if (s->strayed && s->order->kind == SEVER_DO && e->verdict == TAGS_OUTDATED)
-        strayed_note(s->strayed, s->order, e, s->now_ms);
-}
-
 /* How many are to be aborted next; 0: none is left. */
-static uint32_t choose(struct sweep *s, struct diag_socket *ret_sockets, uint32_t max)
+static uint32_t choose(struct sweep *s, const struct tags_entry **ret_chosen, uint32_t max)
 {
     uint32_t count = 0;
 
     for (; s->at < s->tags.count && count < max; s->at++) {
         const struct tags_entry *e = &s->tags.entries[s->at];
         if (turns_take(s->order, s->nth, e) && is_wanted(s, e))
-            take(s, e, &ret_sockets[count++]);
+            ret_chosen[count++] = e;
     }
     return count;
 }
@@ -431,26 +426,40 @@ static bool count_aborted(struct sever_counts *counts, const struct diag_socket 
     return answered;
 }
 
+/* If the kernel has not aborted a connection, or the connection had ended by itself, its process has not
+ * been severed, and so does not come back either. */
+static void note_severed(struct sweep *s, const struct tags_entry *const *chosen, const int *errors,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; s->strayed && i < count; i++)
+        if (errors[i] == 0 && chosen[i]->verdict == TAGS_OUTDATED)
+            strayed_note(s->strayed, s->order, chosen[i], s->now_ms);
+}
+
 /* False: the socket is of no use. */
-static bool abort_some(struct sweep *s, const struct diag_socket *sockets, uint32_t count)
+static bool abort_some(struct sweep *s, const struct tags_entry *const *chosen, uint32_t count)
 {
     struct sever_counts *counts = &s->results->counts;
+    struct diag_socket sockets[NETLINK_DESTROY_MAX];
     int errors[NETLINK_DESTROY_MAX];
 
+    for (uint32_t i = 0; i < count; i++)
+        sockets[i] = chosen[i]->socket;
     s->aborted += count;
     item_of(s)->aborted += item_of(s)->counted ? 0 : count;
     s->rota.spent += (uint64_t)count * ABORT_SLOTS;
     netlink_destroy(s->group->netlinks[0].fd, sockets, count, errors);
+    note_severed(s, chosen, errors, count);
     return count_aborted(counts, sockets, errors, count);
 }
 
 static void observe_turn(struct sweep *s)
 {
-    struct diag_socket sockets[NETLINK_DESTROY_MAX];
+    const struct tags_entry *chosen[NETLINK_DESTROY_MAX];
     uint32_t count;
 
     if (s->judging.all_read)
-        while ((count = choose(s, sockets, NETLINK_DESTROY_MAX)) > 0)
+        while ((count = choose(s, chosen, NETLINK_DESTROY_MAX)) > 0)
             s->results->counts.severed += count;
     leave_group(s, s->judging.all_read);
 }
@@ -458,15 +467,15 @@ static void observe_turn(struct sweep *s)
 /* A user who has had his share of the round still gets some. */
 static void abort_turn(struct sweep *s)
 {
-    struct diag_socket sockets[NETLINK_DESTROY_MAX];
+    const struct tags_entry *chosen[NETLINK_DESTROY_MAX];
 
     for (uint32_t done = 0; done < ABORTS_PER_TURN; done += NETLINK_DESTROY_MAX) {
-        uint32_t count = choose(s, sockets, NETLINK_DESTROY_MAX);
+        uint32_t count = choose(s, chosen, NETLINK_DESTROY_MAX);
         if (count == 0 || (s->aborted > 0 && !rota_allows(&s->rota, 0))) {
             leave_group(s, count == 0 && s->judging.all_read);
             return;
         }
-        if (!abort_some(s, sockets, count)) {
+        if (!abort_some(s, chosen, count)) {
             drop_netlink(s);
             return;
         }

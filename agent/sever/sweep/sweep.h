@@ -45,7 +45,7 @@ struct sweep {
     struct permits *permits;
     struct group *own;               /* own.h; may be NULL */
     uint64_t salt;                   /* of turns_sort() */
-    struct age *age;                 /* of this homing-sever */
+    struct age *age;                 /* of this homing-sever, or of the order */
     struct strayed *strayed;         /* of all sweeps; may be NULL */
     const struct sever_order *order; /* NULL: none is under way */
     uint32_t nth;                    /* of the order's sweeps, from 0 */

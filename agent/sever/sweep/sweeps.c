@@ -26,6 +26,7 @@
 struct order {
     struct order *next;
     struct sever_order what;
+    struct age age; /* of the order, if that counts */
     uint64_t start_us;
     uint64_t due_ms; /* NEVER: no sweep is left */
     uint32_t nth;    /* the sweep under way, or the next one */
@@ -139,10 +140,16 @@ static struct order *first_due(const struct sweeps *s)
     return first;
 }
 
+static struct age *age_of(struct sweeps *s, struct order *o)
+{
+    return o->what.unasked ? &o->age : &s->age;
+}
+
 static void begin(struct sweeps *s, struct order *o)
 {
     o->nth = turns_now(&o->what, o->nth, (now_us() - o->start_us) / 1000);
     s->order = o;
+    s->sweep.age = age_of(s, o);
     sweep_begin(&s->sweep, &o->what, o->nth, &o->results);
 }
 
@@ -202,7 +209,7 @@ static void begin_again(struct sweeps *s, struct order *o)
     struct sweep whole = {.permits = s->sweep.permits,
                           .own = &s->own,
                           .salt = s->sweep.salt,
-                          .age = s->sweep.age,
+                          .age = age_of(s, o),
                           .strayed = &s->strayed};
 
     o->again = false;
@@ -298,6 +305,8 @@ static struct order *order_new(const struct sever_order *what, uint32_t row_max)
     if (!o)
         return NULL;
     o->what = *what;
+    if (what->unasked)
+        age_now(&o->age);
     o->start_us = now_us();
     o->due_ms = o->start_us / 1000;
     o->rest_end_ms = o->due_ms + last_due_ms(what) + REST_MS;

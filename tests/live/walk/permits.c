@@ -34,10 +34,15 @@ static uint64_t permits(void)
 /* Its first gap has no beginning: whatever was over then had nothing of its to sever. */
 void notes_new_process(void)
 {
+    struct notes_process *parents = notes_own;
+
     notes_own =
         mmap(NULL, sizeof(*notes_own), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (notes_own == MAP_FAILED)
         abort();
+    for (int i = 0; parents && i < NOTES_NUMBERS; i++)
+        if (parents->numbers[i])
+            notes_own->numbers[i] = parents->numbers[i];
     notes_own->gap_count = 1;
     notes_own->unknown = true;
     inherited = permits();
@@ -135,5 +140,5 @@ bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t numb
 bool notes_out_of_reach(const struct walker *w, const struct held *h)
 {
     return atomic_load(&h->of->numbers[h->tag_fd]) != h->id ||
-           (is_by_own_permit(w, h) && h->fd != h->tag_fd);
+           (is_by_own_permit(w, h) && atomic_load(&notes_own->numbers[h->tag_fd]) != h->id);
 }

@@ -48,6 +48,7 @@ static void the_longest_order_fits_into_a_request_and_comes_back_the_same(void *
                                 .address_count = SEVER_ADDRESSES_MAX,
                                 .spread_ms = SEVER_SPREAD_MAX_MS,
                                 .untagged = true,
+                                .unasked = true,
                                 .spared_count = SEVER_SPARED_MAX};
     struct sever_order back;
     struct wire wire;

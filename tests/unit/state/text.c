@@ -246,6 +246,24 @@ static void a_name_that_would_break_a_line_is_not_saved(void **state)
     assert_null(text);
 }
 
+static void what_was_spared_comes_back_but_not_after_a_reboot(void **state)
+{
+    struct state_cluster saved = {.spared = 7, .untold = true}, got;
+    struct state_clock now = then;
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.spared, 7);
+    assert_true(got.untold);
+    strcpy(now.boot_id, "other");
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.spared, 0);
+    free(text);
+    assert_int_equal(decode_body("cluster orders\nspared x\n", &got), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +276,7 @@ int main(void)
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
+        TEST(what_was_spared_comes_back_but_not_after_a_reboot),
         TEST(never_confirmed_stays_never),
         TEST(a_name_that_would_break_a_line_is_not_saved),
     };
