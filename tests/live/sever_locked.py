@@ -4,13 +4,14 @@
 killed. homing-sever does not wait: another user's connection is severed, and it is the same homing-sever afterwards."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import directory  # noqa: E402
-from sever import Client, Sever, need_root  # noqa: E402
+from homing import directory, preload  # noqa: E402
+from sever import Client, Sever, need_root, pack, unpack  # noqa: E402
 from stuck_files import SILENT_READ, mount_stuck  # noqa: E402
 from tap import cleanups, equal, eventually, main, test, test_each  # noqa: E402
 
@@ -46,9 +47,15 @@ class Locked:
 
 
 def answers_anew(sever, before):
+    """Who hangs does not."""
     try:
-        return sever.call("version")["instance"] != before
-    except OSError:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(1)
+            s.connect(sever.order_path)
+            s.sendall(pack([0, 1, "version", []]))
+            (_, _, _, version), _ = unpack(s.recv(4096))
+            return version["instance"] != before
+    except (OSError, IndexError):
         return False
 
 
@@ -79,6 +86,32 @@ def a_memory_that_is_locked_keeps_no_order_waiting(untagged):
     equal(victim.do("state", fd), "severed")
     equal(sever.status()["instance"], instance)
     end(sever, victim, locked)
+
+
+# Whatever it is that hangs it: its sockets listen as long as it is there, and another one takes their names.
+@test
+def a_holder_that_hangs_where_it_cannot_be_killed_is_replaced():
+    stuck = os.path.join(directory(), "stuck")
+    environment = dict(preload("stuck_pread"), HOMING_TEST_STUCK=stuck)
+    sever = Sever().start(wrap=["env", *(f"{key}={environment[key]}" for key in ("LD_PRELOAD", "HOMING_TEST_STUCK"))])
+    os.chmod(sever.base, 0o755)
+    victim = Client(wrap=["setpriv", f"--reuid={VICTIM}", f"--regid={VICTIM}", "--clear-groups"])
+    equal(victim.do("permit", sever.permit), "ok")
+    fd = victim.do("connect", A, PORT, ORDERS, 7)
+    before = sever.wait_processes(1) and sever.status()
+    file, let_go = mount_stuck(directory())
+    os.symlink(file, stuck)
+    with socket.socket(socket.AF_UNIX) as order:
+        order.connect(sever.order_path)
+        order.sendall(pack([0, 1, "sever", [{"endpoints": [[ORDERS, 8]], "addresses": [[A, PORT]]}]]))
+        eventually(lambda: answers_anew(sever, before["instance"]), "another holder answers")
+    os.kill(before["pid"], 0)  # the one before is still there
+    equal(sever.status()["permits"]["restored"], 1)
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 1)
+    equal(victim.do("state", fd), "severed")
+    let_go()
+    victim.end()
+    sever.kill()
 
 
 # Its process ends: is there a child that goes on with it?
