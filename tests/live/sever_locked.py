@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A user keeps the kernel's lock of a memory that he has handed over (locked.py): who waits for it cannot even be
-killed. homing-sever does not wait: another user's connection is severed, and it is the same homing-sever afterwards."""
+"""A user keeps the kernel's lock of a memory that he has handed over, or of a connection (locked.py): who waits for it
+cannot even be killed. homing-sever does not wait: another user's connection is severed, and it is the same homing-sever afterwards."""
 import os
 import signal
 import socket
@@ -23,10 +23,11 @@ equal(server.do("listen", A, PORT), "ok")
 
 
 class Locked:
-    def __init__(self, path):
+    def __init__(self, path, what):
         self.file, self.let_go = mount_stuck(directory(), SILENT_READ)
         self.process = subprocess.Popen(
-            [sys.executable, "-B", os.path.join(HERE, "locked.py"), path, str(HOSTILE), self.file, A, str(PORT)],
+            [sys.executable, "-B", os.path.join(HERE, "locked.py"), path, str(HOSTILE), self.file, A, str(PORT),
+             str(ORDERS), what],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         cleanups.append(self.end)
         equal(self.process.stdout.readline(), "ready\n")
@@ -59,13 +60,13 @@ def answers_anew(sever, before):
         return False
 
 
-def begin():
+def begin(what="memory"):
     sever = Sever().start()
     os.chmod(sever.base, 0o755)
     victim = Client(wrap=["setpriv", f"--reuid={VICTIM}", f"--regid={VICTIM}", "--clear-groups"])
     equal(victim.do("permit", sever.permit), "ok")
     fd = victim.do("connect", A, PORT, ORDERS, 7)
-    locked = Locked(sever.permit)
+    locked = Locked(sever.permit, what)
     sever.wait_processes(2)
     return sever, victim, fd, locked
 
@@ -82,9 +83,22 @@ def a_memory_that_is_locked_keeps_no_order_waiting(untagged):
     sever, victim, fd, locked = begin()
     locked.lock()
     instance = sever.status()["instance"]
-    equal(sever.sever(ORDERS, 8, (A, PORT), untagged=untagged)["severed"], 2 if untagged else 1)
+    equal(sever.sever(ORDERS, 8, (A, PORT), untagged=untagged)["severed"], 2)
     equal(victim.do("state", fd), "severed")
     equal(sever.status()["instance"], instance)
+    end(sever, victim, locked)
+
+
+# Who aborts it waits, and so does who lists more of it than its addresses.
+@test_each(["tcp", "untagged", "mptcp"])
+def a_connection_that_is_locked_keeps_no_order_waiting(what):
+    sever, victim, fd, locked = begin(what)
+    locked.lock()
+    instance = sever.status()["instance"]
+    equal(sever.sever(ORDERS, 8, (A, PORT), untagged=what == "untagged")["severed"], 1)
+    equal(victim.do("state", fd), "severed")
+    equal(sever.status()["instance"], instance)
+    equal(len([line for line in sever.text().splitlines() if "socket_locked" in line]), 2 if what == "untagged" else 1)
     end(sever, victim, locked)
 
 

@@ -6,18 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/base/process.h"
+#include "agent/sever/permits/guard.h"
 #include "agent/sever/permits/tag_memory.h"
 
 _Static_assert(TAG_WORDS == 4, "cookie, endpoint, generation, since_ms");
@@ -55,7 +51,7 @@ static uint32_t look_at_pages(struct tag_reading *r)
 {
     unsigned char in_memory[LOOK];
     size_t size = (size_t)r->pages * r->page;
-    char *map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE, r->fd, 0);
+    char *map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, r->fd, 0);
     uint32_t found = 0, count;
 
     if (map == MAP_FAILED)
@@ -75,7 +71,8 @@ static uint32_t look_at_pages(struct tag_reading *r)
     return found;
 }
 
-/* The head is in the first page, which so exists. */
+/* Of a file that this process may not write, all pages are said to be in memory: then none is known. The head is in
+ * the first page, which so exists. */
 void tag_memory_begin(int fd, struct tag_reading *ret_reading)
 {
     struct tag_reading *r = ret_reading;
@@ -87,6 +84,10 @@ void tag_memory_begin(int fd, struct tag_reading *ret_reading)
         return;
     r->pages = (uint32_t)(((size_t)st.st_size + r->page - 1) / r->page);
     uint32_t found = look_at_pages(r), exist = count_pages(r);
+    if (found > exist) {
+        memset(r->there, 0, sizeof(r->there));
+        found = 0;
+    }
     if (!is_there(r, 0))
         found++;
     note_there(r, 0);
@@ -172,19 +173,9 @@ void tag_memory_add_counts(int fd, uint64_t counts[TAG_COUNT_COUNT])
 
 /* ---- who uses it ---- */
 
-enum {
-    /* Between two looks at who asks, and how often in a row it is found to wait in the kernel until that is no accident:
-     * longer than the kernel waits for pages, and than a disk. */
-    LOOK_MS = 1,
-    LOOKS = 250,
-    /* An answer that took so long and for which the kernel slept was a wait for pages. If it took long because others
-     * had the processor, it did not sleep. */
-    WAIT_MS = 10,
-    /* Processes that wait in the kernel, and were left behind. */
-    LEFT_MAX = 8
-};
-
-static int left[LEFT_MAX]; /* their pids */
+/* An answer that took so long and for which the kernel slept was a wait for pages. If it took long because others had
+ * the processor, it did not sleep. */
+#define WAIT_MS 10
 
 static uint64_t now_ms(void)
 {
@@ -192,20 +183,6 @@ static uint64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* A free place; NULL: none of those that were left has ended. */
-static int *find_place(void)
-{
-    int *place = NULL;
-
-    for (int i = 0; i < LEFT_MAX; i++) {
-        if (left[i] && waitpid(left[i], NULL, WNOHANG) != 0)
-            left[i] = 0;
-        if (!left[i])
-            place = &left[i];
-    }
-    return place;
 }
 
 static long sleeps(void)
@@ -218,56 +195,27 @@ static long sleeps(void)
 
 /* The kernel takes this seal only of memory that nobody has mapped so. If somebody has, it says so before it
  * looks at the pages and may wait for them. */
-static enum tag_memory_use seal(int fd)
+static int seal(int fd, const void *nothing)
 {
     uint64_t start = now_ms();
     long slept = sleeps();
 
+    (void)nothing;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno != EBUSY)
         return TAG_MEMORY_UNUSED;
     return now_ms() - start >= WAIT_MS && sleeps() > slept ? TAG_MEMORY_PINNED : TAG_MEMORY_MAPPED;
 }
 
-/* In a process of its own, which keeps nothing of what it inherits: it may be there for long. */
-static void ask(int fd)
-{
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_IGN);
-    prctl(PR_SET_NAME, "sever-ask");
-    if (dup2(fd, 3) != 3 || syscall(SYS_close_range, 4, ~0u, 0))
-        _exit(TAG_MEMORY_MAPPED);
-    _exit((int)seal(3));
-}
-
-/* One that waits where no signal reaches it is left behind, at `place`. */
-static enum tag_memory_use wait_for(int pid, int *place)
-{
-    int status = 0;
-
-    for (int waits = 0; waitpid(pid, &status, WNOHANG) == 0;) {
-        char state = process_state(pid);
-
-        waits = state == 'D' || !state ? waits + 1 : 0;
-        if (waits == LOOKS) {
-            kill(pid, SIGKILL);
-            *place = pid;
-            return TAG_MEMORY_PINNED;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
-    }
-    return WIFEXITED(status) ? (enum tag_memory_use)WEXITSTATUS(status) : TAG_MEMORY_MAPPED;
-}
-
 /* If nobody can be asked now, that is done later, as of memory that is mapped. */
 enum tag_memory_use tag_memory_use(int fd, uint64_t *ret_took_ms)
 {
+    static struct deputies asking;
     uint64_t start = now_ms();
-    int *place = find_place();
-    int pid = place ? fork() : -1;
+    int answer = deputy_run(&asking, fd, -1, seal, NULL);
+    enum tag_memory_use use = answer < 0 ? TAG_MEMORY_MAPPED : (enum tag_memory_use)answer;
 
-    if (pid == 0)
-        ask(fd);
-    enum tag_memory_use use = pid < 0 ? TAG_MEMORY_MAPPED : wait_for(pid, place);
+    if (answer == -EDEADLK)
+        use = TAG_MEMORY_PINNED;
     *ret_took_ms = use == TAG_MEMORY_PINNED ? now_ms() - start : 0;
     return use;
 }
