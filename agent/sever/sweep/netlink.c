@@ -384,7 +384,7 @@ static uint32_t abort_run(int fd, const struct diag_socket *sockets, const struc
     return rv == -ENOSPC ? run->to : at;
 }
 
-void netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors)
+static void destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors)
 {
     uint8_t request[NETLINK_DESTROY_MAX * DIAG_DESTROY_LEN];
     uint32_t seq = take_seq(count), at = 0;
@@ -402,4 +402,14 @@ void netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count, 
         else
             at = abort_run(fd, sockets, &run, seq, count, ret_errors);
     }
+}
+
+/* From a socket of our own nobody else takes the answers, which come while another process asks. */
+void netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors)
+{
+    int other = netlink_beside(fd);
+
+    destroy(other < 0 ? fd : other, sockets, count, ret_errors);
+    if (other >= 0)
+        close(other);
 }
