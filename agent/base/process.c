@@ -65,6 +65,16 @@ uint64_t process_started(pid_t pid)
     return at && sscanf(at, "%llu", &started) == 1 ? started : 0;
 }
 
+char process_state(pid_t pid)
+{
+    char text[512];
+
+    if (!read_text(pid, "stat", text, sizeof(text)))
+        return 0;
+    const char *at = strrchr(text, ')');
+    return at && at[1] == ' ' ? at[2] : 0;
+}
+
 bool process_is_over(pid_t pid, uint64_t started)
 {
     uint64_t now = process_started(pid);

@@ -22,6 +22,10 @@ uint64_t process_started(pid_t pid);
  * number, it counts as the same as long as anybody has it. */
 bool process_is_over(pid_t pid, uint64_t started);
 
+/* Its state, as ps(1) has it: 'D' if it waits where no signal reaches it. 0: it is not there, or /proc does not
+ * show it. */
+char process_state(pid_t pid);
+
 /* The name of its program, cut to 15 bytes; "" if /proc does not show it. */
 #define PROCESS_NAME_SIZE 16
 void process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]);

@@ -18,7 +18,7 @@ enum place_kind {
 };
 
 /* Places of one cluster: candidates first, then left addresses. A name has HOMING_ADDRESSES_MAX
- * addresses at most; names of several members seldom change together. */
+ * addresses at most; names of several members seldom change together, and then they share. */
 #define PLACE_CANDIDATES_MAX HOMING_ADDRESSES_MAX
 #define PLACE_LEFT_MAX       HOMING_LEFT_MAX
 #define PLACES_MAX           (PLACE_CANDIDATES_MAX + PLACE_LEFT_MAX)

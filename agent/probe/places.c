@@ -213,17 +213,51 @@ static void candidates_drop(struct member *m, bool all)
     }
 }
 
+static bool is_silent(const struct member *c)
+{
+    return c->full_ms == 0 && c->state != MEMBER_IDLE && c->state != MEMBER_ASKED;
+}
+
+/* If all are in use, a name with many addresses must not keep out the only one of another member: who
+ * has the most gives one up, but none at which anybody answers. NULL: nobody has more than this member
+ * would have. */
+static struct member *candidate_to_spare(const struct probe *p, uint32_t member)
+{
+    uint32_t counts[HOMING_MEMBERS_MAX] = {0};
+    struct member *spare = NULL;
+    for (uint32_t i = 0; i < PLACE_CANDIDATES_MAX; i++)
+        counts[p->places[i]->index]++;
+    for (uint32_t i = 0; i < PLACE_CANDIDATES_MAX; i++) {
+        struct member *c = p->places[i];
+        if (is_silent(c) && counts[c->index] > counts[spare ? spare->index : member] + !spare)
+            spare = c;
+    }
+    return spare;
+}
+
+/* PLACE_CANDIDATES_MAX: there is none for the member. */
+static uint32_t candidate_slot(struct probe *p, uint32_t member)
+{
+    struct member *spare;
+    uint32_t slot = 0;
+    while (slot < PLACE_CANDIDATES_MAX && p->places[slot])
+        slot++;
+    if (slot < PLACE_CANDIDATES_MAX || !(spare = candidate_to_spare(p, member)))
+        return slot;
+    slot = spare->place;
+    place_free(spare);
+    return slot;
+}
+
 static void candidate_add(struct member *m, const struct address *address, uint64_t now)
 {
     struct probe *p = m->probe;
     struct member *left = place_find(p, PLACE_LEFT, m->index, &address->inet), *c;
-    uint32_t slot = 0;
     if (left)
         place_free(left);
     if (p->sink.is_taken(p->sink.arg, m->index, &address->inet))
         return;
-    while (slot < PLACE_CANDIDATES_MAX && p->places[slot])
-        slot++;
+    uint32_t slot = candidate_slot(p, m->index);
     if (slot == PLACE_CANDIDATES_MAX)
         return;
     c = place_new(p, slot, PLACE_CANDIDATE, m->index, address);

@@ -370,7 +370,8 @@ enum holder_exit holder_run(const struct holder_config *config, struct kept *kep
 
     guard_init();
     strcpy(text, "out of memory or descriptors");
-    bool named = names_init(&h.names, &sockets, config->run_dir, config->admin_dir, false);
+    bool named =
+        names_init(&h.names, &sockets, config->run_dir, config->admin_dir, config->takeover);
     h.loop = named ? loop_new() : NULL;
     int rv = h.loop ? start(&h, kept, error) : -ENOMEM;
     if (rv)

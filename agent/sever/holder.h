@@ -6,6 +6,7 @@
 #ifndef HOMING_AGENT_SEVER_HOLDER_H
 #define HOMING_AGENT_SEVER_HOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct holder_config {
     uint64_t idle_ms; /* ends when sever.sock had no client for so long; 0: never */
     int beat_fd;      /* gets a byte every HOLDER_BEAT_MS; -1: none */
     int keep_fd;      /* to the supervisor: what is to be kept (permits/keep.h); -1: none */
+    bool takeover; /* the holder before hangs in the kernel: its sockets' names are taken from it */
 };
 
 #define HOLDER_BEAT_MS 250

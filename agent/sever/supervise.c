@@ -199,6 +199,13 @@ static int collect(const struct supervisor *s, int wait_for_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Whether it was killed and is there all the same: it hangs in the kernel. Its sockets still listen, and nobody
+ * answers there. */
+static bool is_left(const struct supervisor *s, int code)
+{
+    return code < 0 && waitpid(s->pid, NULL, WNOHANG) == 0;
+}
+
 static void end_holder(const struct supervisor *s)
 {
     kill(s->pid, SIGTERM);
@@ -226,6 +233,7 @@ static bool watch(struct supervisor *s, int *ret_code)
         if (event == EVENT_SILENT)
             kill(s->pid, SIGKILL);
         *ret_code = collect(s, END_MS);
+        s->config.takeover = is_left(s, *ret_code);
         bool over = *ret_code == HOLDER_ENDED || (*ret_code > 0 && !s->lived);
         if (!over)
             log_event(LOG_ERROR, "holder_replaced",

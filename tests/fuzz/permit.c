@@ -78,15 +78,15 @@ static void check(const struct offer *offer, bool could_be)
 {
     static const struct sever_order order = {.endpoints = {{1, 2}}, .endpoint_count = 1};
     struct tags tags = {0};
-    off_t at = 0;
+    struct tag_reading reading;
 
     if (offer->result != OFFER_PERMIT)
         return;
     if (!could_be)
         abort();
     (void)tags_add(&tags, &(struct diag_socket){.cookie = 1});
-    while (tags_judge_next(&tags, &order, offer->rights.fds[PERMIT_FD_TAGS], &at,
-                           &(struct tags_owner){.own = true}) > 0)
+    tag_memory_begin(offer->rights.fds[PERMIT_FD_TAGS], &reading);
+    while (tags_judge_next(&tags, &order, &reading, &(struct tags_owner){.own = true}) > 0)
         ;
     tags_done(&tags);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file system for tests whose files nobody gets rid of: it takes what is written to them, and never says that it has.
+"""A file system for tests whose files nobody gets rid of: it takes what is written to them, and never says that it has. Or
+nobody can even read them.
 
 It speaks the kernel's FUSE protocol by itself (<linux/fuse.h>), as a local user's own file system would. A process that
 closes such a file last waits, and no signal ends that. All of them go on when the file system ends.
@@ -16,6 +17,7 @@ from tap import cleanups
 LOOKUP, FORGET, GETATTR, SETATTR, OPEN, READ, WRITE, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = (
     1, 2, 3, 4, 14, 15, 16, 18, 25, 26, 36, 42)
 SILENT = (FORGET, WRITE, INTERRUPT, BATCH_FORGET)
+SILENT_READ = (*SILENT, READ)
 ROOT, FILE = 1, 2  # inodes
 WRITEBACK_CACHE = 1 << 16
 HEADER = struct.Struct("=IIQQIIII")
@@ -43,14 +45,14 @@ def answer(opcode, node, body):
     return b"" if opcode in (RELEASE, FLUSH) else -errno.ENOSYS
 
 
-def serve(fd):
+def serve(fd, silent):
     while True:
         try:
             request = os.read(fd, 1 << 20)
         except OSError:
             return
         _, opcode, unique, node, *_ = HEADER.unpack_from(request)
-        if opcode in SILENT:
+        if opcode in silent:
             continue
         said = answer(opcode, node, request[HEADER.size:])
         error, data = (said, b"") if isinstance(said, int) else (0, said)
@@ -60,13 +62,13 @@ def serve(fd):
             pass  # the request was given up
 
 
-def mount_stuck(directory):
+def mount_stuck(directory, silent=SILENT):
     """The path of the file, and a function that lets go of all who wait for it."""
     fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions" % fd
     if libc.mount(b"stuck", directory.encode(), b"fuse", 6, options.encode()):
         raise OSError(ctypes.get_errno(), "mount")
-    threading.Thread(target=serve, args=(fd,), daemon=True).start()
+    threading.Thread(target=serve, args=(fd, silent), daemon=True).start()
 
     def let_go():
         libc.umount2(directory.encode(), MNT_FORCE)  # whoever waits is told that it failed

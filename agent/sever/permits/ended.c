@@ -79,11 +79,11 @@ static void drop_pinned(struct ended *ended, const struct permit *pinned)
             ended->pinned++;
         }
     }
-    log_event(
-        LOG_WARNING, "permit_pinned",
-        "a process has ended, and somebody holds pages of its tag memory back: the permits that "
-        "this user's ended processes have left end",
-        LOG_INT("uid", uid), LOG_INT("pid", pid), LOG_INT("permits", ended->pinned - before));
+    log_event(LOG_WARNING, "permit_pinned",
+              "a process has ended, and somebody holds pages of its tag memory back, or has it "
+              "locked: the "
+              "permits that this user's ended processes have left end",
+              LOG_INT("uid", uid), LOG_INT("pid", pid), LOG_INT("permits", ended->pinned - before));
 }
 
 static void look_at(struct ended *ended, struct permit *permit)

@@ -5,11 +5,17 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/base/process.h"
 #include "agent/sever/permits/guard.h"
 
 static void interrupt(int signo)
@@ -51,4 +57,107 @@ void guard_close(int fd)
     close(fd);
     guard_end();
     errno = error;
+}
+
+/* ---- deputies ---- */
+
+enum {
+    /* Between two looks at it, and how often in a row it is found to wait in the kernel until that is no accident: for
+     * longer than the kernel waits for pages, and than a disk. */
+    LOOK_US = 200,
+    LOOKS = 1000,
+    /* The exit code of one that could not begin. */
+    NOT_BEGUN = 255
+};
+
+/* It keeps nothing of what it inherits, because it may be there for long. */
+static void become(int fd, int second, deputy_fn *fn, const void *arg)
+{
+    int from = second < 0 ? DEPUTY_SECOND : DEPUTY_SECOND + 1;
+
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_IGN);
+    prctl(PR_SET_NAME, "homing-deputy");
+    fd = fcntl(fd, F_DUPFD, from);
+    second = second < 0 ? second : fcntl(second, F_DUPFD, from);
+    if (dup2(fd, 3) != 3 || (second >= 0 && dup2(second, DEPUTY_SECOND) < 0) ||
+        syscall(SYS_close_range, from, ~0u, 0))
+        _exit(NOT_BEGUN);
+    _exit(fn(3, arg));
+}
+
+static void reap(struct deputies *d)
+{
+    for (int i = 0; i < DEPUTIES_MAX; i++)
+        if (d->left[i].pid && waitpid(d->left[i].pid, NULL, WNOHANG) != 0)
+            d->left[i].pid = 0;
+}
+
+/* DEPUTIES_MAX: there is none. */
+static int free_place(const struct deputies *d)
+{
+    int place = 0;
+
+    while (place < DEPUTIES_MAX && d->left[place].pid)
+        place++;
+    return place;
+}
+
+/* False: it hangs. */
+static bool wait_for(int pid, int *ret_status)
+{
+    for (int waits = 0; waitpid(pid, ret_status, WNOHANG) == 0;) {
+        char state = process_state(pid);
+
+        waits = state == 'D' || !state ? waits + 1 : 0;
+        if (waits == LOOKS) {
+            kill(pid, SIGKILL);
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_US * 1000L}, NULL);
+    }
+    return true;
+}
+
+int deputy_run(struct deputies *d, int fd, int second, deputy_fn *fn, const void *arg)
+{
+    int place, pid, status = 0;
+
+    reap(d);
+    place = free_place(d);
+    if (place == DEPUTIES_MAX)
+        return -ENOSPC;
+    pid = fork();
+    if (pid == 0)
+        become(fd, second, fn, arg);
+    if (pid < 0)
+        return -errno;
+    if (wait_for(pid, &status))
+        return WIFEXITED(status) && WEXITSTATUS(status) != NOT_BEGUN ? WEXITSTATUS(status) : -EIO;
+    d->left[place].pid = pid;
+    d->left[place].what = 0;
+    d->left[place].uid = UINT32_MAX;
+    return -EDEADLK;
+}
+
+void deputies_blame(struct deputies *d, uint64_t what, uint32_t uid)
+{
+    for (int i = 0; i < DEPUTIES_MAX; i++)
+        if (d->left[i].pid && !d->left[i].what) {
+            d->left[i].what = what;
+            d->left[i].uid = uid;
+        }
+}
+
+bool deputies_hang(struct deputies *d, uint64_t what, uint32_t uid)
+{
+    int of_user = 0;
+
+    reap(d);
+    for (int i = 0; i < DEPUTIES_MAX; i++) {
+        if (d->left[i].pid && d->left[i].what == what)
+            return true;
+        of_user += d->left[i].pid && d->left[i].uid == uid;
+    }
+    return of_user >= DEPUTIES_OF_ONE;
 }

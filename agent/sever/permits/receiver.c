@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "agent/base/privilege.h"
+#include "agent/base/process.h"
 #include "agent/sever/permits/guard.h"
 #include "agent/sever/permits/receiver.h"
 
@@ -149,21 +150,6 @@ static bool reap_stuck(struct receiver *r)
     return room;
 }
 
-/* Its state, as ps(1) has it; 0: it is not there. */
-static char state_of(int pid)
-{
-    char path[32], text[128] = "";
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    const char *end_of_name = n > 0 ? strrchr(text, ')') : NULL;
-    return end_of_name && end_of_name[1] == ' ' ? end_of_name[2] : 0;
-}
-
 /* On a busy machine, one that was killed takes its time to end. Only one that waits where no signal
  * reaches it (D) hangs on what it was sent. */
 static void look_at_stuck(void *arg)
@@ -176,7 +162,7 @@ static void look_at_stuck(void *arg)
         struct stuck *s = &r->stuck[i];
         if (s->pid == 0 || s->waits >= LOOKS)
             continue;
-        s->waits += state_of(s->pid) == 'D';
+        s->waits += process_state(s->pid) == 'D';
         if (s->waits == LOOKS)
             r->owner.hostile(r->owner.arg, &s->user);
         else
@@ -263,7 +249,7 @@ static void out_of_patience(void *arg)
 {
     struct receiver *r = arg;
 
-    if (state_of(r->pid) == 'R' || rights_pending(r->fd))
+    if (process_state(r->pid) == 'R' || rights_pending(r->fd))
         loop_timer_set(r->patience, ANSWER_MS);
     else
         lose(r, "the receiver hangs on what this process sent");

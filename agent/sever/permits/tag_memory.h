@@ -3,8 +3,11 @@
  * tag_memory.h - reads the memory in which a process keeps its tags and its counters
  * (proto/permit.h). offer.c has checked its seals and its size.
  *
- * The process goes on writing while it is read here, and may write anything. It is read with
- * pread(), never mapped: a page of it can be missing for ever.
+ * The process goes on writing while it is read here, and may write anything. It may also keep the
+ * kernel's lock of the file for ever, by a write whose bytes come from a file system that never
+ * answers. So nothing is called here that waits for that lock, as lseek() for data does: a process
+ * that waits for it cannot even be killed. It is read with pread(), never through a mapping: a page
+ * of it can be missing for ever.
  */
 #ifndef HOMING_AGENT_SEVER_PERMITS_TAG_MEMORY_H
 #define HOMING_AGENT_SEVER_PERMITS_TAG_MEMORY_H
@@ -20,10 +23,25 @@
 /* Slots that are read at once: two pages of them. */
 #define TAG_MEMORY_SLOTS 256
 
-/* Reads the next slots of the pages that exist; begin with *at 0. Returns how many, 0 at the end of
- * the memory, or negative errno. A slot that changed while it was read has cookie 0: the next sweep
- * finds it. */
-int tag_memory_next(int fd, off_t *at, uint64_t (*ret_slots)[TAG_WORDS]);
+/* Of 4 KB, in the largest memory. */
+#define TAG_MEMORY_PAGES (((TAG_SLOTS_MAX)*32u + 256u) / 4096)
+
+/* One memory while it is read. */
+struct tag_reading {
+    int fd;
+    off_t at;
+    uint32_t page;  /* bytes of one */
+    uint32_t pages; /* all, whether they exist or not */
+    uint32_t left;  /* pages that exist, nobody knows where: they are swapped out */
+    uint64_t there[TAG_MEMORY_PAGES / 64]; /* one bit for each page that is known to exist */
+};
+
+/* The descriptor stays the caller's. */
+void tag_memory_begin(int fd, struct tag_reading *ret_reading);
+
+/* Reads the next slots of the pages that exist. Returns how many, 0 at the end of the memory, or
+ * negative errno. A slot that changed while it was read has cookie 0: the next sweep finds it. */
+int tag_memory_next(struct tag_reading *reading, uint64_t (*ret_slots)[TAG_WORDS]);
 
 /* Adds its counters to `counts`. What cannot be read adds nothing. */
 void tag_memory_add_counts(int fd, uint64_t counts[TAG_COUNT_COUNT]);
@@ -31,12 +49,12 @@ void tag_memory_add_counts(int fd, uint64_t counts[TAG_COUNT_COUNT]);
 enum tag_memory_use {
     TAG_MEMORY_UNUSED, /* nobody has it mapped for writing, and nobody can any more */
     TAG_MEMORY_MAPPED, /* a process has: its own, or one that this has forked */
-    TAG_MEMORY_PINNED /* nobody has, but a page of it is in use otherwise, as in a pipe: nobody can tell why */
+    TAG_MEMORY_PINNED /* it cannot be told: a page of it is in use otherwise, as in a pipe, or its file is locked */
 };
 
 /* Only of memory whose process has ended: what it could not map yet, it could never. While a page is in use
- * otherwise, the kernel has us wait for up to 0.2 s, in the hope that it comes free. ret_took_ms is how long it
- * has. */
+ * otherwise, or somebody has the file's lock, the kernel lets who asks wait. A process of its own asks, and is left
+ * behind if it waits. ret_took_ms is how long it has taken. */
 enum tag_memory_use tag_memory_use(int fd, uint64_t *ret_took_ms);
 
 #endif

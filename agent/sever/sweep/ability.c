@@ -58,7 +58,7 @@ static int abort_own(struct trial *t)
 {
     int error = 0, seen = 0;
     socklen_t len = sizeof(seen);
-    int rv = netlink_dump(t->netlink, AF_INET, DIAG_TCP, &t->at, 1, found, t);
+    int rv = netlink_dump(t->netlink, AF_INET, DIAG_TCP, &t->at, 1, NULL, found, t);
 
     if (rv)
         return rv;

@@ -246,8 +246,9 @@ static void open_memory(struct judging *j, const struct judging_memory *m)
     j->uids = m->permit->uids;
     j->owner.uids = &j->uids;
     j->matters = m->matters;
-    j->offset = 0;
     j->fd = fcntl(m->permit->tags, F_DUPFD_CLOEXEC, 0);
+    if (j->fd >= 0)
+        tag_memory_begin(j->fd, &j->reading);
     j->read++;
 }
 
@@ -281,7 +282,7 @@ static void close_memory(struct judging *j)
 /* Returns how many slots were read. A memory that has grown since is not read to its end. */
 static uint64_t read_some(struct judging *j, struct tags *tags, struct rota *rota)
 {
-    int count = j->fd < 0 ? 0 : tags_judge_next(tags, j->order, j->fd, &j->offset, &j->owner);
+    int count = j->fd < 0 ? 0 : tags_judge_next(tags, j->order, &j->reading, &j->owner);
 
     if (count <= 0) {
         close_memory(j);

@@ -35,7 +35,7 @@ struct judging {
     bool everything; /* none at all was left out, though it could not matter */
     /* The memory that is being read; fd -1: none. */
     int fd;
-    off_t offset;
+    struct tag_reading reading;
     bool matters;
     struct tags_owner owner;
     struct uids uids;

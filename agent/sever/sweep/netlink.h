@@ -10,6 +10,7 @@
 #ifndef HOMING_AGENT_SEVER_SWEEP_NETLINK_H
 #define HOMING_AGENT_SEVER_SWEEP_NETLINK_H
 
+#include "agent/sever/sweep/age.h"
 #include "agent/sever/sweep/diag.h"
 
 /* For one dump at most, or one datagram of aborts, in processor time. The kernel answers while it is
@@ -23,12 +24,18 @@ typedef bool netlink_fn(void *arg, const struct diag_socket *socket);
 
 /* Calls `fn` for every connection of one family to the addresses that is listed (diag.h). 0; -ETIME: the deadline, so that
  * some may not have been listed; -EPROTO: replies are missing, because another process reads them;
- * -EBADMSG; or the kernel's error. */
+ * -EBADMSG; or the kernel's error. -EDEADLK: more is to be told than DIAG_TCP says, and a program keeps a connection
+ * locked: `fd` is of no use any more. -ENOLCK: the same is known of before, and nothing was asked. A dump
+ * that tells more than DIAG_TCP, for which `age` is needed, does not always run on the processor of its
+ * caller: what is known of the cookies of that one is added to it. */
 int netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                 uint32_t count, netlink_fn *fn, void *arg);
+                 uint32_t count, struct age *age, netlink_fn *fn, void *arg);
+
+/* A new netlink socket, if `fd` is of this process' own network namespace. -1: it is not, or none can be had. */
+int netlink_beside(int fd);
 
 /* Aborts sockets, NETLINK_DESTROY_MAX at most. ret_errors[i]: 0; -ENOENT: it had ended; -EPERM;
- * -EOPNOTSUPP; -ENODATA: no answer came. */
+ * -EOPNOTSUPP; -ENODATA: no answer came; -EBUSY: its program has it locked, and it is aborted when that ends. */
 void netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors);
 
 #endif

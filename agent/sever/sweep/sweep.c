@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/base/log.h"
 #include "agent/sever/sweep/netlink.h"
@@ -157,25 +158,42 @@ static bool has_ipv4(const struct sever_order *order)
     return false;
 }
 
+/* Where another socket lists the same, that one is put at risk (netlink.h). */
 static int list_as(struct sweep *s, int family, enum diag_what what)
 {
     const struct sever_order *order = s->order;
+    int fd = s->group->netlinks[0].fd;
+    int other = what != DIAG_TCP && s->group->netlinks[0].ours ? netlink_beside(fd) : -1;
+    int rv;
 
     age_note(s->age);
-    return netlink_dump(s->group->netlinks[0].fd, family, what, order->addresses,
-                        order->address_count, take_listed, s);
+    rv = netlink_dump(other < 0 ? fd : other, family, what, order->addresses, order->address_count,
+                      s->age, take_listed, s);
+    if (other < 0)
+        return rv;
+    close(other);
+    return rv == -EDEADLK ? -ENOLCK : rv;
 }
 
 /* A tag names the socket that the program has. Of MPTCP that is not what the kernel lists as TCP. It
  * is asked for after TCP, so that no subflow is listed without it. A subflow of a socket that is not
- * listed must be known for one, where what nobody has tagged is to be aborted. */
+ * listed must be known for one, where what nobody has tagged is to be aborted. If a program keeps a socket locked, less
+ * is known of all: what is tagged can be aborted. */
 static int list_family(struct sweep *s, int family)
 {
     int rv = list_as(s, family, s->order->untagged || s->marked ? DIAG_MARKED : DIAG_TCP);
 
+    if (rv == -ENOLCK) {
+        s->locked = true;
+        rv = list_as(s, family, DIAG_TCP);
+    }
     if (rv || s->tags.count == 0 || s->without_mptcp)
         return rv;
     rv = list_as(s, family, DIAG_MPTCP);
+    if (rv == -ENOLCK) {
+        s->locked = true;
+        return 0;
+    }
     s->without_mptcp = rv == -ENOENT;
     s->marked |= s->without_mptcp;
     return rv == -ENOENT ? 0 : rv;
@@ -209,6 +227,7 @@ static void list_turn(struct sweep *s)
     uint64_t before_us = spent_us();
 
     tags_done(&s->tags);
+    s->locked = false;
     if (s->group->netlink_count == 0) {
         leave_group(s, true);
         return;
@@ -234,7 +253,7 @@ static bool is_spared(const struct sever_order *order, uint64_t cookie)
 /* What no process has any more can be told by every tag alone. */
 static bool has_no_tag(const struct sweep *s, const struct tags_entry *e)
 {
-    return e->verdict == TAGS_UNTAGGED && !e->elsewhere &&
+    return e->verdict == TAGS_UNTAGGED && !e->elsewhere && !s->locked &&
            (!e->socket.orphan || s->judging.everything) && !is_spared(s->order, e->socket.cookie);
 }
 

@@ -58,6 +58,7 @@ struct sweep {
     struct group *group; /* NULL: the next one */
     enum sweep_stage stage;
     bool without_mptcp; /* in this sweep: the kernel cannot list it */
+    bool locked; /* a program keeps a socket locked: not all is known of what nobody has tagged */
     bool marked; /* since one could not: it is to tell at least which connections are subflows */
     struct tags tags;
     struct judging judging;

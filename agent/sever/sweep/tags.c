@@ -140,11 +140,11 @@ void tags_judge(struct tags *tags, const struct sever_order *order,
     }
 }
 
-int tags_judge_next(struct tags *tags, const struct sever_order *order, int fd, off_t *at,
+int tags_judge_next(struct tags *tags, const struct sever_order *order, struct tag_reading *reading,
                     const struct tags_owner *owner)
 {
     uint64_t slots[TAG_MEMORY_SLOTS][TAG_WORDS];
-    int count = tag_memory_next(fd, at, slots);
+    int count = tag_memory_next(reading, slots);
 
     if (count > 0)
         tags_judge(tags, order, (const uint64_t(*)[TAG_WORDS])slots, (uint32_t)count, owner);

@@ -83,7 +83,7 @@ void tags_judge(struct tags *tags, const struct sever_order *order,
 
 /* Judges by the next slots of a tag memory, as tag_memory_next() finds them. Returns how many; 0 at
  * the end, or negative errno. */
-int tags_judge_next(struct tags *tags, const struct sever_order *order, int fd, off_t *at,
+int tags_judge_next(struct tags *tags, const struct sever_order *order, struct tag_reading *reading,
                     const struct tags_owner *owner);
 
 /* After all are added. `elsewhere`: `count` users, sorted, of which other groups say what is

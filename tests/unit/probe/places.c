@@ -161,6 +161,42 @@ static void another_members_address_is_never_a_candidate(void **state)
     assert_false(is_asked_at(3));
 }
 
+/* Member 0 is ill at .1, and DNS names eight others for it; member 1 is ill, too. */
+static void fill_candidates(void)
+{
+    falls_ill();
+    stands(1);
+    fails(1, REPORT_BROKEN, HINT_NONE);
+    resolves(0, "23456789");
+    passes(100, 0);
+    assert_true(is_asked_at(2) && is_asked_at(9));
+}
+
+static void a_name_with_many_addresses_keeps_out_no_other_members_one(void **state)
+{
+    (void)state;
+    fill_candidates();
+    resolves(1, "0");
+    passes(100, 0);
+    assert_true(is_asked_at(0));
+    resolves(0, "23456789"); /* what was given up stays given up */
+    passes(100, 0);
+    assert_true(is_asked_at(0));
+}
+
+static void a_candidate_that_answers_is_not_given_up_for_another_members(void **state)
+{
+    (void)state;
+    fill_candidates();
+    for (uint32_t end = 2; end <= 9; end++) {
+        becomes_ready(AT(end));
+        answers(AT(end));
+    }
+    resolves(1, "0");
+    passes(100, 0);
+    assert_false(is_asked_at(0));
+}
+
 static void an_address_outside_allowed_networks_is_never_a_candidate(void **state)
 {
     static struct conf_network networks[] = {{.family = 4, .bits = 32, .bytes = {10, 0, 0, 1}}};
@@ -352,6 +388,8 @@ int main(void)
         TEST_IN(probe_rig, a_candidate_that_dns_names_no_more_is_dropped),
         TEST_IN(probe_rig, a_candidate_is_named_when_dns_says_so_again_250_ms_later),
         TEST_IN(probe_rig, another_members_address_is_never_a_candidate),
+        TEST_IN(probe_rig, a_name_with_many_addresses_keeps_out_no_other_members_one),
+        TEST_IN(probe_rig, a_candidate_that_answers_is_not_given_up_for_another_members),
         TEST_IN(probe_rig, an_address_outside_allowed_networks_is_never_a_candidate),
         TEST_IN(probe_rig,
                 a_member_that_answers_is_not_left_but_after_a_minute_others_are_asked_too),

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -218,36 +219,114 @@ static void the_table_is_bounded(void **state)
 }
 
 /* 0, or negative errno. */
-static int judge_all(struct tags *tags, int fd)
+static int judge_all(struct tags *tags, int fd, int *ret_slots)
 {
-    off_t at = 0;
-    int rv;
+    struct tag_reading reading;
+    int rv, slots = 0;
 
-    while ((rv = tags_judge_next(tags, &order, fd, &at, &own)) > 0)
-        ;
+    tag_memory_begin(fd, &reading);
+    while ((rv = tags_judge_next(tags, &order, &reading, &own)) > 0)
+        slots += rv;
+    *ret_slots = slots;
+    return rv;
+}
+
+int __real_mincore(void *at, size_t size, unsigned char *ret);
+int __wrap_mincore(void *at, size_t size, unsigned char *ret);
+static enum {
+    AS_IT_IS,
+    SWAPPED_OUT,
+    NOT_TOLD, /* as of a file that may not be written */
+} in_memory;
+
+int __wrap_mincore(void *at, size_t size, unsigned char *ret)
+{
+    int rv = __real_mincore(at, size, ret);
+
+    if (in_memory != AS_IT_IS)
+        memset(ret, in_memory == NOT_TOLD, size / (size_t)sysconf(_SC_PAGESIZE));
     return rv;
 }
 
 /* First, last, and on both sides of a page's end: memory is sparse, and read in pieces. */
+static const uint32_t lie_at[] = {0, 1, 119, 120, 247, 248, 5000, SLOTS - 1};
+#define LIE_AT         (sizeof(lie_at) / sizeof(lie_at[0]))
+#define SLOTS_PER_PAGE (4096 / (int)sizeof(struct tag))
+
+static int sparse_memory(struct tags *tags)
+{
+    int fd = memfd_create("tags", MFD_CLOEXEC);
+
+    assert_int_equal(ftruncate(fd, (off_t)tag_memory_size(SLOTS)), 0);
+    assert_int_equal(pwrite(fd, "", 1, 0), 1);
+    for (size_t i = 0; i < LIE_AT; i++) {
+        const uint64_t slot[4] = {i + 1, ORDERS, 1, 0};
+        off_t where = (off_t)(offsetof(struct tag_memory, slots) + lie_at[i] * sizeof(struct tag));
+        assert_int_equal(pwrite(fd, slot, sizeof(slot), where), sizeof(slot));
+        add(tags, i + 1);
+    }
+    return fd;
+}
+
+static void all_are_found(struct tags *tags, int fd, int *ret_slots)
+{
+    assert_int_equal(judge_all(tags, fd, ret_slots), 0);
+    for (uint32_t i = 0; i < tags->count; i++)
+        assert_int_equal(tags->entries[i].verdict, TAGS_OUTDATED);
+    tags_done(tags);
+    close(fd);
+}
+
 static void tags_are_found_wherever_they_lie_in_memory(void **state)
 {
-    static const uint32_t at[] = {0, 1, 119, 120, 247, 248, 5000, SLOTS - 1};
-    int fd = memfd_create("tags", MFD_CLOEXEC);
+    struct tags tags = {0};
+    int fd = sparse_memory(&tags), slots;
+
+    (void)state;
+    all_are_found(&tags, fd, &slots);
+    if (sysconf(_SC_PAGESIZE) == 4096) /* of five pages, each with the one behind it at most */
+        assert_in_range(slots, 1, 10 * SLOTS_PER_PAGE);
+}
+
+/* Which pages exist is not known then, only how many. */
+static void tags_are_found_in_pages_that_are_swapped_out(void **state)
+{
+    struct tags tags = {0};
+    int fd = sparse_memory(&tags), slots;
+
+    (void)state;
+    in_memory = SWAPPED_OUT;
+    all_are_found(&tags, fd, &slots);
+    in_memory = AS_IT_IS;
+}
+
+static void tags_are_found_where_the_kernel_does_not_tell_which_pages_exist(void **state)
+{
+    struct tags tags = {0};
+    int fd = sparse_memory(&tags), slots;
+
+    (void)state;
+    in_memory = NOT_TOLD;
+    all_are_found(&tags, fd, &slots);
+    in_memory = AS_IT_IS;
+}
+
+/* What is found ends the search: a large memory is mostly not there. */
+static void no_more_is_read_than_is_there(void **state)
+{
+    const uint64_t slot[4] = {1, ORDERS, 1, 0};
+    int fd = memfd_create("tags", MFD_CLOEXEC), slots;
     struct tags tags = {0};
 
     (void)state;
-    assert_int_equal(ftruncate(fd, (off_t)tag_memory_size(SLOTS)), 0);
-    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-        const uint64_t slot[4] = {i + 1, ORDERS, 1, 0};
-        off_t where = (off_t)(offsetof(struct tag_memory, slots) + at[i] * sizeof(struct tag));
-        assert_int_equal(pwrite(fd, slot, sizeof(slot), where), sizeof(slot));
-        add(&tags, i + 1);
-    }
-    assert_int_equal(judge_all(&tags, fd), 0);
-    for (uint32_t i = 0; i < tags.count; i++)
-        assert_int_equal(tags.entries[i].verdict, TAGS_OUTDATED);
-    tags_done(&tags);
-    close(fd);
+    assert_int_equal(ftruncate(fd, (off_t)tag_memory_size(TAG_SLOTS_MAX)), 0);
+    assert_int_equal(pwrite(fd, "h", 1, 0), 1);
+    assert_int_equal(pwrite(fd, slot, sizeof(slot), 256 + 2000 * 32), sizeof(slot));
+    add(&tags, 1);
+    in_memory = SWAPPED_OUT;
+    all_are_found(&tags, fd, &slots);
+    in_memory = AS_IT_IS;
+    assert_in_range(slots, 2000, 2000 + (int)(2 * sysconf(_SC_PAGESIZE) / 32));
 }
 
 static void counters_of_memories_add_up(void **state)
@@ -278,6 +357,9 @@ int main(void)
         TEST(thousands_are_found_by_their_cookies),
         TEST(the_table_is_bounded),
         TEST(tags_are_found_wherever_they_lie_in_memory),
+        TEST(tags_are_found_in_pages_that_are_swapped_out),
+        TEST(tags_are_found_where_the_kernel_does_not_tell_which_pages_exist),
+        TEST(no_more_is_read_than_is_there),
         TEST(counters_of_memories_add_up),
     };
 
