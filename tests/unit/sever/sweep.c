@@ -80,9 +80,7 @@ static bool is_aborted(uint64_t cookie)
 int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
                         uint32_t count, struct age *age, netlink_fn *fn, void *arg)
 {
-    (void)at;
-    (void)count;
-    (void)age;
+    (void)at, (void)count, (void)age;
     assert_in_range(dump_count, 0, DUMPS - 1);
     dumps[dump_count].fd = fd;
     dumps[dump_count].family = family;
