@@ -294,7 +294,13 @@ int process_open_peer(int socket, pid_t pid)
         return fd;
     if (errno != ENOPROTOOPT) /* it has ended, and the number may be another one's by now */
         return -errno;
-    fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    return pid > 0 ? process_open_child(pid) : -ESRCH;
+}
+
+int process_open_child(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
     return fd < 0 ? -errno : fd;
 }
 

@@ -72,6 +72,10 @@ bool process_is_chrooted(pid_t pid);
  * negative errno. */
 int process_open_peer(int socket, pid_t pid);
 
+/* Of a child, whose number is nobody else's until it is waited for. It can be read when the child has ended. Or
+ * negative errno. */
+int process_open_child(pid_t pid);
+
 /* Whether `fd` is a pidfd of a process that has not ended. */
 bool process_is_alive(int fd);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -62,10 +63,10 @@ void guard_close(int fd)
 /* ---- deputies ---- */
 
 enum {
-    /* Between two looks at it, and how often in a row it is found to wait in the kernel until that is no accident: for
-     * longer than the kernel waits for pages, and than a disk. */
-    LOOK_US = 200,
-    LOOKS = 1000,
+    /* Between two looks at it, and how long it is found to wait in the kernel until that is no accident: for longer
+     * than the kernel waits for pages, and than a disk. */
+    LOOK_MS = 10,
+    HANGS_MS = 200,
     /* The exit code of one that could not begin. */
     NOT_BEGUN = 255
 };
@@ -103,20 +104,42 @@ static int free_place(const struct deputies *d)
     return place;
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* For a while, but no longer than until it has ended. `process` negative: before Linux 5.3. */
+static void await(int process)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+
+    if (process >= 0)
+        poll(&ended, 1, LOOK_MS);
+    else
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
 /* False: it hangs. */
 static bool wait_for(int pid, int *ret_status)
 {
-    for (int waits = 0; waitpid(pid, ret_status, WNOHANG) == 0;) {
-        char state = process_state(pid);
+    int process = process_open_child(pid);
+    uint64_t since_ms = 0, stuck_ms = 0; /* since it was first found to wait, of the last time */
 
-        waits = state == 'D' || !state ? waits + 1 : 0;
-        if (waits == LOOKS) {
-            kill(pid, SIGKILL);
-            return false;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_US * 1000L}, NULL);
+    for (await(process); waitpid(pid, ret_status, WNOHANG) == 0 && stuck_ms < HANGS_MS;
+         await(process)) {
+        char state = process_state(pid);
+        since_ms = state != 'D' && state ? 0 : since_ms ? since_ms : now_ms();
+        stuck_ms = since_ms ? now_ms() - since_ms : 0;
     }
-    return true;
+    if (stuck_ms >= HANGS_MS)
+        kill(pid, SIGKILL);
+    if (process >= 0)
+        close(process);
+    return stuck_ms < HANGS_MS;
 }
 
 int deputy_run(struct deputies *d, int fd, int second, deputy_fn *fn, const void *arg)
