@@ -139,19 +139,20 @@ size_t diag_put_dump(int family, enum diag_what what, const struct inet_address 
 {
     size_t filter = put_filter(ret_bytes + sizeof(struct dump), family, at, count);
     size_t len = sizeof(struct dump) + filter;
+    bool is_bare = what == DIAG_TCP || what == DIAG_MPTCP_BARE;
     struct dump dump = {
         .header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
                    .nlmsg_seq = seq},
         .request = {.sdiag_family = (uint8_t)family,
                     .sdiag_protocol = IPPROTO_TCP,
-                    .idiag_ext = what == DIAG_TCP ? 0 : 1 << (INET_DIAG_INFO - 1),
+                    .idiag_ext = is_bare ? 0 : 1 << (INET_DIAG_INFO - 1),
                     .idiag_states = DIAG_STATES},
         .filter = {.rta_type = INET_DIAG_REQ_BYTECODE,
                    .rta_len = (unsigned short)(sizeof(struct rtattr) + filter)},
     };
 
-    if (what == DIAG_MPTCP)
+    if (what == DIAG_MPTCP || what == DIAG_MPTCP_BARE)
         len += put_mptcp(&dump.request, ret_bytes + len);
     dump.header.nlmsg_len = (uint32_t)len;
     memcpy(ret_bytes, &dump, sizeof(dump));

@@ -55,7 +55,8 @@ struct diag_message {
 enum diag_what {
     DIAG_TCP,
     DIAG_MARKED, /* TCP, and which of it are subflows; each costs more */
-    DIAG_MPTCP
+    DIAG_MPTCP,
+    DIAG_MPTCP_BARE /* without what the kernel reads under a socket's lock */
 };
 
 /* Asks for all connections of one family to any of the addresses. A dump of AF_INET6 also lists

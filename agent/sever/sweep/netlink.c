@@ -284,14 +284,27 @@ static int dump_there(int fd, struct listing *l, netlink_fn *fn, void *arg)
     return rv == -ENOSPC ? -ENOLCK : rv < 0 ? rv : -rv;
 }
 
+static bool note_any(void *arg, const struct diag_socket *socket)
+{
+    (void)socket;
+    *(bool *)arg = true;
+    return false;
+}
+
+/* Where nothing is there, which costs no process, no more can be told of it. */
 int netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
                  uint32_t count, struct age *age, netlink_fn *fn, void *arg)
 {
     struct listing l = {.family = family, .what = what, .at = at, .count = count};
+    bool any = false;
     int rv;
 
     if (what == DIAG_TCP)
         return dump_here(fd, family, what, at, count, fn, arg);
+    rv = dump_here(fd, family, what == DIAG_MPTCP ? DIAG_MPTCP_BARE : DIAG_TCP, at, count, note_any,
+                   &any);
+    if (!any || (rv && rv != -ETIME))
+        return rv;
     l.age = *age;
     rv = dump_there(fd, &l, fn, arg);
     *age = l.age;

@@ -185,11 +185,15 @@ static void sockets_of_MPTCP_are_asked_for_by_an_attribute(void **state)
     (void)state;
     for (int i = 0; i < SEVER_ADDRESSES_MAX; i++)
         list[i] = at("fd00::1", 5432);
-    size_t len = diag_put_dump(AF_INET6, DIAG_MPTCP, list, SEVER_ADDRESSES_MAX, 77, request);
+    (void)diag_put_dump(AF_INET6, DIAG_MPTCP, list, SEVER_ADDRESSES_MAX, 77, request);
+    memcpy(&question, request + sizeof(header), sizeof(question));
+    assert_int_equal(question.idiag_ext, 1 << (INET_DIAG_INFO - 1));
+    size_t len = diag_put_dump(AF_INET6, DIAG_MPTCP_BARE, list, SEVER_ADDRESSES_MAX, 77, request);
     memcpy(&header, request, sizeof(header));
     memcpy(&question, request + sizeof(header), sizeof(question));
     memcpy(&protocol, request + len - sizeof(protocol), sizeof(protocol));
     assert_int_equal(header.nlmsg_len, len);
+    assert_int_equal(question.idiag_ext, 0);
     assert_true(question.sdiag_protocol != 0 && question.sdiag_protocol != IPPROTO_TCP &&
                 question.sdiag_protocol != IPPROTO_RAW);
     assert_int_equal(protocol.header.rta_type, INET_DIAG_REQ_PROTOCOL);
