@@ -175,7 +175,8 @@ static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
 static void
 I4_who_was_left_by_accept_and_still_claims_is_to_be_demoted_and_not_accepted(void **state)
 {
-    char first[MEMBER_TEXT_SIZE], second[MEMBER_TEXT_SIZE], command[300], begin[400];
+    char first[MEMBER_TEXT_SIZE], second[MEMBER_TEXT_SIZE], command[300],
+        begin[2 * MEMBER_TEXT_SIZE + 100];
 
     (void)state;
     words_member_at(sim.daemon->clusters[0], 0, first);

@@ -52,12 +52,12 @@ uint64_t __wrap_permits_ended(const struct permits *of)
 }
 
 int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *age, netlink_fn *fn, void *arg)
+                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg)
 {
     struct diag_socket socket = {
         .family = AF_INET, .cookie = there, .uid = UID, .state = 1, .inode = 99};
 
-    (void)fd, (void)at, (void)count, (void)age;
+    (void)fd, (void)at, (void)count, (void)ret_age;
     socket.id.idiag_dport = 0x3815; /* 5432 in network order */
     memcpy(socket.id.idiag_dst, (const uint8_t[]){10, 0, 0, 1}, 4);
     if (family == AF_INET && what != DIAG_MPTCP)

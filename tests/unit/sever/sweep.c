@@ -53,7 +53,7 @@ static unsigned aborted_count;
 struct group *__wrap_permits_first_group(const struct permits *permits);
 uint64_t __wrap_permits_ended(const struct permits *permits);
 int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *age, netlink_fn *fn, void *arg);
+                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg);
 void __wrap_netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count,
                             int *ret_errors);
 
@@ -78,9 +78,9 @@ static bool is_aborted(uint64_t cookie)
 }
 
 int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *age, netlink_fn *fn, void *arg)
+                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg)
 {
-    (void)at, (void)count, (void)age;
+    (void)at, (void)count, (void)ret_age;
     assert_in_range(dump_count, 0, DUMPS - 1);
     dumps[dump_count].fd = fd;
     dumps[dump_count].family = family;
