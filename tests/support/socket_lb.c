@@ -138,6 +138,7 @@ static int bpf(int command, union bpf_attr *attr)
 
 static void attach(int group, enum bpf_attach_type type, bool six, bool back)
 {
+    static const char license[] = "Apache-2.0";
     struct program p = {.count = 0};
     union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR}, at = {.attach_type = type};
     char log[4096] = "";
@@ -146,7 +147,7 @@ static void attach(int group, enum bpf_attach_type type, bool six, bool back)
     load.expected_attach_type = type;
     load.insns = (uintptr_t)p.at;
     load.insn_cnt = (uint32_t)p.count;
-    load.license = (uintptr_t) "Apache-2.0";
+    load.license = (uintptr_t)license;
     load.log_buf = (uintptr_t)log;
     load.log_size = sizeof(log);
     load.log_level = 1;

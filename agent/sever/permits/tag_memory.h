@@ -24,7 +24,7 @@
 #define TAG_MEMORY_SLOTS 256
 
 /* Of 4 KB, in the largest memory. */
-#define TAG_MEMORY_PAGES (((TAG_SLOTS_MAX)*32u + 256u) / 4096)
+#define TAG_MEMORY_PAGES ((TAG_SLOTS_MAX * 32u + 256u) / 4096)
 
 /* One memory while it is read. */
 struct tag_reading {
