@@ -466,6 +466,7 @@ bool notes_check(struct walker *w, struct held *held)
     } else if (due) {
         w->walk->missed++;
         tell(w, held, "missed", due);
+        notes_tell_permit(w, held);
     }
     note_spared(w, held, over);
     held->over = over;

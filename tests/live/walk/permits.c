@@ -4,6 +4,7 @@
  * Part of the walkers: a program of strangers, built for each libc.
  */
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -131,6 +132,23 @@ static bool is_by_own_permit(const struct walker *w, const struct held *h)
                         ended_ms < atomic_load(&w->walk->restarted_ms) + NOTES_PAUSE_MS);
 }
 
+void notes_tell_permit(const struct walker *w, const struct held *h)
+{
+    uint64_t now_ms = clock_ms(), ended_ms = atomic_load(&h->of->ended_ms);
+
+    dprintf(2,
+            "  its maker ended %lld ms ago, and homing-sever was restarted %lld ms ago; restarts "
+            "%u, its "
+            "permit known at %u, ours at %u%s; its number is %s, ours %s\n",
+            ended_ms ? (long long)(now_ms - ended_ms) : -1,
+            (long long)(now_ms - atomic_load(&w->walk->restarted_ms)),
+            atomic_load(&w->walk->restarts), atomic_load(&h->of->known_at),
+            atomic_load(&notes_own->known_at),
+            atomic_load(&notes_own->unknown) ? " and unknown" : "",
+            atomic_load(&h->of->numbers[h->tag_fd]) == h->id ? "the same" : "another",
+            atomic_load(&notes_own->numbers[h->tag_fd]) == h->id ? "the same" : "another");
+}
+
 bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t number)
 {
     return has_gap(w, h->of, h->at.cluster, number) ||
@@ -140,5 +158,6 @@ bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t numb
 bool notes_out_of_reach(const struct walker *w, const struct held *h)
 {
     return atomic_load(&h->of->numbers[h->tag_fd]) != h->id ||
-           (is_by_own_permit(w, h) && atomic_load(&notes_own->numbers[h->tag_fd]) != h->id);
+           (is_by_own_permit(w, h) &&
+            (h->fd != h->tag_fd || atomic_load(&notes_own->numbers[h->tag_fd]) != h->id));
 }
