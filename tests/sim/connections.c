@@ -6,36 +6,7 @@
 #include "config.h"
 
 #include "agent/admin/methods.h"
-#include "agent/daemon/cluster.h"
-#include "agent/daemon/shared.h"
-#include "tests/sim/sim.h"
-#include "tests/support/fake_sever.h"
-#include "tests/support/test.h"
-
-static struct sim sim;
-
-static void begin(const char *keys)
-{
-    fake_sever_set(1, true);
-    sim_init(&sim, 3, keys);
-    sim_start(&sim);
-    sim_run(&sim, 3000);
-    assert_int_equal(fake_order_count, 0);
-}
-
-static int rig_setup(void **state)
-{
-    (void)state;
-    fake_sever_forget();
-    return 0;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
-    return 0;
-}
+#include "tests/sim/sever_rig.h"
 
 /* What it names in place `i`. */
 static bool has_address(const struct sever_order *order, uint32_t i, unsigned server, uint16_t port)
@@ -148,7 +119,7 @@ static void is_listed(unsigned server, uint8_t last, uint16_t port)
                                     &cluster->members.at[server].where.at[0].inet, &to));
 }
 
-static void switch_over(void)
+static void writer_goes(void)
 {
     sim_conduct(&sim, 0, SIM_DOWN);
     sim_promote(&sim, 1);
@@ -169,7 +140,7 @@ static void W7_what_is_listed_in_a_demoted_members_place_is_ordered_if_it_is_tag
     is_listed(0, 1, 7000);
     is_listed(0, 2, 7000); /* it was started anew */
     is_listed(2, 3, 7000);
-    switch_over();
+    writer_goes();
     assert_int_equal(fake_order_count, 2);
     assert_true(fake_orders[0].order.untagged);
     assert_int_equal(fake_orders[0].order.address_count, 1);
@@ -193,7 +164,7 @@ static void W7_what_is_listed_in_another_members_place_too_is_not_ordered(void *
     assert_true(members_take_listed(&sim.daemon->clusters[0]->members,
                                     &sim.daemon->clusters[0]->members.at[0].where.at[0].inet,
                                     &local));
-    switch_over();
+    writer_goes();
     assert_int_equal(fake_order_count, 1);
     assert_int_equal(fake_orders[0].order.address_count, 1);
 }
@@ -205,7 +176,7 @@ static void what_another_member_was_listed_as_once_is_ordered(void **state)
     is_listed(1, 1, 7000);
     is_listed(1, 2, 7000);
     is_listed(0, 1, 7000);
-    switch_over();
+    writer_goes();
     assert_int_equal(fake_order_count, 2);
     assert_true(is_listed_address(&fake_orders[1].order.addresses[0], 1, 7000));
 }
@@ -216,7 +187,7 @@ static void a_poolers_port_is_ordered_there_too_if_the_members_own_is_kept(void 
     begin("      - {names: [pooled.invalid], role: writer, ports: [6432]}\n");
     is_listed(0, 1, SIM_PORT);
     is_listed(0, 2, 7000);
-    switch_over();
+    writer_goes();
     assert_int_equal(fake_order_count, 2);
     assert_int_equal(fake_orders[1].order.address_count, 3);
     assert_true(is_listed_address(&fake_orders[1].order.addresses[0], 2, 7000));

@@ -9,44 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/daemon/cluster.h"
 #include "agent/daemon/events.h"
-#include "agent/daemon/shared.h"
-#include "tests/sim/sim.h"
-#include "tests/support/fake_sever.h"
-#include "tests/support/test.h"
+#include "tests/sim/sever_rig.h"
 
-static struct sim sim;
-
-static int rig_setup(void **state)
+static void switch_and_order(void)
 {
-    (void)state;
-    fake_sever_forget();
-    return 0;
-}
-
-static int rig_teardown(void **state)
-{
-    (void)state;
-    sim_done(&sim);
-    return 0;
-}
-
-static void begin(const char *keys)
-{
-    fake_sever_set(1, true);
-    sim_init(&sim, 3, keys);
-    sim_start(&sim);
-    sim_run(&sim, 3000);
-    assert_int_equal(fake_order_count, 0);
-}
-
-static void switch_over(void)
-{
-    sim_conduct(&sim, 0, SIM_DOWN);
-    sim_promote(&sim, 1);
-    sim_run(&sim, 500);
-    sim_rejoin(&sim, 0);
+    switch_over(0, 1);
     sim_run(&sim, 500);
     assert_true(fake_order_count > 0);
 }
@@ -65,7 +33,7 @@ static void a_switch_that_left_only_connections_without_a_tag_says_how_many(void
 {
     (void)state;
     begin("");
-    switch_over();
+    switch_and_order();
     fake_sever_untagged(0, 5);
     assert_int_equal(newest_entry("writer_changed")->change.untagged, 5);
     assert_non_null(newest_entry("severed"));
@@ -82,7 +50,7 @@ static void what_is_severed_without_a_tag_was_not_left_alone(void **state)
 {
     (void)state;
     begin("    sever_untagged: true\n");
-    switch_over();
+    switch_and_order();
     fake_sever_untagged(0, 5);
     assert_int_equal(newest_entry("writer_changed")->change.untagged, 0);
     assert_null(newest_entry("severed"));
@@ -92,7 +60,7 @@ static void what_is_spared_as_older_was_left_alone(void **state)
 {
     (void)state;
     begin("    sever_untagged: true\n");
-    switch_over();
+    switch_and_order();
     fake_sever_spared(0, 4);
     assert_int_equal(newest_entry("writer_changed")->change.untagged, 4);
     assert_non_null(strstr(newest_entry("severed")->text, "; 4 without a tag left alone"));
@@ -116,7 +84,7 @@ static void the_alarm_of_the_brake_says_what_does_not_happen_meanwhile(void **st
 {
     (void)state;
     begin("    max_switches: 1\n");
-    switch_over();
+    switch_and_order();
     sim_run(&sim, 5000);
     sim_conduct(&sim, 1, SIM_DOWN);
     sim_promote(&sim, 0);

@@ -8,49 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/daemon/cluster.h"
 #include "agent/daemon/reload.h"
-#include "agent/daemon/shared.h"
 #include "agent/state/state.h"
-#include "tests/sim/sim.h"
-#include "tests/support/fake_sever.h"
-#include "tests/support/test.h"
+#include "tests/sim/sever_rig.h"
 
-#define SETTLED_MS 3000
-#define UNTAGGED   "    sever_untagged: true\n"
-
-static struct sim sim;
-
-static void begin(const char *keys)
-{
-    fake_sever_forget();
-    fake_sever_set(1, true);
-    sim_init(&sim, 3, keys);
-    sim_start(&sim);
-    sim_run(&sim, SETTLED_MS);
-    assert_int_equal(fake_order_count, 0);
-}
-
-static int rig_setup(void **state)
-{
-    (void)state;
-    fake_sever_forget();
-    return 0;
-}
-
-static struct cluster *cluster(void)
-{
-    return sim.daemon->clusters[0];
-}
-
-static void switch_over(unsigned from, unsigned to)
-{
-    sim_conduct(&sim, from, SIM_DOWN);
-    sim_promote(&sim, to);
-    sim_run(&sim, 500);
-    sim_rejoin(&sim, from);
-    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), to);
-}
+#define UNTAGGED "    sever_untagged: true\n"
 
 static const struct history_switch *newest_switch(void)
 {
@@ -98,7 +60,7 @@ static void assert_that_was_all(void)
 static void connections_without_tags_are_ordered_once_per_switch(void **state)
 {
     (void)state;
-    begin("    sever_untagged: true\n");
+    begin(UNTAGGED);
     switch_over(0, 1);
     sim_run(&sim, 60000);
     assert_true(fake_order_count > 2);
@@ -125,6 +87,7 @@ static void they_are_ended_if_the_mode_becomes_sever_within_ten_minutes(void **s
 {
     (void)state;
     for (size_t i = 0; i < MODES; i++) {
+        fake_sever_forget();
         begin(modes[i].keys);
         switch_over(0, 1);
         sim_run(&sim, 9 * 60 * 1000);
@@ -144,6 +107,7 @@ static void later_they_are_left_alone_and_the_history_says_so(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MODES; i++) {
+        fake_sever_forget();
         begin(modes[i].keys);
         switch_over(0, 1);
         sim_run(&sim, 11 * 60 * 1000);
@@ -298,7 +262,7 @@ static void another_agent_saves(uint32_t writer)
 static void connections_without_tags_are_ended_by_the_agent_that_switched(void **state)
 {
     (void)state;
-    begin("    sever_untagged: true\n");
+    begin(UNTAGGED);
     sim_promote(&sim, 1);
     sim_rejoin(&sim, 0);
     another_agent_saves(1);
@@ -332,7 +296,7 @@ static bool warns(void)
 static void what_was_spared_as_older_is_a_warning_until_it_is_gone(void **state)
 {
     (void)state;
-    begin("    sever_untagged: true\n");
+    begin(UNTAGGED);
     switch_over(0, 1);
     sim_run(&sim, 10000);
     assert_false(warns());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * guard.c - see guard.h. The timer repeats: a single alarm could go off just before the call.
+ * guard.c - see guard.h: a timer against calls that a signal ends, and deputies for those that none does.
+ * The timer repeats: a single alarm could go off just before the call.
  */
 #include "config.h"
 

@@ -3,7 +3,8 @@
  * guard.h - a call on a descriptor that another process sent can wait for ever. Between
  * guard_begin() and guard_end() an interval timer interrupts such calls.
  *
- * Used wherever a descriptor from a program is received or closed.
+ * Used wherever a descriptor from a program is received or closed. For calls that no signal ends there are
+ * deputies, below.
  */
 #ifndef HOMING_AGENT_SEVER_PERMITS_GUARD_H
 #define HOMING_AGENT_SEVER_PERMITS_GUARD_H
@@ -48,8 +49,8 @@ struct deputies {
 #define DEPUTY_SECOND 4
 typedef int deputy_fn(int fd, const void *arg);
 
-/* `second` -1: there is none. Returns what `fn` has returned; -EDEADLK: it hangs, and deputies_blame() is to be called; -ENOSPC: too many do;
- * or another negative errno: no process can be started. */
+/* `second` -1: there is none. Returns what `fn` has returned; -EDEADLK: it hangs, and deputies_blame() is to
+ * be called; -ENOSPC: too many do; or another negative errno: no process can be started. */
 int deputy_run(struct deputies *deputies, int fd, int second, deputy_fn *fn, const void *arg);
 
 /* On what, and on whose account, the last one hangs. */
