@@ -52,6 +52,7 @@ struct sweeps {
     struct age age;
     struct order *rested; /* whose rest had the last turn */
     struct strayed strayed;
+    struct netlink_deputies deputies;
     struct sweep sweep;
 };
 
@@ -210,7 +211,8 @@ static void begin_again(struct sweeps *s, struct order *o)
                           .own = &s->own,
                           .salt = s->sweep.salt,
                           .age = age_of(s, o),
-                          .strayed = &s->strayed};
+                          .strayed = &s->strayed,
+                          .deputies = &s->deputies};
 
     o->again = false;
     sweep_begin(&whole, &o->what, o->nth - 1, &o->results);
@@ -409,6 +411,8 @@ void sweeps_look(struct sweeps *sweeps)
 {
     age_note(&sweeps->age);
     age_go_on(&sweeps->age);
+    if (!sweeps->orders)
+        netlink_deputies_rest(&sweeps->deputies);
 }
 
 /* ---- begin and end ---- */
@@ -423,6 +427,8 @@ struct sweeps *sweeps_new(struct loop *loop)
     own_init(&s->own);
     s->sweep.own = &s->own;
     s->sweep.strayed = &s->strayed;
+    s->sweep.deputies = &s->deputies;
+    netlink_deputies_init(&s->deputies);
     age_now(&s->age);
     s->sweep.age = &s->age;
     if (s->timer && getrandom(&s->sweep.salt, sizeof(s->sweep.salt), 0) == sizeof(s->sweep.salt))
@@ -445,6 +451,7 @@ void sweeps_free(struct sweeps *sweeps)
         order_remove(sweeps, sweeps->orders);
     sweep_end(&sweeps->sweep);
     own_close(&sweeps->own);
+    netlink_deputies_done(&sweeps->deputies);
     loop_timer_free(sweeps->timer);
     free(sweeps);
 }
