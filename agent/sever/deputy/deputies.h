@@ -70,9 +70,9 @@ typedef struct deputy_owner deputy_owner_fn(const void *arg, uint32_t piece);
 
 struct deputy_work {
     deputy_fn *fn;
-    int fd, second;       /* -1: there is none. The caller's */
-    const void *bytes;    /* for the desk */
-    size_t size;          /* DEPUTY_BYTES at most */
+    int fd, second;         /* -1: there is none. The caller's */
+    const void *bytes;      /* for the desk */
+    size_t size;            /* DEPUTY_BYTES at most */
     deputy_owner_fn *owner; /* is called with `arg` if need be: it may be costly */
     const void *arg;
     struct deputy_piece *pieces; /* with `what`, the rest is zero */

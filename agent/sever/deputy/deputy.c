@@ -49,16 +49,17 @@ static bool receive_work(int ret_fds[FDS])
     union control control;
     char byte;
     struct iovec iov = {&byte, 1};
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
     ssize_t n;
 
     while ((n = recvmsg(TO_HOLDER, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
         ;
     ret_fds[0] = ret_fds[1] = -1;
     if (n == 1 && CMSG_FIRSTHDR(&m))
-        memcpy(ret_fds, CMSG_DATA(CMSG_FIRSTHDR(&m)),
-               CMSG_FIRSTHDR(&m)->cmsg_len - CMSG_LEN(0));
+        memcpy(ret_fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), CMSG_FIRSTHDR(&m)->cmsg_len - CMSG_LEN(0));
     return n == 1;
 }
 
@@ -119,8 +120,8 @@ static int start(struct deputy *d, const int pair[2])
 int deputy_start(struct deputy *d)
 {
     int pair[2], rv;
-    void *desk = mmap(NULL, sizeof(*d->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
+    void *desk =
+        mmap(NULL, sizeof(*d->desk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     *d = (struct deputy){0};
     if (desk == MAP_FAILED)

@@ -43,7 +43,8 @@ struct deputy {
     int pid;
     int fd; /* to it */
     struct deputy_desk *desk;
-    uint64_t waits_since_ms; /* it was found to wait in the kernel, of this last time; 0: it was not */
+    uint64_t
+        waits_since_ms; /* it was found to wait in the kernel, of this last time; 0: it was not */
 };
 
 /* Negative errno: no process can be started. */

@@ -216,7 +216,8 @@ enum tag_memory_use tag_memory_use(struct deputies *asking, struct deputy_owner 
                                    uint64_t *ret_took_ms)
 {
     uint64_t start = now_ms();
-    struct deputy_piece piece = {.what = asking->tickets + 1}; /* none is asked about twice at once */
+    struct deputy_piece piece = {.what =
+                                     asking->tickets + 1}; /* none is asked about twice at once */
     struct deputy_work work = {.fn = seal,
                                .fd = fd,
                                .second = -1,

@@ -307,8 +307,7 @@ static int dump_into(struct deputies *listing, struct netlink_list *l, int memor
     struct question q;
     const uint64_t before = listing->tickets;
     struct deputy_piece piece = {.what = key_of(l)};
-    struct deputy_work work = {list_there, l->fd, memory, &q, sizeof(q), asker, l,
-                               &piece,     1,     EIO};
+    struct deputy_work work = {list_there, l->fd, memory, &q, sizeof(q), asker, l, &piece, 1, EIO};
 
     put_question(l, l->what, &q);
     q.age = *l->age;
@@ -373,7 +372,7 @@ static void hear_answers(uint32_t seq, uint32_t count, size_t len, int *errors)
 }
 
 /* A request that takes all of NETLINK_DESTROY_MAX. */
-_Static_assert((size_t)NETLINK_DESTROY_MAX * DIAG_DESTROY_LEN <= DEPUTY_BYTES &&
+_Static_assert((size_t)NETLINK_DESTROY_MAX *DIAG_DESTROY_LEN <= DEPUTY_BYTES &&
                    NETLINK_DESTROY_MAX <= DEPUTY_PIECES,
                "all aborts fit onto a desk");
 

@@ -44,14 +44,14 @@ struct sweep_results {
 /* All zero but for permits, own, salt, age, strayed and deputies: none is under way. */
 struct sweep {
     struct permits *permits;
-    struct group *own;               /* own.h; may be NULL */
-    uint64_t salt;                   /* of turns_sort() */
-    struct age *age;                 /* of this homing-sever, or of the order */
-    struct strayed *strayed;         /* of all sweeps; may be NULL */
+    struct group *own;                 /* own.h; may be NULL */
+    uint64_t salt;                     /* of turns_sort() */
+    struct age *age;                   /* of this homing-sever, or of the order */
+    struct strayed *strayed;           /* of all sweeps; may be NULL */
     struct netlink_deputies *deputies; /* of all sweeps; NULL: this process asks by itself */
     const struct sever_order *order;   /* NULL: none is under way */
-    uint32_t nth;                    /* of the order's sweeps, from 0 */
-    uint32_t rounds;                 /* that are left, with this one */
+    uint32_t nth;                      /* of the order's sweeps, from 0 */
+    uint32_t rounds;                   /* that are left, with this one */
     bool is_rest;
     struct sweep_results *results;
 

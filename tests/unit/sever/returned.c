@@ -34,8 +34,8 @@ static unsigned tried;
 
 struct group *__wrap_permits_first_group(const struct permits *permits);
 uint64_t __wrap_permits_ended(const struct permits *permits);
-int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list, netlink_fn *fn,
-                        void *arg);
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg);
 void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
                             const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors);
@@ -52,8 +52,8 @@ uint64_t __wrap_permits_ended(const struct permits *of)
     return 0;
 }
 
-int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list, netlink_fn *fn,
-                        void *arg)
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg)
 {
     struct diag_socket socket = {
         .family = AF_INET, .cookie = there, .uid = UID, .state = 1, .inode = 99};

@@ -41,7 +41,7 @@ static uint64_t ended;
 
 /* What each group's netlink socket lists; its number is that of the group. */
 static struct diag_socket listed[GROUPS + 1][SOCKETS];
-static struct {
+static struct dumped {
     int fd;
     int family;
     enum diag_what what;
@@ -52,8 +52,8 @@ static unsigned aborted_count;
 
 struct group *__wrap_permits_first_group(const struct permits *permits);
 uint64_t __wrap_permits_ended(const struct permits *permits);
-int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list, netlink_fn *fn,
-                        void *arg);
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg);
 void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
                             const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors);
@@ -78,17 +78,15 @@ static bool is_aborted(uint64_t cookie)
     return false;
 }
 
-int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list, netlink_fn *fn,
-                        void *arg)
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg)
 {
     (void)deputies;
     assert_in_range(dump_count, 0, DUMPS - 1);
-    dumps[dump_count].fd = list->fd;
-    dumps[dump_count].family = list->family;
-    dumps[dump_count++].what = list->what;
+    dumps[dump_count++] = (struct dumped){list->fd, list->family, list->what};
     for (const struct diag_socket *s = listed[list->fd]; s->cookie; s++)
-        if (list->family == s->family && s->whole == (list->what == DIAG_MPTCP) && !is_aborted(s->cookie))
-            (void)fn(arg, s);
+        if (list->family == s->family && s->whole == (list->what == DIAG_MPTCP))
+            (void)(is_aborted(s->cookie) || fn(arg, s));
     return 0;
 }
 
