@@ -108,10 +108,13 @@ static int find(struct deputies *d)
 
 static void say_full(struct deputies *d)
 {
+    uint32_t charged = reap(d);
+
     if (!d->told)
         log_event(LOG_WARNING, "deputies_hang",
-                  "so many connections or memories are locked that no more are tried",
-                  LOG_INT("processes", places(d)));
+                  "so many processes hang on what programs keep locked that none is left: nothing "
+                  "more is tried until one is back",
+                  LOG_INT("processes", charged));
     d->told = true;
 }
 
@@ -290,7 +293,7 @@ int deputies_run(struct deputies *d, struct deputy_work *w)
         while ((rv = step(d, w, &fruitless)) > 0)
             ;
     while (settle(d, w) && turn(w, DEPUTY_OWES, DEPUTY_TODO));
-    if (rv < 0 && rv != -ENOSPC)
+    if (rv < 0 && rv != -ENOSPC && reap(d) == 0)
         return rv;
     if (turn(w, DEPUTY_TODO, DEPUTY_NONE))
         say_full(d);

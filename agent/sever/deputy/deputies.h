@@ -80,8 +80,8 @@ struct deputy_work {
     int answer;                  /* of the deputy that was done last */
 };
 
-/* Returns when no piece is TODO, after some 200 ms if one hangs. Or negative errno: no process can be started, and
- * what is still TODO was not tried. */
+/* Returns when no piece is TODO, after some 200 ms if one hangs. Or negative errno: no process can be started, none hangs,
+ * and what is still TODO was not tried. While one hangs, nobody should try that without a deputy. */
 int deputies_run(struct deputies *deputies, struct deputy_work *work);
 
 /* Whether the deputy still hangs with which a piece got this ticket. */

@@ -39,11 +39,13 @@ static struct done *done;
 static struct deputies deputies;
 static int reading, writing; /* the pipe */
 static uint64_t clock_ms, clock_end_ms;
-static bool immortal;
+static bool immortal, no_processes;
 static struct deputy_owner owners[PIECES];
 
 char __wrap_process_state(pid_t pid);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret_now);
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
 int __real_kill(pid_t pid, int signo);
 int __wrap_kill(pid_t pid, int signo);
 
@@ -61,6 +63,14 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ret_now)
     clock_ms += clock_ms < clock_end_ms ? STEP_MS : 0;
     *ret_now = (struct timespec){(time_t)(clock_ms / 1000), (long)(clock_ms % 1000 * 1000000)};
     return 0;
+}
+
+pid_t __wrap_fork(void)
+{
+    if (!no_processes)
+        return __real_fork();
+    errno = EAGAIN;
+    return -1;
 }
 
 int __wrap_kill(pid_t pid, int signo)
@@ -137,7 +147,7 @@ static int rig_setup(void **state)
     writing = ends[1];
     clock_ms = 1000;
     clock_end_ms = UINT64_MAX;
-    immortal = false;
+    immortal = no_processes = false;
     memset(owners, 0, sizeof(owners));
     limit(2, 4, 8);
     return 0;
@@ -365,6 +375,32 @@ static void if_all_hang_nothing_is_tried_and_nothing_waits(void **state)
     assert_int_equal(done->times[3], 0);
 }
 
+static void without_processes_the_caller_may_try_by_itself_only_while_none_hangs(void **state)
+{
+    struct deputy_piece pieces[2] = {{.what = 801}, {.what = 802}};
+    struct deputy_work w = {.fn = work_there,
+                            .fd = reading,
+                            .second = -1,
+                            .bytes = "",
+                            .owner = owner_of,
+                            .pieces = pieces,
+                            .count = 1};
+
+    (void)state;
+    no_processes = true;
+    assert_int_equal(deputies_run(&deputies, &w), -EAGAIN);
+    assert_int_equal(pieces[0].fate, DEPUTY_TODO);
+    no_processes = false;
+    immortal = true;
+    done->waits[0] = true;
+    assert_int_equal(deputies_run(&deputies, &w), 0);
+    assert_int_equal(pieces[0].fate, DEPUTY_STUCK);
+    no_processes = true;
+    w.pieces = &pieces[1];
+    assert_int_equal(deputies_run(&deputies, &w), 0);
+    assert_int_equal(pieces[1].fate, DEPUTY_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +415,7 @@ int main(void)
         TEST_IN(rig, what_one_hangs_on_is_not_tried_again),
         TEST_IN(rig, a_user_has_no_more_at_many_places),
         TEST_IN(rig, if_all_hang_nothing_is_tried_and_nothing_waits),
+        TEST_IN(rig, without_processes_the_caller_may_try_by_itself_only_while_none_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
