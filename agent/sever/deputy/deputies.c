@@ -283,16 +283,20 @@ static bool turn(const struct deputy_work *w, enum deputy_fate from, enum deputy
     return any;
 }
 
-/* Who was late and came back owes no more. */
+/* Who was late and came back owes no more. That is tried once: who is late again and again must not take all the time. */
 int deputies_run(struct deputies *d, struct deputy_work *w)
 {
     uint32_t fruitless = 0;
-    int rv;
+    bool again = true;
+    int rv = 1;
 
-    do
+    while (rv > 0) {
         while ((rv = step(d, w, &fruitless)) > 0)
             ;
-    while (settle(d, w) && turn(w, DEPUTY_OWES, DEPUTY_TODO));
+        if (settle(d, w) && again && turn(w, DEPUTY_OWES, DEPUTY_TODO))
+            rv = 1;
+        again = false;
+    }
     if (rv < 0 && rv != -ENOSPC && reap(d) == 0)
         return rv;
     if (turn(w, DEPUTY_TODO, DEPUTY_NONE))

@@ -28,6 +28,8 @@
 
 enum {
     ABORTS_PER_TURN = 200,
+    /* Since its begin, it has no further aborts: deputies may have been late. */
+    ABORT_TURN_MS = 500,
     /* What one costs its user, in slots (rota.h). */
     ABORT_SLOTS = 500,
     /* Dumps in a row that are not finished in time, until the permit ends. */
@@ -507,8 +509,10 @@ static void observe_turn(struct sweep *s)
 static void abort_turn(struct sweep *s)
 {
     const struct tags_entry *chosen[NETLINK_DESTROY_MAX];
+    uint64_t end_ms = deputy_now_ms() + ABORT_TURN_MS;
 
-    for (uint32_t done = 0; done < ABORTS_PER_TURN; done += NETLINK_DESTROY_MAX) {
+    for (uint32_t done = 0; done < ABORTS_PER_TURN && deputy_now_ms() < end_ms;
+         done += NETLINK_DESTROY_MAX) {
         uint32_t count = choose(s, chosen, NETLINK_DESTROY_MAX);
         if (count == 0 || (s->aborted > 0 && !rota_allows(&s->rota, 0))) {
             leave_group(s, count == 0 && s->judging.all_read);
