@@ -106,6 +106,8 @@ static void order_finish(struct sweeps *s, struct order *o)
 
     if (o->what.kind == SEVER_DO)
         counts_add(&s->sum, &r->counts);
+    if (s->order_count == 1)
+        netlink_deputies_rest(&s->deputies);
     if (o->done)
         o->done(o->arg, &r->counts, r->rows, r->row_count);
     order_remove(s, o);
