@@ -17,12 +17,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/base/memfd.h"
 #include "agent/publish/view.h"
-
-/* Of <linux/memfd.h>, which older kernels' headers lack. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 #define VIEW_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 
@@ -33,16 +29,6 @@ struct view {
     uint64_t instance;
     struct view_writer writer;
 };
-
-/* Kernels from 6.3 can be told to refuse memfds that may be executed; older ones do not know the
- * flag. */
-static int memfd(void)
-{
-    int fd = memfd_create("homing-view", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("homing-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd;
-}
 
 /* If there is no memory for a page, fallocate() says ENOSPC now. Without it, writing to that page
  * would be a SIGBUS later. */
@@ -62,7 +48,7 @@ static bool fill(struct view *view, uint32_t names, uint32_t clusters, uint32_t 
     uint32_t slots = view_slots_for(names);
 
     view->bytes = view_size(slots, clusters, members);
-    view->fd = memfd();
+    view->fd = memfd_new("homing-view", MFD_ALLOW_SEALING);
     if (view->fd < 0 || !map(view) ||
         getrandom(&view->instance, sizeof(view->instance), 0) != sizeof(view->instance))
         return false;

@@ -39,9 +39,10 @@ MAY_USE = {
     "agent": ["agent/admin", "agent/daemon", "agent/sever/client", "agent/probe/engines", "agent/conf", "agent/base",
               "proto"],
     # homing-sever, and homingctl.
-    "agent/sever/sweep": ["agent/sever/permits", "agent/base", "proto"],
-    "agent/sever/permits": ["agent/base", "proto"],
-    "agent/sever": ["agent/sever/sweep", "agent/sever/permits", "agent/base", "proto"],
+    "agent/sever/deputy": ["agent/base", "proto"],
+    "agent/sever/permits": ["agent/sever/deputy", "agent/base", "proto"],
+    "agent/sever/sweep": ["agent/sever/permits", "agent/sever/deputy", "agent/base", "proto"],
+    "agent/sever": ["agent/sever/sweep", "agent/sever/permits", "agent/sever/deputy", "agent/base", "proto"],
     # resolve prints what programs get, and run whether they are left alone.
     "agent/ctl": ["shim/view/route.h", "shim/view/process.h", "agent/base", "proto"],
     # libhoming.so: of proto the reader's half. The interposers stand in shim itself.

@@ -3,8 +3,8 @@
 """locked.py PERMIT_SOCK UID FILE HOST PORT ENDPOINT WHAT - as that user, connects there and hands over a memory, with a
 tag of generation 7. A child of its own writes to that memory, or with another WHAT than `memory` to the connection, what
 a file says that nobody can read: the kernel has it locked until it can. Says
-`ready` before that and `locked` after it, each behind a line that it reads; ends at the end of its input. The child
-goes on."""
+`ready` before that and `locked` after it, each behind a line that it reads; takes the permit back and ends at the end of its
+input. The child goes on."""
 import ctypes
 import fcntl
 import os
@@ -74,7 +74,7 @@ def run(path, uid, file, host, port, endpoint, what):
     sys.stdin.readline()
     lock(memory, server if what != "memory" else None, file)
     sys.stdin.readline()
-    connection.close()
+    connection.shutdown(socket.SHUT_RDWR)  # the child has it, too
 
 
 run(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], *map(int, sys.argv[5:7]), sys.argv[7])

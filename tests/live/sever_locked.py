@@ -25,10 +25,10 @@ equal(server.do("listen", A, PORT), "ok")
 
 
 class Locked:
-    def __init__(self, path, what):
+    def __init__(self, path, what, uid=HOSTILE, wrap=()):
         self.file, self.let_go = mount_stuck(directory(), SILENT_READ)
         self.process = subprocess.Popen(
-            [sys.executable, "-B", os.path.join(HERE, "locked.py"), path, str(HOSTILE), self.file, A, str(PORT),
+            [*wrap, sys.executable, "-B", os.path.join(HERE, "locked.py"), path, str(uid), self.file, A, str(PORT),
              str(ORDERS), what],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         cleanups.append(self.end)
@@ -38,15 +38,28 @@ class Locked:
         self.process.stdin.write("\n")
         self.pid = int(self.process.stdout.readline())
 
+    def give_back(self):
+        """The permit. The process may hang when it closes what is locked."""
+        self.process.stdin.close()
+
     def end_process(self):
         """But for who has the lock."""
-        self.process.stdin.close()
+        self.give_back()
         self.process.wait()
 
     def end(self):
         self.let_go()
         self.process.kill()
         self.process.wait()
+
+
+def need_own_locks():
+    if KERNEL < (6, 9):
+        raise Skip("before Linux 6.9 one lock is for all who list or abort, and it is held as long")
+
+
+def lines(sever, event):
+    return len([line for line in sever.text().splitlines() if f'"{event}"' in line])
 
 
 def answers_anew(sever, before):
@@ -62,12 +75,21 @@ def answers_anew(sever, before):
         return False
 
 
-def begin(what="memory"):
+def begin_sever():
     sever = Sever().start()
     os.chmod(sever.base, 0o755)
+    return sever
+
+
+def begin_victim(sever):
     victim = Client(wrap=["setpriv", f"--reuid={VICTIM}", f"--regid={VICTIM}", "--clear-groups"])
     equal(victim.do("permit", sever.permit), "ok")
-    fd = victim.do("connect", A, PORT, ORDERS, 7)
+    return victim, victim.do("connect", A, PORT, ORDERS, 7)
+
+
+def begin(what="memory"):
+    sever = begin_sever()
+    victim, fd = begin_victim(sever)
     locked = Locked(sever.permit, what)
     sever.wait_processes(2)
     return sever, victim, fd, locked
@@ -94,15 +116,60 @@ def a_memory_that_is_locked_keeps_no_order_waiting(untagged):
 # Who aborts it waits, and so does who lists more of it than its addresses.
 @test_each(["tcp", "untagged", "mptcp"])
 def a_connection_that_is_locked_keeps_no_order_waiting(what):
-    if KERNEL < (6, 9):
-        raise Skip("before Linux 6.9 one lock is for all who list or abort, and it is held as long")
+    need_own_locks()
     sever, victim, fd, locked = begin(what)
     locked.lock()
     instance = sever.status()["instance"]
     equal(sever.sever(ORDERS, 8, (A, PORT), untagged=what == "untagged")["severed"], 1)
     equal(victim.do("state", fd), "severed")
     equal(sever.status()["instance"], instance)
-    equal(len([line for line in sever.text().splitlines() if "socket_locked" in line]), 2 if what == "untagged" else 1)
+    equal(lines(sever, "socket_locked"), 2 if what == "untagged" else 1)
+    end(sever, victim, locked)
+
+
+# Each may have so many deputies hang, and no more of his is tried until one is back.
+@test
+def four_users_who_lock_all_they_can_keep_no_fifth_one_from_being_severed():
+    need_own_locks()
+    sever = begin_sever()
+    hostile = [Locked(sever.permit, "tcp", HOSTILE + user) for user in range(4) for _ in range(3)]
+    sever.wait_processes(len(hostile))
+    for one in hostile:
+        one.lock()
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 0)
+    victim, fd = begin_victim(sever)
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 1)
+    equal(victim.do("state", fd), "severed")
+    equal((lines(sever, "socket_locked"), lines(sever, "stuck")), (8, 4))
+    for one in hostile:
+        one.let_go()
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 4)  # which nobody has tried yet
+    for one in hostile:
+        one.end()
+    end(sever, victim, hostile[0])
+
+
+# A network namespace of which there is one netlink socket, which came with a program that means no harm.
+@test
+def a_netlink_socket_with_which_a_list_hung_costs_no_permit_and_is_of_use_again():
+    need_own_locks()
+    sever = begin_sever()
+    victim = Client(wrap=["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$0"'])
+    equal(victim.do("listen", A, PORT), "ok")
+    equal(victim.do("permit", sever.permit), "ok")
+    fd = victim.do("connect", A, PORT, ORDERS, 7)
+    locked = Locked(sever.permit, "mptcp", wrap=["nsenter", "-t", str(victim.process.pid), "-n"])
+    locked.lock()
+    locked.give_back()
+    sever.wait_processes(1)
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 0)
+    equal((lines(sever, "socket_locked"), lines(sever, "unlisted")), (1, 1))
+    equal(sever.status()["permits"]["groups_without_socket"], 1)
+    equal(sever.status()["permits"]["processes"], 1)
+    locked.let_go()
+    equal(sever.sever(ORDERS, 8, (A, PORT))["severed"], 1)
+    equal(victim.do("state", fd), "severed")
+    equal(sever.status()["permits"]["groups_without_socket"], 0)
     end(sever, victim, locked)
 
 

@@ -12,7 +12,11 @@ enum {
     /* Between two looks at the same memory. */
     LOOK_MS = 5000,
     /* After a wait, nothing is asked for so many times as long. */
-    PAUSE_TIMES = 8
+    PAUSE_TIMES = 8,
+    /* Deputies that may hang. */
+    OF_OWNER = 1,
+    OF_UID = 2,
+    ALL = 8
 };
 
 /* ---- the line ---- */
@@ -86,10 +90,16 @@ static void drop_pinned(struct ended *ended, const struct permit *pinned)
               LOG_INT("uid", uid), LOG_INT("pid", pid), LOG_INT("permits", ended->pinned - before));
 }
 
+static struct deputy_owner owner_of(const struct permit *permit)
+{
+    return (struct deputy_owner){permit->uid, permit->uid ? 0 : permit->group->netns};
+}
+
 static void look_at(struct ended *ended, struct permit *permit)
 {
     uint64_t took_ms;
-    enum tag_memory_use use = tag_memory_use(permit->tags, &took_ms);
+    enum tag_memory_use use =
+        tag_memory_use(&ended->asking, owner_of(permit), permit->tags, &took_ms);
 
     ended->from_ms = loop_now_ms(ended->loop) + took_ms * PAUSE_TIMES;
     if (use == TAG_MEMORY_UNUSED) {
@@ -117,6 +127,7 @@ static void look(void *arg)
 bool ended_init(struct ended *ended, struct loop *loop, ended_drop_fn *drop)
 {
     *ended = (struct ended){.loop = loop, .drop = drop};
+    deputies_init(&ended->asking, (struct deputies_limits){OF_OWNER, OF_UID, ALL});
     ended->look = loop_timer_new(loop, look, ended);
     return ended->look;
 }
@@ -124,4 +135,5 @@ bool ended_init(struct ended *ended, struct loop *loop, ended_drop_fn *drop)
 void ended_free(struct ended *ended)
 {
     loop_timer_free(ended->look);
+    deputies_done(&ended->asking);
 }

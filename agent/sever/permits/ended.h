@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "agent/base/loop.h"
+#include "agent/sever/deputy/deputies.h"
 #include "agent/sever/permits/held.h"
 
 /* Takes the permit out with ended_remove(), and frees it. */
@@ -22,6 +23,7 @@ typedef void ended_drop_fn(struct permit *permit);
 struct ended {
     struct loop *loop;
     struct loop_timer *look;
+    struct deputies asking;
     ended_drop_fn *drop;
     struct permit *first; /* who is asked about next; in the order of their look_ms */
     struct permit *last;

@@ -20,23 +20,32 @@ struct keeping;
 struct permits;
 struct permit;
 
+struct group_netlink {
+    int fd;
+    bool ours;           /* it lists users with the numbers of this process */
+    struct permit *from; /* that brought it; NULL: that process is gone, or it is restored */
+    uint64_t serial;     /* under which it is kept; 0: it is not */
+    uint64_t ticket;     /* of the deputy that hangs with it (deputies.h); 0: none */
+};
+
 struct group {
     struct keeping *keeping; /* keep.h */
     uint64_t netns; /* SO_NETNS_COOKIE; 0: not known, then each permit is a group of its own */
     uid_t uid;
     struct quota_user *user;
-    struct {
-        int fd;
-        bool ours;           /* it lists users with the numbers of this process */
-        struct permit *from; /* that brought it; NULL: that process is gone, or it is restored */
-        uint64_t serial;     /* under which it is kept; 0: it is not */
-    } netlinks[GROUP_NETLINKS];
+    struct group_netlink netlinks[GROUP_NETLINKS];
     uint32_t netlink_count;
     uint32_t late; /* dumps in a row that the first netlink socket did not finish in time */
     uint32_t count;
     struct permit *first; /* the newest */
     struct group *next;
 };
+
+/* The first one that can be asked comes first. False: there is none. */
+static inline bool group_can_ask(const struct group *group)
+{
+    return group->netlink_count && !group->netlinks[0].ticket;
+}
 
 struct permit {
     struct permits *permits;

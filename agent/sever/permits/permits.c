@@ -142,6 +142,7 @@ static bool group_add_netlink(struct group *group, struct permit *from, uint64_t
     group->netlinks[i].ours = from && from->uids.told && from->uids.ours;
     group->netlinks[i].from = from;
     group->netlinks[i].serial = serial;
+    group->netlinks[i].ticket = 0;
     group->netlink_count++;
     return true;
 }
@@ -556,7 +557,7 @@ void permits_figures(const struct permits *permits, struct permits_figures *ret_
     memcpy(f.counts, permits->departed, sizeof(f.counts));
     for (const struct group *g = permits->groups; g; g = g->next) {
         f.groups++;
-        f.without_netlink += g->netlink_count == 0;
+        f.without_netlink += !group_can_ask(g);
         for (const struct permit *p = g->first; p; p = p->next) {
             f.restored += p->connection < 0;
             tag_memory_add_counts(p->tags, f.counts);

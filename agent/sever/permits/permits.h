@@ -84,7 +84,7 @@ struct permits_figures {
     uint32_t groups;
     uint32_t restored;        /* permits without a connection */
     uint32_t not_stored;      /* the service manager does not have them */
-    uint32_t without_netlink; /* groups that cannot be severed: all their sockets failed */
+    uint32_t without_netlink; /* groups whose sockets all failed, or hang */
     uint64_t refused;         /* by quota */
     uint64_t taken_away;      /* held, and dropped for another one's sake */
     uint64_t pinned;          /* dropped because of a memory that was held back (ended.h) */

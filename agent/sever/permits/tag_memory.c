@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/sever/permits/guard.h"
 #include "agent/sever/permits/tag_memory.h"
 
 _Static_assert(TAG_WORDS == 4, "cookie, endpoint, generation, since_ms");
@@ -195,27 +194,44 @@ static long sleeps(void)
 
 /* The kernel takes this seal only of memory that nobody has mapped so. If somebody has, it says so before it
  * looks at the pages and may wait for them. */
-static int seal(int fd, const void *nothing)
+static int seal(struct deputy_desk *desk, int fd, int none)
 {
     uint64_t start = now_ms();
     long slept = sleeps();
 
-    (void)nothing;
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno != EBUSY)
+    (void)none;
+    if (deputy_take(desk) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno != EBUSY)
         return TAG_MEMORY_UNUSED;
     return now_ms() - start >= WAIT_MS && sleeps() > slept ? TAG_MEMORY_PINNED : TAG_MEMORY_MAPPED;
 }
 
-/* If nobody can be asked now, that is done later, as of memory that is mapped. */
-enum tag_memory_use tag_memory_use(int fd, uint64_t *ret_took_ms)
+static struct deputy_owner owner_of(const void *owner, uint32_t piece)
 {
-    static struct deputies asking;
-    uint64_t start = now_ms();
-    int answer = deputy_run(&asking, fd, -1, seal, NULL);
-    enum tag_memory_use use = answer < 0 ? TAG_MEMORY_MAPPED : (enum tag_memory_use)answer;
+    (void)piece;
+    return *(const struct deputy_owner *)owner;
+}
 
-    if (answer == -EDEADLK)
+/* If nobody can be asked now, that is done later, as of memory that is mapped. */
+enum tag_memory_use tag_memory_use(struct deputies *asking, struct deputy_owner owner, int fd,
+                                   uint64_t *ret_took_ms)
+{
+    uint64_t start = now_ms();
+    struct deputy_piece piece = {.what =
+                                     asking->tickets + 1}; /* none is asked about twice at once */
+    struct deputy_work work = {.fn = seal,
+                               .fd = fd,
+                               .second = -1,
+                               .owner = owner_of,
+                               .arg = &owner,
+                               .pieces = &piece,
+                               .count = 1,
+                               .answer = TAG_MEMORY_MAPPED};
+    int rv = deputies_run(asking, &work);
+    enum tag_memory_use use = rv ? TAG_MEMORY_MAPPED : (enum tag_memory_use)work.answer;
+
+    if (piece.fate == DEPUTY_STUCK)
         use = TAG_MEMORY_PINNED;
+    deputies_rest(asking);
     *ret_took_ms = use == TAG_MEMORY_PINNED ? now_ms() - start : 0;
     return use;
 }

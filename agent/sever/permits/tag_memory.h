@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/sever/deputy/deputies.h"
 #include "proto/permit.h"
 
 /* A slot as it is read: cookie, endpoint, generation, since_ms. */
@@ -53,8 +54,9 @@ enum tag_memory_use {
 };
 
 /* Only of memory whose process has ended: what it could not map yet, it could never. While a page is in use
- * otherwise, or somebody has the file's lock, the kernel lets who asks wait. A process of its own asks, and is left
- * behind if it waits. ret_took_ms is how long it has taken. */
-enum tag_memory_use tag_memory_use(int fd, uint64_t *ret_took_ms);
+ * otherwise, or somebody has the file's lock, the kernel lets who asks wait. A deputy asks, and is left behind,
+ * on account of this owner, if it waits. ret_took_ms is how long it has taken. */
+enum tag_memory_use tag_memory_use(struct deputies *asking, struct deputy_owner owner, int fd,
+                                   uint64_t *ret_took_ms);
 
 #endif

@@ -58,13 +58,15 @@ static int abort_own(struct trial *t)
 {
     int error = 0, seen = 0;
     socklen_t len = sizeof(seen);
-    int rv = netlink_dump(t->netlink, AF_INET, DIAG_TCP, &t->at, 1, NULL, found, t);
+    struct netlink_list list = {
+        .fd = t->netlink, .family = AF_INET, .what = DIAG_TCP, .at = &t->at, .count = 1};
+    int rv = netlink_dump(NULL, &list, found, t);
 
     if (rv)
         return rv;
     if (!t->is_found)
         return -ESRCH;
-    netlink_destroy(t->netlink, &t->found, 1, &error);
+    netlink_destroy(NULL, t->netlink, &t->found, NULL, 1, &error);
     if (error)
         return error;
     if (getsockopt(t->connected, SOL_SOCKET, SO_ERROR, &seen, &len) || seen != ECONNABORTED)

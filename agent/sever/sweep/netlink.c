@@ -11,14 +11,15 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/barred.h"
 #include "agent/base/log.h"
-#include "agent/sever/permits/guard.h"
+#include "agent/base/memfd.h"
 #include "agent/sever/sweep/netlink.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -31,6 +32,11 @@ enum {
     /* Times that a dump is asked for again, because one was running. */
     BUSY_TRIES = 16
 };
+
+/* A network namespace has four details that can hang: two families, two questions. A user has more of it at several of
+ * his places only; and all users together have as many as the tasks of the service allow. */
+static const struct deputies_limits aborting_limits = {.of_owner = 2, .of_uid = 16, .max = 64};
+static const struct deputies_limits listing_limits = {.of_owner = 4, .of_uid = 8, .max = 32};
 
 static uint8_t datagram[DATAGRAM_MAX];
 
@@ -145,39 +151,57 @@ static int hear_all(int fd, struct hearing *h, uint64_t deadline_ms)
     }
 }
 
-static int dump_here(int fd, int family, enum diag_what what, const struct inet_address *at,
-                     uint32_t count, netlink_fn *fn, void *arg)
-{
+/* What is asked, as bytes: another process may ask it. */
+struct question {
     uint8_t request[DIAG_DUMP_MAX];
-    struct hearing h = {.whole = what == DIAG_MPTCP, .fn = fn, .arg = arg};
+    size_t len;
+    uint32_t seq; /* the first of BUSY_TRIES */
+    bool whole;
+    struct age age; /* of the processor that it runs on it has to know more */
+};
+
+static void put_question(const struct netlink_list *l, enum diag_what what, struct question *ret)
+{
+    ret->seq = take_seq(BUSY_TRIES);
+    ret->len = diag_put_dump(l->family, what, l->at, l->count, ret->seq, ret->request);
+    ret->whole = what == DIAG_MPTCP;
+}
+
+static int dump(int fd, struct question *q, netlink_fn *fn, void *arg)
+{
+    struct hearing h = {.whole = q->whole, .fn = fn, .arg = arg};
     uint64_t deadline_ms = spent_ms() + NETLINK_DEADLINE_MS;
     int rv = -EBUSY;
 
-    for (int i = 0; i < BUSY_TRIES && rv == -EBUSY; i++) {
-        h.seq = take_seq(1);
+    for (uint32_t i = 0; i < BUSY_TRIES && rv == -EBUSY; i++) {
+        h.seq = q->seq + i;
+        memcpy(q->request + offsetof(struct nlmsghdr, nlmsg_seq), &h.seq, sizeof(h.seq));
         rv = drain(fd, deadline_ms);
         if (rv == 0)
-            rv = ask(fd, request, diag_put_dump(family, what, at, count, h.seq, request));
+            rv = ask(fd, q->request, q->len);
         if (rv == 0)
             rv = hear_all(fd, &h, deadline_ms);
     }
     return rv;
 }
 
+static int dump_here(const struct netlink_list *l, enum diag_what what, netlink_fn *fn, void *arg)
+{
+    struct question q;
+
+    put_question(l, what, &q);
+    return dump(l->fd, &q, fn, arg);
+}
+
 /* ---- a dump by another process ---- */
 
 /* What the kernel tells of a socket beside its addresses it reads under the socket's lock, for which it waits as long
  * as a program likes. */
-struct listing {
-    int family;
-    enum diag_what what;
-    const struct inet_address *at;
-    uint32_t count;
-    struct age age; /* of the processor that it runs on it has to know more */
-};
+_Static_assert(sizeof(struct question) <= DEPUTY_BYTES, "a question fits onto a desk");
 
-/* Sockets on their way to the second descriptor. */
+/* Sockets on their way to a memory. */
 struct saved {
+    int memory;
     struct diag_socket sockets[64];
     uint32_t count;
     bool failed;
@@ -187,7 +211,7 @@ static void save_all(struct saved *saved)
 {
     size_t len = saved->count * sizeof(saved->sockets[0]);
 
-    saved->failed |= write(DEPUTY_SECOND, saved->sockets, len) != (ssize_t)len;
+    saved->failed |= write(saved->memory, saved->sockets, len) != (ssize_t)len;
     saved->count = 0;
 }
 
@@ -201,15 +225,17 @@ static bool save(void *arg, const struct diag_socket *socket)
     return !saved->failed;
 }
 
-static int list_there(int fd, const void *arg)
+static int list_there(struct deputy_desk *desk, int fd, int memory)
 {
-    const struct listing *l = arg;
-    struct saved saved = {.count = 0};
-    struct age age = l->age;
+    struct saved saved = {.memory = memory};
+    struct question q;
 
-    age_note(&age);
-    saved.failed = write(DEPUTY_SECOND, &age, sizeof(age)) != sizeof(age);
-    int rv = dump_here(fd, l->family, l->what, l->at, l->count, save, &saved);
+    if (deputy_take(desk) < 0)
+        return ECANCELED;
+    memcpy(&q, desk->bytes, sizeof(q));
+    age_note(&q.age);
+    saved.failed = write(memory, &q.age, sizeof(q.age)) != sizeof(q.age);
+    int rv = dump(fd, &q, save, &saved);
     save_all(&saved);
     return saved.failed ? ENOSPC : -rv;
 }
@@ -252,36 +278,62 @@ int netlink_beside(int fd)
     return -1;
 }
 
-/* One of a network namespace hangs at a time, and its netlink socket with it. */
-static uint64_t key_of(int fd, const struct listing *l)
+/* For each of these, one hangs at a time of a network namespace, and its netlink socket with it. */
+static uint64_t key_of(const struct netlink_list *l)
 {
-    return netns_cookie(fd) << 16 | 1u << 15 | (uint64_t)l->family << 4 | (uint64_t)l->what;
+    return netns_cookie(l->fd) << 16 | 1u << 15 | (uint64_t)l->family << 4 | (uint64_t)l->what;
 }
 
-static int dump_there(int fd, struct listing *l, netlink_fn *fn, void *arg)
+/* Who has the lock is not told: it may be anybody in that network namespace. */
+static struct deputy_owner asker(const void *arg, uint32_t piece)
 {
-    static struct deputies listing;
-    uint64_t key = key_of(fd, l);
-    int memory, rv;
+    const struct netlink_list *l = arg;
 
-    if (deputies_hang(&listing, key, UINT32_MAX - 1))
+    (void)piece;
+    return (struct deputy_owner){l->uid, netns_cookie(l->fd)};
+}
+
+static void say_list_hangs(const struct netlink_list *l)
+{
+    log_event(LOG_WARNING, "socket_locked",
+              "a program keeps a connection locked: what nobody has tagged stays, and so does what "
+              "is of MPTCP, and no more is asked through this netlink socket until that ends",
+              LOG_INT("uid", l->uid));
+}
+
+static int dump_into(struct deputies *listing, struct netlink_list *l, int memory, netlink_fn *fn,
+                     void *arg)
+{
+    struct question q;
+    const uint64_t before = listing->tickets;
+    struct deputy_piece piece = {.what = key_of(l)};
+    struct deputy_work work = {list_there, l->fd, memory, &q, sizeof(q), asker, l, &piece, 1, EIO};
+
+    put_question(l, l->what, &q);
+    q.age = *l->age;
+    int rv = deputies_run(listing, &work);
+    if (rv) /* no process can be had */
+        return dump(l->fd, &q, fn, arg);
+    if (piece.fate == DEPUTY_TRIED)
+        hand_on(memory, l->age, fn, arg);
+    if (piece.fate == DEPUTY_TRIED)
+        return -work.answer;
+    if (piece.fate != DEPUTY_STUCK || piece.ticket <= before)
         return -ENOLCK;
-    memory = memfd_create("sever-list", MFD_CLOEXEC);
-    rv = memory < 0 ? -errno : deputy_run(&listing, fd, memory, list_there, l);
-    if (rv >= 0)
-        hand_on(memory, &l->age, fn, arg);
-    if (memory >= 0)
-        close(memory);
-    if (rv == -EDEADLK) {
-        deputies_blame(&listing, key, UINT32_MAX);
-        log_event(
-            LOG_WARNING, "socket_locked",
-            "a program keeps a connection locked: what nobody has tagged stays, and so does what "
-            "is of MPTCP");
-    }
-    if (rv < 0 && rv != -EDEADLK && rv != -ENOSPC) /* no process can be had */
-        return dump_here(fd, l->family, l->what, l->at, l->count, fn, arg);
-    return rv == -ENOSPC ? -ENOLCK : rv < 0 ? rv : -rv;
+    say_list_hangs(l);
+    l->ret_ticket = piece.ticket;
+    return -EDEADLK;
+}
+
+static int dump_there(struct deputies *listing, struct netlink_list *l, netlink_fn *fn, void *arg)
+{
+    int memory = memfd_new("sever-list", 0);
+
+    if (memory < 0)
+        return -errno;
+    int rv = dump_into(listing, l, memory, fn, arg);
+    close(memory);
+    return rv;
 }
 
 static bool note_any(void *arg, const struct diag_socket *socket)
@@ -292,23 +344,18 @@ static bool note_any(void *arg, const struct diag_socket *socket)
 }
 
 /* Where nothing is there, which costs no process, no more can be told of it. */
-int netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                 uint32_t count, struct age *age, netlink_fn *fn, void *arg)
+int netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list, netlink_fn *fn,
+                 void *arg)
 {
-    struct listing l = {.family = family, .what = what, .at = at, .count = count};
     bool any = false;
     int rv;
 
-    if (what == DIAG_TCP)
-        return dump_here(fd, family, what, at, count, fn, arg);
-    rv = dump_here(fd, family, what == DIAG_MPTCP ? DIAG_MPTCP_BARE : DIAG_TCP, at, count, note_any,
-                   &any);
+    if (list->what == DIAG_TCP || !deputies)
+        return dump_here(list, list->what, fn, arg);
+    rv = dump_here(list, list->what == DIAG_MPTCP ? DIAG_MPTCP_BARE : DIAG_TCP, note_any, &any);
     if (!any || (rv && rv != -ETIME))
         return rv;
-    l.age = *age;
-    rv = dump_there(fd, &l, fn, arg);
-    *age = l.age;
-    return rv;
+    return dump_there(&deputies->listing, list, fn, arg);
 }
 
 /* ---- aborts ---- */
@@ -324,18 +371,23 @@ static void hear_answers(uint32_t seq, uint32_t count, size_t len, int *errors)
             errors[m.seq - seq] = m.error;
 }
 
-/* Some of a request. */
-struct aborts {
-    const uint8_t *request;
-    uint32_t from, to;
-};
+/* A request that takes all of NETLINK_DESTROY_MAX. */
+_Static_assert((size_t)NETLINK_DESTROY_MAX *DIAG_DESTROY_LEN <= DEPUTY_BYTES &&
+                   NETLINK_DESTROY_MAX <= DEPUTY_PIECES,
+               "all aborts fit onto a desk");
 
-static int send_aborts(int fd, const void *arg)
+static void ask_to_abort(int fd, const uint8_t *request, uint32_t i)
 {
-    const struct aborts *some = arg;
+    (void)ask(fd, request + (size_t)i * DIAG_DESTROY_LEN, DIAG_DESTROY_LEN);
+}
 
-    for (uint32_t i = some->from; i < some->to; i++)
-        (void)ask(fd, some->request + (size_t)i * DIAG_DESTROY_LEN, DIAG_DESTROY_LEN);
+static int abort_there(struct deputy_desk *desk, int fd, int none)
+{
+    int i;
+
+    (void)none;
+    while ((i = deputy_take(desk)) >= 0)
+        ask_to_abort(fd, desk->bytes, (uint32_t)i);
     return 0;
 }
 
@@ -353,71 +405,167 @@ static void hear_all_answers(int fd, uint32_t seq, uint32_t count, int *errors)
     }
 }
 
-/* Who sends from such a socket what cannot be read in has it locked, and who aborts it waits in the kernel. One that
- * hangs so is a process of its own, and aborts no other one when it goes on. */
-static struct deputies aborting;
+/* ---- whose they are ---- */
 
-/* Those that follow `from` without one that is locked. */
-static uint32_t end_of_run(const struct diag_socket *sockets, uint32_t count, uint32_t from)
+struct owned {
+    const struct diag_socket *sockets;
+    const int *pids;
+    uint64_t netns;
+};
+
+/* Root of every container may be the same user 0: of that, a control group is told apart, where it can be seen. */
+static struct deputy_owner owner_of(const void *arg, uint32_t i)
 {
-    uint32_t to = from;
+    const struct owned *all = arg;
+    uint32_t uid = all->sockets[i].uid;
+    uint64_t place = uid == 0 && all->pids ? barred_place(all->pids[i]) : 0;
 
-    while (to < count && !deputies_hang(&aborting, sockets[to].cookie, sockets[to].uid))
-        to++;
-    return to;
+    return (struct deputy_owner){uid, place ? place : all->netns};
 }
 
-/* Returns the one to go on with. They are aborted one after the other: it hangs on the first that has no answer. */
-static uint32_t abort_run(int fd, const struct diag_socket *sockets, const struct aborts *run,
-                          uint32_t seq, uint32_t count, int *errors)
+static void say_hangs(const struct diag_socket *socket)
 {
-    int rv = deputy_run(&aborting, fd, -1, send_aborts, run);
-    uint32_t at = run->from;
+    log_event(LOG_WARNING, "socket_locked",
+              "a program keeps a connection locked: it is aborted when that ends",
+              LOG_INT("uid", socket->uid), LOG_INT("inode", socket->inode));
+}
 
-    if (rv < 0 && rv != -EDEADLK && rv != -ENOSPC) /* no process can be had */
-        (void)send_aborts(fd, run);
-    hear_all_answers(fd, seq, count, errors);
-    if (rv != -EDEADLK && rv != -ENOSPC)
-        return run->to;
-    while (at < run->to && errors[at] != -ENODATA)
-        at++;
-    if (rv == -EDEADLK && at < run->to) {
-        deputies_blame(&aborting, sockets[at].cookie, sockets[at].uid);
-        log_event(LOG_WARNING, "socket_locked",
-                  "a program keeps a connection locked: it is aborted when that ends",
-                  LOG_INT("uid", sockets[at].uid), LOG_INT("inode", sockets[at].inode));
+static void say_owes(struct deputies *aborting, struct deputy_owner owner)
+{
+    if (deputies_tell(aborting, owner))
+        log_event(LOG_WARNING, "stuck",
+                  "a user keeps so many connections locked that no other one of his is aborted "
+                  "until one of these locks ends",
+                  LOG_INT("uid", owner.uid));
+}
+
+/* ---- they are aborted ---- */
+
+/* `before`: what has a later ticket hangs since now. */
+static void note_fates(struct deputies *aborting, const struct deputy_piece *pieces, uint32_t count,
+                       uint64_t before, const struct owned *owned, int *errors)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (pieces[i].fate == DEPUTY_STUCK && pieces[i].ticket > before)
+            say_hangs(&owned->sockets[i]);
+        if (pieces[i].fate == DEPUTY_OWES)
+            say_owes(aborting, owner_of(owned, i));
+        if (pieces[i].fate != DEPUTY_TRIED && errors[i] == -ENODATA)
+            errors[i] = -EBUSY;
     }
-    for (uint32_t i = at; i < run->to && rv == -ENOSPC; i++)
-        errors[i] = -EBUSY;
-    return rv == -ENOSPC ? run->to : at;
 }
 
-static void destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors)
+/* Who sends from such a socket what cannot be read in has it locked, and who aborts it waits in the kernel. */
+static void destroy_there(struct deputies *aborting, int fd, const uint8_t *request,
+                          const struct owned *owned, uint32_t seq, uint32_t count, int *errors)
+{
+    const uint64_t before = aborting->tickets;
+    struct deputy_piece pieces[NETLINK_DESTROY_MAX] = {{0}};
+    struct deputy_work work = {
+        abort_there, fd,    -1,     request, (size_t)count * DIAG_DESTROY_LEN,
+        owner_of,    owned, pieces, count,   0};
+
+    for (uint32_t i = 0; i < count; i++)
+        pieces[i].what = owned->sockets[i].cookie;
+    int rv = deputies_run(aborting, &work);
+    for (uint32_t i = 0; i < count && rv; i++)
+        if (pieces[i].fate == DEPUTY_TODO) { /* no process can be had */
+            ask_to_abort(fd, request, i);
+            pieces[i].fate = DEPUTY_TRIED;
+        }
+    hear_all_answers(fd, seq, count, errors);
+    note_fates(aborting, pieces, count, before, owned, errors);
+}
+
+static void destroy(struct netlink_deputies *deputies, int fd, const struct owned *owned,
+                    uint32_t count, int *ret_errors)
 {
     uint8_t request[NETLINK_DESTROY_MAX * DIAG_DESTROY_LEN];
-    uint32_t seq = take_seq(count), at = 0;
+    uint32_t seq = take_seq(count);
 
     for (uint32_t i = 0; i < count; i++) {
-        diag_put_destroy(&sockets[i], seq + i, request + (size_t)i * DIAG_DESTROY_LEN);
+        diag_put_destroy(&owned->sockets[i], seq + i, request + (size_t)i * DIAG_DESTROY_LEN);
         ret_errors[i] = -ENODATA;
     }
     if (drain(fd, spent_ms() + NETLINK_DEADLINE_MS))
         return;
-    while (at < count) {
-        const struct aborts run = {request, at, end_of_run(sockets, count, at)};
-        if (run.to == at)
-            ret_errors[at++] = -EBUSY;
-        else
-            at = abort_run(fd, sockets, &run, seq, count, ret_errors);
+    if (deputies) {
+        destroy_there(&deputies->aborting, fd, request, owned, seq, count, ret_errors);
+        return;
     }
+    for (uint32_t i = 0; i < count; i++)
+        ask_to_abort(fd, request, i);
+    hear_all_answers(fd, seq, count, ret_errors);
 }
 
 /* From a socket of our own nobody else takes the answers, which come while another process asks. */
-void netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count, int *ret_errors)
+void netlink_destroy(struct netlink_deputies *deputies, int fd, const struct diag_socket *sockets,
+                     const int *pids, uint32_t count, int *ret_errors)
 {
+    const struct owned owned = {sockets, pids, netns_cookie(fd)};
     int other = netlink_beside(fd);
 
-    destroy(other < 0 ? fd : other, sockets, count, ret_errors);
+    destroy(deputies, other < 0 ? fd : other, &owned, count, ret_errors);
     if (other >= 0)
         close(other);
+}
+
+/* ---- which socket is asked ---- */
+
+static void put_first(struct group *group, uint32_t i)
+{
+    struct group_netlink first = group->netlinks[i];
+
+    group->netlinks[i] = group->netlinks[0];
+    group->netlinks[0] = first;
+}
+
+static bool find_socket(struct netlink_deputies *deputies, struct group *group)
+{
+    for (uint32_t i = 0; i < group->netlink_count && !group_can_ask(group); i++) {
+        if (group->netlinks[i].ticket &&
+            !(deputies && deputies_hang(&deputies->listing, group->netlinks[i].ticket)))
+            group->netlinks[i].ticket = 0;
+        if (!group->netlinks[i].ticket)
+            put_first(group, i);
+    }
+    return group_can_ask(group);
+}
+
+/* A list says of whose user namespace its users are counted; only of ours is it known to be the same. */
+static bool can_lend(const struct group *group, const struct group *to)
+{
+    return group != to && to->netns && group->netns == to->netns && group_can_ask(group) &&
+           group->netlinks[0].ours && to->netlink_count && to->netlinks[0].ours;
+}
+
+struct group *netlink_group(struct netlink_deputies *deputies, struct group *groups,
+                            struct group *group)
+{
+    if (find_socket(deputies, group))
+        return group;
+    for (struct group *g = groups; g; g = g->next)
+        if (can_lend(g, group))
+            return g;
+    return NULL;
+}
+
+/* ---- begin and end ---- */
+
+void netlink_deputies_init(struct netlink_deputies *deputies)
+{
+    deputies_init(&deputies->aborting, aborting_limits);
+    deputies_init(&deputies->listing, listing_limits);
+}
+
+void netlink_deputies_rest(struct netlink_deputies *deputies)
+{
+    deputies_rest(&deputies->aborting);
+    deputies_rest(&deputies->listing);
+}
+
+void netlink_deputies_done(struct netlink_deputies *deputies)
+{
+    deputies_done(&deputies->aborting);
+    deputies_done(&deputies->listing);
 }

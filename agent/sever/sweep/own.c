@@ -32,6 +32,7 @@ static void open_netlink(struct group *own)
         return;
     own->netlinks[0].fd = fd;
     own->netlinks[0].ours = true;
+    own->netlinks[0].ticket = 0;
     own->netlink_count = 1;
     own->netns = netns_of(fd);
 }

@@ -28,6 +28,8 @@
 
 enum {
     ABORTS_PER_TURN = 200,
+    /* Since its begin, it has no further aborts: deputies may have been late. */
+    ABORT_TURN_MS = 500,
     /* What one costs its user, in slots (rota.h). */
     ABORT_SLOTS = 500,
     /* Dumps in a row that are not finished in time, until the permit ends. */
@@ -65,6 +67,7 @@ void sweep_begin_rest(struct sweep *rest, struct sweep *swept)
     rest->salt = swept->salt;
     rest->age = swept->age;
     rest->strayed = swept->strayed;
+    rest->deputies = swept->deputies;
     rest->marked = swept->marked;
     rest->rounds = rest->order->kind == SEVER_LIST ? LIST_ROUNDS : UINT32_MAX;
     rest->is_rest = true;
@@ -91,7 +94,7 @@ void sweep_end(struct sweep *s)
 void sweep_group_gone(struct sweep *s, const struct group *group)
 {
     rota_group_gone(&s->rota, group);
-    if (s->group != group)
+    if (!s->group || (s->group != group && s->via != group))
         return;
     judging_done(&s->judging);
     s->group = NULL;
@@ -119,17 +122,17 @@ static void leave_group(struct sweep *s, bool finished)
 }
 
 /* The group's socket failed. Its next one tries, in the next turn; of the own namespace, in the next
- * sweep. */
+ * sweep. One with which a deputy hangs is of use again when that is back. */
 static void drop_netlink(struct sweep *s)
 {
-    struct group *group = s->group;
+    struct group *group = s->via;
 
     s->results->counts.dropped++;
     judging_done(&s->judging);
     s->group = NULL;
     if (group == s->own)
         own_close(group);
-    else
+    else if (!group->netlinks[0].ticket)
         permits_drop_netlink(group);
 }
 
@@ -161,16 +164,22 @@ static bool has_ipv4(const struct sever_order *order)
 /* Where another socket lists the same, that one is put at risk (netlink.h). */
 static int list_as(struct sweep *s, int family, enum diag_what what)
 {
-    const struct sever_order *order = s->order;
-    int fd = s->group->netlinks[0].fd;
-    int other = what != DIAG_TCP && s->group->netlinks[0].ours ? netlink_beside(fd) : -1;
-    int rv;
+    struct group_netlink *first = &s->via->netlinks[0];
+    int other = what != DIAG_TCP && first->ours ? netlink_beside(first->fd) : -1;
+    struct netlink_list list = {.fd = other < 0 ? first->fd : other,
+                                .uid = other < 0 ? s->group->uid : UINT32_MAX,
+                                .family = family,
+                                .what = what,
+                                .at = s->order->addresses,
+                                .count = s->order->address_count,
+                                .age = s->age};
 
     age_note(s->age);
-    rv = netlink_dump(other < 0 ? fd : other, family, what, order->addresses, order->address_count,
-                      s->age, take_listed, s);
-    if (other < 0)
+    int rv = netlink_dump(s->deputies, &list, take_listed, s);
+    if (other < 0) {
+        first->ticket = rv == -EDEADLK ? list.ret_ticket : 0;
         return rv;
+    }
     close(other);
     return rv == -EDEADLK ? -ENOLCK : rv;
 }
@@ -222,13 +231,24 @@ static uint64_t spent_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static void say_unlisted(const struct sweep *s)
+{
+    if (s->group->netlink_count && s->nth == 0 && !s->is_rest)
+        log_event(LOG_WARNING, "unlisted",
+                  "programs keep connections locked with which each netlink socket of this user "
+                  "hangs: none of his in that network namespace is severed until that ends",
+                  LOG_INT("uid", s->group->uid));
+}
+
 static void list_turn(struct sweep *s)
 {
     uint64_t before_us = spent_us();
 
     tags_done(&s->tags);
     s->locked = false;
-    if (s->group->netlink_count == 0) {
+    s->via = netlink_group(s->deputies, permits_first_group(s->permits), s->group);
+    if (!s->via) {
+        say_unlisted(s);
         leave_group(s, true);
         return;
     }
@@ -460,14 +480,16 @@ static bool abort_some(struct sweep *s, const struct tags_entry *const *chosen, 
 {
     struct sever_counts *counts = &s->results->counts;
     struct diag_socket sockets[NETLINK_DESTROY_MAX];
-    int errors[NETLINK_DESTROY_MAX];
+    int errors[NETLINK_DESTROY_MAX], pids[NETLINK_DESTROY_MAX];
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         sockets[i] = chosen[i]->socket;
+        pids[i] = chosen[i]->owner.pid;
+    }
     s->aborted += count;
     item_of(s)->aborted += item_of(s)->counted ? 0 : count;
     s->rota.spent += (uint64_t)count * ABORT_SLOTS;
-    netlink_destroy(s->group->netlinks[0].fd, sockets, count, errors);
+    netlink_destroy(s->deputies, s->via->netlinks[0].fd, sockets, pids, count, errors);
     note_severed(s, chosen, errors, count);
     return count_aborted(counts, sockets, errors, count);
 }
@@ -487,8 +509,10 @@ static void observe_turn(struct sweep *s)
 static void abort_turn(struct sweep *s)
 {
     const struct tags_entry *chosen[NETLINK_DESTROY_MAX];
+    uint64_t end_ms = deputy_now_ms() + ABORT_TURN_MS;
 
-    for (uint32_t done = 0; done < ABORTS_PER_TURN; done += NETLINK_DESTROY_MAX) {
+    for (uint32_t done = 0; done < ABORTS_PER_TURN && deputy_now_ms() < end_ms;
+         done += NETLINK_DESTROY_MAX) {
         uint32_t count = choose(s, chosen, NETLINK_DESTROY_MAX);
         if (count == 0 || (s->aborted > 0 && !rota_allows(&s->rota, 0))) {
             leave_group(s, count == 0 && s->judging.all_read);

@@ -19,6 +19,7 @@
 #include "agent/sever/permits/permits.h"
 #include "agent/sever/sweep/age.h"
 #include "agent/sever/sweep/judging.h"
+#include "agent/sever/sweep/netlink.h"
 #include "agent/sever/sweep/rota.h"
 #include "agent/sever/sweep/strayed.h"
 #include "agent/sever/sweep/tags.h"
@@ -40,22 +41,24 @@ struct sweep_results {
     uint32_t untagged_count;
 };
 
-/* All zero but for permits, own, salt, age and strayed: none is under way. */
+/* All zero but for permits, own, salt, age, strayed and deputies: none is under way. */
 struct sweep {
     struct permits *permits;
-    struct group *own;               /* own.h; may be NULL */
-    uint64_t salt;                   /* of turns_sort() */
-    struct age *age;                 /* of this homing-sever, or of the order */
-    struct strayed *strayed;         /* of all sweeps; may be NULL */
-    const struct sever_order *order; /* NULL: none is under way */
-    uint32_t nth;                    /* of the order's sweeps, from 0 */
-    uint32_t rounds;                 /* that are left, with this one */
+    struct group *own;                 /* own.h; may be NULL */
+    uint64_t salt;                     /* of turns_sort() */
+    struct age *age;                   /* of this homing-sever, or of the order */
+    struct strayed *strayed;           /* of all sweeps; may be NULL */
+    struct netlink_deputies *deputies; /* of all sweeps; NULL: this process asks by itself */
+    const struct sever_order *order;   /* NULL: none is under way */
+    uint32_t nth;                      /* of the order's sweeps, from 0 */
+    uint32_t rounds;                   /* that are left, with this one */
     bool is_rest;
     struct sweep_results *results;
 
     uint64_t now_ms; /* of the turn */
     struct rota rota;
     struct group *group; /* NULL: the next one */
+    struct group *via;   /* whose netlink socket is asked: netlink_group() */
     enum sweep_stage stage;
     bool without_mptcp; /* in this sweep: the kernel cannot list it */
     bool locked; /* a program keeps a socket locked: not all is known of what nobody has tagged */

@@ -52,6 +52,7 @@ struct sweeps {
     struct age age;
     struct order *rested; /* whose rest had the last turn */
     struct strayed strayed;
+    struct netlink_deputies deputies;
     struct sweep sweep;
 };
 
@@ -105,6 +106,8 @@ static void order_finish(struct sweeps *s, struct order *o)
 
     if (o->what.kind == SEVER_DO)
         counts_add(&s->sum, &r->counts);
+    if (s->order_count == 1)
+        netlink_deputies_rest(&s->deputies);
     if (o->done)
         o->done(o->arg, &r->counts, r->rows, r->row_count);
     order_remove(s, o);
@@ -210,7 +213,8 @@ static void begin_again(struct sweeps *s, struct order *o)
                           .own = &s->own,
                           .salt = s->sweep.salt,
                           .age = age_of(s, o),
-                          .strayed = &s->strayed};
+                          .strayed = &s->strayed,
+                          .deputies = &s->deputies};
 
     o->again = false;
     sweep_begin(&whole, &o->what, o->nth - 1, &o->results);
@@ -409,6 +413,8 @@ void sweeps_look(struct sweeps *sweeps)
 {
     age_note(&sweeps->age);
     age_go_on(&sweeps->age);
+    if (!sweeps->orders)
+        netlink_deputies_rest(&sweeps->deputies);
 }
 
 /* ---- begin and end ---- */
@@ -423,6 +429,8 @@ struct sweeps *sweeps_new(struct loop *loop)
     own_init(&s->own);
     s->sweep.own = &s->own;
     s->sweep.strayed = &s->strayed;
+    s->sweep.deputies = &s->deputies;
+    netlink_deputies_init(&s->deputies);
     age_now(&s->age);
     s->sweep.age = &s->age;
     if (s->timer && getrandom(&s->sweep.salt, sizeof(s->sweep.salt), 0) == sizeof(s->sweep.salt))
@@ -445,6 +453,7 @@ void sweeps_free(struct sweeps *sweeps)
         order_remove(sweeps, sweeps->orders);
     sweep_end(&sweeps->sweep);
     own_close(&sweeps->own);
+    netlink_deputies_done(&sweeps->deputies);
     loop_timer_free(sweeps->timer);
     free(sweeps);
 }

@@ -45,12 +45,15 @@ static int pins[MAX], pin_count;
 
 /* The kernel itself is asked; it is counted how often. What takes time without a wait is this machine's
  * load, and so is what a wait takes longer than the kernel's. */
-enum tag_memory_use __real_tag_memory_use(int fd, uint64_t *ret_took_ms);
-enum tag_memory_use __wrap_tag_memory_use(int fd, uint64_t *ret_took_ms);
+enum tag_memory_use __real_tag_memory_use(struct deputies *asking, struct deputy_owner owner,
+                                          int fd, uint64_t *ret_took_ms);
+enum tag_memory_use __wrap_tag_memory_use(struct deputies *asking, struct deputy_owner owner,
+                                          int fd, uint64_t *ret_took_ms);
 
-enum tag_memory_use __wrap_tag_memory_use(int fd, uint64_t *ret_took_ms)
+enum tag_memory_use __wrap_tag_memory_use(struct deputies *asking, struct deputy_owner owner,
+                                          int fd, uint64_t *ret_took_ms)
 {
-    enum tag_memory_use use = __real_tag_memory_use(fd, ret_took_ms);
+    enum tag_memory_use use = __real_tag_memory_use(asking, owner, fd, ret_took_ms);
 
     asked++;
     if (use != TAG_MEMORY_PINNED)

@@ -34,9 +34,10 @@ static unsigned tried;
 
 struct group *__wrap_permits_first_group(const struct permits *permits);
 uint64_t __wrap_permits_ended(const struct permits *permits);
-int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *age, netlink_fn *fn, void *arg);
-void __wrap_netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count,
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg);
+void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
+                            const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors);
 
 struct group *__wrap_permits_first_group(const struct permits *of)
@@ -51,24 +52,25 @@ uint64_t __wrap_permits_ended(const struct permits *of)
     return 0;
 }
 
-int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg)
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg)
 {
     struct diag_socket socket = {
         .family = AF_INET, .cookie = there, .uid = UID, .state = 1, .inode = 99};
 
-    (void)fd, (void)at, (void)count, (void)ret_age;
+    (void)deputies;
     socket.id.idiag_dport = 0x3815; /* 5432 in network order */
     memcpy(socket.id.idiag_dst, (const uint8_t[]){10, 0, 0, 1}, 4);
-    if (family == AF_INET && what != DIAG_MPTCP)
+    if (list->family == AF_INET && list->what != DIAG_MPTCP)
         (void)fn(arg, &socket);
     return 0;
 }
 
-void __wrap_netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count,
+void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
+                            const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors)
 {
-    (void)fd;
+    (void)deputies, (void)fd, (void)pids;
     assert_int_equal(count, 1);
     assert_int_equal(sockets[0].cookie, there);
     tried++;

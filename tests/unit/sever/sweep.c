@@ -41,7 +41,7 @@ static uint64_t ended;
 
 /* What each group's netlink socket lists; its number is that of the group. */
 static struct diag_socket listed[GROUPS + 1][SOCKETS];
-static struct {
+static struct dumped {
     int fd;
     int family;
     enum diag_what what;
@@ -52,9 +52,10 @@ static unsigned aborted_count;
 
 struct group *__wrap_permits_first_group(const struct permits *permits);
 uint64_t __wrap_permits_ended(const struct permits *permits);
-int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg);
-void __wrap_netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count,
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg);
+void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
+                            const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors);
 
 struct group *__wrap_permits_first_group(const struct permits *of)
@@ -77,24 +78,23 @@ static bool is_aborted(uint64_t cookie)
     return false;
 }
 
-int __wrap_netlink_dump(int fd, int family, enum diag_what what, const struct inet_address *at,
-                        uint32_t count, struct age *ret_age, netlink_fn *fn, void *arg)
+int __wrap_netlink_dump(struct netlink_deputies *deputies, struct netlink_list *list,
+                        netlink_fn *fn, void *arg)
 {
-    (void)at, (void)count, (void)ret_age;
+    (void)deputies;
     assert_in_range(dump_count, 0, DUMPS - 1);
-    dumps[dump_count].fd = fd;
-    dumps[dump_count].family = family;
-    dumps[dump_count++].what = what;
-    for (const struct diag_socket *s = listed[fd]; s->cookie; s++)
-        if (family == s->family && s->whole == (what == DIAG_MPTCP) && !is_aborted(s->cookie))
-            (void)fn(arg, s);
+    dumps[dump_count++] = (struct dumped){list->fd, list->family, list->what};
+    for (const struct diag_socket *s = listed[list->fd]; s->cookie; s++)
+        if (list->family == s->family && s->whole == (list->what == DIAG_MPTCP))
+            (void)(is_aborted(s->cookie) || fn(arg, s));
     return 0;
 }
 
-void __wrap_netlink_destroy(int fd, const struct diag_socket *sockets, uint32_t count,
+void __wrap_netlink_destroy(struct netlink_deputies *deputies, int fd,
+                            const struct diag_socket *sockets, const int *pids, uint32_t count,
                             int *ret_errors)
 {
-    (void)fd;
+    (void)deputies, (void)fd, (void)pids;
     for (uint32_t i = 0; i < count; i++) {
         assert_in_range(aborted_count, 0, SOCKETS - 1);
         aborted[aborted_count++] = sockets[i].cookie;
