@@ -461,7 +461,7 @@ bool notes_check(struct walker *w, struct held *held)
         note_severed(w, held);
         return false;
     }
-    if (due && notes_out_of_reach(w, held)) {
+    if (due && notes_out_of_reach(held)) {
         w->walk->displaced++;
     } else if (due) {
         w->walk->missed++;
