@@ -467,6 +467,7 @@ bool notes_check(struct walker *w, struct held *held)
         w->walk->missed++;
         tell(w, held, "missed", due);
         notes_tell_permit(w, held);
+        notes_tell_memories(held);
     }
     note_spared(w, held, over);
     held->over = over;

@@ -155,6 +155,8 @@ bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t numb
 bool notes_out_of_reach(const struct held *h);
 /* For one that was missed: what there is to say of the permits. */
 void notes_tell_permit(const struct walker *w, const struct held *h);
+/* And where its tag is: in memories of this process, and of any homing-sever. */
+void notes_tell_memories(const struct held *h);
 
 /* False: it was severed. Wrong and missed severs are counted and printed. */
 bool notes_check(struct walker *w, struct held *held);
