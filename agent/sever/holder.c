@@ -8,6 +8,8 @@
  *    had died.
  * 3. A socket's name that was removed or replaced is put back. If that is not possible, the permits that
  *    are held go on to count, and homingd is told why, through the connection that it has.
+ * 4. When it is told to end, it first takes the permits that are on their way. permit.sock's name is gone
+ *    then, so that no more come.
  */
 #include "config.h"
 
@@ -38,6 +40,10 @@ enum {
     /* Where few descriptors are allowed, programs in line get one part of so many. */
     QUEUE_PART = 8,
     FDS_PER_PERMIT = 3,
+    /* How long it waits at its end for permits that are on their way, and between two looks: less than the
+     * supervisor gives it. */
+    LEAVE_MS = 1000,
+    LEAVE_LOOK_MS = 5,
     /* How often it looks whether its sockets are still in place: with each so many-eth beat, so that it
      * does not wake up for that alone. */
     LOOK_BEATS = 1000 / HOLDER_BEAT_MS
@@ -70,6 +76,8 @@ struct holder {
     struct loop_io *keep;
     struct loop_signal *term;
     struct loop_signal *interrupt;
+    struct loop_timer *leave;
+    uint64_t leave_ms; /* when it ends at the latest; 0: it has not been told to */
     uint64_t instance;
     bool orphan;
     bool left; /* a socket's name is lost, while no homingd is connected */
@@ -148,7 +156,7 @@ static void look(struct holder *h)
 {
     uint64_t idle_ms = h->config->idle_ms ? orders_idle_ms(h->orders) : 0;
 
-    if (idle_ms && is_just_left(h))
+    if (h->leave_ms || (idle_ms && is_just_left(h)))
         return;
     keep_sockets(h);
     sweeps_look(h->sweeps);
@@ -170,12 +178,27 @@ static void beat(void *arg)
     loop_timer_set(h->beat, HOLDER_BEAT_MS);
 }
 
+static void leave_soon(void *arg)
+{
+    struct holder *h = arg;
+
+    if (handover_is_idle(h->handover) || loop_now_ms(h->loop) >= h->leave_ms)
+        loop_stop(h->loop);
+    else
+        loop_timer_set(h->leave, LEAVE_LOOK_MS);
+}
+
+/* A program whose permit is on its way has handed over, for all that it knows. No more come meanwhile. */
 static void told_to_end(void *arg, int signo)
 {
     struct holder *h = arg;
 
     (void)signo;
-    loop_stop(h->loop);
+    if (h->leave_ms)
+        return;
+    h->leave_ms = loop_now_ms(h->loop) + LEAVE_MS;
+    sockpath_remove(&h->names.at[SOCKET_PERMIT]);
+    leave_soon(h);
 }
 
 /* It says how many permits the service manager has, or it has ended. */
@@ -281,11 +304,12 @@ static int make_parts(struct holder *h)
                                                       sweeps_group_gone, h->sweeps)
                                         : NULL;
     h->beat = loop_timer_new(h->loop, beat, h);
+    h->leave = loop_timer_new(h->loop, leave_soon, h);
     h->term = loop_signal_new(h->loop, SIGTERM, told_to_end, h);
     h->interrupt = loop_signal_new(h->loop, SIGINT, told_to_end, h);
     h->keep = h->config->keep_fd >= 0 ? loop_io_new(h->loop, h->config->keep_fd, supervisor_said, h)
                                       : NULL;
-    if (!h->permits || !h->beat || !h->term || !h->interrupt ||
+    if (!h->permits || !h->beat || !h->leave || !h->term || !h->interrupt ||
         getrandom(&h->instance, sizeof(h->instance), 0) != sizeof(h->instance))
         return -ENOMEM;
     h->instance |= 1; /* 0 means "none" */
@@ -356,6 +380,7 @@ static void end(struct holder *h)
     names_done(&h->names);
     closer_free(h->closer);
     loop_timer_free(h->beat);
+    loop_timer_free(h->leave);
     loop_io_free(h->keep);
     loop_signal_free(h->term);
     loop_signal_free(h->interrupt);

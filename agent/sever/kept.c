@@ -235,6 +235,14 @@ static void note_told(struct kept *kept, struct kept_entry *entry)
     kept->stored += entry->is_permit;
 }
 
+/* In turns, so that nobody waits for as long as others come. */
+static struct kept_entry *next_in_turn(struct kept *kept)
+{
+    if (kept->at == 0 || kept->at > kept->count)
+        kept->at = kept->count;
+    return &kept->entries[--kept->at];
+}
+
 /* What it does not take now is tried again with the next beat. */
 uint32_t kept_tell(struct kept *kept, uint32_t most)
 {
@@ -242,12 +250,14 @@ uint32_t kept_tell(struct kept *kept, uint32_t most)
 
     if (most && kept->freed)
         move_up_all(kept);
-    for (uint32_t i = kept->count; i > 0 && kept->untold && told < most; i--) {
-        struct kept_entry *entry = &kept->entries[i - 1];
+    for (uint32_t left = kept->count; left > 0 && kept->untold && told < most; left--) {
+        struct kept_entry *entry = next_in_turn(kept);
         if (entry->state != KEPT_NEW && entry->state != KEPT_LEAVING)
             continue;
-        if (!tell(entry))
+        if (!tell(entry)) {
+            kept->at++;
             break;
+        }
         note_told(kept, entry);
         told++;
     }

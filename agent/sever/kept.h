@@ -47,6 +47,7 @@ struct kept {
     uint32_t count;
     uint32_t size;
     uint32_t untold; /* entries of which the service manager is to be told */
+    uint32_t at;     /* those before this one have their turn next; then the last ones */
     uint32_t stored; /* permits that the service manager has */
     uint32_t cost;   /* the sum, and of each user */
     uint32_t cost_of[KEPT_USERS];

@@ -37,6 +37,8 @@ enum {
     /* Messages to the service manager between two beats. It compares a new descriptor with all that it has, which
      * takes it up to 2 ms; whoever hands over all the time shall not keep it busy. */
     TELL_PER_BEAT = 16,
+    /* How long it may take at the end, to hear all that is left. */
+    TELL_ALL_MS = 5000,
     /* Holders in a row that ended before they had begun: perhaps by what they inherited. */
     FAILURES_MAX = 5
 };
@@ -256,6 +258,20 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* At the end. What the service manager has not heard of is lost, and it takes few messages at once. */
+static void tell_all(struct kept *kept)
+{
+    for (int ms = 0; ms < TELL_ALL_MS; ms += 10) {
+        (void)kept_tell(kept, UINT32_MAX);
+        if (!kept->untold)
+            return;
+        wait_ms(10);
+    }
+    log_event(LOG_ERROR, "permits_not_stored",
+              "the service manager does not take what permits need: it is lost",
+              LOG_INT("entries", kept->untold));
+}
+
 /* What the holder said last, before another one inherits it. If there is none, nobody has it but the service manager. */
 static void end_ends(struct supervisor *s, bool over)
 {
@@ -265,7 +281,7 @@ static void end_ends(struct supervisor *s, bool over)
     if (s->failures == FAILURES_MAX)
         kept_let_go(&s->kept);
     if (over)
-        (void)kept_tell(&s->kept, UINT32_MAX);
+        tell_all(&s->kept);
     close(s->beats);
     close(s->keep);
 }
@@ -300,7 +316,7 @@ static bool start_at_last(struct supervisor *s, int *ret_code)
         pause_ms = longer(pause_ms);
         if (is_told(s)) {
             *ret_code = 0;
-            (void)kept_tell(&s->kept, UINT32_MAX);
+            tell_all(&s->kept);
             return false;
         }
     }

@@ -272,7 +272,7 @@ __attribute__((noinline)) static uint64_t seen_note(const struct seen_pair *pair
 
     seen_mark(seen_place(&pair->address));
     for (int i = 0; i < SEEN_ATTEMPTS; i++) {
-        struct seen_table table = seen_table_now();
+        struct seen_table table = seen_table_to_change();
         enum seen_room room = SEEN_NOTED;
 
         if (table.slots)
@@ -357,7 +357,7 @@ __attribute__((noinline)) static void seen_settle(const struct seen_pair *sole)
     _Atomic uint64_t *at = seen_sole_of(sole->name, family);
 
     for (int i = 0; i < SEEN_ATTEMPTS; i++) {
-        struct seen_table table = seen_table_now();
+        struct seen_table table = seen_table_to_change();
         struct seen_slot *mine = NULL;
 
         if (table.slots && atomic_load(at))
@@ -377,7 +377,7 @@ __attribute__((noinline)) static void seen_settle(const struct seen_pair *sole)
 __attribute__((noinline, cold)) static void seen_unsettle(uint64_t name, unsigned family)
 {
     for (int i = 0; i < SEEN_ATTEMPTS; i++) {
-        struct seen_table table = seen_table_now();
+        struct seen_table table = seen_table_to_change();
 
         atomic_store(seen_sole_of(name, family), 0);
         seen_move_all_on(&table, name, family, NULL);

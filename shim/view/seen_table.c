@@ -106,26 +106,15 @@ bool seen_lost(const struct seen_address *address)
 
 /* ---- growing ---- */
 
-/* It is changed by nothing, so that it has its place among the exchanges: if one in
- * seen_table_grow_to() comes later, its second copy sees what was changed before. No fence, because
- * thread sanitizers do not understand them. */
+/* It is changed by nothing, so that it has its place among the exchanges: if it is said later that
+ * the table is being copied, the copy has what was changed before. No fence, because thread sanitizers do
+ * not understand them. */
 bool seen_is_current(const struct seen_table *table)
 {
-    return atomic_fetch_add(&seen_now, 0) == table->now;
+    return !(table->now & SEEN_GROWING) && atomic_fetch_add(&seen_now, 0) == table->now;
 }
 
-/* A pair that was copied before has been given these flags since. One that has been noted anew in the
- * larger table, or is the only one of its name there, has not been left. */
-static void seen_table_flag(struct seen_slot *slot, uint64_t stamp)
-{
-    uint64_t now = seen_load(&slot->stamp);
-
-    seen_flag(slot, stamp & SEEN_CROWDED, 0);
-    if (!((now ^ stamp) & SEEN_NUMBER) && !(now & SEEN_SOLE))
-        seen_flag(slot, stamp & SEEN_LEFT, 0);
-}
-
-/* Its old number and flags stay. */
+/* Its old number and flags stay. Two threads may have noted it at once: then it is there twice. */
 static void seen_table_put(const struct seen_table *to, const struct seen_pair *pair,
                            uint64_t stamp)
 {
@@ -137,7 +126,7 @@ static void seen_table_put(const struct seen_table *to, const struct seen_pair *
         if (!seen_load(&slot->name) && seen_take(slot, pair, stamp))
             return;
         if (seen_holds(slot, &pair->address, &name) && name == pair->name) {
-            seen_table_flag(slot, stamp);
+            seen_flag(slot, stamp & SEEN_CROWDED, 0);
             return;
         }
     }
@@ -167,34 +156,53 @@ static void *seen_table_map(size_t size)
     return map == MAP_FAILED ? NULL : map;
 }
 
+/* Says that the table is being copied, unless another thread has. False: there is another one by now. */
+static bool seen_table_is_mine(uintptr_t growing)
+{
+    uintptr_t was = growing & ~SEEN_GROWING;
+
+    return atomic_compare_exchange_strong(&seen_now, &was, growing) || was == growing;
+}
+
 /* Makes the table larger, unless another thread has. False: it cannot be. Changes errno. */
 static bool seen_table_grow_to(const struct seen_table *from, unsigned bits)
 {
     size_t size = sizeof(struct seen_slot) << bits;
     void *map = seen_table_map(size);
     struct seen_table to = seen_open((uintptr_t)map | bits);
-    uintptr_t was = from->now;
+    uintptr_t growing = from->now | SEEN_GROWING;
 
     if (!map)
         return false;
-    seen_table_copy(from, &to);
-    if (atomic_compare_exchange_strong(&seen_now, &was, to.now)) /* pairs with seen_is_current() */
+    if (seen_table_is_mine(growing)) { /* pairs with seen_is_current() */
         seen_table_copy(from, &to);
-    else
-        syscall(SYS_munmap, map, size);
+        if (atomic_compare_exchange_strong(&seen_now, &growing, to.now))
+            return true;
+    }
+    syscall(SYS_munmap, map, size);
     return true;
 }
 
 __attribute__((noinline, cold)) bool seen_grow(const struct seen_table *from, bool managed)
 {
     struct libc_kept kept = libc_keep_errno();
-    unsigned bits = from->now & 63;
+    unsigned bits = from->now & SEEN_SIZE;
     bool grown = false;
 
     if (bits < SEEN_MEDIUM)
         grown = seen_table_grow_to(from, bits ? SEEN_MEDIUM : SEEN_SMALL);
-    else if (bits < SEEN_LARGE && managed)
+    else if (bits < SEEN_LARGE && (managed || from->now & SEEN_GROWING))
         grown = seen_table_grow_to(from, SEEN_LARGE);
     libc_restore_errno(kept);
     return grown;
+}
+
+struct seen_table seen_table_to_change(void)
+{
+    struct seen_table table = seen_table_now();
+
+    if (!(table.now & SEEN_GROWING))
+        return table;
+    (void)seen_grow(&table, true);
+    return seen_table_now();
 }

@@ -6,8 +6,10 @@
  * of a pair that is evicted by writing 0 over its stamp in the same way. Then it is filled, and its
  * stamp shows it. If a thread dies or a fork comes in between, the slot is lost and nothing else.
  * 2. A slot never becomes free again: where a walk meets a free one, there is nothing behind it.
- * 3. A table that is too small is copied into a larger one, which then takes its place. Whoever has
- * changed the old one meanwhile notices that, and does it once more. No table is ever unmapped.
+ * 3. A table that is too small is copied into a larger one, which then takes its place. First it is
+ * said that it is being copied. Whoever has changed it meanwhile notices that, and does it once more;
+ * whoever wants to change it from then on copies it himself, and waits for nobody. So what was changed
+ * before is all in the copy. No table is ever unmapped.
  */
 #ifndef HOMING_SHIM_VIEW_SEEN_TABLE_H
 #define HOMING_SHIM_VIEW_SEEN_TABLE_H
@@ -70,8 +72,11 @@ struct seen_pair {
 };
 
 /* A table as it was when it was looked for. */
+#define SEEN_SIZE    ((uintptr_t)31)
+#define SEEN_GROWING ((uintptr_t)32)
 struct seen_table {
-    uintptr_t now;           /* its address, and the binary logarithm of its size */
+    uintptr_t
+        now; /* its address, the binary logarithm of its size, and whether it is being copied */
     struct seen_slot *slots; /* NULL: nothing was ever noted */
     size_t mask;
 };
@@ -86,7 +91,7 @@ static inline uint64_t seen_load(const _Atomic uint64_t *word)
 static inline struct seen_table seen_open(uintptr_t now)
 {
     return (struct seen_table){now, (struct seen_slot *)(now & ~(uintptr_t)63),
-                               ((size_t)1 << (now & 63)) - 1};
+                               ((size_t)1 << (now & SEEN_SIZE)) - 1};
 }
 
 /* Pairs with the exchange in seen_grow(). */
@@ -151,6 +156,10 @@ bool seen_take(struct seen_slot *slot, const struct seen_pair *pair, uint64_t st
 
 /* Changes flags of a stamp, if the slot has one. */
 void seen_flag(struct seen_slot *slot, uint64_t set, uint64_t clear);
+
+/* The table for who wants to change it: it is not being copied, if that can be brought to its end. errno
+ * is kept. */
+struct seen_table seen_table_to_change(void);
 
 /* Whether what was changed in `table` is in force: else it has to be done once more. */
 bool seen_is_current(const struct seen_table *table);

@@ -119,4 +119,26 @@ def so_it_does_of_a_duplicate(libc):
     inherited(libc, *CONNECT, twin=True, connections=2)
 
 
+@per_libc
+def a_duplicate_is_out_of_reach_once_the_child_of_a_process_that_has_ended_connects_with_its_first_number(libc):
+    """A number has one tag. The parent's permit, which had the other one, ends when the child has handed over."""
+    sever = Sever().start()
+    with Agent(os.path.join(sever.run, "agent.sock")) as agent, Peers(A, B) as peers:
+        agent.do(f"sever {sever.call('version')['instance']}")
+        writer(agent, peers.port, A, B, 1)
+        with Probe(libc, agent) as probe:
+            equal(probe.address(NAME), A)
+            fd = probe.ask("dial", A, peers.port, "k").rpartition("=")[2]
+            sever.wait_processes(1)
+            assert int(probe.ask("daemon")) > 0
+            equal([probe.ask("dup", fd, 60), probe.ask("close", fd)], ["60", "0"])
+            equal(probe.ask("dial", A, peers.port, "k").rpartition("=")[2], fd)
+            eventually(lambda: sever.status()["permits"]["taken"] == 2, "the child's permit comes")
+            sever.wait_processes(1)
+            writer(agent, peers.port, B, A, 2)
+            done = sever.sever(hash_of(NAME), 2, [A, peers.port])
+            equal([done["outdated"], done["severed"], done["untagged"]], [1, 1, 1])
+    sever.kill()
+
+
 main()

@@ -362,6 +362,54 @@ def with_a_service_manager_that_keeps_descriptors_all_of_it_may_be_killed_at_onc
 
 
 @test
+def a_planned_restart_waits_until_the_service_manager_has_heard_of_all_permits():
+    """It takes few messages at once: as many as wait in its socket, net.unix.max_dgram_qlen."""
+    other = Sever()
+    manager = Manager([os.path.join(BUILD, "homing-sever"), "--run-dir", other.run, "--log-format", "json"])
+    cleanups.append(other.kill_at_once)
+    with open(other.log_path, "a", encoding="utf-8") as log:
+        other.process = manager.start(log)
+        eventually(other.answers, "homing-sever answers")
+        with manager.lock:  # it is busy
+            clients = [Client() for _ in range(40)]
+            for client in clients:
+                equal(client.do("permit", other.permit), "ok")
+            other.wait_processes(40)
+            holder = other.status()["pid"]
+            other.process.terminate()
+            eventually(lambda: not os.path.exists(f"/proc/{holder}"), "the holder has ended")
+        equal(other.process.wait(PATIENCE), 0)
+        other.process = manager.start(log)
+        eventually(other.answers, "homing-sever answers again")
+        equal(permits(other)["restored"], 40)
+    other.kill_at_once()
+    for client in clients:
+        client.end()
+
+
+@test
+def a_planned_end_takes_the_permits_that_are_on_their_way():
+    other = Sever()
+    manager = Manager([os.path.join(BUILD, "homing-sever"), "--run-dir", other.run, "--log-format", "json"])
+    cleanups.append(other.kill_at_once)
+    with open(other.log_path, "a", encoding="utf-8") as log:
+        other.process = manager.start(log)
+        eventually(other.answers, "homing-sever answers")
+        holder = other.status()["pid"]
+        os.kill(holder, signal.SIGSTOP)
+        client = Client()
+        equal(client.do("permit", other.permit), "ok")  # it waits in the kernel
+        os.kill(holder, signal.SIGTERM)
+        os.kill(holder, signal.SIGCONT)
+        equal(other.process.wait(PATIENCE), 0)
+        other.process = manager.start(log)
+        eventually(other.answers, "homing-sever answers again")
+        equal(permits(other)["restored"], 1)
+    other.kill_at_once()
+    client.end()
+
+
+@test
 def more_permits_than_the_service_manager_is_given_are_kept_by_the_supervisor():
     """One user has half of the room there, 512 descriptors, one of which is his netlink socket's at least."""
     other = Sever()

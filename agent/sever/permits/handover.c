@@ -19,6 +19,7 @@
 #include "agent/sever/permits/offer.h"
 #include "agent/sever/permits/queue.h"
 #include "agent/sever/permits/receiver.h"
+#include "agent/sever/permits/rights.h"
 
 enum {
     /* Connections accepted in one turn of the loop: enough to keep up with a user that connects all
@@ -375,4 +376,12 @@ void handover_figures(const struct handover *h, struct handover_figures *ret_fig
     ret_figures->waiting = queue.waiting + (h->asked.fd >= 0);
     ret_figures->crowded_out = queue.crowded_out;
     ret_figures->crowded_uid = queue.crowded_uid;
+}
+
+bool handover_is_idle(const struct handover *h)
+{
+    struct handover_figures figures;
+
+    handover_figures(h, &figures);
+    return figures.waiting == 0 && !rights_pending(h->listening);
 }

@@ -45,4 +45,7 @@ void handover_renewed(const struct handover *handover);
 
 void handover_figures(const struct handover *handover, struct handover_figures *ret_figures);
 
+/* Whether no permit is on its way here, also none of a program that waits in the kernel. */
+bool handover_is_idle(const struct handover *handover);
+
 #endif

@@ -461,12 +461,13 @@ bool notes_check(struct walker *w, struct held *held)
         note_severed(w, held);
         return false;
     }
-    if (due && notes_out_of_reach(w, held)) {
+    if (due && notes_out_of_reach(held)) {
         w->walk->displaced++;
     } else if (due) {
         w->walk->missed++;
         tell(w, held, "missed", due);
         notes_tell_permit(w, held);
+        notes_tell_memories(held);
     }
     note_spared(w, held, over);
     held->over = over;

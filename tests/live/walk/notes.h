@@ -37,15 +37,15 @@
  *    or waits. If names disagree about that, it passes as asked: then it is as in rule 1.
  * 6. A tag is found by the number that the socket had in the process that connected it. Where that
  *    process has since tagged another one there, a duplicate under another number is out of
- *    reach. A child has its parent's tags, by the same numbers.
+ *    reach. A child has its parent's tags, by the same numbers. When its parent has ended, the child's own
+ *    are all that is left, once it has handed over: so where it has tagged another one there, it is
+ *    out of reach, too (tests/live/forks.py).
  * 7. An order passes by a process whose permit homing-sever has not read yet. homingd repeats
  *    orders for that; here no such order has to sever anything.
  * 8. A restart of homing-sever takes no permit away that had been read before it began. One that was
  *    read later may have been lost with the one that read it. After a restart, the permit of a process that
  *    has ended lasts only as long as a child goes on with its memory: who holds what that one has connected
- *    needs a permit of its own, which may come a little later. Of a duplicate whose first number was closed
- *    before nothing is demanded then: one in some millions of steps was missed, and nobody knows why.
- *    tests/live/forks.py demands it. */
+ *    needs a permit of its own, which may come a little later. */
 
 #define NOTES_SHORT_MAX 40 /* connections that are closed again soon */
 /* And those that live to see orders. With duplicates they stay below a permit's number. */
@@ -150,11 +150,13 @@ bool notes_connecting(struct walker *w, const struct target *to, struct held *he
 /* It was refused, as may only be while nobody is the writer. */
 void notes_refused(struct walker *w, const struct target *to, struct held *held);
 
-/* Rules 7 and 8, and 6 and 8: it may outlive an order that it is due for. */
+/* Rules 7 and 8, and 6: it may outlive an order that it is due for. */
 bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t number);
-bool notes_out_of_reach(const struct walker *w, const struct held *h);
+bool notes_out_of_reach(const struct held *h);
 /* For one that was missed: what there is to say of the permits. */
 void notes_tell_permit(const struct walker *w, const struct held *h);
+/* And where its tag is: in memories of this process, and of any homing-sever. */
+void notes_tell_memories(const struct held *h);
 
 /* False: it was severed. Wrong and missed severs are counted and printed. */
 bool notes_check(struct walker *w, struct held *held);

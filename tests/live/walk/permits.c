@@ -155,9 +155,8 @@ bool notes_passed_by(const struct walker *w, const struct held *h, uint32_t numb
            (is_by_own_permit(w, h) && has_gap(w, notes_own, h->at.cluster, number));
 }
 
-bool notes_out_of_reach(const struct walker *w, const struct held *h)
+bool notes_out_of_reach(const struct held *h)
 {
     return atomic_load(&h->of->numbers[h->tag_fd]) != h->id ||
-           (is_by_own_permit(w, h) &&
-            (h->fd != h->tag_fd || atomic_load(&notes_own->numbers[h->tag_fd]) != h->id));
+           (atomic_load(&h->of->ended_ms) && atomic_load(&notes_own->numbers[h->tag_fd]) != h->id);
 }

@@ -312,6 +312,27 @@ static void no_more_than_allowed_is_told_at_once(void **state)
     close(fd), close(manager);
 }
 
+static void nobody_waits_for_as_long_as_others_come(void **state)
+{
+    struct kept kept = {0};
+    char path[64];
+    int manager = listen_as_manager(path), fd = open("/dev/null", O_RDONLY);
+
+    (void)state;
+    for (uint64_t i = 1; i <= 80; i++) {
+        add_permit(&kept, permit_of(ALICE, i), fd);
+        if (i > 4)
+            assert_int_equal(kept_tell(&kept, 1), 1);
+        (void)drain(manager);
+    }
+    assert_int_equal(kept.untold, 4);
+    assert_int_equal(kept.entries[0].state, KEPT_TOLD);
+    kept_let_go(&kept);
+    kept_forget(&kept);
+    unlink(path);
+    close(fd), close(manager);
+}
+
 static void without_a_manager_all_is_kept_here(void **state)
 {
     struct kept kept = {0};
@@ -339,6 +360,7 @@ int main(void)
         TEST(the_names_at_the_manager_fit_into_one_environment_string),
         TEST(users_share_what_the_manager_has_room_for),
         TEST(no_more_than_allowed_is_told_at_once),
+        TEST(nobody_waits_for_as_long_as_others_come),
         TEST(without_a_manager_all_is_kept_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
