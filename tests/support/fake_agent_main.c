@@ -5,6 +5,7 @@
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
  *   newer NAME MODE STATE ROLE              numbers, known or not, in place of those of its entry
+ *   ahead                                   a view of an agent to come, with what this one holds
  *   officials[@CLUSTER] NAME... | ports[@CLUSTER] PORT...    of the next `members`; "-": not known
  *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d, p and -
  *   sever INSTANCE                          of homing-sever
@@ -283,6 +284,8 @@ static bool command(char **words, int count)
         return do_entry(words, count);
     if (strcmp(verb, "newer") == 0)
         return do_newer(words, count);
+    if (strcmp(verb, "ahead") == 0)
+        return fake_agent_ahead(&agent) == 0;
     if (strncmp(verb, "ports", 5) == 0)
         return do_ports(words, count);
     if (strncmp(verb, "officials", 9) == 0)
