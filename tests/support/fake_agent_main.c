@@ -4,8 +4,7 @@
  * usage: fake_agent SOCKET, then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
- *   newer NAME MODE STATE ROLE              numbers, known or not, in place of those of its entry
- *   ahead                                   a view of an agent to come, with what this one holds
+ *   newer NAME MODE STATE ROLE | ahead      numbers, known or not, in its entry | a view of an agent to come
  *   officials[@CLUSTER] NAME... | ports[@CLUSTER] PORT...    of the next `members`; "-": not known
  *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d, p and -
  *   sever INSTANCE                          of homing-sever
