@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A local user that sends descriptors which hang whoever closes them hangs nobody (I6): agent.sock, admin.sock and
-permit.sock on a kernel without SO_PASSRIGHTS, that is, before Linux 6.16. Nor
-does one that connects all the time."""
+permit.sock on a kernel without SO_PASSRIGHTS, that is, before Linux 6.16. One that connects to agent.sock all the time is
+barred, too."""
 import array
 import contextlib
 import os

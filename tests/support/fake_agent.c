@@ -68,26 +68,30 @@ int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters)
 /* ---- a view of an agent to come ---- */
 
 #define AHEAD_BYTE 0xee
-#define AHEAD(words, count)                                                                        \
-    memset((void *)(words), AHEAD_BYTE, (count) * sizeof(view_word)) /* has some value */
+
+/* They have some value. */
+static void ahead_words(view_word *words, size_t count)
+{
+    memset((void *)words, AHEAD_BYTE, count * sizeof(*words));
+}
 
 static void ahead_slot(struct view_slot *slot)
 {
-    AHEAD(&slot->reserved, 1);
-    AHEAD(slot->reserved2, 4);
+    ahead_words(&slot->reserved, 1);
+    ahead_words(slot->reserved2, 4);
     for (int copy = 0; copy < 2; copy++) {
         slot->copies[copy].meta |= 0xeeeeull << 48;
-        AHEAD(&slot->copies[copy].reserved, 1);
+        ahead_words(&slot->copies[copy].reserved, 1);
     }
 }
 
 /* A weight, "healthy", and flags that nobody has thought of yet. */
 static void ahead_cluster(struct view_cluster *cluster)
 {
-    AHEAD(cluster->reserved, 7);
+    ahead_words(cluster->reserved, 7);
     for (int copy = 0; copy < 2; copy++) {
         struct view_members *members = &cluster->copies[copy];
-        AHEAD(members->reserved, 4);
+        ahead_words(members->reserved, 4);
         for (uint64_t i = 0; i < members->count; i++)
             members->at[i].meta |= 0xeeeeull << 48 | (VIEW_MEMBER_HEALTHY | 0xc0ull) << 8;
     }
@@ -115,8 +119,8 @@ static void ahead_fill(const struct view_writer *w, char *base, size_t size)
 
     memset(base, AHEAD_BYTE, size);
     memcpy(header, w->header, sizeof(*header));
-    AHEAD(header->reserved, 3);
-    AHEAD(header->reserved2, 41);
+    ahead_words(header->reserved, 3);
+    ahead_words(header->reserved2, 41);
     header->version += 97;
     header->size = size;
     header->slots_offset = at;
