@@ -129,9 +129,11 @@ static void note_ready(int *ready)
 static void flood_by_forks(const char *path, const struct sending *s, int ready)
 {
     for (int children = 0;; note_ready(&ready)) {
-        int pid = fork();
+        int parent = getpid(), pid = fork();
         if (pid == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent) /* it was killed before that */
+                _exit(0);
             (void)connect_and_send(path, s);
             _exit(0);
         }
@@ -175,9 +177,12 @@ int main(int argc, char **argv)
         return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     raise_limit();
+    int parent = getpid();
     for (int i = 0; i < atoi(argv[3]); i++)
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent)
+                _exit(0);
             close(ready[0]);
             flood(argv[1], argv[2], atoi(argv[4]), ready[1]);
         }
