@@ -9,8 +9,7 @@
  * Every word is a 64-bit atomic. The writer changes copies[(seq + 1) & 1] and then stores seq + 1:
  * if it is killed at any moment, one whole copy is left. The key of a slot (hash, name) is written
  * once in the life of a view. A name that leaves the configuration gets VIEW_MODE_GONE. Byte order
- * and alignment are the machine's. With the same major, a newer agent may store values that are not
- * known here, and have larger slots, clusters and official names: the header says how far apart.
+ * and alignment are the machine's. The layout is frozen: see VIEW_MAJOR.
  */
 #ifndef HOMING_PROTO_VIEW_FORMAT_H
 #define HOMING_PROTO_VIEW_FORMAT_H
@@ -20,6 +19,15 @@
 
 #include "proto/limits.h"
 
+/* The layout is frozen. Programs run for months with the library that they began with, and it has to
+ * work under every later agent (tests/live/frozen.py, tests/shim/ahead.py). With the same major, the
+ * layout may grow in three ways, which every reader bears. VIEW_MINOR grows then, too.
+ * 1. A word or bit that is reserved gets a meaning. 0 means what it meant before, and what an old
+ *    reader does without it stays right.
+ * 2. Slots, clusters and official names grow at their end: the header says how far apart they are.
+ * 3. A mode, a state, a role or a flag of a member is new. The enums below say what it means to a
+ *    reader that does not know it.
+ * Any other change is a new major. */
 #define VIEW_MAGIC 0x0077656976676d68ull /* "hmgview" in memory order on little endian */
 #define VIEW_MAJOR 2                     /* a reader refuses a view with any other */
 #define VIEW_MINOR 1

@@ -9,7 +9,9 @@
  *    such bound (on agent.sock, every container's root is uid 0). When all places are taken, the
  *    oldest client of the uid that has most of them makes room: a few uids cannot keep others out.
  * 3. A socket that a client may have sent something into is closed by closer.h. Who has sent a
- *    descriptor is barred; only on admin.sock, root and our own uid are not.
+ *    descriptor is barred, and so is who connects all the time; only on admin.sock, root and our
+ *    own uid are not. All who wait at a socket are in one line of the kernel's: who fills it would have
+ *    others wait for longer than a shim does.
  */
 #include "config.h"
 
@@ -24,6 +26,7 @@
 #include "agent/base/barred.h"
 #include "agent/base/log.h"
 #include "agent/base/names.h"
+#include "agent/base/often.h"
 #include "agent/base/stranger.h"
 #include "agent/serve/client.h"
 #include "agent/serve/serve.h"
@@ -70,6 +73,8 @@ struct serve {
     struct client_env env;
     struct listener listeners[SERVE_SOCKET_COUNT];
     struct barred *barred;
+    uint64_t netns;        /* our own */
+    struct often one, all; /* processes, and users, that come to where they can be barred */
     struct loop_timer *resume;
     struct names names;
     int reserve; /* closed for a moment to turn a client away when descriptors run out */
@@ -205,14 +210,44 @@ static void client_is_hostile(void *arg, const struct client *c)
                    "it has sent a descriptor, which no client does");
 }
 
+/* Whether this user has come too often with this connection. Of root, every container has one: only
+ * his single processes count. */
+static bool comes_too_often(struct serve *serve, const struct ucred *cred, uint64_t place)
+{
+    const struct often_who one = {cred->uid, place, cred->pid}, all = {cred->uid, place, 0};
+    uint64_t now_ms = loop_now_ms(serve->env.loop);
+    bool by_one = cred->pid && often_note(&serve->one, &one, now_ms);
+    bool by_all = cred->uid && often_note(&serve->all, &all, now_ms);
+
+    return by_one || by_all;
+}
+
+/* Whether a client of this user is let in at all (3). Who is in our own network namespace is barred
+ * wherever he is; containers often run as the same number. */
+static bool is_welcome(const struct listener *l, int fd, const struct ucred *cred)
+{
+    struct serve *serve = l->serve;
+    uint64_t netns = netns_of(fd), place = netns == serve->netns ? 0 : netns;
+
+    if (!is_bounded(l, cred->uid))
+        return true;
+    if (barred_has(serve->barred, cred, netns))
+        return false;
+    if (!comes_too_often(serve, cred, place))
+        return true;
+    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place(cred->pid), BARRED_FLOOD_MS,
+                  place && cred->uid ? "it connects all the time: from its network namespace"
+                                     : "it connects all the time");
+    return false;
+}
+
 static void admit(struct listener *l, int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1};
     socklen_t len = sizeof(cred);
     struct client *c = NULL;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ||
-        (is_bounded(l, cred.uid) && barred_has(l->serve->barred, &cred, 0))) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) || !is_welcome(l, fd, &cred)) {
         closer_take(l->serve->env.closer, fd);
         return;
     }
@@ -319,6 +354,8 @@ static struct serve *make(struct loop *loop, const char *run_dir, bool takeover,
                                      .hostile = client_is_hostile,
                                      .gone_arg = serve};
     serve->reserve = -1;
+    serve->one = (struct often){.most = SERVE_OFTEN_ONE, .window_ms = SERVE_OFTEN_MS};
+    serve->all = (struct often){.most = SERVE_OFTEN_ALL, .window_ms = SERVE_OFTEN_MS};
     for (int i = 0; i < SERVE_SOCKET_COUNT; i++) {
         serve->listeners[i].serve = serve;
         serve->listeners[i].socket = (enum serve_socket)i;
@@ -340,6 +377,7 @@ static int listen_all(struct serve *serve, struct sockpath_error error)
     for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++) {
         struct listener *l = &serve->listeners[i];
         stranger_refuse(listening(l));
+        serve->netns = netns_of(listening(l));
         l->io = loop_io_new(serve->env.loop, listening(l), accept_clients, l);
         rv = l->io ? 0 : -ENOMEM;
     }

@@ -13,6 +13,14 @@
 #include "agent/base/loop.h"
 #include "agent/serve/request.h"
 
+/* Who connects this often within so long, and is no operator at admin.sock, is barred: one process, or all
+ * those of one user in one network namespace. A shim comes once, 20 times more if it is turned away,
+ * and then 4 times a second. After a restart of the agent all processes of a node come again at once:
+ * no more of them than this can have a permit. */
+#define SERVE_OFTEN_MS  4000
+#define SERVE_OFTEN_ONE 4096
+#define SERVE_OFTEN_ALL 16384
+
 struct serve;
 
 /* -EADDRINUSE: an agent is running on these sockets; `error` names it. Changes nothing: for what has

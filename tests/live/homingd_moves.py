@@ -22,7 +22,7 @@ from net import HERE as HERE_ADDRESS  # noqa: E402
 stage = Stage()
 net, dns, agent, writer, pg, settled, moves = (
     stage.net, stage.dns, stage.agent, stage.writer, stage.pg, stage.settled, stage.moves)
-ROOT, CLIENTS = stage.root, clients()
+ROOT, CLIENTS, ORDERS = stage.root, clients(), stage.clusters
 
 
 def stays(reason):
@@ -248,6 +248,49 @@ def a_name_that_flips_back_and_forth_moves_once():
     equal(len(moves()), before + 1)
     equal(agent.resolve(NAME), [new])
     net.mend(old)
+
+
+def stays_suspect():
+    """The writer is silent, and nothing that DNS names is taken for it."""
+    before, asked = len(moves()), dns.asked(MEMBER)
+    writer.goes_silent()
+    eventually(lambda: dns.asked(MEMBER) > asked + 12, "its name was asked again and again")
+    equal([agent.cluster("orders")["state"], len(moves()), *agent.resolve(NAME)], ["suspect", before, writer.at])
+    net.mend(writer.at)
+
+
+@test
+def two_members_that_swap_addresses_do_not_move():
+    reader = Host(stage, "b")
+    before, asked = len(moves()), [dns.asked(name) for name in (MEMBER, READER)]
+    dns.point(MEMBER, reader.at)
+    dns.point(READER, writer.at)
+    eventually(lambda: all(dns.asked(name) > count + 2 for name, count in zip((MEMBER, READER), asked)), "both names were asked")
+    settled()
+    equal([len(moves()), *agent.resolve(NAME), *agent.resolve(READERS)], [before, writer.at, reader.at])
+    stays_suspect()
+    dns.point(MEMBER, writer.at)
+    dns.point(READER, reader.at)
+    settled()
+
+
+@test
+def an_address_of_another_cluster_is_no_place_to_move_to():
+    """Though what runs there is a copy of the writer's own data that lacks nothing."""
+    elsewhere = HOSTS[5]
+    copied("y", elsewhere, {})
+    pg(elsewhere, "start", "y")
+    agent.write(ORDERS + cluster_text("spare", [elsewhere], "spare-db.test"))
+    agent.ok("reload")
+    agent.wait_writer("spare", elsewhere + ":" + PORT)
+    settled()
+    dns.point(MEMBER, elsewhere)
+    stays_suspect()
+    dns.point(MEMBER, writer.at)
+    settled()
+    agent.write(ORDERS)
+    agent.ok("reload")
+    pg(elsewhere, "kill", "y")
 
 
 @test

@@ -6,14 +6,16 @@ which endpoint is meant by them, and a permit may be wanted whatever is meant.
 In a network of its own that consists of this host alone: AWAY is a member's address that leads nowhere, so that a connect
 to it either was sent elsewhere or fails.
 """
+import os
 import subprocess
+import tempfile
 from contextlib import nullcontext
 
-from harness import Agent, Probe, eventually, hash_of, per_libc
+from harness import Agent, Probe, eventually, hash_of, make_setuid, per_libc, to_be_setuid
 from own_names import own_namespaces, put_names
 from peers import Peers
 from taker import REDIRECTED, Sever
-from tap import equal, main
+from tap import Skip, equal, main, test
 
 AWAY, OWN, HERE = "192.0.2.1", "10.9.0.1", "127.9.0.2"
 NEAR = "192.0.2.7"  # is reached, and connects to it do not come from it
@@ -25,10 +27,10 @@ UNREACHABLE = "rc=-1 errno=101 "
 class World:
     """The writer was at AWAY, and is HERE now. Nobody looks its name up."""
 
-    def __init__(self, libc, assume=NAME, **more):
+    def __init__(self, libc, assume=NAME, path=None, **more):
         self.peers, self.own = Peers(HERE, HERE6), None
         self.port = self.peers.port
-        self.agent = Agent()
+        self.agent = Agent(path)
         self.sever = Sever(self.agent)
         self.probe = Probe(libc, self.agent, env={"HOMING_ASSUME": assume} if assume else None)
         self.publish(**more)
@@ -230,6 +232,30 @@ def where_untagged_connections_are_severed_a_connect_to_a_member_hands_over(libc
             equal(permit.tagged(), [])
             world.is_left_alone()
             world.sever.nothing_comes()
+
+
+@test
+def a_setuid_program_assumes_nothing():
+    if os.geteuid() != 0:
+        raise Skip("needs root, to make a program of another user")
+    # Its environment does not tell it where the agent is, either: it is where every program finds it, in this mount namespace.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "homing-test", "/run"], check=True)
+    os.mkdir("/run/homing")
+    with World("glibc", path="/run/homing/agent.sock") as world, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        os.chmod(world.agent.path, 0o777)
+        program = to_be_setuid(folder)
+
+        def run():
+            probe = Probe("glibc", preload=None, argv=[program], env={"HOMING_ASSUME": NAME})
+            equal(probe.address("localhost"), "127.0.0.1")
+            equal(probe.ask("maps"), "views=1")
+            return probe
+        with run() as probe:
+            assert f" peer=2 {HERE} " in probe.ask("dial", AWAY, world.port, "")
+        make_setuid(program)
+        with run() as probe:
+            assert probe.ask("dial", AWAY, world.port, "").startswith(UNREACHABLE)
 
 
 own_namespaces("--mount", "--net")

@@ -167,6 +167,27 @@ class Probe(Lines):
         return fields[5] if said.startswith("rc=0 ") else said
 
 
+def compiled(folder, name, *argv):
+    path = f"{folder}/{name}"
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-I", SRC, "-o", path, *argv], check=True)
+    return path
+
+
+def to_be_setuid(folder):
+    """A probe that finds the library as any other one: ld.so preloads nothing by a path into a setuid program."""
+    library = shutil.copy(LIBRARY, folder)
+    os.chmod(library, 0o755)
+    return compiled(folder, "probe", "-pthread", *(SRC / f"tests/shim/{part}.c" for part in ("probe", "beget", "byways", "dial", "midway")),
+                    library, f"-Wl,-rpath,{folder}")
+
+
+def make_setuid(program):
+    os.chown(program, 65534, 65534)
+    os.chmod(program, 0o4755)
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        raise tap.Skip("the temporary folder is mounted nosuid")
+
+
 def missed():
     """Why a test of the shim may have failed that was not given its time. It may have failed before it closes its agents."""
     for agent in agents:

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, environment, eventually, main, per_libc
+from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, compiled, environment, eventually, main, make_setuid, per_libc,
+                     to_be_setuid)
 from tap import Skip, equal, test
 
 JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
@@ -203,12 +204,6 @@ def valgrind_finds_nothing():
             equal(probe.close(), 0)
 
 
-def compiled(folder, name, *argv):
-    path = f"{folder}/{name}"
-    subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-I", os.environ.get("HOMING_SRCDIR", "."), "-o", path, *argv], check=True)
-    return path
-
-
 @test
 def a_library_opened_with_deepbind_is_not_reached_and_not_harmed():
     source = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim/deepbind.c"
@@ -257,22 +252,15 @@ def a_preload_that_refuses_system_calls_and_gives_another_time_stands_in_nobodys
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:
         raise Skip("needs root, to make a program of another user")
-    sources = [str(Path(os.environ["HOMING_SRCDIR"]) / f"tests/shim/{part}.c") for part in ("probe", "beget", "byways", "dial", "midway")]
     with Agent() as agent, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         os.chmod(os.path.dirname(agent.path), 0o755)
         os.chmod(agent.path, 0o777)
         agent.entry(DNS, "10.1.2.3")
-        # ld.so preloads nothing by a path here: the library is found as any other is
-        library = shutil.copy(LIBRARY, folder)
-        os.chmod(library, 0o755)
-        program = compiled(folder, "probe", "-pthread", *sources, library, f"-Wl,-rpath,{folder}")
+        program = to_be_setuid(folder)
         with Probe("glibc", agent, preload=None, argv=[program]) as probe:
             equal(probe.address(DNS), "10.1.2.3")
-        os.chown(program, 65534, 65534)
-        os.chmod(program, 0o4755)
-        if os.statvfs(folder).f_flag & os.ST_NOSUID:
-            raise Skip("the temporary folder is mounted nosuid")
+        make_setuid(program)
         with Probe("glibc", agent, preload=None, argv=[program]) as probe, \
                 Probe("glibc", preload=None) as plain:
             equal(probe.gai(DNS), plain.gai(DNS))

@@ -301,6 +301,19 @@ static void a_left_address_with_another_data_set_is_forgotten(void **state)
     assert_int_equal(verdict()->state, CLUSTER_STEADY);
 }
 
+static void a_left_address_where_something_else_listens_is_forgotten(void **state)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+
+    (void)state;
+    moves_to_new();
+    assert_int_equal(view_members(at, VIEW_MEMBER_DEMOTED), 1);
+    sim_conduct(&sim, OLD, SIM_IS_ELSE);
+    sim_run(&sim, 12000);
+    assert_int_equal(view_members(at, VIEW_MEMBER_DEMOTED), 0);
+    assert_int_equal(verdict()->state, CLUSTER_STEADY);
+}
+
 static uint32_t still(void)
 {
     struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
@@ -475,6 +488,7 @@ int main(void)
         TEST_IN_SIM(two_members_that_swap_addresses_do_not_move),
         TEST_IN_SIM(an_old_writer_that_comes_back_at_a_left_address_is_a_second_claim),
         TEST_IN_SIM(a_left_address_with_another_data_set_is_forgotten),
+        TEST_IN_SIM(a_left_address_where_something_else_listens_is_forgotten),
         TEST_IN_SIM(a_left_address_says_whether_its_data_set_answers_there_still),
         TEST_IN_SIM(a_left_address_that_is_forgotten_leaves_the_view_at_once),
         TEST_IN_SIM(left_addresses_survive_a_restart),

@@ -35,7 +35,8 @@ enum sim_conduct {
     SIM_ANSWERS,
     SIM_SILENT, /* connections stand, nothing comes: SIGSTOP, or a lost network */
     SIM_DOWN,   /* connections break, new ones are refused */
-    SIM_DENIES  /* wrong password */
+    SIM_DENIES, /* wrong password */
+    SIM_IS_ELSE /* something else listens there: it does not speak the engine's protocol */
 };
 
 struct sim_server {

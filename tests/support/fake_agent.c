@@ -65,6 +65,104 @@ int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters)
     return 0;
 }
 
+/* ---- a view of an agent to come ---- */
+
+#define AHEAD_BYTE 0xee
+
+/* They have some value. */
+static void ahead_words(view_word *words, size_t count)
+{
+    memset((void *)words, AHEAD_BYTE, count * sizeof(*words));
+}
+
+static void ahead_slot(struct view_slot *slot)
+{
+    ahead_words(&slot->reserved, 1);
+    ahead_words(slot->reserved2, 4);
+    for (int copy = 0; copy < 2; copy++) {
+        slot->copies[copy].meta |= 0xeeeeull << 48;
+        ahead_words(&slot->copies[copy].reserved, 1);
+    }
+}
+
+/* A weight, "healthy", and flags that nobody has thought of yet. */
+static void ahead_cluster(struct view_cluster *cluster)
+{
+    ahead_words(cluster->reserved, 7);
+    for (int copy = 0; copy < 2; copy++) {
+        struct view_members *members = &cluster->copies[copy];
+        ahead_words(members->reserved, 4);
+        for (uint64_t i = 0; i < members->count; i++)
+            members->at[i].meta |= 0xeeeeull << 48 | (VIEW_MEMBER_HEALTHY | 0xc0ull) << 8;
+    }
+}
+
+/* Copies `count` rows to where those of larger ones are. Returns where the next table begins. */
+static size_t ahead_table(char *base, size_t at, size_t stride, const void *rows, size_t row,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        memcpy(base + at + i * stride, (const char *)rows + i * row, row);
+    return at + count * stride;
+}
+
+enum {
+    AHEAD_SLOT = sizeof(struct view_slot) + 64,
+    AHEAD_CLUSTER = sizeof(struct view_cluster) + 8,
+    AHEAD_OFFICIAL = sizeof(struct view_official) + 1024
+};
+
+static void ahead_fill(const struct view_writer *w, char *base, size_t size)
+{
+    struct view_header *header = (struct view_header *)base;
+    size_t at = 2 * sizeof(*header);
+
+    memset(base, AHEAD_BYTE, size);
+    memcpy(header, w->header, sizeof(*header));
+    ahead_words(header->reserved, 3);
+    ahead_words(header->reserved2, 41);
+    header->version += 97;
+    header->size = size;
+    header->slots_offset = at;
+    header->slot_stride = AHEAD_SLOT;
+    at = ahead_table(base, at, AHEAD_SLOT, w->slots, sizeof(*w->slots), w->slot_count);
+    header->clusters_offset = at;
+    header->cluster_stride = AHEAD_CLUSTER;
+    at = ahead_table(base, at, AHEAD_CLUSTER, w->clusters, sizeof(*w->clusters), w->cluster_count);
+    header->index_offset = at;
+    at = ahead_table(base, at, sizeof(view_word), w->index, sizeof(view_word), w->index_count);
+    header->officials_offset = at;
+    header->official_stride = AHEAD_OFFICIAL;
+    (void)ahead_table(base, at, AHEAD_OFFICIAL, w->officials, sizeof(*w->officials),
+                      w->official_count);
+    for (uint32_t i = 0; i < w->slot_count; i++)
+        ahead_slot((struct view_slot *)(base + header->slots_offset + i * (size_t)AHEAD_SLOT));
+    for (uint32_t i = 0; i < w->cluster_count; i++)
+        ahead_cluster(
+            (struct view_cluster *)(base + header->clusters_offset + i * (size_t)AHEAD_CLUSTER));
+}
+
+int fake_agent_ahead(struct fake_agent *agent)
+{
+    const struct view_writer *w = &agent->writer;
+    size_t size = 2 * sizeof(*w->header) + (size_t)w->slot_count * AHEAD_SLOT +
+                  (size_t)w->cluster_count * AHEAD_CLUSTER + w->index_count * sizeof(view_word) +
+                  (size_t)w->official_count * AHEAD_OFFICIAL;
+    int fd = memfd_create("fake-view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        return -errno;
+    char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED || fcntl(fd, F_ADD_SEALS, FAKE_SEALS) < 0)
+        return -errno;
+    ahead_fill(w, base, size);
+    close(agent->view_fd);
+    agent->view_fd = fd;
+    agent->size = size;
+    agent->writer.header = (struct view_header *)base; /* it beats, and is retired, there */
+    return 0;
+}
+
 int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

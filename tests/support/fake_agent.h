@@ -54,6 +54,11 @@ struct fake_agent {
 /* Makes a new view; the one before stays with who has it. 0 or negative errno. */
 int fake_agent_view(struct fake_agent *agent, uint32_t slots, uint32_t clusters);
 
+/* From now on a copy of the present view is handed out, as an agent to come may make it with the same
+ * major: all rows are larger, and everything that is reserved now has some value. It beats, and can be
+ * retired; nothing else in it changes any more. 0 or negative errno. */
+int fake_agent_ahead(struct fake_agent *agent);
+
 /* Listens at `path`, replacing what is there; `backlog` as for listen(). 0 or negative errno. */
 int fake_agent_listen(struct fake_agent *agent, const char *path, int backlog);
 

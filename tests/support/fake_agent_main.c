@@ -4,7 +4,7 @@
  * usage: fake_agent SOCKET, then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
- *   newer NAME MODE STATE ROLE              numbers, known or not, in place of those of its entry
+ *   newer NAME MODE STATE ROLE | ahead      numbers, known or not, in its entry | a view of an agent to come
  *   officials[@CLUSTER] NAME... | ports[@CLUSTER] PORT...    of the next `members`; "-": not known
  *   members[@CLUSTER] FLAGS=ADDRESS[@PORT[/MEMBER]]...      FLAGS of the letters w, r, d, p and -
  *   sever INSTANCE                          of homing-sever
@@ -283,6 +283,8 @@ static bool command(char **words, int count)
         return do_entry(words, count);
     if (strcmp(verb, "newer") == 0)
         return do_newer(words, count);
+    if (strcmp(verb, "ahead") == 0)
+        return fake_agent_ahead(&agent) == 0;
     if (strncmp(verb, "ports", 5) == 0)
         return do_ports(words, count);
     if (strncmp(verb, "officials", 9) == 0)

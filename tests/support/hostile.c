@@ -191,9 +191,11 @@ static void once(const char *path, const char *how, const char *what)
 static void for_ever(const char *path, const char *how, const char *what)
 {
     for (int hanging = 0; hanging < HANGING_MAX;) {
-        int pid = fork();
+        int parent = getpid(), pid = fork();
         if (pid == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent) /* it was killed before that */
+                _exit(0);
             once(path, how, what);
             _exit(0);
         }

@@ -115,8 +115,9 @@ class Stage:
         self.writer, self.dns = Host(self, "a"), Dns()
         self.dns.point(MEMBER, HOSTS[0])
         self.dns.point(READER, HOSTS[1])
-        self.agent = Agent(cluster_text("orders", [MEMBER, READER], NAME, READERS, PLAIN,
-                                        "    max_switches: 0\n    max_lag: 100GB\n"))
+        self.clusters = cluster_text("orders", [MEMBER, READER], NAME, READERS, PLAIN,
+                                     "    max_switches: 0\n    max_lag: 100GB\n")
+        self.agent = Agent(self.clusters)
         self.agent.start()
         self.settled()
         eventually(lambda: self.agent.status()["severing"]["available"], "severing is available")

@@ -15,6 +15,7 @@
 
 #include "agent/base/barred.h"
 #include "agent/base/log.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/permits/handover.h"
 #include "agent/sever/permits/offer.h"
 #include "agent/sever/permits/queue.h"

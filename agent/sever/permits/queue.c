@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #include "agent/base/barred.h"
-#include "agent/sever/permits/offer.h"
+#include "agent/base/often.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/permits/queue.h"
 #include "agent/sever/permits/rights.h"
 #include "proto/limits.h"
@@ -40,14 +41,6 @@ struct user {
     uint32_t readable;
 };
 
-/* Who comes in vain, as he would be barred. */
-struct comer {
-    uid_t uid;
-    uint64_t place;
-    uint64_t since_ms;
-    uint32_t times; /* since then; 0: a free place */
-};
-
 struct queue {
     struct loop *loop;
     struct closer *closer;
@@ -57,7 +50,7 @@ struct queue {
     uint32_t count;
     uint64_t turns;
     struct queue_figures figures;
-    struct comer in_vain[QUEUE_COUNTED];
+    struct often in_vain;
 };
 
 struct queue *queue_new(struct loop *loop, struct closer *closer, uint32_t max,
@@ -66,7 +59,11 @@ struct queue *queue_new(struct loop *loop, struct closer *closer, uint32_t max,
     struct queue *queue = calloc(1, sizeof(*queue));
 
     if (queue)
-        *queue = (struct queue){.loop = loop, .closer = closer, .owner = *owner, .max = max};
+        *queue = (struct queue){.loop = loop,
+                                .closer = closer,
+                                .owner = *owner,
+                                .max = max,
+                                .in_vain = {.most = QUEUE_FLOOD, .window_ms = QUEUE_FLOOD_MS}};
     return queue;
 }
 
@@ -161,11 +158,6 @@ void queue_charge(struct queue *queue, uid_t uid, uint64_t took_ms)
 
 /* ---- who comes in vain ---- */
 
-static bool is_over(const struct comer *c, uint64_t now_ms)
-{
-    return c->since_ms + QUEUE_FLOOD_MS <= now_ms;
-}
-
 /* Of a user that several containers have, only the one is meant that it comes from. */
 static uint64_t place_of(const struct queue *queue, const struct ucred *peer, uint64_t netns)
 {
@@ -174,38 +166,14 @@ static uint64_t place_of(const struct queue *queue, const struct ucred *peer, ui
     return netns == queue->owner.netns ? 0 : netns;
 }
 
-/* His own, or another one's, of whom that means least. */
-static struct comer *comer_of(struct queue *queue, uid_t uid, uint64_t place, uint64_t now_ms)
-{
-    struct comer *least = &queue->in_vain[0];
-
-    for (uint32_t i = 0; i < QUEUE_COUNTED; i++) {
-        struct comer *c = &queue->in_vain[i];
-        if (c->times && c->uid == uid && c->place == place)
-            return c;
-        if (c->times && is_over(c, now_ms))
-            c->times = 0;
-        if (c->times < least->times)
-            least = c;
-    }
-    *least = (struct comer){.uid = uid, .place = place, .since_ms = now_ms};
-    return least;
-}
-
 void queue_note_vain(struct queue *queue, const struct ucred *peer, uint64_t netns)
 {
-    uint64_t place = place_of(queue, peer, netns);
-    uint64_t now_ms = loop_now_ms(queue->loop);
+    const struct often_who who = {.uid = peer->uid, .place = place_of(queue, peer, netns)};
 
-    if (peer->uid == 0 && !place)
+    if (peer->uid == 0 && !who.place)
         return;
-    struct comer *c = comer_of(queue, peer->uid, place, now_ms);
-    if (is_over(c, now_ms)) {
-        c->times = 0;
-        c->since_ms = now_ms;
-    }
-    if (++c->times == QUEUE_FLOOD)
-        queue->owner.flooded(queue->owner.arg, peer, place);
+    if (often_note(&queue->in_vain, &who, loop_now_ms(queue->loop)))
+        queue->owner.flooded(queue->owner.arg, peer, who.place);
 }
 
 /* ---- one leaves ---- */

@@ -33,8 +33,6 @@
  * hand over at once is served faster. */
 #define QUEUE_FLOOD    4096
 #define QUEUE_FLOOD_MS 4000
-/* Of so many that is counted at once; one more takes the place of who has come least. */
-#define QUEUE_COUNTED 256
 
 struct queue;
 struct queue_lane;

@@ -100,6 +100,93 @@ static void a_few_uids_cannot_keep_another_out(void **state)
         close(fds[--n]);
 }
 
+/* ---- who connects all the time ---- */
+
+#define MANY 50000 /* a user */
+
+uint64_t __real_loop_now_ms(const struct loop *loop);
+uint64_t __wrap_loop_now_ms(const struct loop *loop);
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+
+static uint64_t stopped_ms; /* the clock, if it stands */
+static pid_t newest;        /* if not 0, each client is another process */
+
+uint64_t __wrap_loop_now_ms(const struct loop *loop)
+{
+    return stopped_ms ? stopped_ms : __real_loop_now_ms(loop);
+}
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+    int rv = __real_getsockopt(fd, level, option, value, len);
+
+    if (rv == 0 && level == SOL_SOCKET && option == SO_PEERCRED && newest)
+        ((struct ucred *)value)->pid = ++newest;
+    return rv;
+}
+
+/* Whether a client of this user is answered. */
+static bool is_answered(struct serve_rig *rig, uid_t uid)
+{
+    assert_int_equal(seteuid(uid), 0);
+    int fd = serve_rig_try_connect(rig, SERVE_AGENT);
+    assert_int_equal(seteuid(0), 0);
+    if (fd < 0)
+        return false;
+    serve_rig_request(fd, 1, "ping", 0);
+    bool answered = strcmp(serve_rig_receive(rig, fd, NULL), "1 \"pong\"") == 0;
+    close(fd);
+    return answered;
+}
+
+static void stop_the_clock(struct serve_rig *rig)
+{
+    stopped_ms = __real_loop_now_ms(rig->loop);
+    newest = 0;
+    assert_int_equal(chmod(rig->base, 0755), 0);
+}
+
+static void he_is_barred_the_nth_time(struct serve_rig *rig, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++)
+        assert_true(is_answered(rig, MANY));
+    assert_false(is_answered(rig, MANY));
+    assert_false(is_answered(rig, MANY));
+    assert_true(is_answered(rig, MANY + 1));
+    stopped_ms = 0;
+}
+
+static void a_user_one_of_whose_processes_connects_all_the_time_is_barred(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    stop_the_clock(*state);
+    he_is_barred_the_nth_time(*state, SERVE_OFTEN_ONE);
+}
+
+static void so_is_a_user_whose_processes_all_together_do(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    stop_the_clock(*state);
+    newest = 1;
+    he_is_barred_the_nth_time(*state, SERVE_OFTEN_ALL);
+}
+
+static void who_connects_as_often_in_a_longer_time_is_not(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    stop_the_clock(*state);
+    for (int i = 0; i < 2 * SERVE_OFTEN_ONE - 2; i++) {
+        assert_true(is_answered(*state, MANY));
+        if (i == SERVE_OFTEN_ONE - 2)
+            stopped_ms += SERVE_OFTEN_MS;
+    }
+    stopped_ms = 0;
+}
+
 /* Both ends of as many connections as there may be. */
 static void allow_descriptors(void)
 {
@@ -119,6 +206,9 @@ int main(void)
         TEST_IN(serve_rig, a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
         TEST_IN(serve_rig, our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
         TEST_IN(serve_rig, a_few_uids_cannot_keep_another_out),
+        TEST_IN(serve_rig, a_user_one_of_whose_processes_connects_all_the_time_is_barred),
+        TEST_IN(serve_rig, so_is_a_user_whose_processes_all_together_do),
+        TEST_IN(serve_rig, who_connects_as_often_in_a_longer_time_is_not),
     };
     allow_descriptors();
     return cmocka_run_group_tests(tests, NULL, NULL);
