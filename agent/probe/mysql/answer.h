@@ -27,10 +27,13 @@ struct mysql_value {
     uint32_t length;
 };
 
+/* Bytes of the longest question. */
+#define MYSQL_QUESTION_MAX 16000
+
 /* Bounds of an answer: what a question of ours never needs. A server that exceeds one has failed. */
 #define MYSQL_COLUMNS_MAX 128
 #define MYSQL_ROWS_MAX    256
-#define MYSQL_ANSWER_MAX  (512 * 1024) /* bytes of all values: sets of transactions can be long */
+#define MYSQL_ANSWER_MAX  (256 * 1024) /* bytes: a set of transactions can be long */
 
 struct mysql_answer {
     struct mysql_error error; /* code 0: it was answered; rows may be 0 all the same */

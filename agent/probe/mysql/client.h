@@ -21,6 +21,8 @@
 
 #include "agent/base/tls/tls.h"
 #include "agent/probe/mysql/answer.h"
+#include "agent/probe/mysql/failure.h"
+#include "agent/probe/mysql/login.h"
 #include "proto/inet_address.h"
 
 struct mysql_client;
@@ -29,38 +31,6 @@ enum mysql_state {
     MYSQL_BUSY, /* connecting, logging in, or being answered */
     MYSQL_READY,
     MYSQL_FAILED,
-};
-
-/* How far the connection had come when it failed. */
-enum mysql_stage {
-    MYSQL_STAGE_CONNECTING, /* no greeting yet */
-    MYSQL_STAGE_LOGIN,
-    MYSQL_STAGE_SESSION,
-};
-
-enum mysql_fault {
-    MYSQL_FAULT_NONE,
-    MYSQL_FAULT_NETWORK,  /* refused, unreachable, reset, closed */
-    MYSQL_FAULT_SERVER,   /* the server said an error and ends the session: error.code */
-    MYSQL_FAULT_TLS,      /* no TLS where it is required, or a certificate that is not good */
-    MYSQL_FAULT_LOGIN,    /* it wants the password in a way that is not known, or not safe */
-    MYSQL_FAULT_PROTOCOL, /* it does not speak as such a server does, or too much */
-    MYSQL_FAULT_LOCAL,    /* our own: out of memory or descriptors, a file of the settings */
-};
-
-struct mysql_failure {
-    enum mysql_fault fault;
-    enum mysql_stage stage;
-    struct mysql_error error; /* code and state only with MYSQL_FAULT_SERVER; text always */
-};
-
-/* What the server says of itself in its greeting. */
-struct mysql_server {
-    char version[64]; /* as it is, but for the "5.5.5-" that MariaDB 10 puts before its own */
-    uint32_t number;  /* 100 * (100 * major + minor) + patch: 101119, 80042; 0: not told */
-    bool mariadb;
-    uint32_t capabilities; /* CLIENT_*, lower and upper half */
-    uint32_t connection;   /* its number for this connection */
 };
 
 /* Everything is copied, or not needed after mysql_client_new(). */
@@ -91,7 +61,6 @@ enum mysql_state mysql_client_step(struct mysql_client *client);
 /* Only when MYSQL_READY. One statement; at most MYSQL_QUESTION_MAX bytes. The answer before this one
  * is gone. If it cannot be sent, the next step finds that out. */
 void mysql_client_ask(struct mysql_client *client, const char *question);
-#define MYSQL_QUESTION_MAX 16000
 
 /* The last answer: valid when MYSQL_READY, until the next ask. Before the first it is empty. A server
  * that answers a question with an error does not end the session: error.code is not 0 then. */
