@@ -94,6 +94,94 @@ const char *tls_settings_check(const struct tls_settings *settings)
     return NULL;
 }
 
+/* Why a certificate is refused. */
+
+static void add_name(char *text, size_t size, const ASN1_STRING *name)
+{
+    size_t used = strlen(text);
+    int length = ASN1_STRING_length(name);
+    const unsigned char *bytes = ASN1_STRING_get0_data(name);
+
+    if (used + (size_t)length + 3 > size)
+        return;
+    used += (size_t)snprintf(text + used, size - used, "%s", used > 0 ? ", " : "");
+    for (int i = 0; i < length; i++)
+        text[used++] = bytes[i] > ' ' && bytes[i] < 0x7f ? (char)bytes[i] : '?';
+    text[used] = '\0';
+}
+
+/* The names that the certificate bears, as many as there is room for. */
+static void certificate_names(const X509 *certificate, char *ret, size_t size)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID((X509_NAME *)(uintptr_t)subject, NID_commonName, -1);
+
+    ret[0] = '\0';
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DNS)
+            add_name(ret, size, name->d.dNSName);
+    }
+    if (!names && at >= 0)
+        add_name(ret, size, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (ret[0] == '\0')
+        snprintf(ret, size, "no name");
+    GENERAL_NAMES_free(names);
+}
+
+static void fail_name(struct tls *t, const X509 *certificate)
+{
+    char names[96];
+    certificate_names(certificate, names, sizeof(names));
+    snprintf(t->error, sizeof(t->error),
+             "the server's certificate is for %s, not for %.60s: call the member by a name in it",
+             names, t->host);
+}
+
+static void fail_certificate(struct tls *t, int wrong, const X509 *certificate)
+{
+    const char *ca = t->context->files[FILE_CA].name;
+
+    switch (wrong) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        fail_name(t, certificate);
+        break;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        snprintf(t->error, sizeof(t->error),
+                 "the server's certificate, or one above it, has expired: renew it");
+        break;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        snprintf(t->error, sizeof(t->error),
+                 "the server's certificate is not valid yet: compare the clocks");
+        break;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        snprintf(t->error, sizeof(t->error),
+                 "the CA of the server's certificate is not in %.60s: name its file in tls_ca",
+                 ca ? ca : "the system's list");
+        break;
+    default:
+        snprintf(t->error, sizeof(t->error), "the server's certificate is not good: %s",
+                 X509_verify_cert_error_string(wrong));
+    }
+}
+
+/* OpenSSL calls this for each certificate, and for what is wrong with it; later it has neither. */
+static int judge_certificate(int good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+    if (!good)
+        fail_certificate(SSL_get_app_data(ssl), X509_STORE_CTX_get_error(store),
+                         X509_STORE_CTX_get_current_cert(store));
+    return good;
+}
+
 /* Contexts. */
 
 static void context_free(struct tls_context *c)
@@ -167,7 +255,7 @@ static bool context_open(struct tls_context *c, char *ret_error)
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(c->ctx, refuse_passphrase);
     if (c->mode == TLS_VERIFY_FULL)
-        SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, judge_certificate);
     const char *wrong = load_files(c, &which);
     if (wrong)
         snprintf(ret_error, TLS_ERROR_SIZE, "%s %s %s", FILE_KEYWORDS[which], c->files[which].name,
@@ -235,81 +323,6 @@ void tls_context_unref(struct tls_context *context)
 
 /* Why a connection failed. */
 
-static void add_name(char *text, size_t size, const ASN1_STRING *name)
-{
-    size_t used = strlen(text);
-    int length = ASN1_STRING_length(name);
-    const unsigned char *bytes = ASN1_STRING_get0_data(name);
-
-    if (used + (size_t)length + 3 > size)
-        return;
-    used += (size_t)snprintf(text + used, size - used, "%s", used > 0 ? ", " : "");
-    for (int i = 0; i < length; i++)
-        text[used++] = bytes[i] > ' ' && bytes[i] < 0x7f ? (char)bytes[i] : '?';
-    text[used] = '\0';
-}
-
-/* The names that the certificate bears, as many as there is room for. */
-static void certificate_names(const X509 *certificate, char *ret, size_t size)
-{
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    const X509_NAME *subject = X509_get_subject_name(certificate);
-    int at = X509_NAME_get_index_by_NID((X509_NAME *)(uintptr_t)subject, NID_commonName, -1);
-
-    ret[0] = '\0';
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type == GEN_DNS)
-            add_name(ret, size, name->d.dNSName);
-    }
-    if (!names && at >= 0)
-        add_name(ret, size, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (ret[0] == '\0')
-        snprintf(ret, size, "no name");
-    GENERAL_NAMES_free(names);
-}
-
-static void fail_name(struct tls *t, const X509 *certificate)
-{
-    char names[96];
-    certificate_names(certificate, names, sizeof(names));
-    snprintf(t->error, sizeof(t->error),
-             "the server's certificate is for %s, not for %.60s: call the member by a name in it",
-             names, t->host);
-}
-
-static void fail_certificate(struct tls *t, long wrong)
-{
-    const char *ca = t->context->files[FILE_CA].name;
-
-    switch (wrong) {
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        fail_name(t, SSL_get0_peer_certificate(t->ssl));
-        break;
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        snprintf(t->error, sizeof(t->error),
-                 "the server's certificate, or one above it, has expired: renew it");
-        break;
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        snprintf(t->error, sizeof(t->error),
-                 "the server's certificate is not valid yet: compare the clocks");
-        break;
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        snprintf(t->error, sizeof(t->error),
-                 "the CA of the server's certificate is not in %.60s: name its file in tls_ca",
-                 ca ? ca : "the system's list");
-        break;
-    default:
-        snprintf(t->error, sizeof(t->error), "the server's certificate is not good: %s",
-                 X509_verify_cert_error_string(wrong));
-    }
-}
-
 /* The two sides do not agree; what OpenSSL says of it is for programmers. */
 static const char *reason_text(int reason)
 {
@@ -337,17 +350,15 @@ static const char *reason_text(int reason)
     }
 }
 
+/* judge_certificate() may have said it already. */
 static void fail(struct tls *t)
 {
     unsigned long error = ERR_peek_error();
-    long wrong = SSL_get_verify_result(t->ssl);
     const char *text = reason_text(ERR_GET_REASON(error));
     const char *reason = ERR_reason_error_string(error);
 
     t->state = TLS_FAILED;
-    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && wrong != X509_V_OK)
-        fail_certificate(t, wrong);
-    else
+    if (t->error[0] == '\0')
         snprintf(t->error, sizeof(t->error), "%s%s", text ? "" : "TLS with the server failed: ",
                  text     ? text
                  : reason ? reason
@@ -424,6 +435,7 @@ struct tls *tls_new(struct tls_context *context, const char *host)
     SSL_set_bio(t->ssl, t->received, t->unsent);
     if (!set_host(t, host))
         goto fail;
+    SSL_set_app_data(t->ssl, t);
     SSL_set_connect_state(t->ssl);
     shake_hands(t);
     return t;

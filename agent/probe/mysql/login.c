@@ -184,7 +184,7 @@ static bool refuse_plugin(struct login *l, const char *plugin)
     shown[n] = '\0';
     return mysql_failure_set(l->failure, MYSQL_FAULT_LOGIN,
                              "the server wants user %.32s to log in by %s, which homing does not: "
-                             "give that user %s",
+                             "give that user %s, if there is such a user",
                              l->user, shown,
                              l->server.mariadb ? "ed25519 or mysql_native_password"
                                                : "caching_sha2_password");
