@@ -103,6 +103,7 @@ bool login_greeting(struct login *l, const uint8_t *payload, size_t count)
     read_abilities(l, &c, &plugin);
     if (c.bad || (l->server.capabilities & CLIENT_NEEDED) != CLIENT_NEEDED)
         return refuse_greeting(l);
+    l->failure->stage = MYSQL_STAGE_LOGIN;
     set_version(&l->server, version);
     l->proof = proof_find(plugin);
     /* Whatever it is, the server then names the way that this user has. */

@@ -115,7 +115,6 @@ static void take_greeting(struct wire *w, const uint8_t *payload, size_t count)
 {
     bool good = login_greeting(&w->login, payload, count);
 
-    w->failure.stage = MYSQL_STAGE_LOGIN;
     if (good && w->login.tls == TLS_OFF) {
         introduce(w);
     } else if (good && login_ask_tls(&w->login, &w->said)) {
