@@ -50,7 +50,7 @@ struct tls {
     SSL *ssl;
     BIO *received, *unsent; /* the SSL's own */
     enum tls_state state;
-    bool heard; /* the peer has sent something */
+    uint8_t heard; /* of the first record, as far as it shows that the peer speaks TLS */
     char host[256];
     char error[TLS_ERROR_SIZE];
 };
@@ -464,14 +464,14 @@ const char *tls_error(const struct tls *tls)
     return tls->error;
 }
 
-/* A record begins with its kind: a first one that is neither handshake nor alert is no TLS. OpenSSL
- * says that differently in each version. */
+/* A record begins with its kind, at first a handshake or an alert, and with a 3. OpenSSL says in each
+ * version differently that it does not. */
 static bool is_no_tls(struct tls *t, const uint8_t *bytes, size_t count)
 {
-    bool first = !t->heard && count > 0;
-
-    t->heard = t->heard || first;
-    return first && bytes[0] != 21 && bytes[0] != 22;
+    for (size_t i = 0; i < count && t->heard < 2; i++, t->heard++)
+        if (t->heard == 0 ? bytes[i] != 21 && bytes[i] != 22 : bytes[i] != 3)
+            return true;
+    return false;
 }
 
 int tls_feed(struct tls *tls, const void *bytes, size_t count)

@@ -214,12 +214,12 @@ static void receive(struct mysql_client *c)
         decrypt(c, bytes, (size_t)n);
     else if (n > 0)
         wire_take(&c->wire, bytes, (size_t)n);
-    else if (n == 0)
-        wire_fail(&c->wire, MYSQL_FAULT_NETWORK, "the server has closed the connection");
-    else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+    else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         fail_errno(c, "the connection broke", errno);
     else if (c->broken != 0)
         fail_errno(c, "the connection broke", c->broken);
+    else if (n == 0)
+        wire_fail(&c->wire, MYSQL_FAULT_NETWORK, "the server has closed the connection");
 }
 
 /* For the caller. */

@@ -199,12 +199,15 @@ static void take_packet(struct wire *w, const uint8_t *payload, size_t count)
     }
 }
 
-/* A farewell has any number. */
-static bool is_in_sequence(struct wire *w, uint8_t sequence, uint8_t first)
+/* A packet whose number is not due: only a farewell may have that. */
+static void take_out_of_sequence(struct wire *w, const uint8_t *payload, size_t count)
 {
-    bool farewell = first == PACKET_ERROR && (w->state == WIRE_READY || w->state == WIRE_BUSY);
+    bool farewell = count > 0 && *payload == PACKET_ERROR;
 
-    return sequence == w->sequence || farewell;
+    if (farewell && (w->state == WIRE_READY || w->state == WIRE_BUSY))
+        take_unasked(w, payload, count);
+    else
+        wire_fail(w, MYSQL_FAULT_PROTOCOL, "packets of the server are missing, or not for us");
 }
 
 /* The packet that begins at `at`: how many bytes it has; 0: they are not all there, or the session
@@ -223,11 +226,11 @@ static size_t take_one(struct wire *w, const uint8_t *at, size_t left)
     }
     if (left < PACKET_HEAD + count)
         return 0;
-    if (!is_in_sequence(w, at[3], count > 0 ? at[PACKET_HEAD] : 0)) {
-        wire_fail(w, MYSQL_FAULT_PROTOCOL, "packets of the server are missing, or not for us");
+    if (at[3] != w->sequence) {
+        take_out_of_sequence(w, at + PACKET_HEAD, count);
         return 0;
     }
-    w->sequence = (uint8_t)(at[3] + 1);
+    w->sequence++;
     take_packet(w, at + PACKET_HEAD, count);
     return PACKET_HEAD + count;
 }
