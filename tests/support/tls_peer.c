@@ -27,7 +27,7 @@ static FILE *open_file(const char *folder, const char *name, const char *kind, c
 
     snprintf(path, sizeof(path), "%s/%s.%s", folder, name, kind);
     FILE *file = fopen(path, mode);
-    must(file != NULL);
+    must(!!file);
     return file;
 }
 

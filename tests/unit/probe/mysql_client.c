@@ -418,7 +418,7 @@ static void a_server_that_stalls_while_TLS_begins_is_only_waited_for(void **stat
     for (int i = 0; i < 3; i++)
         assert_int_equal(mysql_client_step(client), MYSQL_BUSY);
     assert_int_equal(mysql_client_events(client), LOOP_READ);
-    hang_up();
+    shutdown(far, SHUT_WR);
     assert_failed(MYSQL_FAULT_NETWORK, MYSQL_STAGE_LOGIN, "closed the connection");
     tls_peer_done(&peer);
 }
