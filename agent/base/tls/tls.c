@@ -132,7 +132,7 @@ static void certificate_names(const X509 *certificate, char *ret, size_t size)
 
 static void fail_name(struct tls *t, const X509 *certificate)
 {
-    char names[96];
+    char names[64];
     certificate_names(certificate, names, sizeof(names));
     snprintf(t->error, sizeof(t->error),
              "the server's certificate is for %s, not for %.60s: call the member by a name in it",
