@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tls.c - as tls.h says, on OpenSSL's memory BIOs: what is received goes into one, what is to be sent
- * comes out of the other. errors.c of OpenSSL is empty after each call, because libraries beside us
- * use the same one.
+ * comes out of the other. OpenSSL's list of errors is empty after each call, because libraries beside
+ * us use the same one.
  */
 #include "config.h"
 
