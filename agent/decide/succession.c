@@ -82,11 +82,11 @@ static bool is_not_what_it_was(const struct topo *topo, const struct report *r)
     return r->position != 0 && r->position < before->position;
 }
 
-/* Another member is the writer, and claims. */
+/* Another member is the writer, and claims; not another server in its place. */
 static bool writer_claims(const struct verdict *v, const struct topo *topo, uint32_t timeout_ms,
                           const struct report *r, uint64_t now_ms)
 {
-    return v->writer != MEMBER_NONE && v->writer != r->member &&
+    return v->writer != MEMBER_NONE && v->writer != r->member && !topo->at[v->writer].unproven &&
            topo_claims(topo, v->writer, timeout_ms, now_ms);
 }
 

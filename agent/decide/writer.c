@@ -19,7 +19,8 @@
 enum stance {
     STANCE_CLAIMS,
     STANCE_UNHEARD, /* asked, but not heard since the agent's start */
-    STANCE_STOPPED, /* it is a reader, broken or late, or claims for another data set */
+    STANCE_STOPPED, /* it is a reader, broken or late, claims for another data set, or is another
+                     * server (W12) */
 };
 
 static enum stance incumbent_stance(const struct writer_input *in, const struct verdict *v)
@@ -28,7 +29,8 @@ static enum stance incumbent_stance(const struct writer_input *in, const struct 
 
     if (!m->heard && m->last.role != ROLE_READER)
         return STANCE_UNHEARD;
-    if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity)
+    if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity ||
+        m->unproven)
         return STANCE_STOPPED;
     return STANCE_CLAIMS;
 }

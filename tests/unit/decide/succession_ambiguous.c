@@ -129,11 +129,16 @@ static void W12_a_wiped_server_in_an_heirs_place_is_ambiguous(void **state)
 static void W12_a_wiped_server_in_the_writers_place_is_ambiguous(void **state)
 {
     (void)state;
+    follow(B, 0);
+    hears(B);
     dies(A);
     says(A)->self = STRANGER;
     has(A, 5);
     claims_now(A);
     assert_ambiguous(A, REASON_UNPROVEN, A);
+    run_for(SUCCESSION_ASTRAY_MS + 1000);
+    claims_now(B); /* it is not the writer that claims there */
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
 }
 
 static void W12_a_replica_of_another_cluster_does_not_inherit(void **state)
