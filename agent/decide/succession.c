@@ -208,7 +208,7 @@ void succession_judge(struct verdict *v, struct topo *topo, uint32_t timeout_ms,
         report->self = 0; /* its engine knows better */
         return;
     }
-    if (v->self != 0 && report->self != v->self && report->member < HOMING_MEMBERS_MAX)
+    if (v->self != 0 && report->member < HOMING_MEMBERS_MAX)
         note_heir(v, topo, timeout_ms, report, now_ms);
     judge(v, topo, report);
 }
