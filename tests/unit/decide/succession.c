@@ -212,6 +212,22 @@ static void W12_only_who_reads_follows(void **state)
     assert_false(is_heir(B));
 }
 
+static void W12_a_follower_without_a_name_is_no_heir(void **state)
+{
+    (void)state;
+    set_up_unheard(state);
+    claim(A);
+    says(B)->self = 0;
+    follow(B, SELF(A));
+    follow(C, SELF(A));
+    hears(B);
+    run_for(200);
+    assert_int_equal(verdict->self, SELF(A));
+    assert_false(succession_is_heir(verdict, SELF(B)));
+    assert_true(is_heir(C));
+    assert_int_equal(verdict->heirs[1], 0);
+}
+
 static void W12_an_heir_that_is_another_server_is_none(void **state)
 {
     (void)state;
@@ -388,6 +404,7 @@ int main(void)
         TEST_FROM(set_up, W12_who_follows_the_new_writer_already_is_its_heir_at_once),
         TEST_FROM(set_up, W12_a_chain_is_known_in_any_order_and_without_who_is_gone),
         TEST_FROM(set_up, W12_only_who_reads_follows),
+        TEST_FROM(set_up, W12_a_follower_without_a_name_is_no_heir),
         TEST_FROM(set_up, W12_an_heir_that_is_another_server_is_none),
         TEST_FROM(set_up, W12_an_heir_that_lost_something_is_none_until_it_follows_again),
         TEST_FROM(set_up, W12_an_heir_that_follows_nobody_has_a_while),

@@ -65,6 +65,29 @@ static void W12_of_two_claims_after_a_restart_both_are_called_out(void **state)
     assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
 }
 
+static void W12_what_is_called_out_stays_so_while_a_new_member_was_not_heard(void **state)
+{
+    struct decision_conf more = story.conf;
+
+    (void)state;
+    more.members = 4;
+    decision_reconfigure(&story.c, &more, (uint32_t[]){A, B, C}, story.now_ms, &story.last);
+    claim(B);
+    run_for(300);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    claim(C);
+    says(C)->identity++;
+    run_for(100);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    follow(C, SELF(A));
+    run_for(100);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    dies(A);
+    assert_int_equal(verdict->writer, A);
+    reports(3, REPORT_REFUSED);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+}
+
 static void W12_what_was_saved_makes_an_heir(void **state)
 {
     (void)state;
@@ -362,6 +385,7 @@ int main(void)
         TEST_FROM(set_up, W12_a_planned_switchover_there_and_back),
         TEST_FROM(set_up, W12_after_a_restart_nobody_succeeds_before_everybody_was_heard),
         TEST_FROM(set_up, W12_of_two_claims_after_a_restart_both_are_called_out),
+        TEST_FROM(set_up, W12_what_is_called_out_stays_so_while_a_new_member_was_not_heard),
         TEST_FROM(set_up, W12_what_was_saved_makes_an_heir),
         TEST_FROM(set_up_succeeded,
                   W12_a_zombie_that_is_heard_first_after_a_restart_is_not_followed),
