@@ -213,7 +213,7 @@ static void W12_behind_a_virtual_address_readers_may_take_turns(void **state)
     says(C)->self = SELF(B); /* C is an address that leads to B, and then to another one */
     run_for(100);
     says(C)->self = STRANGER;
-    run_for(100);
+    hears(C);
     assert_true(is_heir(B) && is_heir(C));
     says(C)->self = SELF(B);
     run_for(100);
