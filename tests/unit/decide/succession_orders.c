@@ -221,6 +221,18 @@ static void W12_behind_a_virtual_address_readers_may_take_turns(void **state)
     assert_false(succession_is_heir(verdict, STRANGER));
 }
 
+static void W12_behind_a_virtual_address_the_while_of_another_server_does_not_count(void **state)
+{
+    (void)state;
+    detach(C, 20000);
+    falls_silent(B);
+    says(C)->self = SELF(B);
+    run_for(15000);
+    assert_true(is_heir(B));
+    run_for(20000);
+    assert_false(is_heir(B));
+}
+
 static void W12_behind_a_virtual_address_a_stranger_is_called_out_and_leaves_no_trace(void **state)
 {
     (void)state;
@@ -395,6 +407,7 @@ int main(void)
         TEST_FROM(set_up, W12_a_writer_that_a_reload_removed_is_known_by_its_name),
         TEST_FROM(set_up, W12_behind_a_virtual_address_an_heir_may_take_over),
         TEST_FROM(set_up, W12_behind_a_virtual_address_readers_may_take_turns),
+        TEST_FROM(set_up, W12_behind_a_virtual_address_the_while_of_another_server_does_not_count),
         TEST_FROM(set_up,
                   W12_behind_a_virtual_address_a_stranger_is_called_out_and_leaves_no_trace),
         TEST_FROM(set_up, W12_the_writers_other_name_is_the_writer),
