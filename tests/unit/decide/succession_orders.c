@@ -146,6 +146,35 @@ static void W12_accept_is_a_new_epoch(void **state)
     assert_int_equal(verdict->fenced, MASK(A));
 }
 
+static void W12_who_was_detached_from_another_writer_undoes_nothing(void **state)
+{
+    (void)state;
+    detach(B, SUCCESSION_ASTRAY_MS + 1000);
+    says(C)->self = STRANGER;
+    dies(A);
+    claims_now(C);
+    operator_says(EVENT_ACCEPT, C);
+    assert_false(at(B)->detached);
+    is_reader(C);
+    hears(C);
+    claims_now(B);
+    assert_ambiguous(C, REASON_UNPROVEN, B);
+}
+
+static void W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more(void **state)
+{
+    (void)state;
+    detach(C, SUCCESSION_ASTRAY_MS + 1000);
+    says(A)->self = SELF(B);
+    hears(A);
+    assert_int_equal(verdict->self, SELF(B));
+    assert_false(at(C)->detached);
+    is_reader(A);
+    hears(A);
+    claims_now(C);
+    assert_ambiguous(A, REASON_UNPROVEN, C);
+}
+
 static void W12_accept_of_the_writer_itself_begins_its_branch_anew(void **state)
 {
     (void)state;
@@ -403,6 +432,8 @@ int main(void)
                   W12_a_zombie_that_is_heard_first_after_a_restart_is_not_followed),
         TEST_FROM(set_up_unheard, W12_a_first_start_beside_a_lone_zombie_adopts_it),
         TEST_FROM(set_up, W12_accept_is_a_new_epoch),
+        TEST_FROM(set_up, W12_who_was_detached_from_another_writer_undoes_nothing),
+        TEST_FROM(set_up, W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more),
         TEST_FROM(set_up, W12_accept_of_the_writer_itself_begins_its_branch_anew),
         TEST_FROM(set_up, W12_a_writer_that_a_reload_removed_is_known_by_its_name),
         TEST_FROM(set_up, W12_behind_a_virtual_address_an_heir_may_take_over),
