@@ -202,10 +202,11 @@ static void judge(const struct verdict *v, struct topo *topo, struct report *r)
 void succession_judge(struct verdict *v, struct topo *topo, uint32_t timeout_ms,
                       struct report *report, uint64_t now_ms)
 {
-    if (report->kind != REPORT_ANSWER || report->self == 0)
+    if (report->kind != REPORT_ANSWER)
         return;
-    if (report->term.hi != 0 || report->term.lo != 0) {
+    if (report->self == 0 || report->term.hi != 0 || report->term.lo != 0) {
         report->self = 0; /* its engine knows better */
+        topo->at[report->member].unproven = false;
         return;
     }
     if (v->self != 0 && report->member < HOMING_MEMBERS_MAX)
@@ -230,7 +231,6 @@ void succession_adopt(struct verdict *v, const struct topo *topo, const struct r
 
 void succession_accept(const struct verdict *v, struct topo_member *claimant)
 {
-    claimant->unproven = false;
     if (claimant->last.self != 0)
         claimant->last.term = (struct term){0, v->term.lo + 1};
 }

@@ -161,6 +161,34 @@ static void W12_who_was_detached_from_another_writer_undoes_nothing(void **state
     assert_ambiguous(C, REASON_UNPROVEN, B);
 }
 
+static void W12_the_while_begins_anew_with_another_writer(void **state)
+{
+    (void)state;
+    detach(C, 20000);
+    dies(A);
+    says(B)->self = STRANGER;
+    claims_now(B);
+    follow(C, STRANGER);
+    hears(C);
+    operator_says(EVENT_ACCEPT, B);
+    assert_true(is_heir(C));
+    detach(C, 15000);
+    assert_true(is_heir(C));
+}
+
+static void W12_what_claims_on_with_more_is_ambiguous_after_an_accept_too(void **state)
+{
+    (void)state;
+    has(A, 120);
+    run_for(100);
+    claim(B);
+    run_for(300);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    operator_says(EVENT_ACCEPT, B);
+    run_for(200);
+    assert_ambiguous(B, REASON_TWO_CLAIMS, A);
+}
+
 static void W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more(void **state)
 {
     (void)state;
@@ -399,6 +427,22 @@ static void W12_a_group_member_that_heals_at_an_old_view_has_its_own_term(void *
     assert_int_equal(at(A)->last.self, 0);
 }
 
+static void W12_a_term_that_is_there_by_now_counts_alone(void **state)
+{
+    (void)state;
+    dies(A);
+    says(B)->self = STRANGER;
+    claims_now(B);
+    assert_ambiguous(A, REASON_UNPROVEN, B);
+    is_writer(B, 1);
+    says(B)->self = 0;
+    hears(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+    assert_int_equal(verdict->self, 0);
+    assert_int_equal(verdict->branch, 0);
+    assert_false(is_heir(C) || succession_is_heir(verdict, SELF(B)));
+}
+
 static void W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back(void **state)
 {
     (void)state;
@@ -433,6 +477,8 @@ int main(void)
         TEST_FROM(set_up_unheard, W12_a_first_start_beside_a_lone_zombie_adopts_it),
         TEST_FROM(set_up, W12_accept_is_a_new_epoch),
         TEST_FROM(set_up, W12_who_was_detached_from_another_writer_undoes_nothing),
+        TEST_FROM(set_up, W12_the_while_begins_anew_with_another_writer),
+        TEST_FROM(set_up, W12_what_claims_on_with_more_is_ambiguous_after_an_accept_too),
         TEST_FROM(set_up, W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more),
         TEST_FROM(set_up, W12_accept_of_the_writer_itself_begins_its_branch_anew),
         TEST_FROM(set_up, W12_a_writer_that_a_reload_removed_is_known_by_its_name),
@@ -448,6 +494,7 @@ int main(void)
         TEST_FROM(set_up, W12_what_is_said_at_another_address_is_judged_too),
         TEST_FROM(set_up, W12_an_heir_at_another_address_is_not_one_by_that),
         TEST_FROM(set_up, W12_a_group_member_that_heals_at_an_old_view_has_its_own_term),
+        TEST_FROM(set_up, W12_a_term_that_is_there_by_now_counts_alone),
         TEST_FROM(set_up, W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back),
     };
 
