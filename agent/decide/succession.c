@@ -173,7 +173,8 @@ static bool is_complete(const struct verdict *v, const struct topo_member *m,
            r->position >= v->position;
 }
 
-/* The table of W12. Returns whether anything speaks for the claim. */
+/* The table of W12. Returns whether anything speaks for the claim. If it is one that was noted
+ * before, what it was called then is overwritten first, and does not count. */
 static bool judge_claim(const struct verdict *v, const struct topo *topo, struct report *r)
 {
     r->term = v->term;
@@ -241,9 +242,7 @@ void succession_settle(struct topo *topo, const struct verdict *v)
         struct topo_member *m = &topo->at[voice];
         m->detached = false;
         m->astray_ms = 0;
-        if (m->last.self == 0)
-            continue;
-        m->last.term = v->term; /* by what it has, not by what it was called before */
-        judge(v, topo, &m->last);
+        if (m->last.self != 0)
+            judge(v, topo, &m->last);
     }
 }
