@@ -205,6 +205,40 @@ static bool take_members(struct context *c, char *text, void *ret)
     return true;
 }
 
+/* W12: names of servers, which are numbers; "-": none. */
+static void put_heirs(const struct context *c, const void *value, FILE *out)
+{
+    const uint64_t *heirs = value;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < HOMING_MEMBERS_MAX; i++)
+        if (heirs[i]) {
+            put_number(c, &heirs[i], out);
+            count++;
+        }
+    if (!count)
+        fputs(" -", out);
+}
+
+/* More than can be members are left out. */
+static bool take_heirs(struct context *c, char *text, void *ret)
+{
+    uint64_t *heirs = ret, self;
+    uint32_t count = 0;
+
+    (void)c;
+    memset(heirs, 0, HOMING_MEMBERS_MAX * sizeof(*heirs));
+    if (strcmp(text, "-") == 0)
+        return true;
+    while (text) {
+        if (!next_number(&text, &self))
+            return false;
+        if (count < HOMING_MEMBERS_MAX)
+            heirs[count++] = self;
+    }
+    return true;
+}
+
 /* The index of one member, or MEMBER_NONE. */
 static void put_member(const struct context *c, const void *value, FILE *out)
 {
@@ -357,6 +391,7 @@ enum part {
     PART_HEAD,
     PART_MODE,
     PART_VERDICT,
+    PART_SUCCESSION,
     PART_SPARED,
     PART_LEFT,
     PART_AT,
@@ -391,6 +426,9 @@ static const struct row {
     {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
     {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
     {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
+    {"self", PART_SUCCESSION, IN(verdict.self), put_number, take_number},
+    {"branch", PART_SUCCESSION, IN(verdict.branch), put_number, take_number},
+    {"heirs", PART_SUCCESSION, IN(verdict.heirs), put_heirs, take_heirs},
     {"spared", PART_SPARED, IN(spared), put_number, take_in_boot},
     {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
@@ -426,6 +464,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_mode;
     case PART_VERDICT:
         return saved->have_verdict;
+    case PART_SUCCESSION: /* W12: of engines with a term there is none */
+        return saved->have_verdict && saved->verdict.self != 0;
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:
@@ -529,6 +569,8 @@ int state_text_decode(const char *text, size_t len, const struct conf_cluster *c
     /* No agent writes this, and decide should not have to expect it. */
     if (verdict->writer != MEMBER_NONE)
         verdict->demoted &= ~(UINT32_C(1) << verdict->writer);
+    if (!verdict->self)
+        memset(verdict->heirs, 0, sizeof(verdict->heirs));
     c.saved.frozen = verdict->frozen;
     *ret_saved = c.saved;
     return 0;

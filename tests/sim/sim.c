@@ -88,6 +88,8 @@ static void session_answer(struct engine_session *session)
         .term = {.lo = server->timeline},
         .position = server->position,
         .branch = server->writer ? server->branch : 0,
+        .self = server->self,
+        .follows = server->follows,
     };
     session->sink.answer(session->sink.arg, &report, NULL);
 }
