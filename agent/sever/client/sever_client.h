@@ -70,7 +70,8 @@ int sever_client_order(struct sever_client *sever_client, const struct sever_ord
 void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endpoints,
                          uint32_t count);
 
-/* Programs see its instance in the view from now on. */
+/* From now on, programs see its instance in the view, and tag for each endpoint that wants to know. Orders that are
+ * given after that spare what somebody has known before, if nobody has tagged it. */
 void sever_client_published(struct sever_client *sever_client);
 
 /* Tagged connections to an order's addresses; its endpoints do not matter. */
