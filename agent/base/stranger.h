@@ -13,6 +13,7 @@
 #define HOMING_AGENT_BASE_STRANGER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Where the kernel can, nobody can send a descriptor to this socket any more. A listening socket
@@ -25,5 +26,9 @@ void stranger_prepare(int fd);
 /* As recv(), without waiting. -EBADMSG: a descriptor is there; nothing more can be read, and the
  * socket is to be closed by closer_take(). Or another negative errno. */
 ssize_t stranger_receive(int fd, void *data, size_t size);
+
+/* Which network namespace a socket belongs to: SO_NETNS_COOKIE. An accepted Unix socket belongs to the one of
+ * the process that connected. 0: this kernel does not tell (before Linux 5.14). */
+uint64_t netns_of(int fd);
 
 #endif

@@ -201,8 +201,8 @@ static void client_is_hostile(void *arg, const struct client *c)
               LOG_STR("socket", name_of(client_socket(c))), LOG_INT("uid", user.uid),
               LOG_INT("pid", user.pid));
     if (is_bounded(&serve->listeners[client_socket(c)], user.uid))
-        barred_add(serve->barred, &user, BARRED_MS,
-                   "it has sent a descriptor, which no client does");
+        barred_add_from(serve->barred, &user, peer->netns, BARRED_MS,
+                        "it has sent a descriptor, which no client does");
 }
 
 static void admit(struct listener *l, int fd)
@@ -212,11 +212,12 @@ static void admit(struct listener *l, int fd)
     struct client *c = NULL;
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ||
-        (is_bounded(l, cred.uid) && barred_has(l->serve->barred, &cred, 0))) {
+        (is_bounded(l, cred.uid) && barred_has(l->serve->barred, &cred, netns_of(fd)))) {
         closer_take(l->serve->env.closer, fd);
         return;
     }
-    struct serve_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+    struct serve_peer peer = {
+        .pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .netns = netns_of(fd)};
     if (!make_room(l, peer.uid)) {
         refuse(l, fd, &peer);
         return;

@@ -10,12 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/stranger.h"
 #include "agent/sever/permits/guard.h"
 #include "agent/sever/permits/offer.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 const char *offer_result_name(enum offer_result result)
 {
@@ -103,14 +100,6 @@ static enum offer_result check_fds(const struct rights *rights, uint32_t slots)
     return offer_is_netlink(rights->fds[PERMIT_FD_NETLINK])
                ? check_tags(rights->fds[PERMIT_FD_TAGS], slots)
                : OFFER_NETLINK;
-}
-
-uint64_t netns_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-
-    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? 0 : cookie;
 }
 
 void offer_read(int connection, struct offer *ret_offer)

@@ -48,8 +48,4 @@ void offer_read(int connection, struct offer *ret_offer);
 bool offer_is_netlink(int fd);
 bool offer_is_tags(int fd);
 
-/* Which network namespace a socket belongs to: SO_NETNS_COOKIE. An accepted Unix socket belongs to the one of
- * the process that connected. 0: this kernel does not tell (before Linux 5.14). */
-uint64_t netns_of(int fd);
-
 #endif

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "agent/base/barred.h"
-#include "agent/sever/permits/offer.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/permits/queue.h"
 #include "agent/sever/permits/rights.h"
 #include "proto/limits.h"

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/sever/permits/offer.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/sweep/own.h"
 
 void own_init(struct group *own)

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/sever/permits/offer.h"
+#include "agent/base/stranger.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
 
