@@ -70,6 +70,12 @@ const struct sever_client_status *sever_client_status(const struct sever_client 
     return &now;
 }
 
+const char *sever_client_hindrance(const struct sever_client *sever_client)
+{
+    (void)sever_client;
+    return now.instance && now.able ? NULL : now.why;
+}
+
 uint64_t sever_client_instance(const struct sever_client *sever_client)
 {
     (void)sever_client;

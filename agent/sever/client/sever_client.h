@@ -56,6 +56,8 @@ struct sever_client *sever_client_new(struct loop *loop, const char *run_dir, co
 void sever_client_free(struct sever_client *sever_client);
 
 const struct sever_client_status *sever_client_status(const struct sever_client *sever_client);
+/* NULL: it can sever now. Else why not, until the next event. */
+const char *sever_client_hindrance(const struct sever_client *sever_client);
 uint64_t sever_client_instance(const struct sever_client *sever_client);
 const struct lost *sever_client_lost(const struct sever_client *sever_client);
 /* lost_restore(), right after sever_client_new(). */
