@@ -131,6 +131,22 @@ static int parse(int argc, char **argv, struct arguments *ret)
 
 /* ---- the configuration alone ---- */
 
+/* Root can read what the agent's own user cannot, and who that will be is not known here. */
+static void say_who_can_read(const struct conf *conf)
+{
+    struct stat status;
+
+    for (uint32_t i = 0; i < conf->cluster_count && geteuid() == 0; i++) {
+        const char *secret = conf->clusters[i].password_file;
+        if (secret && stat(secret, &status) == 0 && status.st_uid == 0 &&
+            (status.st_gid == 0 || !(status.st_mode & S_IRGRP)))
+            printf(
+                "%s: password_file %s was checked as root, and only root can read it: if homingd "
+                "runs as another user, as User= of its unit says, give it to that one\n",
+                conf->file, secret);
+    }
+}
+
 static int check_config(const struct arguments *arguments)
 {
     struct conf *conf;
@@ -149,6 +165,8 @@ static int check_config(const struct arguments *arguments)
         printf("%s: ok, %u cluster%s, %u member%s, %u endpoint%s\n", file, conf->cluster_count,
                conf->cluster_count == 1 ? "" : "s", members, members == 1 ? "" : "s", endpoints,
                endpoints == 1 ? "" : "s");
+    if (arguments->task != TASK_DUMP)
+        say_who_can_read(conf);
     conf_free(conf);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -343,12 +343,12 @@ static void put_severing(struct msg_writer *w, const struct daemon *daemon)
 {
     const struct sever_client_status *status = sever_client_status(daemon->sever_client);
     const struct lost *lost = sever_client_lost(daemon->sever_client);
-    bool available = status->instance && status->able;
+    const char *hindrance = sever_client_hindrance(daemon->sever_client);
 
     msg_put_str(w, "severing");
     msg_open_map(w);
-    msg_put_key_bool(w, "available", available);
-    msg_put_key_str(w, "why", available ? NULL : status->why);
+    msg_put_key_bool(w, "available", !hindrance);
+    msg_put_key_str(w, "why", hindrance);
     msg_put_key_uint(w, "pid", status->pid);
     msg_put_key_uint(w, "processes", status->processes);
     msg_put_key_uint(w, "lost", lost ? lost_count(lost) : 0);

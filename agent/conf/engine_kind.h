@@ -39,6 +39,10 @@ struct engine_kind {
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;
 
+    /* If what a server says when it denies us has these words, our credentials are not what is wrong, and that is to be
+     * done instead. NULL: it has none. */
+    const char *admits_by, *admit;
+
     /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);
     void (*print_term)(uint64_t hi, uint64_t lo, char *ret, size_t size);

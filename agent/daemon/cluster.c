@@ -306,7 +306,7 @@ static void on_listed(void *arg, const struct inet_address *asked,
     if (!members_take_listed(&cluster->members, asked, listed))
         return;
     events_listed(cluster, asked, listed);
-    sever_orders_note(cluster);
+    publish(cluster, true); /* on disk: who is silent at the next start will not say it again */
     sever_orders_consider(cluster);
 }
 
@@ -442,6 +442,7 @@ void cluster_start(struct cluster *cluster)
     begin(cluster, &saved, &actions);
     cluster->turning = true;
     elsewhere_begin(cluster, &saved);
+    members_load_listed(&cluster->members, &saved);
     sever_orders_restore(cluster, &saved);
     free(saved.endpoints);
     persist_noted(cluster); /* nothing is new: a thousand clusters must not wait for the disk */

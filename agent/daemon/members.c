@@ -127,6 +127,22 @@ void members_inherit_listed(struct members *members, const struct members *old)
     members->listed_count = old->listed_count;
 }
 
+_Static_assert(MEMBERS_LISTED_MAX <= STATE_LISTED_MAX, "all of them are saved");
+
+void members_save_listed(const struct members *members, struct state_cluster *saved)
+{
+    saved->listed_count = members->listed_count;
+    for (uint32_t i = 0; i < members->listed_count; i++)
+        saved->listed[i] =
+            (struct state_listed){members->listed[i].asked, members->listed[i].listed};
+}
+
+void members_load_listed(struct members *members, const struct state_cluster *saved)
+{
+    for (uint32_t i = saved->listed_count; i > 0; i--)
+        members_take_listed(members, &saved->listed[i - 1].asked, &saved->listed[i - 1].listed);
+}
+
 const struct inet_address *members_listed(const struct members *members,
                                           const struct inet_address *asked)
 {

@@ -168,6 +168,7 @@ int persist_save(struct cluster *cluster, bool force)
     if (!daemon->state)
         return -EROFS;
     elsewhere_save(cluster, &out);
+    members_save_listed(&cluster->members, &out);
     rv = state_save(daemon->state, cluster->conf, &out);
     if (rv == -ESTALE)
         return rv;

@@ -40,6 +40,7 @@ struct severing {
     bool switched;                       /* this agent switched, and nothing was ordered yet */
     bool first[SEVER_OBSERVE + 1];       /* the next order of this kind is its first for that */
     uint64_t untold;                     /* sever_target_untold(), at any time since then */
+    uint64_t unheard;                    /* the same at the last look */
     uint64_t switched_ms;                /* when the report that decided the switch came in */
     uint32_t pending;                    /* orders without reply */
     uint32_t repeats;                    /* how often the last order was repeated so far */

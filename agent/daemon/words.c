@@ -136,19 +136,41 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
 }
 
+/* Whether the member has denied us because it admits nobody like us, whatever the credentials. */
+static bool is_kept_out(const struct cluster *cluster, uint32_t member)
+{
+    const char *words = cluster->conf->engine->admits_by;
+
+    return words && strstr(cluster->members.at[member].error, words);
+}
+
+/* Members that have denied us, of one of the two kinds, and what to do. Returns the new length. */
+static size_t add_denied(const struct cluster *cluster, bool kept_out, char *text, size_t size,
+                         size_t len)
+{
+    const char *by = kept_out ? "not admitted by" : "credentials refused by";
+    char member[MEMBER_TEXT_SIZE];
+    bool any = false;
+
+    for (uint32_t i = 0; i < cluster->conf->member_count && len < size; i++) {
+        if (members_said(&cluster->members, i)->kind != REPORT_DENIED ||
+            is_kept_out(cluster, i) != kept_out)
+            continue;
+        words_member_at(cluster, i, member);
+        len += (size_t)snprintf(text + len, size - len, "%s%s %s", any || !len ? "" : "; ",
+                                any ? "" : by, member);
+        any = true;
+    }
+    if (any && len < size)
+        len += (size_t)snprintf(text + len, size - len, ": %s",
+                                kept_out ? cluster->conf->engine->admit
+                                         : "correct connection or password_file, then reload");
+    return len;
+}
+
 static void text_denied(const struct cluster *cluster, char *text, size_t size)
 {
-    char member[MEMBER_TEXT_SIZE];
-    size_t len = 0;
-
-    len = (size_t)snprintf(text, size, "credentials refused by");
-    for (uint32_t i = 0; i < cluster->conf->member_count && len < size; i++)
-        if (members_said(&cluster->members, i)->kind == REPORT_DENIED) {
-            words_member_at(cluster, i, member);
-            len += (size_t)snprintf(text + len, size - len, " %s", member);
-        }
-    if (len < size)
-        snprintf(text + len, size - len, ": correct connection or password_file, then reload");
+    add_denied(cluster, true, text, size, add_denied(cluster, false, text, size, 0));
 }
 
 static bool is_fenced(const struct verdict *v, uint32_t voice)

@@ -206,8 +206,8 @@ static void client_is_hostile(void *arg, const struct client *c)
               LOG_STR("socket", name_of(client_socket(c))), LOG_INT("uid", user.uid),
               LOG_INT("pid", user.pid));
     if (is_bounded(&serve->listeners[client_socket(c)], user.uid))
-        barred_add(serve->barred, &user, BARRED_MS,
-                   "it has sent a descriptor, which no client does");
+        barred_add_from(serve->barred, &user, peer->netns, BARRED_MS,
+                        "it has sent a descriptor, which no client does");
 }
 
 /* Whether this user has come too often with this connection. Of root, every container has one: only
@@ -251,7 +251,8 @@ static void admit(struct listener *l, int fd)
         closer_take(l->serve->env.closer, fd);
         return;
     }
-    struct serve_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+    struct serve_peer peer = {
+        .pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .netns = netns_of(fd)};
     if (!make_room(l, peer.uid)) {
         refuse(l, fd, &peer);
         return;

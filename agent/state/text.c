@@ -355,6 +355,30 @@ static bool take_at(struct context *c, char *text, void *ret)
     return true;
 }
 
+/* Two addresses and their ports. Each line of them is one pair more. */
+static void put_listed(const struct context *c, const void *value, FILE *out)
+{
+    const struct state_listed *pair = value;
+    char asked[48], listed[48];
+
+    (void)c;
+    inet_address_print(&pair->asked, asked, sizeof(asked));
+    inet_address_print(&pair->listed, listed, sizeof(listed));
+    fprintf(out, " %s %u %s %u", asked, pair->asked.port, listed, pair->listed.port);
+}
+
+static bool take_listed(struct context *c, char *text, void *ret)
+{
+    struct state_listed pair;
+
+    (void)ret;
+    if (!next_address(&text, &pair.asked) || !next_address(&text, &pair.listed))
+        return false;
+    if (c->same_boot && c->saved.listed_count < STATE_LISTED_MAX)
+        c->saved.listed[c->saved.listed_count++] = pair;
+    return true;
+}
+
 /* An endpoint: three numbers. Each line of them is one endpoint more. */
 static void put_endpoint(const struct context *c, const void *value, FILE *out)
 {
@@ -395,6 +419,7 @@ enum part {
     PART_SPARED,
     PART_LEFT,
     PART_AT,
+    PART_LISTED,
     PART_ENDPOINTS
 };
 
@@ -433,6 +458,7 @@ static const struct row {
     {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
     {"at", PART_AT, 0, put_left, take_at},
+    {"listed", PART_LISTED, 0, put_listed, take_listed},
     {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
 };
 
@@ -472,6 +498,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->left_count;
     case PART_AT:
         return saved->at_count;
+    case PART_LISTED:
+        return saved->listed_count;
     case PART_ENDPOINTS:
         return saved->endpoint_count;
     default:
@@ -490,6 +518,8 @@ static void put_row(const struct context *c, const struct row *row,
             row->put(c, &saved->left[i], out);
         else if (row->part == PART_AT)
             row->put(c, &saved->at[i], out);
+        else if (row->part == PART_LISTED)
+            row->put(c, &saved->listed[i], out);
         else
             row->put(c, (const char *)saved + row->at, out);
         fputc('\n', out);

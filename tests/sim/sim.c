@@ -105,7 +105,8 @@ static void session_due(void *arg)
     } else if (conduct == SIM_DOWN) {
         sink->failed(sink->arg, REPORT_REFUSED, HINT_NONE, "connection refused");
     } else if (conduct == SIM_DENIES && !session->connected) {
-        sink->failed(sink->arg, REPORT_DENIED, HINT_NONE, "password authentication failed");
+        sink->failed(sink->arg, REPORT_DENIED, HINT_NONE,
+                     world->denial ? world->denial : "password authentication failed");
     } else if (conduct == SIM_IS_ELSE) {
         sink->failed(sink->arg, REPORT_ODD, HINT_NONE, "unexpected response");
     } else if (conduct != SIM_SILENT && session->connected) {

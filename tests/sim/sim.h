@@ -54,6 +54,7 @@ struct sim_server {
 struct sim {
     struct sim_server servers[SIM_SERVERS_MAX];
     unsigned count;
+    const char *denial; /* of those that deny; NULL: a wrong password */
     struct loop *loop;
     struct daemon *daemon; /* NULL: not running */
     struct engine engine;

@@ -308,11 +308,39 @@ static void what_was_spared_comes_back_but_not_after_a_reboot(void **state)
     assert_int_equal(decode_body("cluster orders\nspared x\n", &got), -EBADMSG);
 }
 
+static void what_members_were_listed_as_comes_back_but_not_after_a_reboot(void **state)
+{
+    struct state_cluster saved = {.listed_count = 2}, got;
+    struct state_clock now = then;
+    size_t len;
+
+    (void)state;
+    assert_true(inet_address_parse("10.0.0.1", 5432, &saved.listed[0].asked));
+    assert_true(inet_address_parse("10.1.0.7", 6432, &saved.listed[0].listed));
+    assert_true(inet_address_parse("fd00::1", 5432, &saved.listed[1].asked));
+    assert_true(inet_address_parse("fd00::2", 5432, &saved.listed[1].listed));
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(text, "\nlisted 10.0.0.1 5432 10.1.0.7 6432\n"));
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.listed_count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(inet_address_same(&got.listed[i].asked, &saved.listed[i].asked));
+        assert_true(inet_address_same(&got.listed[i].listed, &saved.listed[i].listed));
+    }
+    strcpy(now.boot_id, "other");
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.listed_count, 0);
+    free(text);
+    assert_int_equal(decode_body("cluster orders\nlisted 10.0.0.1 5432 x 1\n", &got), -EBADMSG);
+    assert_int_equal(decode_body("cluster orders\nlisted 10.0.0.1\n", &got), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_field_comes_back),
         TEST(every_state_and_reason_comes_back),
+        TEST(what_members_were_listed_as_comes_back_but_not_after_a_reboot),
         TEST(nothing_but_a_name_is_a_state_too),
         TEST(people_can_read_it),
         TEST(what_is_whole_but_wrong_is_refused),
