@@ -61,11 +61,3 @@ ssize_t stranger_receive(int fd, void *data, size_t size)
         n = recv(fd, data, (size_t)n, MSG_DONTWAIT);
     return n < 0 ? -errno : n;
 }
-
-uint64_t netns_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-
-    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? 0 : cookie;
-}
