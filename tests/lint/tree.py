@@ -23,10 +23,13 @@ READERS = ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_forma
 MAY_USE = {
     "proto": [],
     "agent/base": ["proto"],
+    "agent/base/tls": [],
     "agent/conf": ["agent/base", "proto"],
     "agent/decide": ["proto"],
     "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/decide/place.h", "agent/conf", "agent/base", "proto"],
-    "agent/probe/engines": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
+    "agent/probe/mysql": ["agent/base/tls", "agent/base", "proto"],
+    "agent/probe/engines": ["agent/probe", "agent/probe/mysql", "agent/decide/report.h", "agent/conf", "agent/base/tls",
+                            "agent/base", "proto"],
     "agent/state": ["agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/publish": ["agent/state", "agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/serve": ["agent/base", "proto"],
@@ -58,6 +61,9 @@ DECIDE_CALLS = re.compile(r"mem(cpy|move|set|cmp)|str(len|cmp|ncmp)|__.*|_GLOBAL
 # Client library -> the one file that includes it.
 LIBRARIES = {
     r"ev(\+\+)?\.h": "agent/base/loop.c",
+    r"openssl/(?!sha\.h).*": "agent/base/tls/tls.c",
+    r"openssl/sha\.h": "agent/probe/mysql/proof.c",
+    r"sodium\.h": "agent/probe/mysql/proof.c",
     r"yaml\.h": "agent/conf/position.c",
     r"cyaml/.*": "agent/conf/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
