@@ -46,6 +46,7 @@ static void what_is_no_set_is_refused(void **state)
         A ":0",
         A ":0-3",
         A ":5-3",
+        A ":5-4",
         A ":1-",
         A ":-1",
         A ":1-2-3",

@@ -101,6 +101,16 @@ static void a_stopped_channel_leaves_a_writer_that_was_opened_by_word(void **sta
                      ROLE_READER);
 }
 
+static void a_channel_that_is_started_again_makes_a_reader_again(void **state)
+{
+    struct mysql_seen seen = {.introduced = false};
+    struct server s = {.channels = "|h|OFF|0|0|OFF|" UUID_B, .origin = "DYNAMIC"};
+    (void)state;
+    assert_int_equal(tell_with(&seen, &s).report.role, ROLE_WRITER);
+    s.channels = "|h|ON|0|0|ON|" UUID_B;
+    assert_int_equal(tell_with(&seen, &s).report.role, ROLE_READER);
+}
+
 static void a_channel_that_ended_with_an_error_or_half_runs_is_not_stopped(void **state)
 {
     static const char *const ROWS[] = {"|h|OFF|1236|0|OFF|" UUID_B, "|h|OFF|0|1062|OFF|" UUID_B,
@@ -418,6 +428,7 @@ int main(void)
         TEST(names_are_the_same_in_upper_and_lower_case),
         TEST(a_replica_that_somebody_forgot_to_close_is_no_writer),
         TEST(a_stopped_channel_leaves_a_writer_that_was_opened_by_word),
+        TEST(a_channel_that_is_started_again_makes_a_reader_again),
         TEST(a_channel_that_ended_with_an_error_or_half_runs_is_not_stopped),
         TEST(in_a_circular_pair_read_only_alone_decides),
         TEST(a_channel_without_a_host_is_none),
