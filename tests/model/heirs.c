@@ -243,6 +243,7 @@ static void begin(const struct small *d)
 
     memset(&walk, 0, sizeof(walk));
     small.broken = NULL;
+    small.moves = 0;
     small.d = d;
     walk.limit = states ? (uint32_t)atol(states) : is_deep(d) ? STATES_DEEP : STATES_DEFAULT;
     walk.table_mask = 1;

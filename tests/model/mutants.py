@@ -40,7 +40,7 @@ SAME = {
     "writer.c: bool waiting = true;": "without an incumbent only a sole claim is adopted: no other is left out",
     "brake.c: if (max_switches >= BRAKE_SWITCHES_MAX)": "the same number",
     "brake.c: b->next = (b->next - 1) % (BRAKE_SWITCHES_MAX + 1);": "a ring has no direction",
-    "topo.c: uint64_t asked_ms = report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
+    "topo.c: return report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
     "decision.c: if (at_ms > now_ms && (*wake_ms == 0 || at_ms <= *wake_ms))": "an equal time is the same one",
     "decision.c: if (now_ms >= c->now_ms)": "an equal time is the same one",
     "decision.c: if (v->since_ms >= c->now_ms)": "an equal time is the same one",
