@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tls.c - as tls.h says, on OpenSSL's memory BIOs: what is received goes into one, what is to be sent
- * comes out of the other. errors.c of OpenSSL is empty after each call, because libraries beside us
- * use the same one.
+ * comes out of the other. OpenSSL's list of errors is empty after each call, because libraries beside
+ * us use the same one.
  */
 #include "config.h"
 
@@ -132,7 +132,7 @@ static void certificate_names(const X509 *certificate, char *ret, size_t size)
 
 static void fail_name(struct tls *t, const X509 *certificate)
 {
-    char names[96];
+    char names[64];
     certificate_names(certificate, names, sizeof(names));
     snprintf(t->error, sizeof(t->error),
              "the server's certificate is for %s, not for %.60s: call the member by a name in it",

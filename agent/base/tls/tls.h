@@ -8,7 +8,8 @@
  * receives to tls_feed(). Then tls_write() and tls_read() are for what is said, and tls_take() and
  * tls_feed() go on as before.
  *
- * 1. No call waits: there is no socket here. Certificate files are read in tls_context_ref() alone.
+ * 1. No call waits: there is no socket here. Certificate files are read in tls_context_ref(); of the
+ *    system's list, OpenSSL reads the one that a server's certificate needs, when it sees that.
  * 2. A certificate is checked against the name in the configuration, never against what was dialled.
  * 3. What one connection keeps is bounded, whatever the peer sends.
  */
