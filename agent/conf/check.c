@@ -353,6 +353,9 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     agree_timing(checker, mapping, &cluster->timing);
     if ((mapping->wrong & places) == 0)
         conf_agree_members(cluster, checker->errors);
+    if (cluster->circular && !cluster->engine->takes_circular)
+        conf_errors_add(checker->errors, conf_position_at(mapping->node, "circular"),
+                        "circular is not for %s; remove it", cluster->engine->name);
     return 0;
 }
 

@@ -46,8 +46,9 @@ struct conf_timing {
     uint32_t hold_ms;
     uint32_t keepalive_ms; /* 0: off */
     uint32_t sever_spread_ms;
-    uint32_t max_switches; /* in 10 minutes; 0: no brake */
-    uint64_t max_lag;      /* bytes */
+    uint32_t max_switches;         /* in 10 minutes; 0: no brake */
+    uint64_t max_lag;              /* bytes */
+    uint32_t max_lag_transactions; /* where the engine counts those */
     enum view_mode mode;
     enum conf_family family;
 };
@@ -95,6 +96,7 @@ struct conf_cluster {
     struct conf_network *allowed_networks;
     uint32_t allowed_network_count;
     bool sever_untagged;
+    bool circular; /* a writable member may replicate from another one */
     struct conf_timing timing;
     struct conf_at at;
 };

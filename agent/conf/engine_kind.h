@@ -19,6 +19,7 @@ struct engine_keyword {
     const char *name;
     const char *instead; /* it is refused, and this is to be done instead; NULL: it is taken */
     bool secret;         /* its value is not for other people's eyes: the dump has stars */
+    bool file;           /* the absolute path of a file, which the agent can read */
     /* NULL: any value is good. Else NULL, or what is wrong and what to do, as a whole sentence. The
      * value is as it stands in the file, quotes and backslashes included. */
     const char *(*check)(const char *value, size_t len);
@@ -35,6 +36,8 @@ struct engine_kind {
     /* As engine_keyword.check, for the text as a whole. If it is wrong, its keywords are not looked
      * at. NULL: there is nothing to check. */
     const char *(*check_connection)(const char *connection);
+    /* The same, for how its keywords go together, once each of them is good. */
+    const char *(*check_together)(const char *connection);
 
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;
@@ -49,6 +52,11 @@ struct engine_kind {
 
     /* What positions count, in the plural. A lag and a loss are differences of two positions. */
     const char *lag_unit;
+    /* They count transactions, and max_lag_transactions is the most a reader may lack. False: bytes,
+     * and max_lag. */
+    bool lag_in_transactions;
+    /* `circular` may be set: a writable server may replicate from another one. */
+    bool takes_circular;
     /* The operators' word for the position at which a new writer's history leaves the old one's. */
     const char *branch;
 };

@@ -67,6 +67,7 @@ const struct conf_key conf_keys[] = {
     {"allowed_networks", CONF_TYPE_NETWORKS, IN_CLUSTER(allowed_networks),
      .count_at = offsetof(struct conf_cluster, allowed_network_count)},
     {"sever_untagged", CONF_TYPE_BOOL, IN_CLUSTER(sever_untagged), .standard = "false"},
+    {"circular", CONF_TYPE_BOOL, IN_CLUSTER(circular), .standard = "false"},
 
     {"names", CONF_TYPE_NAMES, IN_ENDPOINT(names),
      .count_at = offsetof(struct conf_endpoint, name_count), .max = HOMING_ENDPOINT_NAMES_MAX,
@@ -90,6 +91,9 @@ const struct conf_key conf_keys[] = {
     {"hold", CONF_TYPE_DURATION, IN_TIMING_AND_ENDPOINT(hold_ms, hold_ms), .standard = "2s",
      .max = HOMING_HOLD_MAX_MS},
     {"max_lag", CONF_TYPE_SIZE, IN_TIMING(max_lag), .standard = "16MB"},
+    /* As much as a busy server does in a second or two. */
+    {"max_lag_transactions", CONF_TYPE_NUMBER, IN_TIMING(max_lag_transactions), .standard = "10000",
+     .max = 1000000000},
     {"max_switches", CONF_TYPE_NUMBER, IN_TIMING(max_switches), .standard = "5", .max = 1000},
     {"sever_spread", CONF_TYPE_DURATION, IN_TIMING(sever_spread_ms), .standard = "50ms",
      .max = 10 * MINUTE},

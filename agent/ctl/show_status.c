@@ -95,12 +95,11 @@ static void print_warnings(const struct show *show, const struct msg_value *warn
 
 /* ---- members ---- */
 
-static int member_width(const struct msg_value *members)
+/* Of the longest value of `key`, at least `width`. */
+static int column_width(const struct msg_value *members, const char *key, int width)
 {
-    int width = 6;
-
     for (uint32_t i = 0; i < msg_array_len(members); i++) {
-        const char *text = msg_get_str(msg_array_at(members, i), "member");
+        const char *text = msg_get_str(msg_array_at(members, i), key);
         char clean[CLEAN_SIZE];
         int own = (int)text_clean(text ? text : "?", clean, sizeof(clean));
         if (own > width && own <= MEMBER_WIDTH_MAX)
@@ -225,20 +224,37 @@ static void print_places(const struct show *show, const struct msg_value *member
     }
 }
 
+/* Of the columns that may be wide: names, terms that are long, lags in another unit than bytes. */
+struct widths {
+    int member, term, lag;
+};
+
+static struct widths widths_of(const struct msg_value *cluster, const struct msg_value *members)
+{
+    const char *unit = msg_get_str(cluster, "lag_unit");
+    bool bytes = !unit || strcmp(unit, "bytes") == 0;
+
+    return (struct widths){
+        .member = column_width(members, "member", 6) + 2,
+        .term = column_width(members, "term", 5) + 1,
+        .lag = bytes ? 11 : (int)strlen(unit) + 8,
+    };
+}
+
 static void print_member(const struct show *show, const struct msg_value *cluster,
-                         const struct msg_value *member, int width)
+                         const struct msg_value *member, const struct widths *width)
 {
     const char *name = msg_get_str(member, "member");
     const char *role = msg_get_str(member, "role");
     const char *term = msg_get_str(member, "term");
 
     fputs("  ", show->out);
-    padded(show, name ? name : "?", width + 2);
+    padded(show, name ? name : "?", width->member);
     padded(show, role ? role : "-", 8);
-    padded(show, term ? term : "-", 6);
+    padded(show, term ? term : "-", width->term);
     if (show->positions)
         print_position(show, member, 13);
-    print_lag(show, cluster, member, 11);
+    print_lag(show, cluster, member, width->lag);
     age(show, member, "answered_ms", 8);
     remarks(show, cluster, member);
     fputc('\n', show->out);
@@ -250,12 +266,13 @@ static void print_member(const struct show *show, const struct msg_value *cluste
 static void print_members(const struct show *show, const struct msg_value *cluster)
 {
     const struct msg_value *members = msg_get(cluster, "members");
-    int width = member_width(members);
+    struct widths width = widths_of(cluster, members);
 
-    fprintf(show->out, "  %-*s%-8s%-6s%-*s%-11s%s\n", width + 2, "MEMBER", "SAYS", "TERM",
-            show->positions ? 13 : 0, show->positions ? "POSITION" : "", "LAG", "AGE");
+    fprintf(show->out, "  %-*s%-8s%-*s%-*s%-*s%s\n", width.member, "MEMBER", "SAYS", width.term,
+            "TERM", show->positions ? 13 : 0, show->positions ? "POSITION" : "", width.lag, "LAG",
+            "AGE");
     for (uint32_t i = 0; i < msg_array_len(members); i++)
-        print_member(show, cluster, msg_array_at(members, i), width);
+        print_member(show, cluster, msg_array_at(members, i), &width);
 }
 
 /* ---- endpoints ---- */

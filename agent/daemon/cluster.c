@@ -44,7 +44,8 @@ static struct decision_conf decision_conf(const struct conf_cluster *conf)
         .timeout_ms = conf->timing.timeout_ms,
         .max_stale_ms = conf->timing.max_stale_ms,
         .max_switches = conf->timing.max_switches,
-        .max_lag = conf->timing.max_lag,
+        .max_lag = conf->engine->lag_in_transactions ? conf->timing.max_lag_transactions
+                                                     : conf->timing.max_lag,
     };
 
     for (uint32_t i = 0; i < conf->member_count; i++)

@@ -157,7 +157,7 @@ class MariaDB:
 SET GLOBAL read_only = 1;
 SET GLOBAL gtid_slave_pos = @@global.gtid_current_pos;
 CHANGE MASTER TO MASTER_HOST = '{self.address(source)}', MASTER_PORT = {self.port}, MASTER_USER = 'repl',
-    MASTER_PASSWORD = '{PASSWORD}', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1;
+    MASTER_PASSWORD = '{PASSWORD}', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1, MASTER_SSL = 0;
 START SLAVE""")
         self.catch_up(name, source)
 

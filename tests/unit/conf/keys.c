@@ -43,6 +43,7 @@ static const struct sample {
     {"endpoints", {"[{names: [a], role: writer}]", "[{names: [a], role: reader}]"}},
     {"allowed_networks", {"[10.0.0.0/8]", "[10.0.0.0/9]"}},
     {"sever_untagged", {"true", "false"}},
+    {"circular", {"true", "false"}},
     {"names", {"[a]", "[b]"}},
     {"role", {"reader", "writer"}},
     {"ports", {"[1]", "[2]"}},
@@ -53,6 +54,7 @@ static const struct sample {
     {"max_stale", {"20s", "40s"}},
     {"hold", {"1s", "3s"}},
     {"max_lag", {"1MB", "2MB"}},
+    {"max_lag_transactions", {"1", "2"}},
     {"max_switches", {"1", "2"}},
     {"sever_spread", {"1s", "2s"}},
     {"keepalive", {"5s", "6s"}},
@@ -63,10 +65,16 @@ static const struct sample {
 };
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
-static const struct engine_kind one = {
-    .name = "one", .default_port = 11, .keywords = no_keywords, .takes_others = true};
-static const struct engine_kind two = {
-    .name = "two", .default_port = 11, .keywords = no_keywords, .takes_others = true};
+static const struct engine_kind one = {.name = "one",
+                                       .default_port = 11,
+                                       .keywords = no_keywords,
+                                       .takes_others = true,
+                                       .takes_circular = true};
+static const struct engine_kind two = {.name = "two",
+                                       .default_port = 11,
+                                       .keywords = no_keywords,
+                                       .takes_others = true,
+                                       .takes_circular = true};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
 
 static void write_secret(const char *path)
