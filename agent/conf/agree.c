@@ -87,10 +87,11 @@ bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, co
     return cluster->allowed_network_count == 0;
 }
 
-void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors)
+static void agree_addresses(const struct conf_cluster *cluster, const struct conf_member *members,
+                            uint32_t count, struct conf_errors *errors)
 {
-    for (uint32_t i = 0; i < cluster->member_count; i++) {
-        const struct conf_member *member = &cluster->members[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct conf_member *member = &members[i];
         struct conf_host host;
         if (conf_value_host(member->host, &host) || host.family == 0)
             continue;
@@ -105,10 +106,11 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
     }
 }
 
-void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_errors *errors)
+void conf_agree_last_member(const struct conf_member *members, uint32_t count,
+                            struct conf_errors *errors)
 {
-    const struct conf_member *last = &cluster->members[cluster->member_count - 1];
-    for (const struct conf_member *member = cluster->members; member != last; member++) {
+    const struct conf_member *last = &members[count - 1];
+    for (const struct conf_member *member = members; member != last; member++) {
         if (member->port != last->port || strcmp(member->host, last->host) != 0)
             continue;
         conf_errors_add(errors, last->at,
@@ -116,6 +118,41 @@ void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_erro
                         last->host, last->port, errors->file, member->at.line, member->at.column);
         return;
     }
+}
+
+void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    agree_addresses(cluster, cluster->members, cluster->member_count, errors);
+    agree_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
+}
+
+bool conf_discovers(const struct conf_cluster *cluster)
+{
+    return cluster->engine->tells != ENGINE_TELLS_NOTHING &&
+           (cluster->seed_count > 0 || cluster->host_pattern_count > 0);
+}
+
+/* What a server says of the others is hearsay, and whoever it names would be given the password. */
+void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    enum engine_tells tells = cluster->engine->tells;
+    if (cluster->seed_count == 0 && cluster->host_pattern_count == 0)
+        return;
+    if (tells == ENGINE_TELLS_NOTHING)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: a server of engine %s does not tell of the others; list all "
+                        "of them under members, and remove seeds and host_patterns",
+                        cluster->name, cluster->engine->name);
+    else if (tells == ENGINE_TELLS_IDS && cluster->host_pattern_count == 0)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: engine %s tells the servers' ids alone; set host_patterns, as "
+                        "in [\"?.db.example.com\"], so that their hosts are known",
+                        cluster->name, cluster->engine->name);
+    else if (cluster->host_pattern_count == 0 && cluster->allowed_network_count == 0)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: a seed may name any host as a member; set host_patterns or "
+                        "allowed_networks, so that the password goes to no other",
+                        cluster->name);
 }
 
 /* ---- ports: within a cluster ---- */
@@ -356,17 +393,16 @@ static void warn_unproven(const struct conf_cluster *cluster, struct conf_errors
     if (cluster->allowed_network_count > 0 || !engine->proof_keyword ||
         conf_connection_has(cluster->connection, engine->proof_keyword, engine->proof_value))
         return;
-    for (uint32_t i = 0; i < cluster->member_count; i++) {
-        if (!is_name(cluster->members[i].host))
-            continue;
+    const char *name = cluster->host_pattern_count ? cluster->host_patterns[0].pattern : NULL;
+    for (uint32_t i = 0; i < cluster->member_count && !name; i++)
+        if (is_name(cluster->members[i].host))
+            name = cluster->members[i].host;
+    if (name)
         conf_errors_warn(errors, cluster->at,
                          "cluster %s: whoever answers DNS for %s can move the writer, because no "
                          "server has to prove its name; set %s=%s in connection, or "
                          "allowed_networks (W11)",
-                         cluster->name, cluster->members[i].host, engine->proof_keyword,
-                         engine->proof_value);
-        return;
-    }
+                         cluster->name, name, engine->proof_keyword, engine->proof_value);
 }
 
 /* Every address of this machine: 0.0.0.0 and ::. */

@@ -23,7 +23,8 @@ READERS = ["proto/limits.h", "proto/name.h", "proto/attach.h", "proto/view_forma
 MAY_USE = {
     "proto": [],
     "agent/base": ["proto"],
-    "agent/conf": ["agent/base", "proto"],
+    "agent/conf": ["agent/conf/file", "agent/base", "proto"],
+    "agent/conf/file": ["agent/conf/conf.h", "agent/conf/keys.h", "agent/conf/engine_kind.h", "agent/base", "proto"],
     "agent/decide": ["proto"],
     "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/decide/place.h", "agent/conf", "agent/base", "proto"],
     "agent/probe/engines": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
@@ -58,8 +59,8 @@ DECIDE_CALLS = re.compile(r"mem(cpy|move|set|cmp)|str(len|cmp|ncmp)|__.*|_GLOBAL
 # Client library -> the one file that includes it.
 LIBRARIES = {
     r"ev(\+\+)?\.h": "agent/base/loop.c",
-    r"yaml\.h": "agent/conf/position.c",
-    r"cyaml/.*": "agent/conf/schema.c",
+    r"yaml\.h": "agent/conf/file/position.c",
+    r"cyaml/.*": "agent/conf/file/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
     r"(libpq|postgres).*\.h": "agent/probe/engines/postgresql.c",
     r"msgpack.*": "proto/msg.c",
