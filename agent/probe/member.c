@@ -315,6 +315,14 @@ static void on_answer(void *arg, const struct report *report, const char *note)
     member_schedule(m->probe);
 }
 
+static void on_topology(void *arg, const struct topology *topology)
+{
+    const struct member *m = arg;
+    const struct probe_sink *sink = &m->probe->sink;
+    if (m->kind == PLACE_FREE && sink->topology)
+        sink->topology(sink->arg, m->index, topology);
+}
+
 static void on_failed(void *arg, enum report_kind kind, enum engine_hint hint, const char *text)
 {
     fail(arg, kind, hint, text);
@@ -326,7 +334,12 @@ static void open_session(struct member *m, uint64_t now)
     uint64_t timeout = p->cluster->timing.timeout_ms;
     bool alone = address_count(m) == 1 && m->patience < PATIENCE_ALONE;
     const struct engine_sink sink = {
-        .ready = on_ready, .answer = on_answer, .failed = on_failed, .arg = m};
+        .ready = on_ready,
+        .answer = on_answer,
+        .topology = on_topology,
+        .failed = on_failed,
+        .arg = m,
+    };
     m->using = member_is_known(m) ? m->where.connected : m->where.at[m->next];
     m->state = MEMBER_CONNECTING;
     m->asked_ms = now;

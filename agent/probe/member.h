@@ -101,9 +101,10 @@ void member_tell(const struct member *m);
 void member_report(struct member *m, enum report_kind kind, const struct report *facts);
 void member_addresses(struct member *m);
 
+/* It stays where it was heard (W11). A seed is wherever its name leads now. */
 static inline bool member_is_known(const struct member *m)
 {
-    return m->where.connected.inet.family != 0;
+    return !m->conf->roams && m->where.connected.inet.family != 0;
 }
 
 #endif

@@ -173,10 +173,11 @@ fail:
 }
 
 /* Takes over the old member's addresses, as far as the new configuration allows them. DNS is asked
- * anew in any case. */
+ * anew in any case; while it is down, what it named before is kept. */
 static void member_inherit(struct member *m, const struct member *old)
 {
     struct inet_address known[HOMING_ADDRESSES_MAX];
+    resolve_host_inherit(m->host, old->host);
     member_take(m, known, other_family_split(&m->other, &old->where, known));
     memcpy(m->where.official, old->where.official, sizeof(m->where.official));
     for (uint32_t i = 0; i < m->askable && old->where.connected.inet.family; i++)
