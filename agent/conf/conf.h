@@ -30,6 +30,9 @@ enum conf_family {
     CONF_FAMILY_6 = 6
 };
 
+/* Each seed is asked until one of them tells of the members. */
+#define CONF_SEEDS_MAX 8
+
 /* A position in the configuration file, for errors found later (unknown host, unreadable file). */
 struct conf_at {
     uint32_t line;

@@ -31,8 +31,6 @@
 /* A cluster's name goes into file names and log fields. */
 #define WORD_MAX 63
 
-/* Each is asked until one of them tells of the members. */
-#define SEEDS_MAX 8
 /* One for each region of a database that spans some, and the operator's own names. */
 #define PATTERNS_MAX 16
 
@@ -66,7 +64,7 @@ const struct conf_key conf_keys[] = {
      .holder = "a cluster has", .words = true, .instead = "seeds",
      .required = "a cluster without members; list its servers"},
     {"seeds", CONF_TYPE_MAPPINGS, IN_CLUSTER(seeds), .inner = CONF_PLACE_MEMBER,
-     .count_at = offsetof(struct conf_cluster, seed_count), .max = SEEDS_MAX,
+     .count_at = offsetof(struct conf_cluster, seed_count), .max = CONF_SEEDS_MAX,
      .holder = "a cluster has", .words = true},
     {"host_patterns", CONF_TYPE_MAPPINGS, IN_CLUSTER(host_patterns), .inner = CONF_PLACE_PATTERN,
      .count_at = offsetof(struct conf_cluster, host_pattern_count), .max = PATTERNS_MAX,

@@ -23,6 +23,9 @@ enum warning {
     WARNING_PASSWORD,                       /* the password cannot be read */
     WARNING_NO_ADDRESS,                     /* none of the writer's may be given to programs */
     WARNING_SPARED, /* connections to a demoted member that sever_untagged spares */
+    WARNING_UNTOLD,  /* no server tells of the members that are to be discovered */
+    WARNING_REFUSED, /* one names a host that may not be a member */
+    WARNING_CROWDED, /* one names more servers than a cluster has members */
     WARNING_COUNT
 };
 
@@ -38,6 +41,7 @@ struct warnings_input {
     bool no_password;   /* it is configured, and cannot be read */
     bool no_address;    /* the writer has none */
     bool spared;        /* by the last switch, and they are still there */
+    bool untold, refused, crowded; /* as the warnings */
 };
 
 /* Masks of the warnings that are new and that have ended. */

@@ -321,6 +321,40 @@ static bool take_at(struct context *c, char *text, void *ret)
     return true;
 }
 
+/* A discovered member: host, port, when it was discovered and from whom. Each line is one more. */
+static void put_discovered(const struct context *c, const void *value, FILE *out)
+{
+    const struct roster_member *member = value;
+
+    fprintf(out, " %s %u", member->host, member->port);
+    put_time(c, &member->since_ms, out);
+    fprintf(out, " %s", member->from);
+}
+
+static bool next_word(char **text, char *ret, size_t size)
+{
+    const char *word = strsep(text, " ");
+
+    return word && *word && (size_t)snprintf(ret, size, "%s", word) < size;
+}
+
+static bool take_discovered(struct context *c, char *text, void *ret)
+{
+    struct roster_member member = {.missing_ms = 0};
+    uint64_t port, since_ms;
+
+    (void)ret;
+    if (!next_word(&text, member.host, sizeof(member.host)) || !next_number(&text, &port) ||
+        port == 0 || port > UINT16_MAX || !next_number(&text, &since_ms) ||
+        !next_word(&text, member.from, sizeof(member.from)))
+        return false;
+    member.port = (uint16_t)port;
+    member.since_ms = c->same_boot ? state_time_load(c->clock, since_ms) : 0;
+    if (c->saved.discovered_count < HOMING_MEMBERS_MAX)
+        c->saved.discovered[c->saved.discovered_count++] = member;
+    return true;
+}
+
 /* An endpoint: three numbers. Each line of them is one endpoint more. */
 static void put_endpoint(const struct context *c, const void *value, FILE *out)
 {
@@ -360,6 +394,7 @@ enum part {
     PART_SPARED,
     PART_LEFT,
     PART_AT,
+    PART_DISCOVERED,
     PART_ENDPOINTS
 };
 
@@ -395,6 +430,7 @@ static const struct row {
     {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
     {"at", PART_AT, 0, put_left, take_at},
+    {"discovered", PART_DISCOVERED, 0, put_discovered, take_discovered},
     {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
 };
 
@@ -432,6 +468,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->left_count;
     case PART_AT:
         return saved->at_count;
+    case PART_DISCOVERED:
+        return saved->discovered_count;
     case PART_ENDPOINTS:
         return saved->endpoint_count;
     default:
@@ -450,6 +488,8 @@ static void put_row(const struct context *c, const struct row *row,
             row->put(c, &saved->left[i], out);
         else if (row->part == PART_AT)
             row->put(c, &saved->at[i], out);
+        else if (row->part == PART_DISCOVERED)
+            row->put(c, &saved->discovered[i], out);
         else
             row->put(c, (const char *)saved + row->at, out);
         fputc('\n', out);
