@@ -87,7 +87,7 @@ bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, co
     return cluster->allowed_network_count == 0;
 }
 
-static void agree_addresses(const struct conf_cluster *cluster, const struct conf_member *members,
+static void check_addresses(const struct conf_cluster *cluster, const struct conf_member *members,
                             uint32_t count, struct conf_errors *errors)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -122,8 +122,8 @@ void conf_agree_last_member(const struct conf_member *members, uint32_t count,
 
 void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors)
 {
-    agree_addresses(cluster, cluster->members, cluster->member_count, errors);
-    agree_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
+    check_addresses(cluster, cluster->members, cluster->member_count, errors);
+    check_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
 }
 
 bool conf_discovers(const struct conf_cluster *cluster)

@@ -77,7 +77,7 @@ struct discovery {
     struct roster roster; /* of those that are not configured */
     uint64_t mark;        /* roster_mark() as `own` has it */
     uint64_t exchanged_ms;
-    struct topology heard; /* rows that no report followed yet */
+    struct topology heard;             /* rows that no report followed yet */
     const struct conf_member *pending; /* of this member or seed; NULL: there are none */
     struct conf_cluster seed_conf;     /* the operator's, with the seeds as members */
     struct probe *seeds;               /* NULL: they are not asked */
@@ -91,7 +91,7 @@ struct cluster {
     struct shared_conf *held;
     const struct conf_cluster *conf;
     struct discovery *discovery; /* NULL: its members are those of the configuration */
-    uint32_t index; /* in the view: publish.c and reload.c */
+    uint32_t index;              /* in the view: publish.c and reload.c */
     struct decision decision;
     struct members members;
     struct probe *probe;

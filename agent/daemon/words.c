@@ -255,9 +255,9 @@ static void text_untold(const struct cluster *cluster, char *ret, size_t size)
 {
     const struct discovery *d = cluster->discovery;
     char name[MEMBER_TEXT_SIZE];
-    size_t len = (size_t)snprintf(ret, size,
-                                  "no server tells who the members are%s: those that are known stay",
-                                  cluster->conf->member_count ? "" : ", and none is known");
+    size_t len = (size_t)snprintf(ret, size, "no server tells who the members are: %s",
+                                  cluster->conf->member_count ? "those that are known stay"
+                                                              : "none is known");
 
     for (uint32_t i = 0; d && i < d->base->seed_count && len < size; i++) {
         words_member(&d->base->seeds[i], name);
@@ -274,8 +274,7 @@ static void text_refused(const struct cluster *cluster, char *ret, size_t size)
     snprintf(ret, size,
              "%s names the server '%s', which %s: it is not asked; correct host_patterns or "
              "allowed_networks, if it is a member",
-             r ? r->refused_from : "?", r ? r->refused : "?",
-             r ? named_text(r->refused_why) : "?");
+             r ? r->refused_from : "?", r ? r->refused : "?", r ? named_text(r->refused_why) : "?");
 }
 
 static bool text_discovery(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)

@@ -85,8 +85,8 @@ void warnings_inherit(struct warnings *w, const struct warnings *old, const uint
 
 const char *warning_name(uint32_t warning)
 {
-    static const char *const names[] = {"no_reader", "password_unreadable", "no_address",
-                                        "spared_older", "members_untold", "member_refused",
+    static const char *const names[] = {"no_reader",       "password_unreadable", "no_address",
+                                        "spared_older",    "members_untold",      "member_refused",
                                         "members_too_many"};
 
     return warning < WARNING_NO_READER ? "member_unreachable" : names[warning - WARNING_NO_READER];

@@ -49,8 +49,8 @@ enum named named_judge_host(const struct conf_cluster *conf, const struct conf_h
             return NAMED_GOOD;
     if (conf->engine->tells != ENGINE_TELLS_HOSTS || conf->allowed_network_count == 0)
         return NAMED_OUTSIDE;
-    if (host->family != 0 && (!is_of_family(conf, host) ||
-                              !conf_address_allowed(conf, host->family, host->bytes)))
+    if (host->family != 0 &&
+        (!is_of_family(conf, host) || !conf_address_allowed(conf, host->family, host->bytes)))
         return NAMED_OUTSIDE;
     return NAMED_GOOD;
 }

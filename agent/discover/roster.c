@@ -70,8 +70,7 @@ static bool note_named(struct roster *r, const struct conf_cluster *conf, const 
         return false;
     }
     r->at[r->count] = (struct roster_member){.port = port, .since_ms = now_ms};
-    snprintf(r->at[r->count].host, sizeof(r->at[0].host), "%.*s", HOMING_NAME_MAX,
-             host);
+    snprintf(r->at[r->count].host, sizeof(r->at[0].host), "%.*s", HOMING_NAME_MAX, host);
     snprintf(r->at[r->count].from, sizeof(r->at[0].from), "%s", from);
     r->count++;
     return true;

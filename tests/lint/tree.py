@@ -38,7 +38,7 @@ MAY_USE = {
                                "agent/base", "proto"],
     "agent/daemon": ["agent/daemon/discovery", "agent/serve", "agent/sever/client", "agent/publish", "agent/state", "agent/probe",
                      "agent/discover", "agent/decide", "agent/conf", "agent/base", "proto"],
-    "agent/admin": ["agent/daemon", "agent/serve", "agent/sever/client", "agent/publish", "agent/decide",
+    "agent/admin": ["agent/daemon", "agent/discover/roster.h", "agent/serve", "agent/sever/client", "agent/publish", "agent/decide",
                     "agent/conf", "agent/base", "proto"],
     # main.c alone stands here: it wires admin's methods and the table of engines into the daemon.
     "agent": ["agent/admin", "agent/daemon", "agent/sever/client", "agent/probe/engines", "agent/conf", "agent/base",

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/admin/methods.h"
 #include "agent/daemon/reload.h"
-#include "agent/daemon/shared.h"
+#include "agent/daemon/words.h"
 #include "tests/sim/sim.h"
 #include "tests/support/test.h"
 
@@ -134,7 +135,7 @@ static void a_seed_that_told_is_asked_no_more_until_nobody_tells(void **state)
     rows = "-";
     sim_run(&sim, 12000);
     assert_true(sim.asked_seed > asked);
-    assert_true(cluster()->discovery->seeds != NULL);
+    assert_non_null(cluster()->discovery->seeds);
     sim_run(&sim, 10000);
     assert_true(is_warned(WARNING_UNTOLD));
     rows = "1 2 3";
@@ -438,6 +439,70 @@ static void a_member_of_the_configuration_never_leaves(void **state)
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
 }
 
+/* Asks for the status; *ret_msg lives as long as the parser. */
+static void ask_status(struct msg_writer *reply, struct msg_parser *parser, struct msg *ret_msg)
+{
+    struct serve_peer peer = {.pid = 1, .uid = geteuid()};
+    size_t used;
+    int fd = -1;
+    methods_serve(sim.daemon, SERVE_ADMIN, &peer, 7, "status", NULL, reply, &fd);
+    assert_int_equal(msg_writer_finish(reply), 0);
+    assert_int_equal(msg_parser_feed(parser, reply->data, reply->len, &used, ret_msg),
+                     MSG_FED_MESSAGE);
+    assert_null(ret_msg->error);
+}
+
+static void status_says_who_was_discovered_from_whom(void **state)
+{
+    struct msg_writer reply;
+    struct msg_parser parser;
+    struct msg msg;
+    (void)state;
+    msg_writer_init(&reply, HOMING_REPLY_MAX);
+    msg_parser_init(&parser, HOMING_REPLY_MAX);
+    sim_settle(&sim);
+    rows = "1 2 3 evil.example";
+    sim_run(&sim, 8000);
+    ask_status(&reply, &parser, &msg);
+    const struct msg_value *is = msg_array_at(msg_get(msg.result, "clusters"), 0);
+    const struct msg_value *member = msg_array_at(msg_get(is, "members"), 1);
+    const struct msg_value *discovered = msg_get(member, "discovered");
+    assert_string_equal(msg_get_str(member, "member"), "db-2:5432");
+    assert_string_equal(msg_get_str(discovered, "from"), "seed:5432");
+    assert_in_range(msg_get_uint(discovered, "since_ms", 0), 10000, 11000);
+    assert_int_equal(msg_get_uint(discovered, "unnamed_ms", 7), 7);
+    const struct msg_value *seed = msg_array_at(msg_get(is, "seeds"), 0);
+    assert_string_equal(msg_get_str(seed, "seed"), "seed:5432");
+    assert_false(msg_get_bool(seed, "asked", true));
+    const struct msg_value *warning = msg_array_at(msg_get(is, "warnings"), 0);
+    assert_string_equal(msg_get_str(warning, "warning"), "member_refused");
+    assert_non_null(strstr(msg_get_str(warning, "text"),
+                           "names the server 'evil.example', which is no id or host"));
+    msg_parser_done(&parser);
+    msg_writer_done(&reply);
+}
+
+/* Whoever looks after a start sees why there is no member. */
+static void a_seed_that_cannot_be_asked_is_told_of(void **state)
+{
+    char text[700];
+    (void)state;
+    sim_conduct(&sim, 0, SIM_DENIES);
+    sim_start(&sim);
+    sim_run(&sim, 10000);
+    assert_true(is_warned(WARNING_UNTOLD));
+    words_warning(cluster(), WARNING_UNTOLD, text, sizeof(text));
+    assert_string_equal(text, "no server tells who the members are: none is known; seed "
+                              "seed:5432: password authentication failed");
+    sim_conduct(&sim, 0, SIM_ANSWERS);
+    sim_run(&sim, 5000);
+    assert_int_equal(cluster()->conf->member_count, 0);
+    reload(0);
+    sim_run(&sim, 5000);
+    assert_int_equal(cluster()->conf->member_count, 3);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+}
+
 static void who_was_discovered_from_whom_is_in_the_history(void **state)
 {
     unsigned joined = 0;
@@ -474,6 +539,8 @@ int main(void)
         TEST_IN_SIM(a_reload_keeps_who_was_discovered),
         TEST_IN_SIM(a_reload_drops_whom_the_new_patterns_do_not_make),
         TEST_IN_SIM(a_member_of_the_configuration_never_leaves),
+        TEST_IN_SIM(status_says_who_was_discovered_from_whom),
+        TEST_IN_SIM(a_seed_that_cannot_be_asked_is_told_of),
         TEST_IN_SIM(who_was_discovered_from_whom_is_in_the_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

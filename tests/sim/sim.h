@@ -59,15 +59,15 @@ struct sim {
     struct daemon_options options;
     char folder[64];
     char file[80];
-    char hosts[80];    /* stands for /etc/hosts, and thereby for DNS */
-    unsigned named;    /* members known by name; 0: they are known by address */
-    bool seeded;       /* these are not configured: one seed is */
-    char seed[64];     /* its addresses */
+    char hosts[80]; /* stands for /etc/hosts, and thereby for DNS */
+    unsigned named; /* members known by name; 0: they are known by address */
+    bool seeded;    /* these are not configured: one seed is */
+    char seed[64];  /* its addresses */
     /* What a server says of the others; false: nothing. NULL: none does. */
     bool (*tell)(unsigned server, struct topology *ret_topology);
     unsigned asked_seed; /* connects made for the seed, */
     unsigned strange;    /* and to addresses that are nobody's */
-    char names[4][64]; /* the addresses of each, blanks between */
+    char names[4][64];   /* the addresses of each, blanks between */
 };
 
 /* `keys`: more lines of the cluster, indented by four spaces; before them endpoints, by six; "". Each fails the test on error. */

@@ -9,8 +9,8 @@
 #ifndef HOMING_AGENT_CONF_FILE_SCHEMA_H
 #define HOMING_AGENT_CONF_FILE_SCHEMA_H
 
-#include "agent/conf/keys.h"
 #include "agent/conf/file/position.h"
+#include "agent/conf/keys.h"
 
 /* The value of one key. A mapping is an array of these, one for each key that may stand in it, in
  * the order of the rows; a list of mappings is one such array behind the other. */

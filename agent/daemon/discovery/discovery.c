@@ -285,7 +285,7 @@ void discovery_look(struct cluster *cluster)
     if (!d || d->base->seed_count == 0)
         return;
     untold = d->roster.taken_ms == 0 || now_ms(cluster) - d->roster.taken_ms >= SEEDS_AFTER_MS;
-    if (untold == (d->seeds != NULL))
+    if (untold == !!d->seeds)
         return;
     if (untold) {
         d->seeds = ask_seeds(cluster);

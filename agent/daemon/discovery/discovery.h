@@ -11,8 +11,8 @@
  * 1. Where DNS says that a seed is, is never evidence, and no report of a seed reaches the decision
  *    (W1): only the rows of its answer count.
  */
-#ifndef HOMING_AGENT_DAEMON_DISCOVERY_H
-#define HOMING_AGENT_DAEMON_DISCOVERY_H
+#ifndef HOMING_AGENT_DAEMON_DISCOVERY_DISCOVERY_H
+#define HOMING_AGENT_DAEMON_DISCOVERY_DISCOVERY_H
 
 #include "agent/daemon/shared.h"
 

@@ -30,8 +30,8 @@ static void a_pattern_is_a_host_with_one_mark(void **state)
 static void what_would_take_any_host_is_no_pattern(void **state)
 {
     static const char *const bad[] = {
-        "",         "db.internal", "?.?.internal", "?",     "?.",    "10.0.0.?", "?.0.0.1",
-        "?..x",     "? .x",        "?.x:5432",     "[?]",   "::?",   "*.?.x",
+        "",     "db.internal", "?.?.internal", "?",   "?.",  "10.0.0.?", "?.0.0.1",
+        "?..x", "? .x",        "?.x:5432",     "[?]", "::?", "*.?.x",
     };
     char pattern[CONF_HOST_MAX] = "as before";
     (void)state;

@@ -67,12 +67,16 @@ static const struct sample {
 };
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
-static const struct engine_kind one = {
-    .name = "one", .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords,
-    .takes_others = true};
-static const struct engine_kind two = {
-    .name = "two", .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords,
-    .takes_others = true};
+static const struct engine_kind one = {.name = "one",
+                                       .default_port = 11,
+                                       .tells = ENGINE_TELLS_IDS,
+                                       .keywords = no_keywords,
+                                       .takes_others = true};
+static const struct engine_kind two = {.name = "two",
+                                       .default_port = 11,
+                                       .tells = ENGINE_TELLS_IDS,
+                                       .keywords = no_keywords,
+                                       .takes_others = true};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
 
 static void write_secret(const char *path)

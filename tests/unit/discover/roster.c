@@ -29,8 +29,8 @@ static uint64_t now_ms;
 static int rig_setup(void **state)
 {
     (void)state;
-    conf = (struct conf_cluster){
-        .engine = &ids, .host_patterns = patterns, .host_pattern_count = 1};
+    conf =
+        (struct conf_cluster){.engine = &ids, .host_patterns = patterns, .host_pattern_count = 1};
     roster = (struct roster){.count = 0};
     now_ms = 1000000;
     return 0;
@@ -47,8 +47,8 @@ static bool says(const char *rows)
         char *at = strchr(row, '@');
         if (at)
             *at = '\0';
-        topology_add(&topology, conf.engine == &ids ? row : NULL,
-                     conf.engine == &ids ? NULL : row, at ? at + 1 : NULL, 0);
+        topology_add(&topology, conf.engine == &ids ? row : NULL, conf.engine == &ids ? NULL : row,
+                     at ? at + 1 : NULL, 0);
     }
     return roster_take(&roster, &conf, &topology, "s:1", PORT, now_ms);
 }
