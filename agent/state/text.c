@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "agent/state/text.h"
+#include "agent/state/word.h"
 #include "proto/view_names.h"
 
 static const char first_line[] = "homing-state 1\n";
@@ -39,26 +40,10 @@ static void put_number(const struct context *c, const void *value, FILE *out)
     fprintf(out, " %" PRIu64, *(const uint64_t *)value);
 }
 
-/* Reads the next word of *text, a number, and goes behind it. */
-static bool next_number(char **text, uint64_t *ret)
-{
-    const char *word = strsep(text, " ");
-    char *end;
-
-    if (!word || word[0] < '0' || word[0] > '9')
-        return false;
-    errno = 0;
-    uint64_t n = strtoull(word, &end, 10);
-    if (errno || *end)
-        return false;
-    *ret = n;
-    return true;
-}
-
 static bool take_number(struct context *c, char *text, void *ret)
 {
     (void)c;
-    return next_number(&text, ret);
+    return word_number(&text, ret);
 }
 
 /* A term: two numbers. */
@@ -75,7 +60,7 @@ static bool take_term(struct context *c, char *text, void *ret)
     struct term *term = ret;
 
     (void)c;
-    return next_number(&text, &term->hi) && next_number(&text, &term->lo);
+    return word_number(&text, &term->hi) && word_number(&text, &term->lo);
 }
 
 uint64_t state_time_save(const struct state_clock *clock, uint64_t ms)
@@ -105,7 +90,7 @@ static bool take_in_boot(struct context *c, char *text, void *ret)
 {
     uint64_t number;
 
-    if (!next_number(&text, &number))
+    if (!word_number(&text, &number))
         return false;
     *(uint64_t *)ret = c->same_boot ? number : 0;
     return true;
@@ -115,7 +100,7 @@ static bool take_time(struct context *c, char *text, void *ret)
 {
     uint64_t ms;
 
-    if (!next_number(&text, &ms))
+    if (!word_number(&text, &ms))
         return false;
     *(uint64_t *)ret = c->same_boot ? state_time_load(c->clock, ms) : 0;
     return true;
@@ -205,6 +190,40 @@ static bool take_members(struct context *c, char *text, void *ret)
     return true;
 }
 
+/* W12: names of servers, which are numbers; "-": none. */
+static void put_heirs(const struct context *c, const void *value, FILE *out)
+{
+    const uint64_t *heirs = value;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < HOMING_MEMBERS_MAX; i++)
+        if (heirs[i]) {
+            put_number(c, &heirs[i], out);
+            count++;
+        }
+    if (!count)
+        fputs(" -", out);
+}
+
+/* More than can be members are left out. */
+static bool take_heirs(struct context *c, char *text, void *ret)
+{
+    uint64_t *heirs = ret, self;
+    uint32_t count = 0;
+
+    (void)c;
+    memset(heirs, 0, HOMING_MEMBERS_MAX * sizeof(*heirs));
+    if (strcmp(text, "-") == 0)
+        return true;
+    while (text) {
+        if (!word_number(&text, &self))
+            return false;
+        if (count < HOMING_MEMBERS_MAX)
+            heirs[count++] = self;
+    }
+    return true;
+}
+
 /* The index of one member, or MEMBER_NONE. */
 static void put_member(const struct context *c, const void *value, FILE *out)
 {
@@ -278,22 +297,13 @@ static void put_left(const struct context *c, const void *value, FILE *out)
     put_time(c, &left->left_ms, out);
 }
 
-static bool next_address(char **text, struct inet_address *ret)
-{
-    const char *word = strsep(text, " ");
-    uint64_t port;
-
-    return word && next_number(text, &port) && port > 0 && port <= UINT16_MAX &&
-           inet_address_parse(word, (uint16_t)port, ret);
-}
-
 static bool read_left(struct context *c, char *text, struct state_left *ret)
 {
     char *member = strsep(&text, " ");
 
     take_member(c, member, &ret->member);
-    return next_address(&text, &ret->address) && next_number(&text, &ret->identity) &&
-           next_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
+    return word_address(&text, &ret->address) && word_number(&text, &ret->identity) &&
+           word_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
 }
 
 static bool take_left(struct context *c, char *text, void *ret)
@@ -331,24 +341,15 @@ static void put_discovered(const struct context *c, const void *value, FILE *out
     fprintf(out, " %s", member->from);
 }
 
-static bool next_word(char **text, char *ret, size_t size)
-{
-    const char *word = strsep(text, " ");
-
-    return word && *word && (size_t)snprintf(ret, size, "%s", word) < size;
-}
-
 static bool take_discovered(struct context *c, char *text, void *ret)
 {
     struct roster_member member = {.missing_ms = 0};
-    uint64_t port, since_ms;
+    uint64_t since_ms;
 
     (void)ret;
-    if (!next_word(&text, member.host, sizeof(member.host)) || !next_number(&text, &port) ||
-        port == 0 || port > UINT16_MAX || !next_number(&text, &since_ms) ||
-        !next_word(&text, member.from, sizeof(member.from)))
+    if (!word_text(&text, member.host, sizeof(member.host)) || !word_port(&text, &member.port) ||
+        !word_number(&text, &since_ms) || !word_text(&text, member.from, sizeof(member.from)))
         return false;
-    member.port = (uint16_t)port;
     member.since_ms = c->same_boot ? state_time_load(c->clock, since_ms) : 0;
     if (c->saved.discovered_count < HOMING_MEMBERS_MAX)
         c->saved.discovered[c->saved.discovered_count++] = member;
@@ -371,8 +372,8 @@ static bool take_endpoint(struct context *c, char *text, void *ret)
     struct state_endpoint e;
 
     (void)ret;
-    if (!next_number(&text, &e.id) || !next_number(&text, &e.generation) ||
-        !next_number(&text, &e.fingerprint))
+    if (!word_number(&text, &e.id) || !word_number(&text, &e.generation) ||
+        !word_number(&text, &e.fingerprint))
         return false;
     struct state_endpoint *grown =
         reallocarray(saved->endpoints, saved->endpoint_count + 1, sizeof(*grown));
@@ -391,6 +392,7 @@ enum part {
     PART_HEAD,
     PART_MODE,
     PART_VERDICT,
+    PART_SUCCESSION,
     PART_SPARED,
     PART_LEFT,
     PART_AT,
@@ -426,6 +428,9 @@ static const struct row {
     {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
     {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
     {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
+    {"self", PART_SUCCESSION, IN(verdict.self), put_number, take_number},
+    {"branch", PART_SUCCESSION, IN(verdict.branch), put_number, take_number},
+    {"heirs", PART_SUCCESSION, IN(verdict.heirs), put_heirs, take_heirs},
     {"spared", PART_SPARED, IN(spared), put_number, take_in_boot},
     {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
@@ -462,6 +467,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_mode;
     case PART_VERDICT:
         return saved->have_verdict;
+    case PART_SUCCESSION: /* W12: of engines with a term there is none */
+        return saved->have_verdict && saved->verdict.self != 0;
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:
@@ -569,6 +576,8 @@ int state_text_decode(const char *text, size_t len, const struct conf_cluster *c
     /* No agent writes this, and decide should not have to expect it. */
     if (verdict->writer != MEMBER_NONE)
         verdict->demoted &= ~(UINT32_C(1) << verdict->writer);
+    if (!verdict->self)
+        memset(verdict->heirs, 0, sizeof(verdict->heirs));
     c.saved.frozen = verdict->frozen;
     *ret_saved = c.saved;
     return 0;

@@ -41,6 +41,9 @@ struct state_cluster state_rig_saved(void)
                     .discarded = 5,
                     .term = {.hi = 2, .lo = 3},
                     .position = 4,
+                    .self = UINT64_MAX,
+                    .branch = 3,
+                    .heirs = {UINT64_C(11400714819323198485), 12},
                     .switches = 6},
         .frozen = true,
         .have_mode = true,
@@ -56,7 +59,9 @@ struct state_cluster state_rig_saved(void)
                 .identity = 8,
                 .incarnation = 9}},
         .at_count = 1,
-        .discovered = {{.host = "db-d.internal", .port = 5433, .from = "db-b.internal:5432"},
+        .discovered = {{.host = "orders-4.abc123.eu-west-1.rds.example.com",
+                        .port = 5433,
+                        .from = "orders.cluster-abc123.eu-west-1.rds.example.com:5432"},
                        {.host = "fd00::4", .port = 5432, .from = "[fd00::3]:5433"}},
         .discovered_count = 2,
         .endpoints = endpoints,
@@ -83,6 +88,9 @@ void state_rig_assert_same(const struct state_cluster *got, const struct state_c
     assert_int_equal(g->term.hi, w->term.hi);
     assert_int_equal(g->term.lo, w->term.lo);
     assert_int_equal(g->position, w->position);
+    assert_true(g->self == w->self);
+    assert_true(g->branch == w->branch);
+    assert_memory_equal(g->heirs, w->heirs, sizeof(g->heirs));
     assert_int_equal(g->confirmed_ms, w->confirmed_ms);
     assert_int_equal(g->since_ms, w->since_ms);
     assert_int_equal(g->switches, w->switches);

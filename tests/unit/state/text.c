@@ -97,6 +97,7 @@ static void people_can_read_it(void **state)
     assert_non_null(strstr(text, "\nwriter db-b.internal:5432\n"));
     assert_non_null(strstr(text, "\ndemoted 10.77.0.2:5432 fd00::3:5433\n"));
     assert_non_null(strstr(text, "\nterm 2 3\n"));
+    assert_non_null(strstr(text, "\nheirs 11400714819323198485 12\n"));
     free(text);
 }
 
@@ -121,6 +122,9 @@ static void what_is_whole_but_wrong_is_refused(void **state)
         "cluster orders\ndiscovered db-d 0 0 db-b:5432\n",
         "cluster orders\ndiscovered db-d 65536 0 db-b:5432\n",
         "cluster orders\ndiscovered  5432 0 db-b:5432\n",
+        "cluster orders\nself me\n",
+        "cluster orders\nheirs 1 two\n",
+        "cluster orders\nheirs \n",
         "cluster orders\n\n",
     };
     struct state_cluster got;
@@ -144,6 +148,46 @@ static void what_a_newer_agent_added_is_skipped(void **state)
     assert_int_equal(got.verdict.reason, REASON_NONE);
     assert_int_equal(got.verdict.term.lo, 9);
     assert_int_equal(got.verdict.writer, MEMBER_NONE);
+}
+
+static void W12_heirs_are_those_of_a_writer_with_a_name(void **state)
+{
+    struct state_cluster saved = {.have_verdict = true, .verdict = {.writer = 1, .self = 7}}, got;
+    char heirs[512] = "cluster orders\nself 7\nheirs";
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(text, "\nself 7\nbranch 0\nheirs -\n"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.self, 7);
+    assert_int_equal(got.verdict.heirs[0], 0);
+    free(text);
+    for (unsigned i = 1; i <= HOMING_MEMBERS_MAX + 3; i++) /* more than can be members */
+        sprintf(heirs + strlen(heirs), " %u", i);
+    assert_int_equal(decode_body(strcat(heirs, "\n"), &got), 0);
+    assert_int_equal(got.verdict.heirs[0], 1);
+    assert_int_equal(got.verdict.heirs[HOMING_MEMBERS_MAX - 1], HOMING_MEMBERS_MAX);
+    assert_int_equal(decode_body("cluster orders\nheirs 1 2\n", &got), 0);
+    assert_int_equal(got.verdict.heirs[0], 0); /* of nobody */
+}
+
+/* What an agent wrote that knew nothing of it, or has an engine with terms. */
+static void W12_a_state_without_heirs_is_whole(void **state)
+{
+    struct state_cluster saved = state_rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    saved.verdict.self = 0;
+    char *text = encode(&saved, &len);
+    assert_null(strstr(text, "\nself"));
+    assert_null(strstr(text, "\nheirs"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.self, 0);
+    assert_int_equal(got.verdict.heirs[0], 0);
+    free(got.endpoints);
+    free(text);
 }
 
 static void the_writer_is_never_among_the_demoted(void **state)
@@ -299,6 +343,8 @@ int main(void)
         TEST(people_can_read_it),
         TEST(what_is_whole_but_wrong_is_refused),
         TEST(what_a_newer_agent_added_is_skipped),
+        TEST(W12_heirs_are_those_of_a_writer_with_a_name),
+        TEST(W12_a_state_without_heirs_is_whole),
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
