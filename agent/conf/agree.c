@@ -188,17 +188,17 @@ static void refuse_too_many(const struct conf_cluster *cluster, struct conf_erro
                         cluster->name, count, HOMING_CLUSTER_PORTS_MAX);
 }
 
-static void refuse_members_ports(const struct conf_cluster *cluster,
-                                 const struct conf_endpoint *endpoint, struct conf_errors *errors)
+/* Who is discovered mostly has the port of the seed. */
+static void refuse_members_ports(const struct conf_member *members, uint32_t count,
+                                 const char *what, const struct conf_endpoint *endpoint,
+                                 struct conf_errors *errors)
 {
-    for (uint32_t m = 0; m < cluster->member_count; m++) {
-        const struct conf_member *member = &cluster->members[m];
-        if (conf_endpoint_has_port(endpoint, member->port))
+    for (uint32_t m = 0; m < count; m++)
+        if (conf_endpoint_has_port(endpoint, members[m].port))
             conf_errors_add(errors, endpoint->ports_at,
-                            "port %u is that of member '%s', and is steered without ports; "
-                            "remove it from ports",
-                            member->port, member->host);
-    }
+                            "port %u is that of %s '%s', and is steered without ports; remove it "
+                            "from ports",
+                            members[m].port, what, members[m].host);
 }
 
 static void refuse_shared_hosts(const struct conf_cluster *cluster,
@@ -321,7 +321,10 @@ int conf_agree_ports(const struct conf *conf, struct conf_errors *errors)
         refuse_too_many(cluster, errors);
         for (uint32_t e = 0; e < cluster->endpoint_count; e++)
             if (cluster->endpoints[e].port_count > 0) {
-                refuse_members_ports(cluster, &cluster->endpoints[e], errors);
+                refuse_members_ports(cluster->members, cluster->member_count, "member",
+                                     &cluster->endpoints[e], errors);
+                refuse_members_ports(cluster->seeds, cluster->seed_count, "seed",
+                                     &cluster->endpoints[e], errors);
                 refuse_shared_hosts(cluster, &cluster->endpoints[e], errors);
             }
     }

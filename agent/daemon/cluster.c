@@ -483,6 +483,13 @@ static void map_members(const struct conf_cluster *from, const struct conf_clust
     }
 }
 
+/* As the new members are numbered: a writer that has another number is no switch. One that is no member
+ * any more keeps its own. */
+static uint32_t renumber(uint32_t member, const uint32_t map[HOMING_MEMBERS_MAX], uint32_t count)
+{
+    return member < count && map[member] != MEMBER_NONE ? map[member] : member;
+}
+
 void cluster_inherit(struct cluster *cluster, struct cluster *old)
 {
     struct verdict before = old->decision.verdict;
@@ -498,6 +505,8 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
         take_endpoint(cluster, &old->endpoints[i]);
     probe_inherit(cluster->probe, old->probe);
     map_members(old->conf, cluster->conf, map);
+    before.writer = renumber(before.writer, map, old->conf->member_count);
+    before.rival = renumber(before.rival, map, old->conf->member_count);
     warnings_inherit(&cluster->warnings, &old->warnings, map, old->conf->member_count);
     decision_reconfigure(&cluster->decision, &conf, map, loop_now_ms(cluster->daemon->loop),
                          &actions);

@@ -128,7 +128,7 @@ static int plan_view(struct daemon *daemon, struct plan *plan)
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct cluster *cluster = plan->clusters[i];
 
-        members += cluster->conf->member_count;
+        members += publish_members(cluster);
         new_members += count_new_members(cluster, plan->from[i]);
         if (cluster != plan->from[i])
             names += count_new_names(daemon, cluster->conf);

@@ -71,6 +71,14 @@ enum named named_judge(const struct conf_cluster *conf, const struct topology_ro
     return named;
 }
 
+enum named named_judge_port(const struct conf_cluster *conf, uint16_t port)
+{
+    for (uint32_t i = 0; i < conf->endpoint_count; i++)
+        if (conf_endpoint_has_port(&conf->endpoints[i], port))
+            return NAMED_PORT;
+    return NAMED_GOOD;
+}
+
 const char *named_text(enum named named)
 {
     static const char *const texts[NAMED_COUNT] = {
@@ -78,6 +86,7 @@ const char *named_text(enum named named)
         [NAMED_ODD] = "is no id or host of a server",
         [NAMED_NO_REGION] = "is in a region that no entry of host_patterns is for",
         [NAMED_OUTSIDE] = "is outside of host_patterns and allowed_networks",
+        [NAMED_PORT] = "has a port that stands in ports of an endpoint",
     };
 
     return (unsigned)named < NAMED_COUNT ? texts[named] : "?";

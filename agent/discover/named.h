@@ -16,6 +16,7 @@ enum named {
     NAMED_ODD,       /* neither an id nor a host, as this engine should tell it */
     NAMED_NO_REGION, /* no pattern is for its region */
     NAMED_OUTSIDE,   /* no pattern makes it, and no network allows it */
+    NAMED_PORT,      /* its port stands in an endpoint's `ports`: the two could not be told apart */
     NAMED_COUNT
 };
 
@@ -27,6 +28,9 @@ enum named named_judge(const struct conf_cluster *conf, const struct topology_ro
 
 /* The same of a host that was a member before: the configuration may be another one by now. */
 enum named named_judge_host(const struct conf_cluster *conf, const struct conf_host *host);
+
+/* Whether a member may have this port. */
+enum named named_judge_port(const struct conf_cluster *conf, uint16_t port);
 
 /* Why it is refused: what fits behind the host, in status and log. */
 const char *named_text(enum named named);

@@ -87,14 +87,22 @@ static void miss_all(struct roster *r, uint64_t now_ms)
     r->taken_ms = now_ms;
 }
 
+static uint16_t port_of(const struct topology_row *row, uint16_t port)
+{
+    return row->port ? row->port : port;
+}
+
 /* The hosts of the good rows, at the same places; the others are "". Returns how many are good. */
 static uint32_t judge(struct roster *r, const struct conf_cluster *conf, const struct topology *t,
-                      const char *from, uint64_t now_ms, struct conf_host ret[HOMING_MEMBERS_MAX])
+                      const char *from, uint16_t port, uint64_t now_ms,
+                      struct conf_host ret[HOMING_MEMBERS_MAX])
 {
     uint32_t good = 0;
 
     for (uint32_t i = 0; i < t->count; i++) {
         enum named named = named_judge(conf, &t->at[i], &ret[i]);
+        if (named == NAMED_GOOD)
+            named = named_judge_port(conf, port_of(&t->at[i], port));
         if (named == NAMED_GOOD) {
             good++;
         } else {
@@ -115,13 +123,13 @@ bool roster_take(struct roster *r, const struct conf_cluster *conf, const struct
         r->too_many_ms = now_ms;
         return false;
     }
-    if (judge(r, conf, topology, from, now_ms, hosts) == 0)
+    if (judge(r, conf, topology, from, port, now_ms, hosts) == 0)
         return false;
     miss_all(r, now_ms);
     for (uint32_t i = 0; i < topology->count; i++)
         if (hosts[i].text[0])
-            joined |= note_named(r, conf, hosts[i].text,
-                                 topology->at[i].port ? topology->at[i].port : port, from, now_ms);
+            joined |=
+                note_named(r, conf, hosts[i].text, port_of(&topology->at[i], port), from, now_ms);
     return joined;
 }
 
@@ -162,7 +170,8 @@ static bool may_be_member(const struct conf_cluster *conf, const struct roster_m
     struct conf_host host;
 
     return m->port != 0 && !conf_value_host(m->host, &host) && strcmp(host.text, m->host) == 0 &&
-           named_judge_host(conf, &host) == NAMED_GOOD && !is_configured(conf, m->host, m->port);
+           named_judge_host(conf, &host) == NAMED_GOOD &&
+           named_judge_port(conf, m->port) == NAMED_GOOD && !is_configured(conf, m->host, m->port);
 }
 
 void roster_restore(struct roster *r, const struct conf_cluster *conf,

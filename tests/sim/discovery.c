@@ -503,17 +503,46 @@ static void a_seed_that_cannot_be_asked_is_told_of(void **state)
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
 }
 
+static unsigned count_events(const char *event)
+{
+    const struct history *history = &sim.daemon->history;
+    unsigned count = 0;
+    for (uint64_t i = 0; i < history->count; i++)
+        count += strcmp(history->at[i].event, event) == 0;
+    return count;
+}
+
+/* The writer has another number then, and is the same one. */
+static void that_a_member_before_the_writer_leaves_is_no_switch(void **state)
+{
+    (void)state;
+    sim_settle(&sim);
+    sim_promote(&sim, 2);
+    sim_rejoin(&sim, 0);
+    sim_run(&sim, 5000);
+    assert_int_equal(cluster()->decision.verdict.writer, 2);
+    unsigned switches = count_events("writer_changed");
+    uint64_t generation = sim_look(&sim, SIM_WRITER_NAME).generation;
+    sim_conduct(&sim, 1, SIM_DOWN);
+    rows = "1 3";
+    sim_run(&sim, LONG_MS);
+    assert_false(is_member("db-2"));
+    assert_int_equal(cluster()->decision.verdict.writer, 1);
+    assert_int_equal(count_events("writer_changed"), switches);
+    assert_int_equal(cluster()->decision.verdict.demoted, 1);
+    assert_int_equal(sim_look(&sim, SIM_WRITER_NAME).generation, generation);
+    assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 2);
+}
+
 static void who_was_discovered_from_whom_is_in_the_history(void **state)
 {
-    unsigned joined = 0;
     (void)state;
     sim_settle(&sim);
     for (uint64_t i = 0; i < sim.daemon->history.count; i++)
         if (strcmp(sim.daemon->history.at[i].event, "member_joined") == 0) {
             assert_non_null(strstr(sim.daemon->history.at[i].text, "seed:5432 named it"));
-            joined++;
         }
-    assert_int_equal(joined, 3);
+    assert_int_equal(count_events("member_joined"), 3);
 }
 
 int main(void)
@@ -539,6 +568,7 @@ int main(void)
         TEST_IN_SIM(a_reload_keeps_who_was_discovered),
         TEST_IN_SIM(a_reload_drops_whom_the_new_patterns_do_not_make),
         TEST_IN_SIM(a_member_of_the_configuration_never_leaves),
+        TEST_IN_SIM(that_a_member_before_the_writer_leaves_is_no_switch),
         TEST_IN_SIM(status_says_who_was_discovered_from_whom),
         TEST_IN_SIM(a_seed_that_cannot_be_asked_is_told_of),
         TEST_IN_SIM(who_was_discovered_from_whom_is_in_the_history),

@@ -122,7 +122,7 @@ static char *load(const char *keys, struct conf **ret_conf)
     fprintf(file,
             "clusters:\n"
             "  - name: a\n"
-            "    endpoints: [{names: [w], role: writer}]\n"
+            "    endpoints:\n      - {names: [w], role: writer}\n"
             "%s",
             keys);
     fclose(file);
@@ -194,18 +194,27 @@ static void a_wrong_pattern_is_shown_where_it_stands(void **state)
 {
     (void)state;
     assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: [db.internal]\n",
-                  "t.yaml:6:21: pattern 'db.internal' has not exactly one '?'; write it where the "
+                  "t.yaml:7:21: pattern 'db.internal' has not exactly one '?'; write it where the "
                   "id of a server stands, as in ?.db.example.com\n");
     assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: [{pattern: '?'}]\n",
-                  "t.yaml:6:31: pattern '?' would take every host; write the domain in which the "
+                  "t.yaml:7:31: pattern '?' would take every host; write the domain in which the "
                   "servers are, as in ?.db.example.com\n");
     assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: ['10.0.0.?']\n",
-                  "t.yaml:6:21: pattern '10.0.0.?' makes no name of a host; write one with '?' in "
+                  "t.yaml:7:21: pattern '10.0.0.?' makes no name of a host; write one with '?' in "
                   "place of a server's id, as in ?.db.example.com\n");
     assert_answer("    engine: ids\n    seeds: [a]\n"
                   "    host_patterns: [{region: a.b, pattern: '?.x'}]\n",
-                  "t.yaml:6:30: region 'a.b' is no region; write letters, digits and hyphens, as "
+                  "t.yaml:7:30: region 'a.b' is no region; write letters, digits and hyphens, as "
                   "in eu-west-1\n");
+}
+
+static void a_port_of_an_endpoint_is_not_the_seeds(void **state)
+{
+    (void)state;
+    assert_answer("      - {names: [v], role: writer, ports: [7]}\n"
+                  "    engine: ids\n    seeds: [a]\n    host_patterns: ['?.x']\n",
+                  "t.yaml:5:43: port 7 is that of seed 'a', and is steered without ports; remove "
+                  "it from ports\n");
 }
 
 static void without_members_and_seeds_a_cluster_is_refused(void **state)
@@ -240,6 +249,7 @@ int main(void)
         IN_FOLDER(a_cluster_whose_password_could_go_anywhere_is_refused),
         IN_FOLDER(an_engine_that_tells_nothing_has_neither),
         IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
+        IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
         IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
         IN_FOLDER(members_alone_discover_nobody),
     };

@@ -98,6 +98,22 @@ static void a_row_has_a_port_of_its_own(void **state)
     assert_int_equal(roster.at[0].port, 7);
 }
 
+/* What an endpoint has at another port could not be told from the member's own. */
+static void a_member_has_no_port_of_an_endpoint(void **state)
+{
+    uint16_t ports[] = {PORT + 1, PORT};
+    struct conf_endpoint endpoint = {.ports = ports, .port_count = 1};
+    (void)state;
+    conf.endpoints = &endpoint;
+    conf.endpoint_count = 1;
+    assert_true(says("a"));
+    endpoint.port_count = 2;
+    assert_false(says("b"));
+    assert_int_equal(roster.refused_why, NAMED_PORT);
+    roster_confine(&roster, &conf);
+    assert_int_equal(roster.count, 0);
+}
+
 static void who_stands_in_the_configuration_is_not_discovered(void **state)
 {
     (void)state;
@@ -333,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_RIG(who_is_named_joins_with_the_port_of_who_says_so),
         IN_RIG(a_row_has_a_port_of_its_own),
+        IN_RIG(a_member_has_no_port_of_an_endpoint),
         IN_RIG(who_stands_in_the_configuration_is_not_discovered),
         IN_RIG(one_answer_without_a_row_removes_nobody),
         IN_RIG(who_is_named_by_one_of_several_stays),
