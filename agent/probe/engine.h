@@ -65,6 +65,9 @@ struct engine {
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
                                    const struct conf_member *member, const struct address *address,
                                    bool strange, const struct engine_sink *sink);
+    /* From now on the session's calls go to this sink: another object asks the same member, of the same
+     * configuration. NULL: the engine cannot do that, and the member is connected to anew. */
+    void (*adopt)(struct engine_session *session, const struct engine_sink *sink);
     /* Only when ready, and one question at a time. */
     void (*ask)(struct engine_session *session, enum question question);
     /* Ends the session at once, without waiting for anything. No sink call comes after it. */

@@ -328,18 +328,42 @@ static void on_failed(void *arg, enum report_kind kind, enum engine_hint hint, c
     fail(arg, kind, hint, text);
 }
 
-static void open_session(struct member *m, uint64_t now)
+static struct engine_sink sink_of(struct member *m)
 {
-    struct probe *p = m->probe;
-    uint64_t timeout = p->cluster->timing.timeout_ms;
-    bool alone = address_count(m) == 1 && m->patience < PATIENCE_ALONE;
-    const struct engine_sink sink = {
+    return (struct engine_sink){
         .ready = on_ready,
         .answer = on_answer,
         .topology = on_topology,
         .failed = on_failed,
         .arg = m,
     };
+}
+
+void member_adopt(struct member *m, struct member *old)
+{
+    const struct member own = *m;
+    const struct engine_sink sink = sink_of(m);
+    if (m->session || !old->session || old->ill ||
+        (old->state != MEMBER_IDLE && old->state != MEMBER_ASKED))
+        return;
+    m->probe->engine->adopt(old->session, &sink);
+    *m = *old;
+    m->probe = own.probe;
+    m->conf = own.conf;
+    m->index = own.index;
+    m->host = own.host;
+    m->other = own.other;
+    old->session = NULL;
+    old->state = MEMBER_UNRESOLVED;
+    member_tell(m);
+}
+
+static void open_session(struct member *m, uint64_t now)
+{
+    struct probe *p = m->probe;
+    uint64_t timeout = p->cluster->timing.timeout_ms;
+    bool alone = address_count(m) == 1 && m->patience < PATIENCE_ALONE;
+    const struct engine_sink sink = sink_of(m);
     m->using = member_is_known(m) ? m->where.connected : m->where.at[m->next];
     m->state = MEMBER_CONNECTING;
     m->asked_ms = now;

@@ -95,6 +95,8 @@ void member_wanted(struct member *m, uint64_t now);
 /* Tries it now, from its first address on. */
 void member_begin(struct member *m, uint64_t now);
 void member_close(struct member *m);
+/* Takes over the session of `old`, which is the same member, if it stands and all is well with it. */
+void member_adopt(struct member *m, struct member *old);
 
 /* For the sink. A place has no news of its own. */
 void member_tell(const struct member *m);

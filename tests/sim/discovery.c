@@ -175,6 +175,23 @@ static void a_server_that_joins_may_become_the_writer(void **state)
     assert_true(sim_until(&sim, SIM_WRITER_NAME, 3, 300) <= 300);
 }
 
+static void nobody_is_connected_to_anew_because_a_server_joins(void **state)
+{
+    (void)state;
+    sim_settle(&sim);
+    sim_conduct(&sim, 1, SIM_SILENT);
+    sim_run(&sim, 10000);
+    sim_conduct(&sim, 1, SIM_ANSWERS);
+    sim_run(&sim, 10000);
+    unsigned opened = sim.opened;
+    rows = "1 2 3 4";
+    sim_run(&sim, 5000);
+    assert_true(is_member("db-4"));
+    assert_int_equal(sim.opened, opened + 1);
+    assert_int_equal(cluster()->decision.verdict.state, CLUSTER_STEADY);
+    assert_true(sim_serves(&sim, 1));
+}
+
 static void a_server_that_is_down_and_in_no_row_for_a_minute_leaves(void **state)
 {
     (void)state;
@@ -553,6 +570,7 @@ int main(void)
         TEST_IN_SIM(a_seed_that_told_is_asked_no_more_until_nobody_tells),
         TEST_IN_SIM(a_seed_is_where_its_name_leads_now),
         TEST_IN_SIM(a_server_that_joins_may_become_the_writer),
+        TEST_IN_SIM(nobody_is_connected_to_anew_because_a_server_joins),
         TEST_IN_SIM(a_server_that_is_down_and_in_no_row_for_a_minute_leaves),
         TEST_IN_SIM(a_row_that_comes_and_goes_moves_nobody),
         TEST_IN_SIM(an_empty_topology_is_no_empty_cluster),

@@ -136,6 +136,7 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
         world->strange++;
     }
     world->asked_seed += member->roams;
+    world->opened++;
     session->sink = *sink;
     session->next = sessions;
     sessions = session;
@@ -147,6 +148,11 @@ static void sim_ask(struct engine_session *session, enum question question)
 {
     session->full = question == QUESTION_FULL;
     loop_timer_set(session->timer, SIM_LATENCY_MS);
+}
+
+static void sim_adopt(struct engine_session *session, const struct engine_sink *sink)
+{
+    session->sink = *sink;
 }
 
 static void sim_close(struct engine_session *session)
@@ -188,8 +194,8 @@ static void write_configuration(const struct sim *sim, const char *keys)
 
 static void make_engine(struct sim *sim, const struct engine_kind *kind)
 {
-    sim->engine =
-        (struct engine){.kind = kind, .open = sim_open, .ask = sim_ask, .close = sim_close};
+    sim->engine = (struct engine){
+        .kind = kind, .open = sim_open, .adopt = sim_adopt, .ask = sim_ask, .close = sim_close};
     sim->engines[0] = &sim->engine;
     sim->kinds[0] = kind;
     sim->options = (struct daemon_options){.serve = methods_serve, .engines = sim->engines};

@@ -66,7 +66,8 @@ struct sim {
     /* What a server says of the others; false: nothing. NULL: none does. */
     bool (*tell)(unsigned server, struct topology *ret_topology);
     unsigned asked_seed; /* connects made for the seed, */
-    unsigned strange;    /* and to addresses that are nobody's */
+    unsigned strange;    /* to addresses that are nobody's, */
+    unsigned opened;     /* and in all */
     char names[4][64];   /* the addresses of each, blanks between */
 };
 

@@ -17,7 +17,7 @@ enum {
     /* Nobody told of the members for so long: the seeds are asked. Shorter: each restart of the only
      * member that tells begins logins elsewhere. */
     SEEDS_AFTER_MS = 10000,
-    /* Pause between two exchanges of one cluster: each connects to all members anew. */
+    /* Pause between two exchanges of one cluster: some engines connect to all members anew. */
     EXCHANGE_PAUSE_MS = 1000,
 };
 
