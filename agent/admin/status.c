@@ -14,6 +14,7 @@
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/succession.h"
 #include "proto/view_names.h"
 
 #define HISTORY_LIMIT 1000
@@ -109,6 +110,25 @@ static void put_said(struct msg_writer *w, const struct cluster *cluster, uint32
     put_lag(w, cluster, member);
 }
 
+/* W12: the evidence for a claim to come. Whom it follows may be no member. */
+static void put_heir(struct msg_writer *w, const struct cluster *cluster, uint32_t member)
+{
+    const struct report *last = &members_said(&cluster->members, member)->last;
+    uint32_t source = MEMBER_NONE;
+    char text[MEMBER_TEXT_SIZE];
+
+    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
+        if (last->follows && members_said(&cluster->members, i)->last.self == last->follows)
+            source = i;
+    words_member_at(cluster, source, text);
+    msg_put_key_bool(w, "heir",
+                     last->self && succession_is_heir(&cluster->decision.verdict, last->self));
+    msg_put_key_str(w, "follows",
+                    source != MEMBER_NONE ? text
+                    : last->follows       ? "a server that is no member"
+                                          : NULL);
+}
+
 /* W11: other addresses at which a server is asked because of this member's name. */
 static void put_places(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
@@ -186,6 +206,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
     put_discovered(w, cluster, member, now_ms);
+    put_heir(w, cluster, member);
     put_listed(w, cluster, member);
     put_addresses(w, &known->where);
     put_places(w, cluster, member, now_ms);

@@ -175,6 +175,12 @@ static void remarks(const struct show *show, const struct msg_value *cluster,
     REMARK(msg_get_bool(member, "demoted", false), "demoted");
     REMARK(claims && !msg_get_bool(member, "authenticated", false), "unauthenticated");
     REMARK(!msg_get_bool(member, "failover", true), "failover: false");
+    REMARK(show->positions && msg_get_bool(member, "heir", false), "heir");
+    if (show->positions && msg_get_str(member, "follows")) {
+        fprintf(show->out, "%sfollows ", sep);
+        show_str(show, member, "follows", "");
+        sep = ", ";
+    }
     if (alias) {
         fprintf(show->out, "%ssame server as ", sep);
         show_str(show, member, "alias_of", "");

@@ -10,6 +10,7 @@
 
 #include "agent/conf/password.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/succession.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
@@ -83,12 +84,30 @@ static bool is_left_behind(const struct cluster *cluster, uint32_t rival)
            term_compare(members_said(&cluster->members, rival)->last.term, verdict->term) <= 0;
 }
 
+/* W12: what speaks against a claim of which nothing else does. */
+static const char *doubt(const struct cluster *cluster, uint32_t rival)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    const struct topo_member *said = members_said(&cluster->members, rival);
+
+    if (verdict->reason == REASON_OTHER_IDENTITY)
+        return rival == verdict->writer
+                   ? " for another data set than before, or does not say for which"
+                   : " for another data set";
+    if (!said->unproven)
+        return "";
+    if (rival == verdict->writer)
+        return ", and is another server than before";
+    if (succession_is_heir(verdict, said->last.self))
+        return ", but lacks what the writer had when it became the writer";
+    return ", but was not seen to follow the writer, or not any more";
+}
+
 static void text_ambiguous(const struct cluster *cluster, char *text, size_t text_size,
                            char *command, size_t command_size)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
     uint32_t rival = candidate(cluster);
-    bool other = verdict->reason == REASON_OTHER_IDENTITY;
     char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
 
     words_member_at(cluster, verdict->writer, writer);
@@ -110,10 +129,10 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     }
     if (rival == verdict->writer)
         snprintf(text, text_size, "the writer %s claims with term %s%s", writer, term,
-                 other ? " for another data set than before, or does not say for which" : "");
+                 doubt(cluster, rival));
     else
         snprintf(text, text_size, "%s claims with term %s%s; the writer stays %s", member, term,
-                 other ? " for another data set" : "", writer);
+                 doubt(cluster, rival), writer);
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
 }
 

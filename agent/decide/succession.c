@@ -173,7 +173,8 @@ static bool is_complete(const struct verdict *v, const struct topo_member *m,
            r->position >= v->position;
 }
 
-/* The table of W12. Returns whether anything speaks for the claim. */
+/* The table of W12. Returns whether anything speaks for the claim. If it is one that was noted
+ * before, what it was called then is overwritten first, and does not count. */
 static bool judge_claim(const struct verdict *v, const struct topo *topo, struct report *r)
 {
     r->term = v->term;
@@ -202,13 +203,14 @@ static void judge(const struct verdict *v, struct topo *topo, struct report *r)
 void succession_judge(struct verdict *v, struct topo *topo, uint32_t timeout_ms,
                       struct report *report, uint64_t now_ms)
 {
-    if (report->kind != REPORT_ANSWER || report->self == 0)
+    if (report->kind != REPORT_ANSWER)
         return;
-    if (report->term.hi != 0 || report->term.lo != 0) {
+    if (report->self == 0 || report->term.hi != 0 || report->term.lo != 0) {
         report->self = 0; /* its engine knows better */
+        topo->at[report->member].unproven = false;
         return;
     }
-    if (v->self != 0 && report->self != v->self && report->member < HOMING_MEMBERS_MAX)
+    if (v->self != 0 && report->member < HOMING_MEMBERS_MAX)
         note_heir(v, topo, timeout_ms, report, now_ms);
     judge(v, topo, report);
 }
@@ -230,7 +232,6 @@ void succession_adopt(struct verdict *v, const struct topo *topo, const struct r
 
 void succession_accept(const struct verdict *v, struct topo_member *claimant)
 {
-    claimant->unproven = false;
     if (claimant->last.self != 0)
         claimant->last.term = (struct term){0, v->term.lo + 1};
 }
@@ -241,9 +242,7 @@ void succession_settle(struct topo *topo, const struct verdict *v)
         struct topo_member *m = &topo->at[voice];
         m->detached = false;
         m->astray_ms = 0;
-        if (m->last.self == 0)
-            continue;
-        m->last.term = v->term; /* by what it has, not by what it was called before */
-        judge(v, topo, &m->last);
+        if (m->last.self != 0)
+            judge(v, topo, &m->last);
     }
 }

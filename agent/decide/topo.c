@@ -90,8 +90,7 @@ bool topo_takes(const struct topo *t, const struct report *report, uint64_t now_
         return false;
     const struct topo_member *m = &t->at[report->member];
 
-    return report->kind != REPORT_ANSWER || !m->answered ||
-           asked_ms(report, now_ms) >= m->last.asked_ms;
+    return report->kind != REPORT_ANSWER || asked_ms(report, now_ms) >= m->last.asked_ms;
 }
 
 bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)

@@ -87,7 +87,6 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->rival != b->rival || a->demoted != b->demoted || a->readers != b->readers ||
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
-           a->self != b->self || a->branch != b->branch ||
            memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||
            a->switches != b->switches;

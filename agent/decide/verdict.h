@@ -119,7 +119,7 @@ bool verdict_holds(const struct verdict *v);
 
 /* Whether two verdicts differ in what is saved, published or shown. Position and time of
  * confirmation do not count, because they change with each answer; nor do fenced members, which
- * have an alarm of their own. */
+ * have an alarm of their own. W12: `self` and `branch` change with the writer or the term. */
 bool verdict_differs(const struct verdict *a, const struct verdict *b);
 
 const char *cluster_state_name(enum cluster_state state);

@@ -19,7 +19,7 @@ TOP = Path(os.environ.get("HOMING_SRCDIR", Path(__file__).resolve().parents[2]))
 CC = os.environ.get("CC", "cc").split()
 UNIT = ["succession", "succession_orders", "succession_ambiguous", "moves", "places", "writer", "claims", "decision",
         "staleness", "reload", "brake", "report", "warnings"]
-MODEL = ["runs", "walk"]
+MODEL = ["successions", "runs", "walk"]
 FILES = ["writer.c", "claims.c", "succession.c", "decision.c", "moves.c", "topo.c", "readers.c", "brake.c", "verdict.c",
          "warnings.c"]
 
@@ -133,7 +133,7 @@ def prepare(work):
         return target
     story = [compile_test(f"tests/support/{part}.c") for part in ["story", "heirs"]]
     world = [compile_test(f"tests/model/{part}.c")
-             for part in ["world", "rules", "said", "moved", "merge", "pack", "domains", "chance"]]
+             for part in ["world", "rules", "said", "moved", "merge", "pack", "domains", "chance", "servers"]]
     programs = {name: [compile_test(f"tests/unit/decide/{name}.c"), *story] for name in UNIT}
     programs |= {name: [compile_test(f"tests/model/{name}.c"), *world] for name in MODEL}
     return top / "agent/decide", programs

@@ -89,6 +89,8 @@ static void session_answer(struct engine_session *session)
         .term = {.lo = server->timeline},
         .position = server->position,
         .branch = server->writer ? server->branch : 0,
+        .self = server->self,
+        .follows = server->follows,
     };
     struct topology topology;
     topology_init(&topology);

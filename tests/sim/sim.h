@@ -46,6 +46,8 @@ struct sim_server {
     uint64_t branch;  /* where its recovery ended; 0: it began without one */
     uint64_t system;  /* identifier: 1, unless a test makes it another data set */
     uint64_t started; /* postmaster's start time */
+    uint64_t self;    /* W12: its own name; its timeline is 0 then. 0: it has a timeline */
+    uint64_t follows; /* and of whom it replicates from */
 };
 
 struct sim {

@@ -212,6 +212,22 @@ static void W12_only_who_reads_follows(void **state)
     assert_false(is_heir(B));
 }
 
+static void W12_a_follower_without_a_name_is_no_heir(void **state)
+{
+    (void)state;
+    set_up_unheard(state);
+    claim(A);
+    says(B)->self = 0;
+    follow(B, SELF(A));
+    follow(C, SELF(A));
+    hears(B);
+    run_for(200);
+    assert_int_equal(verdict->self, SELF(A));
+    assert_false(succession_is_heir(verdict, SELF(B)));
+    assert_true(is_heir(C));
+    assert_int_equal(verdict->heirs[1], 0);
+}
+
 static void W12_an_heir_that_is_another_server_is_none(void **state)
 {
     (void)state;
@@ -250,9 +266,9 @@ static void W12_an_heir_that_follows_nobody_has_a_while(void **state)
     assert_true(is_heir(B));
     follow(B, SELF(A)); /* and it begins anew */
     run_for(100);
-    detach(B, SUCCESSION_ASTRAY_MS - 1000);
+    detach(B, SUCCESSION_ASTRAY_MS - STORY_STEP_MS);
     assert_true(is_heir(B));
-    run_for(2000);
+    run_for(STORY_STEP_MS);
     assert_false(is_heir(B));
     follow(B, SELF(A));
     run_for(100);
@@ -313,6 +329,18 @@ static void W12_a_detached_heir_that_follows_others_ends(void **state)
     follow(B, STRANGER);
     run_for(50);
     follow(B, 0);
+    run_for(50);
+    is_reader(A);
+    run_for(50);
+    claims_now(B);
+    assert_ambiguous(A, REASON_UNPROVEN, B);
+}
+
+static void W12_a_detached_heir_that_is_another_server_ends(void **state)
+{
+    (void)state;
+    detach(B, SUCCESSION_ASTRAY_MS + 1000);
+    says(B)->self = STRANGER;
     run_for(50);
     is_reader(A);
     run_for(50);
@@ -388,6 +416,7 @@ int main(void)
         TEST_FROM(set_up, W12_who_follows_the_new_writer_already_is_its_heir_at_once),
         TEST_FROM(set_up, W12_a_chain_is_known_in_any_order_and_without_who_is_gone),
         TEST_FROM(set_up, W12_only_who_reads_follows),
+        TEST_FROM(set_up, W12_a_follower_without_a_name_is_no_heir),
         TEST_FROM(set_up, W12_an_heir_that_is_another_server_is_none),
         TEST_FROM(set_up, W12_an_heir_that_lost_something_is_none_until_it_follows_again),
         TEST_FROM(set_up, W12_an_heir_that_follows_nobody_has_a_while),
@@ -395,6 +424,7 @@ int main(void)
         TEST_FROM(set_up, W12_an_heir_that_claims_beside_the_writer_for_long_ends),
         TEST_FROM(set_up, W12_a_detached_heir_that_claims_beside_the_writer_ends),
         TEST_FROM(set_up, W12_a_detached_heir_that_follows_others_ends),
+        TEST_FROM(set_up, W12_a_detached_heir_that_is_another_server_ends),
         TEST_FROM(set_up, W12_a_stopped_channel_may_still_name_the_writer),
         TEST_FROM(set_up_succeeded, W12_heirs_end_with_their_writer),
         TEST_FROM(set_up, W12_a_full_list_takes_no_more),

@@ -65,6 +65,29 @@ static void W12_of_two_claims_after_a_restart_both_are_called_out(void **state)
     assert_int_equal(verdict->state, CLUSTER_AMBIGUOUS);
 }
 
+static void W12_what_is_called_out_stays_so_while_a_new_member_was_not_heard(void **state)
+{
+    struct decision_conf more = story.conf;
+
+    (void)state;
+    more.members = 4;
+    decision_reconfigure(&story.c, &more, (uint32_t[]){A, B, C}, story.now_ms, &story.last);
+    claim(B);
+    run_for(300);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    claim(C);
+    says(C)->identity++;
+    run_for(100);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    follow(C, SELF(A));
+    run_for(100);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    dies(A);
+    assert_int_equal(verdict->writer, A);
+    reports(3, REPORT_REFUSED);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+}
+
 static void W12_what_was_saved_makes_an_heir(void **state)
 {
     (void)state;
@@ -121,6 +144,63 @@ static void W12_accept_is_a_new_epoch(void **state)
     claims_now(A);
     run_for(200);
     assert_int_equal(verdict->fenced, MASK(A));
+}
+
+static void W12_who_was_detached_from_another_writer_undoes_nothing(void **state)
+{
+    (void)state;
+    detach(B, SUCCESSION_ASTRAY_MS + 1000);
+    says(C)->self = STRANGER;
+    dies(A);
+    claims_now(C);
+    operator_says(EVENT_ACCEPT, C);
+    assert_false(at(B)->detached);
+    is_reader(C);
+    hears(C);
+    claims_now(B);
+    assert_ambiguous(C, REASON_UNPROVEN, B);
+}
+
+static void W12_the_while_begins_anew_with_another_writer(void **state)
+{
+    (void)state;
+    detach(C, 20000);
+    dies(A);
+    says(B)->self = STRANGER;
+    claims_now(B);
+    follow(C, STRANGER);
+    hears(C);
+    operator_says(EVENT_ACCEPT, B);
+    assert_true(is_heir(C));
+    detach(C, 15000);
+    assert_true(is_heir(C));
+}
+
+static void W12_what_claims_on_with_more_is_ambiguous_after_an_accept_too(void **state)
+{
+    (void)state;
+    has(A, 120);
+    run_for(100);
+    claim(B);
+    run_for(300);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    operator_says(EVENT_ACCEPT, B);
+    run_for(200);
+    assert_ambiguous(B, REASON_TWO_CLAIMS, A);
+}
+
+static void W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more(void **state)
+{
+    (void)state;
+    detach(C, SUCCESSION_ASTRAY_MS + 1000);
+    says(A)->self = SELF(B);
+    hears(A);
+    assert_int_equal(verdict->self, SELF(B));
+    assert_false(at(C)->detached);
+    is_reader(A);
+    hears(A);
+    claims_now(C);
+    assert_ambiguous(A, REASON_UNPROVEN, C);
 }
 
 static void W12_accept_of_the_writer_itself_begins_its_branch_anew(void **state)
@@ -190,12 +270,24 @@ static void W12_behind_a_virtual_address_readers_may_take_turns(void **state)
     says(C)->self = SELF(B); /* C is an address that leads to B, and then to another one */
     run_for(100);
     says(C)->self = STRANGER;
-    run_for(100);
+    hears(C);
     assert_true(is_heir(B) && is_heir(C));
     says(C)->self = SELF(B);
     run_for(100);
     assert_true(is_heir(B));
     assert_false(succession_is_heir(verdict, STRANGER));
+}
+
+static void W12_behind_a_virtual_address_the_while_of_another_server_does_not_count(void **state)
+{
+    (void)state;
+    detach(C, 20000);
+    falls_silent(B);
+    says(C)->self = SELF(B);
+    run_for(15000);
+    assert_true(is_heir(B));
+    run_for(20000);
+    assert_false(is_heir(B));
 }
 
 static void W12_behind_a_virtual_address_a_stranger_is_called_out_and_leaves_no_trace(void **state)
@@ -335,6 +427,22 @@ static void W12_a_group_member_that_heals_at_an_old_view_has_its_own_term(void *
     assert_int_equal(at(A)->last.self, 0);
 }
 
+static void W12_a_term_that_is_there_by_now_counts_alone(void **state)
+{
+    (void)state;
+    dies(A);
+    says(B)->self = STRANGER;
+    claims_now(B);
+    assert_ambiguous(A, REASON_UNPROVEN, B);
+    is_writer(B, 1);
+    says(B)->self = 0;
+    hears(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_DEMOTION_UNDONE);
+    assert_int_equal(verdict->self, 0);
+    assert_int_equal(verdict->branch, 0);
+    assert_false(is_heir(C) || succession_is_heir(verdict, SELF(B)));
+}
+
 static void W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back(void **state)
 {
     (void)state;
@@ -362,15 +470,21 @@ int main(void)
         TEST_FROM(set_up, W12_a_planned_switchover_there_and_back),
         TEST_FROM(set_up, W12_after_a_restart_nobody_succeeds_before_everybody_was_heard),
         TEST_FROM(set_up, W12_of_two_claims_after_a_restart_both_are_called_out),
+        TEST_FROM(set_up, W12_what_is_called_out_stays_so_while_a_new_member_was_not_heard),
         TEST_FROM(set_up, W12_what_was_saved_makes_an_heir),
         TEST_FROM(set_up_succeeded,
                   W12_a_zombie_that_is_heard_first_after_a_restart_is_not_followed),
         TEST_FROM(set_up_unheard, W12_a_first_start_beside_a_lone_zombie_adopts_it),
         TEST_FROM(set_up, W12_accept_is_a_new_epoch),
+        TEST_FROM(set_up, W12_who_was_detached_from_another_writer_undoes_nothing),
+        TEST_FROM(set_up, W12_the_while_begins_anew_with_another_writer),
+        TEST_FROM(set_up, W12_what_claims_on_with_more_is_ambiguous_after_an_accept_too),
+        TEST_FROM(set_up, W12_behind_a_virtual_address_what_was_detached_before_is_so_no_more),
         TEST_FROM(set_up, W12_accept_of_the_writer_itself_begins_its_branch_anew),
         TEST_FROM(set_up, W12_a_writer_that_a_reload_removed_is_known_by_its_name),
         TEST_FROM(set_up, W12_behind_a_virtual_address_an_heir_may_take_over),
         TEST_FROM(set_up, W12_behind_a_virtual_address_readers_may_take_turns),
+        TEST_FROM(set_up, W12_behind_a_virtual_address_the_while_of_another_server_does_not_count),
         TEST_FROM(set_up,
                   W12_behind_a_virtual_address_a_stranger_is_called_out_and_leaves_no_trace),
         TEST_FROM(set_up, W12_the_writers_other_name_is_the_writer),
@@ -380,6 +494,7 @@ int main(void)
         TEST_FROM(set_up, W12_what_is_said_at_another_address_is_judged_too),
         TEST_FROM(set_up, W12_an_heir_at_another_address_is_not_one_by_that),
         TEST_FROM(set_up, W12_a_group_member_that_heals_at_an_old_view_has_its_own_term),
+        TEST_FROM(set_up, W12_a_term_that_is_there_by_now_counts_alone),
         TEST_FROM(set_up, W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back),
     };
 
