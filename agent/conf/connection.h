@@ -6,7 +6,7 @@
 #ifndef HOMING_AGENT_CONF_CONNECTION_H
 #define HOMING_AGENT_CONF_CONNECTION_H
 
-#include "agent/conf/position.h"
+#include "agent/conf/file/position.h"
 
 void conf_connection_check(const struct engine_kind *engine, const struct conf_node *node,
                            struct conf_errors *errors);

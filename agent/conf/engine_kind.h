@@ -25,9 +25,18 @@ struct engine_keyword {
     const char *(*check)(const char *value, size_t len);
 };
 
+/* What its servers tell of the other members of their cluster. */
+enum engine_tells {
+    ENGINE_TELLS_NOTHING,
+    ENGINE_TELLS_IDS,   /* ids: host_patterns make hosts of them */
+    ENGINE_TELLS_HOSTS, /* hosts, which host_patterns or allowed_networks have to allow */
+    ENGINE_TELLS_COUNT
+};
+
 struct engine_kind {
     const char *name; /* as `engine` has it, and the names of its files */
     uint16_t default_port;
+    enum engine_tells tells;
 
     /* The key `connection`, in the form keyword=value. */
     const char *client;                    /* whose keywords they are, for errors */

@@ -16,6 +16,7 @@
 #define IN_CLUSTER(f)  .places = IN(CLUSTER), .at = {AT(CLUSTER, conf_cluster, f)}
 #define IN_ENDPOINT(f) .places = IN(ENDPOINT), .at = {AT(ENDPOINT, conf_endpoint, f)}
 #define IN_MEMBER(f)   .places = IN(MEMBER), .at = {AT(MEMBER, conf_member, f)}
+#define IN_PATTERN(f)  .places = IN(PATTERN), .at = {AT(PATTERN, conf_pattern, f)}
 /* Inherited: the innermost value wins. */
 #define IN_TIMING(f)                                                                               \
     .places = IN(DEFAULTS) | IN(CLUSTER),                                                          \
@@ -29,6 +30,9 @@
 #define DIRECTORY_MAX 70
 /* A cluster's name goes into file names and log fields. */
 #define WORD_MAX 63
+
+/* One for each region of a database that spans some, and the operator's own names. */
+#define PATTERNS_MAX 16
 
 #define SECOND 1000
 #define MINUTE 60000
@@ -57,8 +61,14 @@ const struct conf_key conf_keys[] = {
      .required = "a cluster without engine; write engine: "},
     {"members", CONF_TYPE_MAPPINGS, IN_CLUSTER(members), .inner = CONF_PLACE_MEMBER,
      .count_at = offsetof(struct conf_cluster, member_count), .max = HOMING_MEMBERS_MAX,
-     .holder = "a cluster has", .words = true,
+     .holder = "a cluster has", .words = true, .instead = "seeds",
      .required = "a cluster without members; list its servers"},
+    {"seeds", CONF_TYPE_MAPPINGS, IN_CLUSTER(seeds), .inner = CONF_PLACE_MEMBER,
+     .count_at = offsetof(struct conf_cluster, seed_count), .max = CONF_SEEDS_MAX,
+     .holder = "a cluster has", .words = true},
+    {"host_patterns", CONF_TYPE_MAPPINGS, IN_CLUSTER(host_patterns), .inner = CONF_PLACE_PATTERN,
+     .count_at = offsetof(struct conf_cluster, host_pattern_count), .max = PATTERNS_MAX,
+     .holder = "a cluster has", .words = true},
     {"connection", CONF_TYPE_CONNECTION, IN_CLUSTER(connection), .standard = ""},
     {"password_file", CONF_TYPE_SECRET_FILE, IN_CLUSTER(password_file)},
     {"endpoints", CONF_TYPE_MAPPINGS, IN_CLUSTER(endpoints), .inner = CONF_PLACE_ENDPOINT,
@@ -107,6 +117,10 @@ const struct conf_key conf_keys[] = {
     {"port", CONF_TYPE_PORT, IN_MEMBER(port), .min = 1, .max = 65535},
     {"failover", CONF_TYPE_BOOL, IN_MEMBER(failover), .standard = "true"},
 
+    {"region", CONF_TYPE_REGION, IN_PATTERN(region)},
+    {"pattern", CONF_TYPE_PATTERN, IN_PATTERN(pattern),
+     .required = "a host pattern without pattern; write pattern: and a host with '?' for the id"},
+
     {.name = NULL},
 };
 
@@ -117,6 +131,7 @@ const size_t conf_place_size[CONF_PLACE_COUNT] = {
     [CONF_PLACE_CLUSTER] = sizeof(struct conf_cluster),
     [CONF_PLACE_ENDPOINT] = sizeof(struct conf_endpoint),
     [CONF_PLACE_MEMBER] = sizeof(struct conf_member),
+    [CONF_PLACE_PATTERN] = sizeof(struct conf_pattern),
 };
 
 enum conf_place conf_place_outer(enum conf_place place)
@@ -129,6 +144,14 @@ enum conf_place conf_place_outer(enum conf_place place)
     default:
         return CONF_PLACE_COUNT;
     }
+}
+
+const struct conf_key *conf_key_find(enum conf_place place, const char *name)
+{
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
 }
 
 /* ---- fields ---- */

@@ -241,6 +241,31 @@ static struct widths widths_of(const struct msg_value *cluster, const struct msg
     };
 }
 
+/* Nothing if it never was. */
+static void print_age(const struct show *show, const struct msg_value *map, const char *key,
+                      const char *before, const char *after)
+{
+    if (msg_type(msg_get(map, key)) != MSG_TYPE_UINT)
+        return;
+    fputs(before, show->out);
+    age(show, map, key, 0);
+    fputs(after, show->out);
+}
+
+/* "discovered from db-1:5432, 3 min ago; unnamed for 20 s". */
+static void print_discovered(const struct show *show, const struct msg_value *member)
+{
+    const struct msg_value *discovered = msg_get(member, "discovered");
+
+    if (!msg_get_str(discovered, "from"))
+        return;
+    fputs("      discovered from ", show->out);
+    show_str(show, discovered, "from", "?");
+    print_age(show, discovered, "since_ms", ", ", " ago");
+    print_age(show, discovered, "unnamed_ms", "; unnamed for ", "");
+    fputc('\n', show->out);
+}
+
 static void print_member(const struct show *show, const struct msg_value *cluster,
                          const struct msg_value *member, const struct widths *width)
 {
@@ -260,6 +285,7 @@ static void print_member(const struct show *show, const struct msg_value *cluste
     fputc('\n', show->out);
     words(show, 6, member, "error");
     words(show, 6, member, "note");
+    print_discovered(show, member);
     print_places(show, member);
 }
 

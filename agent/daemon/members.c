@@ -14,7 +14,7 @@ bool members_init(struct members *members, uint32_t count, const struct decision
 {
     members->decision = decision;
     members->count = count;
-    members->at = calloc(count, sizeof(*members->at));
+    members->at = calloc(count + 1, sizeof(*members->at)); /* a cluster may begin with none */
     return members->at;
 }
 

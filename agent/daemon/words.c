@@ -291,6 +291,49 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
              filter);
 }
 
+/* Each seed with what it said last. */
+static void text_untold(const struct cluster *cluster, char *ret, size_t size)
+{
+    const struct discovery *d = cluster->discovery;
+    char name[MEMBER_TEXT_SIZE];
+    size_t len = (size_t)snprintf(ret, size, "no server tells who the members are: %s",
+                                  cluster->conf->member_count ? "those that are known stay"
+                                                              : "none is known");
+
+    for (uint32_t i = 0; d && i < d->base->seed_count && len < size; i++) {
+        words_member(&d->base->seeds[i], name);
+        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name,
+                                d->seed_errors[i][0] ? d->seed_errors[i]
+                                                     : "no error, and no row of a member");
+    }
+}
+
+static void text_refused(const struct cluster *cluster, char *ret, size_t size)
+{
+    const struct roster *r = cluster->discovery ? &cluster->discovery->roster : NULL;
+
+    snprintf(ret, size,
+             "%s names the server '%s', which %s: it is not asked; correct host_patterns or "
+             "allowed_networks, if it is a member",
+             r ? r->refused_from : "?", r ? r->refused : "?", r ? named_text(r->refused_why) : "?");
+}
+
+static bool text_discovery(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)
+{
+    if (warning == WARNING_UNTOLD)
+        text_untold(cluster, ret, size);
+    else if (warning == WARNING_REFUSED)
+        text_refused(cluster, ret, size);
+    else if (warning == WARNING_CROWDED)
+        snprintf(ret, size,
+                 "more servers are named than the %d members that a cluster has at most: those "
+                 "beyond are not asked, and one of them may be the next writer",
+                 HOMING_MEMBERS_MAX);
+    else
+        return false;
+    return true;
+}
+
 void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)
 {
     const char *file = cluster->conf->password_file, *wrong = NULL;
@@ -298,6 +341,8 @@ void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, s
 
     if (warning < HOMING_MEMBERS_MAX) {
         text_unreachable(cluster, warning, ret, size);
+    } else if (text_discovery(cluster, warning, ret, size)) {
+        return;
     } else if (warning == WARNING_NO_READER) {
         snprintf(ret, size,
                  "no member serves reads: readers' names lead to the writer; bring a reader back, "

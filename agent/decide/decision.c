@@ -41,7 +41,7 @@ const char *refusal_name(enum refusal refusal)
 
 static uint32_t all_members(const struct decision_conf *conf)
 {
-    return UINT32_MAX >> (32 - conf->members);
+    return conf->members ? UINT32_MAX >> (32 - conf->members) : 0;
 }
 
 /* Whether a fenced member needs an alarm of its own: the rival has that of `ambiguous`. */

@@ -88,7 +88,7 @@ struct verdict {
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */
 struct decision_conf {
-    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
+    uint32_t members;     /* count, up to HOMING_MEMBERS_MAX. 0: none is known yet */
     uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
     uint32_t interval_ms;
     uint32_t fast_interval_ms;

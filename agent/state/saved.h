@@ -7,6 +7,7 @@
 
 #include "agent/conf/conf.h"
 #include "agent/decide/verdict.h"
+#include "agent/discover/roster.h"
 #include "proto/inet_address.h"
 
 struct state_endpoint {
@@ -45,6 +46,10 @@ struct state_cluster {
     uint32_t at_count;
     struct state_listed listed[STATE_LISTED_MAX]; /* the newest first; of this boot */
     uint32_t listed_count;
+    /* Members that are not in the configuration. Indices and masks are about those that the
+     * configuration given to state_load() has: who restores these adds them to it, and loads again. */
+    struct roster_member discovered[HOMING_MEMBERS_MAX];
+    uint32_t discovered_count;
     struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;
 };

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "agent/state/text.h"
+#include "agent/state/word.h"
 #include "proto/view_names.h"
 
 static const char first_line[] = "homing-state 1\n";
@@ -39,26 +40,10 @@ static void put_number(const struct context *c, const void *value, FILE *out)
     fprintf(out, " %" PRIu64, *(const uint64_t *)value);
 }
 
-/* Reads the next word of *text, a number, and goes behind it. */
-static bool next_number(char **text, uint64_t *ret)
-{
-    const char *word = strsep(text, " ");
-    char *end;
-
-    if (!word || word[0] < '0' || word[0] > '9')
-        return false;
-    errno = 0;
-    uint64_t n = strtoull(word, &end, 10);
-    if (errno || *end)
-        return false;
-    *ret = n;
-    return true;
-}
-
 static bool take_number(struct context *c, char *text, void *ret)
 {
     (void)c;
-    return next_number(&text, ret);
+    return word_number(&text, ret);
 }
 
 /* A term: two numbers. */
@@ -75,7 +60,7 @@ static bool take_term(struct context *c, char *text, void *ret)
     struct term *term = ret;
 
     (void)c;
-    return next_number(&text, &term->hi) && next_number(&text, &term->lo);
+    return word_number(&text, &term->hi) && word_number(&text, &term->lo);
 }
 
 uint64_t state_time_save(const struct state_clock *clock, uint64_t ms)
@@ -105,7 +90,7 @@ static bool take_in_boot(struct context *c, char *text, void *ret)
 {
     uint64_t number;
 
-    if (!next_number(&text, &number))
+    if (!word_number(&text, &number))
         return false;
     *(uint64_t *)ret = c->same_boot ? number : 0;
     return true;
@@ -115,7 +100,7 @@ static bool take_time(struct context *c, char *text, void *ret)
 {
     uint64_t ms;
 
-    if (!next_number(&text, &ms))
+    if (!word_number(&text, &ms))
         return false;
     *(uint64_t *)ret = c->same_boot ? state_time_load(c->clock, ms) : 0;
     return true;
@@ -231,7 +216,7 @@ static bool take_heirs(struct context *c, char *text, void *ret)
     if (strcmp(text, "-") == 0)
         return true;
     while (text) {
-        if (!next_number(&text, &self))
+        if (!word_number(&text, &self))
             return false;
         if (count < HOMING_MEMBERS_MAX)
             heirs[count++] = self;
@@ -312,22 +297,13 @@ static void put_left(const struct context *c, const void *value, FILE *out)
     put_time(c, &left->left_ms, out);
 }
 
-static bool next_address(char **text, struct inet_address *ret)
-{
-    const char *word = strsep(text, " ");
-    uint64_t port;
-
-    return word && next_number(text, &port) && port > 0 && port <= UINT16_MAX &&
-           inet_address_parse(word, (uint16_t)port, ret);
-}
-
 static bool read_left(struct context *c, char *text, struct state_left *ret)
 {
     char *member = strsep(&text, " ");
 
     take_member(c, member, &ret->member);
-    return next_address(&text, &ret->address) && next_number(&text, &ret->identity) &&
-           next_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
+    return word_address(&text, &ret->address) && word_number(&text, &ret->identity) &&
+           word_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
 }
 
 static bool take_left(struct context *c, char *text, void *ret)
@@ -372,10 +348,35 @@ static bool take_listed(struct context *c, char *text, void *ret)
     struct state_listed pair;
 
     (void)ret;
-    if (!next_address(&text, &pair.asked) || !next_address(&text, &pair.listed))
+    if (!word_address(&text, &pair.asked) || !word_address(&text, &pair.listed))
         return false;
     if (c->same_boot && c->saved.listed_count < STATE_LISTED_MAX)
         c->saved.listed[c->saved.listed_count++] = pair;
+    return true;
+}
+
+/* A discovered member: host, port, when it was discovered and from whom. Each line is one more. */
+static void put_discovered(const struct context *c, const void *value, FILE *out)
+{
+    const struct roster_member *member = value;
+
+    fprintf(out, " %s %u", member->host, member->port);
+    put_time(c, &member->since_ms, out);
+    fprintf(out, " %s", member->from);
+}
+
+static bool take_discovered(struct context *c, char *text, void *ret)
+{
+    struct roster_member member = {.missing_ms = 0};
+    uint64_t since_ms;
+
+    (void)ret;
+    if (!word_text(&text, member.host, sizeof(member.host)) || !word_port(&text, &member.port) ||
+        !word_number(&text, &since_ms) || !word_text(&text, member.from, sizeof(member.from)))
+        return false;
+    member.since_ms = c->same_boot ? state_time_load(c->clock, since_ms) : 0;
+    if (c->saved.discovered_count < HOMING_MEMBERS_MAX)
+        c->saved.discovered[c->saved.discovered_count++] = member;
     return true;
 }
 
@@ -395,8 +396,8 @@ static bool take_endpoint(struct context *c, char *text, void *ret)
     struct state_endpoint e;
 
     (void)ret;
-    if (!next_number(&text, &e.id) || !next_number(&text, &e.generation) ||
-        !next_number(&text, &e.fingerprint))
+    if (!word_number(&text, &e.id) || !word_number(&text, &e.generation) ||
+        !word_number(&text, &e.fingerprint))
         return false;
     struct state_endpoint *grown =
         reallocarray(saved->endpoints, saved->endpoint_count + 1, sizeof(*grown));
@@ -420,6 +421,7 @@ enum part {
     PART_LEFT,
     PART_AT,
     PART_LISTED,
+    PART_DISCOVERED,
     PART_ENDPOINTS
 };
 
@@ -459,6 +461,7 @@ static const struct row {
     {"left", PART_LEFT, 0, put_left, take_left},
     {"at", PART_AT, 0, put_left, take_at},
     {"listed", PART_LISTED, 0, put_listed, take_listed},
+    {"discovered", PART_DISCOVERED, 0, put_discovered, take_discovered},
     {"endpoint", PART_ENDPOINTS, 0, put_endpoint, take_endpoint},
 };
 
@@ -500,6 +503,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->at_count;
     case PART_LISTED:
         return saved->listed_count;
+    case PART_DISCOVERED:
+        return saved->discovered_count;
     case PART_ENDPOINTS:
         return saved->endpoint_count;
     default:
@@ -520,6 +525,8 @@ static void put_row(const struct context *c, const struct row *row,
             row->put(c, &saved->at[i], out);
         else if (row->part == PART_LISTED)
             row->put(c, &saved->listed[i], out);
+        else if (row->part == PART_DISCOVERED)
+            row->put(c, &saved->discovered[i], out);
         else
             row->put(c, (const char *)saved + row->at, out);
         fputc('\n', out);

@@ -38,6 +38,8 @@ static const struct sample {
     {"name", {"a", "b"}},
     {"engine", {"one", "two"}},
     {"members", {"[a]", "[b]"}},
+    {"seeds", {"[a]", "[b]"}},
+    {"host_patterns", {"['?.a']", "['?.b']"}},
     {"connection", {"user=a", "user=b"}},
     {"password_file", {"a.pw", "b.pw"}},
     {"endpoints", {"[{names: [a], role: writer}]", "[{names: [a], role: reader}]"}},
@@ -62,6 +64,8 @@ static const struct sample {
     {"host", {"a", "b"}},
     {"port", {"1", "2"}},
     {"failover", {"false", "true"}},
+    {"region", {"a", "b"}},
+    {"pattern", {"'?.a'", "'?.b'"}},
 };
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
@@ -72,6 +76,7 @@ static const struct engine_kind one = {.name = "one",
                                        .takes_circular = true};
 static const struct engine_kind two = {.name = "two",
                                        .default_port = 11,
+                                       .tells = ENGINE_TELLS_IDS,
                                        .keywords = no_keywords,
                                        .takes_others = true,
                                        .takes_circular = true};
@@ -135,10 +140,12 @@ static const struct need {
     {CONF_PLACE_CLUSTER, "name", "n", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "engine", "one", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "members", NULL, CONF_PLACE_MEMBER, true},
+    {CONF_PLACE_CLUSTER, "host_patterns", NULL, CONF_PLACE_PATTERN, true},
     {CONF_PLACE_CLUSTER, "endpoints", NULL, CONF_PLACE_ENDPOINT, true},
     {CONF_PLACE_ENDPOINT, "names", "[x]", CONF_PLACE_COUNT, false},
     {CONF_PLACE_ENDPOINT, "role", "writer", CONF_PLACE_COUNT, false},
     {CONF_PLACE_MEMBER, "host", "h", CONF_PLACE_COUNT, false},
+    {CONF_PLACE_PATTERN, "pattern", "'?.x'", CONF_PLACE_COUNT, false},
 };
 
 /* Unless it is the key under test, which takes its place. */
@@ -239,6 +246,8 @@ static const void *object_of(const struct conf *conf, enum conf_place place)
         return &conf->clusters[0].endpoints[0];
     case CONF_PLACE_MEMBER:
         return &conf->clusters[0].members[0];
+    case CONF_PLACE_PATTERN:
+        return &conf->clusters[0].host_patterns[0];
     default:
         return NULL;
     }
@@ -398,6 +407,8 @@ static char *make_list(const struct conf_key *key, uint64_t count)
                     i, i);
         else if (key->type == CONF_TYPE_PORTS)
             fprintf(out, "%" PRIu64, i + 1);
+        else if (key->inner == CONF_PLACE_PATTERN)
+            fprintf(out, "'?.x%" PRIu64 "'", i);
         else
             fprintf(out, "x%" PRIu64, i);
     }

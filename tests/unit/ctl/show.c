@@ -177,6 +177,27 @@ static void an_alarm_of_the_agents_own_is_told_from_the_clusters(void **state)
     assert_non_null(strstr(shown(), "ALARM state_unsaved"));
 }
 
+static void who_discovered_a_member_is_said_below_it(void **state)
+{
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_str(&writer, "members");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "member", "db-b:5432");
+    msg_put_str(&writer, "discovered");
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "from", "db-a:5432");
+    msg_put_key_uint(&writer, "since_ms", 180000);
+    msg_put_key_uint(&writer, "unnamed_ms", 20000);
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
+    (void)show_cluster(&show, result());
+    assert_non_null(
+        strstr(shown(), "\n      discovered from db-a:5432, 3 min ago; unnamed for 20 s\n"));
+}
+
 static void a_frozen_cluster_is_well_and_a_suspect_one_is_not(void **state)
 {
     bool found;
@@ -503,6 +524,7 @@ int main(void)
         TEST_IN(rig, a_warning_makes_it_not_well_though_the_cluster_is_steady),
         TEST_IN(rig, an_alarm_of_the_agents_own_is_told_from_the_clusters),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
+        TEST_IN(rig, who_discovered_a_member_is_said_below_it),
         TEST_IN(rig, one_cluster_can_be_picked),
         TEST_IN(rig, W12_heirs_are_evidence_that_explain_alone_shows),
         TEST_IN(rig, colours_are_only_for_terminals),

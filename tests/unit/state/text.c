@@ -118,6 +118,10 @@ static void what_is_whole_but_wrong_is_refused(void **state)
         "cluster orders\nterm 1\n",
         "cluster orders\nmode gone\n",
         "cluster orders\nendpoint 1 2\n",
+        "cluster orders\ndiscovered db-d 5432 0\n",
+        "cluster orders\ndiscovered db-d 0 0 db-b:5432\n",
+        "cluster orders\ndiscovered db-d 65536 0 db-b:5432\n",
+        "cluster orders\ndiscovered  5432 0 db-b:5432\n",
         "cluster orders\nself me\n",
         "cluster orders\nheirs 1 two\n",
         "cluster orders\nheirs \n",
@@ -335,6 +339,28 @@ static void what_members_were_listed_as_comes_back_but_not_after_a_reboot(void *
     assert_int_equal(decode_body("cluster orders\nlisted 10.0.0.1\n", &got), -EBADMSG);
 }
 
+static void when_a_member_was_discovered_is_known_until_a_reboot(void **state)
+{
+    struct state_cluster saved = {.discovered = {{.host = "d", .port = 5, .from = "b:5"}},
+                                  .discovered_count = 1};
+    struct state_cluster got;
+    struct state_clock now = then;
+    size_t len;
+
+    (void)state;
+    saved.discovered[0].since_ms = then.monotonic_ms - 7;
+    char *text = encode(&saved, &len);
+    now.monotonic_ms += 1000;
+    now.boot_ms += 1000;
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.discovered[0].since_ms, then.monotonic_ms - 7);
+    strcpy(now.boot_id, "other");
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.discovered_count, 1);
+    assert_int_equal(got.discovered[0].since_ms, 0);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +376,7 @@ int main(void)
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
+        TEST(when_a_member_was_discovered_is_known_until_a_reboot),
         TEST(what_was_spared_comes_back_but_not_after_a_reboot),
         TEST(never_confirmed_stays_never),
         TEST(a_name_that_would_break_a_line_is_not_saved),

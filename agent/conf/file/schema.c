@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "agent/base/spelling.h"
-#include "agent/conf/schema.h"
+#include "agent/conf/file/schema.h"
 
 unsigned conf_schema_keys(enum conf_place place)
 {
@@ -31,14 +31,6 @@ static enum conf_node_kind shape_of(const struct conf_key *key)
     if (conf_key_is_list(key))
         return CONF_NODE_SEQUENCE;
     return key->type == CONF_TYPE_MAPPING ? CONF_NODE_MAPPING : CONF_NODE_SCALAR;
-}
-
-static const struct conf_key *find_key(enum conf_place place, const char *name)
-{
-    for (const struct conf_key *key = conf_keys; key->name; key++)
-        if (conf_key_in(key, place) && strcmp(key->name, name) == 0)
-            return key;
-    return NULL;
 }
 
 static const char *nearest_key(enum conf_place place, const char *name)
@@ -97,7 +89,7 @@ static bool check_mapping(enum conf_place place, const struct conf_node *node, c
     if (!check_kind(node, CONF_NODE_MAPPING, what, errors))
         return false;
     for (const struct conf_node *child = node->first; child; child = child->next) {
-        const struct conf_key *key = find_key(place, child->key);
+        const struct conf_key *key = conf_key_find(place, child->key);
         if (!key)
             refuse_unknown(place, child, errors);
         else if (!check_key(key, child, errors))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * errors.c - as conf/errors.h says.
+ * errors.c - as conf/file/errors.h says.
  */
 #include "config.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/conf/errors.h"
+#include "agent/conf/file/errors.h"
 
 /* Values of the file are quoted in errors: a newline or an escape sequence in one must not reach
  * the terminal. */

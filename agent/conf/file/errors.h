@@ -2,10 +2,10 @@
  *
  * errors.h - what is wrong with a configuration, collected, then printed in the file's order.
  *
- * Used by this folder only. Never allocates, so that "out of memory" can be said too.
+ * Used by agent/conf only. Never allocates, so that "out of memory" can be said too.
  */
-#ifndef HOMING_AGENT_CONF_ERRORS_H
-#define HOMING_AGENT_CONF_ERRORS_H
+#ifndef HOMING_AGENT_CONF_FILE_ERRORS_H
+#define HOMING_AGENT_CONF_FILE_ERRORS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,11 +6,11 @@
  * shape with its position (libcyaml would report the first, roughly). What it passes, libcyaml
  * loads into struct conf_raw: texts as they stand in the file.
  */
-#ifndef HOMING_AGENT_CONF_SCHEMA_H
-#define HOMING_AGENT_CONF_SCHEMA_H
+#ifndef HOMING_AGENT_CONF_FILE_SCHEMA_H
+#define HOMING_AGENT_CONF_FILE_SCHEMA_H
 
+#include "agent/conf/file/position.h"
 #include "agent/conf/keys.h"
-#include "agent/conf/position.h"
 
 /* The value of one key. A mapping is an array of these, one for each key that may stand in it, in
  * the order of the rows; a list of mappings is one such array behind the other. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * position.c - as conf/position.h says, on libyaml's events. The only file that includes
+ * position.c - as conf/file/position.h says, on libyaml's events. The only file that includes
  * yaml.h.
  *
  * 1. No recursion: depth is bounded by CONF_POSITION_DEPTH, whatever the file holds.
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "agent/conf/position.h"
+#include "agent/conf/file/position.h"
 
 /* The deepest key (clusters[].members[].host) is at 5; deeper is a mistake anyway. */
 #define CONF_POSITION_DEPTH 12

@@ -6,13 +6,13 @@
  * once more, into this tree, first: it locates every later error, and refuses what libcyaml would
  * let pass (empty files, NUL, second documents, anchors, aliases, tags, duplicate keys).
  */
-#ifndef HOMING_AGENT_CONF_POSITION_H
-#define HOMING_AGENT_CONF_POSITION_H
+#ifndef HOMING_AGENT_CONF_FILE_POSITION_H
+#define HOMING_AGENT_CONF_FILE_POSITION_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agent/conf/errors.h"
+#include "agent/conf/file/errors.h"
 
 enum conf_node_kind {
     CONF_NODE_SCALAR,
