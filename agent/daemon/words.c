@@ -174,10 +174,16 @@ static void text_rival(const struct cluster *cluster, uint32_t rival, char *text
                  "the writer %s claims with term %s%s: stop it and promote another member, or "
                  "accept it if it is the right one",
                  writer, term, but);
+    else if (verdict->writer != MEMBER_NONE && claims_now(cluster, verdict->writer))
+        snprintf(
+            text, size,
+            "%s claims with term %s%s; the writer stays %s: demote or stop %s, or accept it if "
+            "it is the right one",
+            member, term, but, writer, member);
     else
         snprintf(text, size,
-                 "%s claims with term %s%s; %s%s: demote or stop the one that claims, or accept it "
-                 "if it is the right one",
+                 "%s claims with term %s%s; %s%s: accept it if it is the right one, or stop it and "
+                 "promote that",
                  member, term, but, verdict->writer == MEMBER_NONE ? "" : "the writer stays ",
                  verdict->writer == MEMBER_NONE ? "no writer is known" : writer);
 }

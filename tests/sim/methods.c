@@ -167,11 +167,10 @@ static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
     sim.servers[1].system = 9;
     sim_promote(&sim, 1);
     sim_run(&sim, 3000);
-    snprintf(
-        expected, sizeof(expected),
-        "%s claims with term 2 for another data set; the writer stays %s: demote or stop the one "
-        "that claims, or accept it if it is the right one",
-        other, writer);
+    snprintf(expected, sizeof(expected),
+             "%s claims with term 2 for another data set; the writer stays %s: accept it if it is "
+             "the right one, or stop it and promote that",
+             other, writer);
     assert_string_equal(alarm_text(), expected);
 }
 
@@ -205,7 +204,7 @@ static void I4_of_several_claims_at_the_start_each_is_named_and_none_proposed(vo
     for (uint32_t i = 0; i < 3; i++) {
         words_member_at(sim.daemon->clusters[0], i, member);
         strcat(member, " with term 1 at ");
-        assert_true((strstr(alarm_text(), member) != NULL) == (i < 2));
+        assert_int_equal(!strstr(alarm_text(), member), i == 2);
     }
     assert_string_equal(alarm_command, "homingctl accept orders MEMBER");
     assert_non_null(strstr(alarm_text(), "no writer is known"));
@@ -223,7 +222,8 @@ I4_who_was_left_by_accept_and_still_claims_is_to_be_demoted_and_not_accepted(voi
     words_member_at(sim.daemon->clusters[0], 1, second);
     sim.servers[1].writer = true; /* on the same timeline, as two standbys of one writer have it */
     sim_run(&sim, 3000);
-    alarm_text();
+    snprintf(begin, sizeof(begin), ": demote or stop %s, or accept it", second);
+    assert_non_null(strstr(alarm_text(), begin)); /* both claim: the way out may be either */
     snprintf(command, sizeof(command), "homingctl accept orders %s", second);
     assert_string_equal(alarm_command, command);
     call(SERVE_ADMIN, 0, "accept", "orders", second);
