@@ -371,7 +371,8 @@ void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon)
 {
     const struct lost *lost = sever_client_lost(daemon->sever_client);
     int pids[LOST_PIDS_MAX];
-    uint32_t count = lost ? lost_pids(lost, pids, LOST_PIDS_MAX) : 0;
+    /* A homing-sever that hangs may have them still: until the alarm, none is called lost. */
+    uint32_t count = lost && lost_is_alarm(lost) ? lost_pids(lost, pids, LOST_PIDS_MAX) : 0;
 
     msg_put_str(w, "lost_pids");
     msg_put_array(w, count);

@@ -183,7 +183,7 @@ static void text_rival(const struct cluster *cluster, uint32_t rival, char *text
     else
         snprintf(text, size,
                  "%s claims with term %s%s; %s%s: accept it if it is the right one, or stop it and "
-                 "promote that",
+                 "promote the right one",
                  member, term, but, verdict->writer == MEMBER_NONE ? "" : "the writer stays ",
                  verdict->writer == MEMBER_NONE ? "no writer is known" : writer);
 }

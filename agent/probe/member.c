@@ -397,7 +397,7 @@ static void print_silence(const struct member *m, char *text)
     else if (is_there(m))
         snprintf(text, ENGINE_TEXT_MAX,
                  "connected, but no login within %u ms: it hangs, or no %s is at this port",
-                 timeout_ms, m->probe->cluster->engine->name);
+                 timeout_ms, m->probe->engine->kind->name);
     else
         snprintf(text, ENGINE_TEXT_MAX, "no connection within %u ms", timeout_ms);
 }

@@ -169,7 +169,7 @@ static void W4_the_alarm_says_who_speaks_for_another_data_set(void **state)
     sim_run(&sim, 3000);
     snprintf(expected, sizeof(expected),
              "%s claims with term 2 for another data set; the writer stays %s: accept it if it is "
-             "the right one, or stop it and promote that",
+             "the right one, or stop it and promote the right one",
              other, writer);
     assert_string_equal(alarm_text(), expected);
 }
