@@ -90,7 +90,7 @@ static bool is_left_behind(const struct cluster *cluster, uint32_t rival)
            term_compare(members_said(&cluster->members, rival)->last.term, verdict->term) <= 0;
 }
 
-/* W3a. What a claim has now may be more than was seen: it has written on since it was behind. */
+/* W3a. It writes on, and what it writes is not what it lacks: so at least that much, and later nobody can tell. */
 static void doubt_behind(const struct cluster *cluster, uint32_t rival, char *text, size_t size)
 {
     const struct engine_kind *engine = cluster->conf->engine;
@@ -102,7 +102,7 @@ static void doubt_behind(const struct cluster *cluster, uint32_t rival, char *te
     engine_print_position(engine, seen, before, sizeof(before));
     if (has && has < seen)
         snprintf(text, size,
-                 ", but lacks %" PRIu64 " %s: it is at %s, and the writer was seen at %s",
+                 ", but lacks at least %" PRIu64 " %s: it is at %s, and the writer was seen at %s",
                  seen - has, engine->lag_unit, now, before);
     else
         snprintf(text, size, ", but lacks what the writer was seen to have, or lacked it before");

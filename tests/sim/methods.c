@@ -183,7 +183,7 @@ static void W3a_the_alarm_says_that_a_claim_is_behind_and_by_how_much(void **sta
     sim_run(&sim, 200);
     sim_conduct(&sim, 0, SIM_ANSWERS);
     sim_run(&sim, 3000);
-    assert_non_null(strstr(alarm_text(), "but lacks 40 bytes: it is at "));
+    assert_non_null(strstr(alarm_text(), "but lacks at least 40 bytes: it is at "));
     assert_non_null(strstr(alarm_text(), "stop it and promote another member, or accept it"));
     sim.servers[0].position += 80; /* what it writes now is not what it lacks */
     sim_run(&sim, 3000);
