@@ -70,8 +70,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_OLDER_TERM] =
         "the present writer claims again, or the operator accepts the older claim",
     [REASON_BEHIND] =
-        "a member claims that has all that the writer was seen to have, or the operator accepts "
-        "the claim",
+        "a member claims that lacks nothing of that, or the operator accepts the claim",
     [REASON_OTHER_IDENTITY] = "the other server goes away, or the operator accepts it",
     [REASON_NO_FAILOVER] = "another member claims, or the operator accepts this one",
     [REASON_WRITER_REMOVED] = "the operator accepts a member, or the writer is configured again",
