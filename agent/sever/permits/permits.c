@@ -199,8 +199,10 @@ static void permit_free(struct permit *permit)
 {
     loop_io_free(permit->io);
     closer_take(permit->permits->closer, permit->connection);
-    if (permit->process >= 0)
+    if (permit->process >= 0) { /* the supervisor has it, too */
+        loop_forget(permit->permits->loop, permit->process);
         close(permit->process);
+    }
     guard_close(permit->tags);
     free(permit);
 }
