@@ -206,8 +206,8 @@ static void client_is_hostile(void *arg, const struct client *c)
               LOG_STR("socket", name_of(client_socket(c))), LOG_INT("uid", user.uid),
               LOG_INT("pid", user.pid));
     if (is_bounded(&serve->listeners[client_socket(c)], user.uid))
-        barred_add(serve->barred, &user, BARRED_MS,
-                   "it has sent a descriptor, which no client does");
+        barred_add_at(serve->barred, &user, user.uid ? 0 : barred_place_of(client_fd(c), user.pid),
+                      BARRED_MS, "it has sent a descriptor, which no client does");
 }
 
 /* Whether this user has come too often with this connection. Of root, every container has one: only
@@ -235,7 +235,8 @@ static bool is_welcome(const struct listener *l, int fd, const struct ucred *cre
         return false;
     if (!comes_too_often(serve, cred, place))
         return true;
-    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place(cred->pid), BARRED_FLOOD_MS,
+    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place_of(fd, cred->pid),
+                  BARRED_FLOOD_MS,
                   place && cred->uid ? "it connects all the time: from its network namespace"
                                      : "it connects all the time");
     return false;
