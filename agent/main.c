@@ -131,24 +131,50 @@ static int parse(int argc, char **argv, struct arguments *ret)
 
 /* ---- the configuration alone ---- */
 
+/* Root can read what the agent's own user cannot, and who that will be is not known here. */
+static void say_who_can_read(const struct conf *conf)
+{
+    struct stat status;
+
+    for (uint32_t i = 0; i < conf->cluster_count && geteuid() == 0; i++) {
+        const char *secret = conf->clusters[i].password_file;
+        if (secret && stat(secret, &status) == 0 && status.st_uid == 0 &&
+            (status.st_gid == 0 || !(status.st_mode & S_IRGRP)))
+            printf(
+                "%s: password_file %s was checked as root, and only root can read it: if homingd "
+                "runs as another user, as User= of its unit says, give it to that one\n",
+                conf->file, secret);
+    }
+}
+
+static void print_ok(const struct conf *conf, uint32_t members, uint32_t seeds, uint32_t endpoints)
+{
+    printf("%s: ok, %u cluster%s, %u member%s", conf->file, conf->cluster_count,
+           conf->cluster_count == 1 ? "" : "s", members, members == 1 ? "" : "s");
+    if (seeds > 0)
+        printf(", %u seed%s", seeds, seeds == 1 ? "" : "s");
+    printf(", %u endpoint%s\n", endpoints, endpoints == 1 ? "" : "s");
+}
+
 static int check_config(const struct arguments *arguments)
 {
     struct conf *conf;
-    uint32_t members = 0, endpoints = 0;
+    uint32_t members = 0, seeds = 0, endpoints = 0;
     const char *file = arguments->config;
 
     if (conf_load(file, engine_kinds, stderr, &conf) < 0)
         return EXIT_USAGE;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
         members += conf->clusters[i].member_count;
+        seeds += conf->clusters[i].seed_count;
         endpoints += conf->clusters[i].endpoint_count;
     }
     if (arguments->task == TASK_DUMP)
         conf_dump(conf, stdout);
     else
-        printf("%s: ok, %u cluster%s, %u member%s, %u endpoint%s\n", file, conf->cluster_count,
-               conf->cluster_count == 1 ? "" : "s", members, members == 1 ? "" : "s", endpoints,
-               endpoints == 1 ? "" : "s");
+        print_ok(conf, members, seeds, endpoints);
+    if (arguments->task != TASK_DUMP)
+        say_who_can_read(conf);
     conf_free(conf);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

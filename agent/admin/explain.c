@@ -79,6 +79,9 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_RESTORED] = "the first answers after the agent's start",
     [REASON_MOVED] = "the writer stops claiming and another member claims a newer term",
     [REASON_OTHER_ADDRESS] = "the present writer claims again, or the operator accepts the claim",
+    [REASON_SUCCEEDED] = "the writer stops claiming and a member that follows it claims",
+    [REASON_UNPROVEN] =
+        "the present writer or a member that followed it claims, or the operator accepts the claim",
 };
 
 const char *explain_change(enum reason reason)

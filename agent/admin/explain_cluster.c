@@ -17,7 +17,7 @@
 static void sever_hindrance(const struct cluster *cluster, const struct view_entry *entry,
                             char *ret, size_t size)
 {
-    const struct sever_client_status *status = sever_client_status(cluster->daemon->sever_client);
+    const char *why = sever_client_hindrance(cluster->daemon->sever_client);
 
     ret[0] = '\0';
     if (entry->mode != VIEW_MODE_SEVER || entry->role != VIEW_ROLE_WRITER)
@@ -25,8 +25,8 @@ static void sever_hindrance(const struct cluster *cluster, const struct view_ent
     if (cluster->decision.verdict.braked)
         snprintf(ret, size, "nothing while braked (W10); homingctl unfreeze %s",
                  cluster->conf->name);
-    else if (!status->instance || !status->able)
-        snprintf(ret, size, "nothing: %s", status->why);
+    else if (why)
+        snprintf(ret, size, "nothing: %s", why);
 }
 
 static void put_layers(const struct cluster *cluster, struct msg_writer *w,

@@ -14,6 +14,7 @@
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/succession.h"
 #include "proto/view_names.h"
 
 #define HISTORY_LIMIT 1000
@@ -109,6 +110,25 @@ static void put_said(struct msg_writer *w, const struct cluster *cluster, uint32
     put_lag(w, cluster, member);
 }
 
+/* W12: the evidence for a claim to come. Whom it follows may be no member. */
+static void put_heir(struct msg_writer *w, const struct cluster *cluster, uint32_t member)
+{
+    const struct report *last = &members_said(&cluster->members, member)->last;
+    uint32_t source = MEMBER_NONE;
+    char text[MEMBER_TEXT_SIZE];
+
+    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
+        if (last->follows && members_said(&cluster->members, i)->last.self == last->follows)
+            source = i;
+    words_member_at(cluster, source, text);
+    msg_put_key_bool(w, "heir",
+                     last->self && succession_is_heir(&cluster->decision.verdict, last->self));
+    msg_put_key_str(w, "follows",
+                    source != MEMBER_NONE ? text
+                    : last->follows       ? "a server that is no member"
+                                          : NULL);
+}
+
 /* W11: other addresses at which a server is asked because of this member's name. */
 static void put_places(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
@@ -146,6 +166,26 @@ static void put_listed(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "listed", inet_address_same(listed, at) ? NULL : whole);
 }
 
+/* Who named it first; nil: it stands in the configuration. */
+static void put_discovered(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
+                           uint64_t now_ms)
+{
+    const struct conf_member *is = &cluster->conf->members[member];
+    const struct roster *roster = cluster->discovery ? &cluster->discovery->roster : NULL;
+    uint32_t i = roster ? roster_find(roster, is->host, is->port) : 0;
+
+    if (!roster || i == roster->count) {
+        msg_put_key_nil(w, "discovered");
+        return;
+    }
+    msg_put_str(w, "discovered");
+    msg_open_map(w);
+    msg_put_key_str(w, "from", roster->at[i].from);
+    put_age(w, "since_ms", roster->at[i].since_ms, now_ms);
+    put_age(w, "unnamed_ms", roster->at[i].missing_ms, now_ms);
+    msg_close(w);
+}
+
 static void put_member(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
 {
@@ -165,6 +205,8 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "official", known->where.official[0] ? known->where.official : NULL);
     msg_put_key_str(w, "error", known->error[0] ? known->error : NULL);
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
+    put_discovered(w, cluster, member, now_ms);
+    put_heir(w, cluster, member);
     put_listed(w, cluster, member);
     put_addresses(w, &known->where);
     put_places(w, cluster, member, now_ms);
@@ -177,6 +219,23 @@ static void put_members(struct msg_writer *w, const struct cluster *cluster, uin
     msg_put_array(w, cluster->conf->member_count);
     for (uint32_t i = 0; i < cluster->conf->member_count; i++)
         put_member(w, cluster, i, now_ms);
+}
+
+static void put_seeds(struct msg_writer *w, const struct cluster *cluster)
+{
+    const struct discovery *d = cluster->discovery;
+    char name[MEMBER_TEXT_SIZE];
+
+    msg_put_str(w, "seeds");
+    msg_put_array(w, d ? d->base->seed_count : 0);
+    for (uint32_t i = 0; d && i < d->base->seed_count; i++) {
+        words_member(&d->base->seeds[i], name);
+        msg_open_map(w);
+        msg_put_key_str(w, "seed", name);
+        msg_put_key_bool(w, "asked", d->seeds);
+        msg_put_key_str(w, "error", d->seed_errors[i][0] ? d->seed_errors[i] : NULL);
+        msg_close(w);
+    }
 }
 
 static void put_endpoint(struct msg_writer *w, const struct cluster *cluster, uint32_t i)
@@ -290,6 +349,8 @@ void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)
     msg_put_key_uint(w, "not_severed", cluster->severing.not_severed);
     msg_put_key_uint(w, "spared_older", cluster->severing.older);
     put_members(w, cluster, now_ms);
+    put_seeds(w, cluster);
+    put_age(w, "told_ms", cluster->discovery ? cluster->discovery->roster.taken_ms : 0, now_ms);
     put_endpoints(w, cluster);
     put_alarms(w, cluster);
     put_warnings(w, cluster);
@@ -322,12 +383,12 @@ static void put_severing(struct msg_writer *w, const struct daemon *daemon)
 {
     const struct sever_client_status *status = sever_client_status(daemon->sever_client);
     const struct lost *lost = sever_client_lost(daemon->sever_client);
-    bool available = status->instance && status->able;
+    const char *hindrance = sever_client_hindrance(daemon->sever_client);
 
     msg_put_str(w, "severing");
     msg_open_map(w);
-    msg_put_key_bool(w, "available", available);
-    msg_put_key_str(w, "why", available ? NULL : status->why);
+    msg_put_key_bool(w, "available", !hindrance);
+    msg_put_key_str(w, "why", hindrance);
     msg_put_key_uint(w, "pid", status->pid);
     msg_put_key_uint(w, "processes", status->processes);
     msg_put_key_uint(w, "lost", lost ? lost_count(lost) : 0);

@@ -12,6 +12,7 @@
 #include "agent/base/barred.h"
 #include "agent/base/log.h"
 #include "agent/base/process.h"
+#include "agent/base/stranger.h"
 #include "proto/hash.h"
 
 struct user {
@@ -172,6 +173,30 @@ void barred_add_at(struct barred *b, const struct ucred *cred, uint64_t place, u
     log_event(LOG_WARNING, "user_barred", why, LOG_STR("socket", b->sock->path),
               LOG_INT("uid", cred->uid), LOG_INT("pid", cred->pid),
               LOG_INT("for_s", for_ms / 1000));
+}
+
+/* Who makes network namespaces is not to hang us once in each. */
+static bool is_barred_around(const struct barred *b, uid_t uid, uint64_t for_ms)
+{
+    uint64_t now_ms = loop_now_ms(b->loop);
+    uint32_t places = 0;
+
+    for (int i = 0; i < BARRED_MAX; i++) {
+        const struct entry *e = &b->entries[i];
+        places += e->user.uid == uid && e->user.place && e->until_ms > now_ms + for_ms / 2;
+    }
+    return places >= BARRED_PLACES;
+}
+
+void barred_add_from(struct barred *b, const struct ucred *cred, uint64_t netns, uint64_t for_ms,
+                     const char *why)
+{
+    bool everywhere = netns == netns_of(b->sock->fd) || is_barred_around(b, cred->uid, for_ms);
+
+    if (cred->uid == 0)
+        barred_add(b, cred, for_ms, why);
+    else
+        barred_add_at(b, cred, everywhere ? 0 : netns, for_ms, why);
 }
 
 void barred_renew(struct barred *b)

@@ -45,6 +45,12 @@ uint64_t barred_place_of(int fd, pid_t pid);
 void barred_add_at(struct barred *barred, const struct ucred *user, uint64_t place, uint64_t for_ms,
                    const char *why);
 
+/* Bars him in the network namespace `netns` of his connection, as other containers have the same uid; root as by
+ * barred_add(). In that of `sock`, if it is not known, or if he is barred in BARRED_PLACES others for as long: everywhere. */
+#define BARRED_PLACES 2
+void barred_add_from(struct barred *barred, const struct ucred *user, uint64_t netns,
+                     uint64_t for_ms, const char *why);
+
 /* `sock` holds another socket than before: it keeps the same users out. */
 void barred_renew(struct barred *barred);
 

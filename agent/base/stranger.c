@@ -19,6 +19,9 @@
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -38,6 +41,14 @@ void stranger_prepare(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));
 }
 
+uint64_t netns_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? 0 : cookie;
+}
+
 ssize_t stranger_receive(int fd, void *data, size_t size)
 {
     struct iovec iov = {data, size};
@@ -49,12 +60,4 @@ ssize_t stranger_receive(int fd, void *data, size_t size)
     if (n > 0)
         n = recv(fd, data, (size_t)n, MSG_DONTWAIT);
     return n < 0 ? -errno : n;
-}
-
-uint64_t netns_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-
-    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? 0 : cookie;
 }

@@ -87,10 +87,11 @@ bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, co
     return cluster->allowed_network_count == 0;
 }
 
-void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors)
+static void check_addresses(const struct conf_cluster *cluster, const struct conf_member *members,
+                            uint32_t count, struct conf_errors *errors)
 {
-    for (uint32_t i = 0; i < cluster->member_count; i++) {
-        const struct conf_member *member = &cluster->members[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct conf_member *member = &members[i];
         struct conf_host host;
         if (conf_value_host(member->host, &host) || host.family == 0)
             continue;
@@ -105,10 +106,11 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
     }
 }
 
-void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_errors *errors)
+void conf_agree_last_member(const struct conf_member *members, uint32_t count,
+                            struct conf_errors *errors)
 {
-    const struct conf_member *last = &cluster->members[cluster->member_count - 1];
-    for (const struct conf_member *member = cluster->members; member != last; member++) {
+    const struct conf_member *last = &members[count - 1];
+    for (const struct conf_member *member = members; member != last; member++) {
         if (member->port != last->port || strcmp(member->host, last->host) != 0)
             continue;
         conf_errors_add(errors, last->at,
@@ -116,6 +118,41 @@ void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_erro
                         last->host, last->port, errors->file, member->at.line, member->at.column);
         return;
     }
+}
+
+void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    check_addresses(cluster, cluster->members, cluster->member_count, errors);
+    check_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
+}
+
+bool conf_discovers(const struct conf_cluster *cluster)
+{
+    return cluster->engine->tells != ENGINE_TELLS_NOTHING &&
+           (cluster->seed_count > 0 || cluster->host_pattern_count > 0);
+}
+
+/* What a server says of the others is hearsay, and whoever it names would be given the password. */
+void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    enum engine_tells tells = cluster->engine->tells;
+    if (cluster->seed_count == 0 && cluster->host_pattern_count == 0)
+        return;
+    if (tells == ENGINE_TELLS_NOTHING)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: a server of engine %s does not tell of the others; list all "
+                        "of them under members, and remove seeds and host_patterns",
+                        cluster->name, cluster->engine->name);
+    else if (tells == ENGINE_TELLS_IDS && cluster->host_pattern_count == 0)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: engine %s tells the servers' ids alone; set host_patterns, as "
+                        "in [\"?.db.example.com\"], so that their hosts are known",
+                        cluster->name, cluster->engine->name);
+    else if (cluster->host_pattern_count == 0 && cluster->allowed_network_count == 0)
+        conf_errors_add(errors, cluster->at,
+                        "cluster %s: a seed may name any host as a member; set host_patterns or "
+                        "allowed_networks, so that the password goes to no other",
+                        cluster->name);
 }
 
 /* ---- ports: within a cluster ---- */
@@ -151,17 +188,17 @@ static void refuse_too_many(const struct conf_cluster *cluster, struct conf_erro
                         cluster->name, count, HOMING_CLUSTER_PORTS_MAX);
 }
 
-static void refuse_members_ports(const struct conf_cluster *cluster,
-                                 const struct conf_endpoint *endpoint, struct conf_errors *errors)
+/* Who is discovered mostly has the port of the seed. */
+static void refuse_members_ports(const struct conf_member *members, uint32_t count,
+                                 const char *what, const struct conf_endpoint *endpoint,
+                                 struct conf_errors *errors)
 {
-    for (uint32_t m = 0; m < cluster->member_count; m++) {
-        const struct conf_member *member = &cluster->members[m];
-        if (conf_endpoint_has_port(endpoint, member->port))
+    for (uint32_t m = 0; m < count; m++)
+        if (conf_endpoint_has_port(endpoint, members[m].port))
             conf_errors_add(errors, endpoint->ports_at,
-                            "port %u is that of member '%s', and is steered without ports; "
-                            "remove it from ports",
-                            member->port, member->host);
-    }
+                            "port %u is that of %s '%s', and is steered without ports; remove it "
+                            "from ports",
+                            members[m].port, what, members[m].host);
 }
 
 static void refuse_shared_hosts(const struct conf_cluster *cluster,
@@ -284,7 +321,10 @@ int conf_agree_ports(const struct conf *conf, struct conf_errors *errors)
         refuse_too_many(cluster, errors);
         for (uint32_t e = 0; e < cluster->endpoint_count; e++)
             if (cluster->endpoints[e].port_count > 0) {
-                refuse_members_ports(cluster, &cluster->endpoints[e], errors);
+                refuse_members_ports(cluster->members, cluster->member_count, "member",
+                                     &cluster->endpoints[e], errors);
+                refuse_members_ports(cluster->seeds, cluster->seed_count, "seed",
+                                     &cluster->endpoints[e], errors);
                 refuse_shared_hosts(cluster, &cluster->endpoints[e], errors);
             }
     }
@@ -356,17 +396,16 @@ static void warn_unproven(const struct conf_cluster *cluster, struct conf_errors
     if (cluster->allowed_network_count > 0 || !engine->proof_keyword ||
         conf_connection_has(cluster->connection, engine->proof_keyword, engine->proof_value))
         return;
-    for (uint32_t i = 0; i < cluster->member_count; i++) {
-        if (!is_name(cluster->members[i].host))
-            continue;
+    const char *name = cluster->host_pattern_count ? cluster->host_patterns[0].pattern : NULL;
+    for (uint32_t i = 0; i < cluster->member_count && !name; i++)
+        if (is_name(cluster->members[i].host))
+            name = cluster->members[i].host;
+    if (name)
         conf_errors_warn(errors, cluster->at,
                          "cluster %s: whoever answers DNS for %s can move the writer, because no "
                          "server has to prove its name; set %s=%s in connection, or "
                          "allowed_networks (W11)",
-                         cluster->name, cluster->members[i].host, engine->proof_keyword,
-                         engine->proof_value);
-        return;
-    }
+                         cluster->name, name, engine->proof_keyword, engine->proof_value);
 }
 
 /* Every address of this machine: 0.0.0.0 and ::. */

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "agent/conf/position.h"
+#include "agent/conf/file/position.h"
 
 /* The durations of which each has to be longer than the one before it. `node`: the mapping in which
  * some of them may be given. */
@@ -22,8 +22,12 @@ void conf_agree_directories(const struct conf_node *agent, const struct conf *co
 /* Whether the members' addresses fit family and allowed_networks. */
 void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors);
 
-/* Whether the last member is another one than those before it. */
-void conf_agree_last_member(const struct conf_cluster *cluster, struct conf_errors *errors);
+/* Whether the last of `count` members is another one than those before it. */
+void conf_agree_last_member(const struct conf_member *members, uint32_t count,
+                            struct conf_errors *errors);
+
+/* Whether the members can be discovered, if they are to be, and no password goes astray. */
+void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors);
 
 /* Adds an error where an endpoint's port cannot be told from another one: if it is that of a member
  * of its own cluster, if two members of that are one host, or if another cluster claims it at the

@@ -15,7 +15,9 @@
 #include "agent/conf/agree.h"
 #include "agent/conf/check.h"
 #include "agent/conf/connection.h"
+#include "agent/conf/lists.h"
 #include "agent/conf/password.h"
+#include "agent/conf/pattern.h"
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 
@@ -143,6 +145,19 @@ static int take_host(struct checker *checker, struct mapping *mapping, const str
     return 0;
 }
 
+/* What is kept in another form than it is written. */
+static int take_clean(struct checker *checker, const struct value *value, char **ret_text)
+{
+    char clean[CONF_HOST_MAX];
+    const char *wrong = value->key->type == CONF_TYPE_PATTERN
+                            ? conf_pattern_read(value->text, clean)
+                            : conf_pattern_region(value->text, clean);
+    if (!wrong)
+        return copy_text(clean, ret_text);
+    refuse(checker, value, wrong);
+    return 0;
+}
+
 /* Relative to the configuration file, so that both can be moved, and tried out, together. */
 static int join_path(const char *file, const char *path, char **ret_path)
 {
@@ -203,86 +218,6 @@ static void take_engine(struct checker *checker, const struct value *value,
     conf_errors_add(checker->errors, value->node->at,
                     "unknown engine '%.100s'; this version knows: %s", value->text,
                     list_engines(engines, ", ", list, sizeof(list)));
-}
-
-/* ---- lists of values ---- */
-
-static int take_name(struct checker *checker, const char *text, struct conf_at at,
-                     struct conf_endpoint *endpoint)
-{
-    struct conf_name *own = &endpoint->names[endpoint->name_count];
-    if (!name_valid(text) || !name_canonical(text, &own->name)) {
-        conf_errors_add(checker->errors, at,
-                        "name '%.300s' is not a DNS name; write labels of 1 to 63 letters, digits, "
-                        "'-' and '_', %d bytes in all, without address or port",
-                        text, HOMING_NAME_MAX);
-        return 0;
-    }
-    own->text = malloc(own->name.len + 1);
-    if (!own->text)
-        return -ENOMEM;
-    memcpy(own->text, own->name.words, own->name.len);
-    own->text[own->name.len] = '\0';
-    endpoint->name_count++;
-    return conf_uses_add(&checker->names, own->text, at);
-}
-
-static int take_names(struct checker *checker, const struct value *value,
-                      struct conf_endpoint *endpoint)
-{
-    char *const *texts = value->raw->data;
-    const struct conf_node *node = value->node->first;
-    int rv = 0;
-    endpoint->names = calloc(value->raw->count, sizeof(*endpoint->names));
-    if (!endpoint->names)
-        return -ENOMEM;
-    for (unsigned i = 0; i < value->raw->count && rv == 0; i++, node = node->next)
-        rv = take_name(checker, texts[i], node->at, endpoint);
-    return rv;
-}
-
-static int take_networks(struct checker *checker, const struct value *value,
-                         struct conf_cluster *cluster)
-{
-    char *const *texts = value->raw->data;
-    const struct conf_node *node = value->node->first;
-    if (!node) {
-        conf_errors_add(checker->errors, value->node->at,
-                        "%s is empty and would allow nothing; list networks or remove it",
-                        value->key->name);
-        return 0;
-    }
-    cluster->allowed_networks = calloc(value->raw->count, sizeof(*cluster->allowed_networks));
-    if (!cluster->allowed_networks)
-        return -ENOMEM;
-    for (; node; node = node->next) {
-        struct conf_network *network = &cluster->allowed_networks[cluster->allowed_network_count];
-        const char *text = texts[cluster->allowed_network_count++];
-        const char *wrong = conf_value_network(text, network);
-        if (wrong)
-            conf_errors_add(checker->errors, node->at, "allowed network '%.100s' %s", text, wrong);
-    }
-    return 0;
-}
-
-static int take_ports(struct checker *checker, const struct value *value,
-                      struct conf_endpoint *endpoint)
-{
-    uint64_t port = 0;
-    endpoint->ports_at = value->node->at;
-    endpoint->ports = calloc(value->key->max, sizeof(*endpoint->ports));
-    if (!endpoint->ports)
-        return -ENOMEM;
-    for (const struct conf_node *node = value->node->first; node; node = node->next) {
-        const char *wrong = conf_value_read(CONF_TYPE_PORT, node->text, &port);
-        if (!wrong && conf_endpoint_has_port(endpoint, port))
-            wrong = "is listed twice; keep one of them";
-        if (wrong)
-            conf_errors_add(checker->errors, node->at, "port '%.100s' %s", node->text, wrong);
-        else
-            endpoint->ports[endpoint->port_count++] = (uint16_t)port;
-    }
-    return 0;
 }
 
 /* ---- no value ---- */
@@ -353,6 +288,11 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     agree_timing(checker, mapping, &cluster->timing);
     if ((mapping->wrong & places) == 0)
         conf_agree_members(cluster, checker->errors);
+    if (cluster->circular && !cluster->engine->takes_circular)
+        conf_errors_add(checker->errors, conf_position_at(mapping->node, "circular"),
+                        "circular is not for %s; remove it", cluster->engine->name);
+    if (mapping->wrong == 0)
+        conf_agree_discovery(cluster, checker->errors);
     return 0;
 }
 
@@ -379,18 +319,22 @@ static int take_word_member(struct checker *checker, const struct mapping *mappi
     return rv;
 }
 
-/* A member that is refused is left out, so that no second error comes of it. */
-static int take_member(struct checker *checker, struct mapping *mapping,
+/* A member, or a seed, that is refused is left out, so that no second error comes of it. */
+static int take_member(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                        struct conf_cluster *cluster)
 {
-    struct conf_member *member = &cluster->members[cluster->member_count];
-    *member = (struct conf_member){.port = cluster->engine->default_port, .at = mapping->node->at};
+    uint32_t *count = (uint32_t *)((char *)cluster + key->count_at);
+    struct conf_member *list, *member;
+    memcpy(&list, conf_key_field(key, CONF_PLACE_CLUSTER, cluster), sizeof(list));
+    member = &list[*count];
+    *member = (struct conf_member){.port = cluster->engine->default_port,
+                                   .roams = list == cluster->seeds,
+                                   .at = mapping->node->at};
     mapping->object = member;
     int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
                                                       : take_word_member(checker, mapping, member);
     if (rv == 0 && mapping->wrong == 0 && member->host) {
-        cluster->member_count++;
-        conf_agree_last_member(cluster, checker->errors);
+        conf_agree_last_member(list, ++*count, checker->errors);
     } else {
         free(member->host);
         member->host = NULL;
@@ -398,11 +342,26 @@ static int take_member(struct checker *checker, struct mapping *mapping,
     return rv;
 }
 
-static int take_entry(struct checker *checker, enum conf_place place, struct mapping *entry,
+/* One value in place of a mapping is the pattern. */
+static int take_pattern(struct checker *checker, struct mapping *mapping)
+{
+    if (mapping->node->kind == CONF_NODE_MAPPING)
+        return take_mapping(checker, mapping);
+    return take_clean(checker,
+                      &(struct value){.key = conf_key_find(CONF_PLACE_PATTERN, "pattern"),
+                                      .node = mapping->node,
+                                      .text = mapping->node->text},
+                      &((struct conf_pattern *)mapping->object)->pattern);
+}
+
+static int take_entry(struct checker *checker, const struct conf_key *key, struct mapping *entry,
                       void *around)
 {
+    enum conf_place place = key->inner;
     if (place == CONF_PLACE_MEMBER)
-        return take_member(checker, entry, around);
+        return take_member(checker, entry, key, around);
+    if (place == CONF_PLACE_PATTERN)
+        return take_pattern(checker, entry);
     return place == CONF_PLACE_CLUSTER ? take_cluster(checker, entry)
                                        : take_endpoint(checker, entry, around);
 }
@@ -431,7 +390,7 @@ static int take_mappings(struct checker *checker, struct mapping *mapping,
         /* A member counts itself, if it is good. */
         if (key->inner != CONF_PLACE_MEMBER)
             ++*(uint32_t *)((char *)mapping->object + key->count_at);
-        rv = take_entry(checker, key->inner, &entry, mapping->object);
+        rv = take_entry(checker, key, &entry, mapping->object);
         if (raw)
             raw += conf_schema_keys(key->inner);
         list += conf_place_size[key->inner];
@@ -465,6 +424,9 @@ static int take_text(struct checker *checker, struct mapping *mapping, const str
         return take_word(checker, value, field);
     case CONF_TYPE_HOST:
         return take_host(checker, mapping, value);
+    case CONF_TYPE_PATTERN:
+    case CONF_TYPE_REGION:
+        return take_clean(checker, value, field);
     case CONF_TYPE_SECRET_FILE:
         return take_secret_file(checker, value, field);
     default:
@@ -481,13 +443,15 @@ static int take_list(struct checker *checker, struct mapping *mapping, const str
                         key->holder, (int)key->max);
         return 0;
     }
+    if (key->type == CONF_TYPE_MAPPINGS)
+        return take_mappings(checker, mapping, value);
+    const struct conf_list list = {key, value->node, value->raw->data, value->raw->count,
+                                   checker->errors};
     if (key->type == CONF_TYPE_NAMES)
-        return take_names(checker, value, mapping->object);
+        return conf_list_names(&list, &checker->names, mapping->object);
     if (key->type == CONF_TYPE_NETWORKS)
-        return take_networks(checker, value, mapping->object);
-    if (key->type == CONF_TYPE_PORTS)
-        return take_ports(checker, value, mapping->object);
-    return take_mappings(checker, mapping, value);
+        return conf_list_networks(&list, mapping->object);
+    return conf_list_ports(&list, mapping->object);
 }
 
 static int take_value(struct checker *checker, struct mapping *mapping, const struct value *value)
@@ -520,7 +484,9 @@ static int take_key(struct checker *checker, struct mapping *mapping, const stru
     const struct conf_node *node = conf_position_find(mapping->node, key->name);
     if (key->type == CONF_TYPE_MAPPING)
         return take_inner(checker, mapping, key, raw, node);
-    if (key->required && (!node || (conf_key_is_list(key) && !node->first)))
+    bool missing = !node || (conf_key_is_list(key) && !node->first);
+    if (key->required && missing &&
+        !(key->instead && conf_position_find(mapping->node, key->instead)))
         refuse_missing(checker, key, mapping);
     else if (node)
         return take_value(checker, mapping,

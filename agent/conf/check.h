@@ -8,7 +8,7 @@
 #ifndef HOMING_AGENT_CONF_CHECK_H
 #define HOMING_AGENT_CONF_CHECK_H
 
-#include "agent/conf/schema.h"
+#include "agent/conf/file/schema.h"
 
 /* 0 or -ENOMEM; fills `conf`, whose file and engines are set. */
 int conf_check(const struct conf_raw *raw, const struct conf_node *root, struct conf_errors *errors,

@@ -30,6 +30,9 @@ enum conf_family {
     CONF_FAMILY_6 = 6
 };
 
+/* Each seed is asked until one of them tells of the members. */
+#define CONF_SEEDS_MAX 8
+
 /* A position in the configuration file, for errors found later (unknown host, unreadable file). */
 struct conf_at {
     uint32_t line;
@@ -46,8 +49,9 @@ struct conf_timing {
     uint32_t hold_ms;
     uint32_t keepalive_ms; /* 0: off */
     uint32_t sever_spread_ms;
-    uint32_t max_switches; /* in 10 minutes; 0: no brake */
-    uint64_t max_lag;      /* bytes */
+    uint32_t max_switches;         /* in 10 minutes; 0: no brake */
+    uint64_t max_lag;              /* bytes */
+    uint32_t max_lag_transactions; /* where the engine counts those */
     enum view_mode mode;
     enum conf_family family;
 };
@@ -56,7 +60,14 @@ struct conf_member {
     char *host; /* a name or an address literal */
     uint16_t port;
     bool failover;
+    bool roams; /* a seed: it is wherever its name leads now (never W11) */
     struct conf_at at;
+};
+
+/* What a server that is named by its id has as its host. */
+struct conf_pattern {
+    char *region;  /* of the servers that it is for; NULL: of all */
+    char *pattern; /* pattern.h */
 };
 
 /* A name in its canonical form: to print, and with its hash, to find it in the view. */
@@ -88,6 +99,10 @@ struct conf_cluster {
     const struct engine_kind *engine;
     struct conf_member *members;
     uint32_t member_count;
+    struct conf_member *seeds; /* asked for the members' names alone: they are no members */
+    uint32_t seed_count;
+    struct conf_pattern *host_patterns;
+    uint32_t host_pattern_count;
     char *connection;    /* the engine's keywords and values, "" if none */
     char *password_file; /* NULL if none */
     struct conf_endpoint *endpoints;
@@ -95,6 +110,7 @@ struct conf_cluster {
     struct conf_network *allowed_networks;
     uint32_t allowed_network_count;
     bool sever_untagged;
+    bool circular; /* a writable member may replicate from another one */
     struct conf_timing timing;
     struct conf_at at;
 };
@@ -139,5 +155,8 @@ uint16_t conf_cluster_port(const struct conf_cluster *cluster, uint16_t above);
 /* Whether the address may be used for this cluster (allowed_networks; all,
  * where none are given). */
 bool conf_address_allowed(const struct conf_cluster *cluster, uint8_t family, const uint8_t *bytes);
+
+/* Whether what its servers say of each other makes members. */
+bool conf_discovers(const struct conf_cluster *cluster);
 
 #endif

@@ -5,8 +5,14 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "agent/base/spelling.h"
 #include "agent/conf/connection.h"
 
 /* ---- keyword=value ---- */
@@ -93,18 +99,78 @@ static struct conf_at place_of(const struct conf_node *node, const char *at)
     return place;
 }
 
+/* The keyword that this one is a slip for; NULL: none. */
+static const char *find_near(const struct engine_kind *engine, const struct pair *pair)
+{
+    char word[64];
+    if (pair->len >= sizeof(word))
+        return NULL;
+    memcpy(word, pair->keyword, pair->len);
+    word[pair->len] = '\0';
+    for (const struct engine_keyword *k = engine->keywords; k->name; k++)
+        if (!k->instead && spelling_is_near(k->name, word))
+            return k->name;
+    return NULL;
+}
+
 /* Without the keyword: like a broken pair it may be half a secret. */
-static void refuse_unknown(const struct engine_kind *engine, struct conf_at at,
-                           struct conf_errors *errors)
+static void refuse_unknown(const struct engine_kind *engine, const struct pair *pair,
+                           struct conf_at at, struct conf_errors *errors)
 {
     char taken[300] = "";
     size_t used = 0;
+    const char *near = find_near(engine, pair);
     for (const struct engine_keyword *k = engine->keywords; k->name && used < sizeof(taken); k++)
         if (!k->instead)
             used += (size_t)snprintf(taken + used, sizeof(taken) - used, "%s%s", used ? ", " : "",
                                      k->name);
-    conf_errors_add(errors, at, "connection has a keyword here that %s does not know; it takes: %s",
-                    engine->name, taken);
+    conf_errors_add(
+        errors, at, "connection has a keyword here that %s does not know; %s%s%sit takes: %s",
+        engine->name, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "", taken);
+}
+
+/* Copies a value without its quotes and backslashes. False: it may not fit. */
+static bool unquote(const struct pair *pair, char *ret, size_t size)
+{
+    const char *at = pair->value, *end = pair->value + pair->value_len;
+    if (at < end && *at == '\'')
+        at++, end--;
+    if ((size_t)(end - at) >= size)
+        return false;
+    for (; at < end; at++) {
+        at += *at == '\\' && at + 1 < end;
+        *ret++ = *at;
+    }
+    *ret = '\0';
+    return true;
+}
+
+/* Read anew by the engine at every use; here only so that an operator sees now what is wrong. */
+static const char *find_fault_of_file(const char *path)
+{
+    struct stat status;
+    if (path[0] != '/')
+        return "is no absolute path; write one";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? "does not exist; create it, or correct the path"
+                   : "cannot be read by this user; give it to the agent's user (root, too: it has "
+                     "no capability)";
+    bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    close(fd);
+    return regular ? NULL : "is not a regular file; name one";
+}
+
+static void check_file(const struct engine_keyword *keyword, const struct pair *pair,
+                       struct conf_at at, struct conf_errors *errors)
+{
+    char path[PATH_MAX] = "";
+    const char *wrong = "is too long for a path";
+    if (unquote(pair, path, sizeof(path)))
+        wrong = find_fault_of_file(path);
+    if (wrong)
+        conf_errors_add(errors, at, "%s %.300s %s", keyword->name, path[0] ? path : "''", wrong);
 }
 
 static void check_pair(const struct engine_kind *engine, const struct pair *pair, struct conf_at at,
@@ -117,8 +183,10 @@ static void check_pair(const struct engine_kind *engine, const struct pair *pair
                         keyword->instead);
     else if (keyword && keyword->check)
         wrong = keyword->check(pair->value, pair->value_len);
+    else if (keyword && keyword->file)
+        check_file(keyword, pair, at, errors);
     else if (!keyword && !engine->takes_others)
-        refuse_unknown(engine, at, errors);
+        refuse_unknown(engine, pair, at, errors);
     if (wrong)
         conf_errors_add(errors, at, "%s", wrong);
 }
@@ -145,15 +213,20 @@ void conf_connection_check(const struct engine_kind *engine, const struct conf_n
         conf_errors_add(errors, node->at, "%s", wrong);
         return;
     }
+    uint32_t failures = errors->failures;
     struct pair pair;
     for (const char *at = node->text;; at = pair.next) {
         enum shape shape = read_pair(at, &pair);
         if (shape != SHAPE_GOOD)
             refuse_shape(engine, shape, place_of(node, pair.keyword), errors);
         if (shape != SHAPE_GOOD || pair.len == 0)
-            return;
+            break;
         check_pair(engine, &pair, place_of(node, pair.keyword), errors);
     }
+    if (errors->failures == failures && engine->check_together)
+        wrong = engine->check_together(node->text);
+    if (wrong)
+        conf_errors_add(errors, node->at, "%s", wrong);
 }
 
 /* ---- dump ---- */
@@ -177,6 +250,16 @@ void conf_connection_print(const struct engine_kind *engine, const char *connect
     }
     for (; *printed != '\0'; printed++)
         put(*printed, out);
+}
+
+bool conf_connection_get(const char *connection, const char *keyword, char *ret, size_t size)
+{
+    struct pair pair = {.next = connection}, last = {.value = NULL};
+
+    while (read_pair(pair.next, &pair) == SHAPE_GOOD && pair.len != 0)
+        if (pair.len == strlen(keyword) && memcmp(pair.keyword, keyword, pair.len) == 0)
+            last = pair;
+    return last.value && unquote(&last, ret, size);
 }
 
 bool conf_connection_has(const char *connection, const char *keyword, const char *value)

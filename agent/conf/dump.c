@@ -10,7 +10,7 @@
 #include "agent/conf/connection.h"
 #include "agent/conf/value.h"
 
-/* How deep the keys of each mapping stand; members are mappings on one line. */
+/* How deep the keys of each mapping stand; members and patterns are mappings on one line. */
 static const int indents[CONF_PLACE_COUNT] = {
     [CONF_PLACE_AGENT] = 2, [CONF_PLACE_CLUSTER] = 4, [CONF_PLACE_ENDPOINT] = 8};
 
@@ -117,7 +117,7 @@ static bool is_printed(const struct conf_key *key, enum conf_place place, const 
         return false;
     if (conf_key_is_text(key))
         return conf_key_text(key, place, object) && *conf_key_text(key, place, object) != '\0';
-    return (key->type != CONF_TYPE_NETWORKS && key->type != CONF_TYPE_PORTS) ||
+    return !conf_key_is_list(key) || place == CONF_PLACE_FILE ||
            conf_key_list(key, place, object, &list) != 0;
 }
 
@@ -127,7 +127,7 @@ static void print_mapping(enum conf_place place, const void *object, FILE *out)
     for (const struct conf_key *key = conf_keys; key->name; key++) {
         if (!is_printed(key, place, object))
             continue;
-        if (!first && place == CONF_PLACE_MEMBER)
+        if (!first && (place == CONF_PLACE_MEMBER || place == CONF_PLACE_PATTERN))
             fputs(", ", out);
         else if (!first)
             fprintf(out, "\n%*s", indents[place], "");

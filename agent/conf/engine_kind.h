@@ -19,14 +19,24 @@ struct engine_keyword {
     const char *name;
     const char *instead; /* it is refused, and this is to be done instead; NULL: it is taken */
     bool secret;         /* its value is not for other people's eyes: the dump has stars */
+    bool file;           /* the absolute path of a file, which the agent can read */
     /* NULL: any value is good. Else NULL, or what is wrong and what to do, as a whole sentence. The
      * value is as it stands in the file, quotes and backslashes included. */
     const char *(*check)(const char *value, size_t len);
 };
 
+/* What its servers tell of the other members of their cluster. */
+enum engine_tells {
+    ENGINE_TELLS_NOTHING,
+    ENGINE_TELLS_IDS,   /* ids: host_patterns make hosts of them */
+    ENGINE_TELLS_HOSTS, /* hosts, which host_patterns or allowed_networks have to allow */
+    ENGINE_TELLS_COUNT
+};
+
 struct engine_kind {
     const char *name; /* as `engine` has it, and the names of its files */
     uint16_t default_port;
+    enum engine_tells tells;
 
     /* The key `connection`, in the form keyword=value. */
     const char *client;                    /* whose keywords they are, for errors */
@@ -35,9 +45,15 @@ struct engine_kind {
     /* As engine_keyword.check, for the text as a whole. If it is wrong, its keywords are not looked
      * at. NULL: there is nothing to check. */
     const char *(*check_connection)(const char *connection);
+    /* The same, for how its keywords go together, once each of them is good. */
+    const char *(*check_together)(const char *connection);
 
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;
+
+    /* If what a server says when it denies us has these words, our credentials are not what is wrong, and that is to be
+     * done instead. NULL: it has none. */
+    const char *admits_by, *admit;
 
     /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);
@@ -45,6 +61,11 @@ struct engine_kind {
 
     /* What positions count, in the plural. A lag and a loss are differences of two positions. */
     const char *lag_unit;
+    /* They count transactions, and max_lag_transactions is the most a reader may lack. False: bytes,
+     * and max_lag. */
+    bool lag_in_transactions;
+    /* `circular` may be set: a writable server may replicate from another one. */
+    bool takes_circular;
     /* The operators' word for the position at which a new writer's history leaves the old one's. */
     const char *branch;
 };

@@ -16,6 +16,7 @@
 #define IN_CLUSTER(f)  .places = IN(CLUSTER), .at = {AT(CLUSTER, conf_cluster, f)}
 #define IN_ENDPOINT(f) .places = IN(ENDPOINT), .at = {AT(ENDPOINT, conf_endpoint, f)}
 #define IN_MEMBER(f)   .places = IN(MEMBER), .at = {AT(MEMBER, conf_member, f)}
+#define IN_PATTERN(f)  .places = IN(PATTERN), .at = {AT(PATTERN, conf_pattern, f)}
 /* Inherited: the innermost value wins. */
 #define IN_TIMING(f)                                                                               \
     .places = IN(DEFAULTS) | IN(CLUSTER),                                                          \
@@ -29,6 +30,9 @@
 #define DIRECTORY_MAX 70
 /* A cluster's name goes into file names and log fields. */
 #define WORD_MAX 63
+
+/* One for each region of a database that spans some, and the operator's own names. */
+#define PATTERNS_MAX 16
 
 #define SECOND 1000
 #define MINUTE 60000
@@ -57,8 +61,14 @@ const struct conf_key conf_keys[] = {
      .required = "a cluster without engine; write engine: "},
     {"members", CONF_TYPE_MAPPINGS, IN_CLUSTER(members), .inner = CONF_PLACE_MEMBER,
      .count_at = offsetof(struct conf_cluster, member_count), .max = HOMING_MEMBERS_MAX,
-     .holder = "a cluster has", .words = true,
+     .holder = "a cluster has", .words = true, .instead = "seeds",
      .required = "a cluster without members; list its servers"},
+    {"seeds", CONF_TYPE_MAPPINGS, IN_CLUSTER(seeds), .inner = CONF_PLACE_MEMBER,
+     .count_at = offsetof(struct conf_cluster, seed_count), .max = CONF_SEEDS_MAX,
+     .holder = "a cluster has", .words = true},
+    {"host_patterns", CONF_TYPE_MAPPINGS, IN_CLUSTER(host_patterns), .inner = CONF_PLACE_PATTERN,
+     .count_at = offsetof(struct conf_cluster, host_pattern_count), .max = PATTERNS_MAX,
+     .holder = "a cluster has", .words = true},
     {"connection", CONF_TYPE_CONNECTION, IN_CLUSTER(connection), .standard = ""},
     {"password_file", CONF_TYPE_SECRET_FILE, IN_CLUSTER(password_file)},
     {"endpoints", CONF_TYPE_MAPPINGS, IN_CLUSTER(endpoints), .inner = CONF_PLACE_ENDPOINT,
@@ -67,6 +77,7 @@ const struct conf_key conf_keys[] = {
     {"allowed_networks", CONF_TYPE_NETWORKS, IN_CLUSTER(allowed_networks),
      .count_at = offsetof(struct conf_cluster, allowed_network_count)},
     {"sever_untagged", CONF_TYPE_BOOL, IN_CLUSTER(sever_untagged), .standard = "false"},
+    {"circular", CONF_TYPE_BOOL, IN_CLUSTER(circular), .standard = "false"},
 
     {"names", CONF_TYPE_NAMES, IN_ENDPOINT(names),
      .count_at = offsetof(struct conf_endpoint, name_count), .max = HOMING_ENDPOINT_NAMES_MAX,
@@ -90,6 +101,9 @@ const struct conf_key conf_keys[] = {
     {"hold", CONF_TYPE_DURATION, IN_TIMING_AND_ENDPOINT(hold_ms, hold_ms), .standard = "2s",
      .max = HOMING_HOLD_MAX_MS},
     {"max_lag", CONF_TYPE_SIZE, IN_TIMING(max_lag), .standard = "16MB"},
+    /* As much as a busy server does in a second or two. */
+    {"max_lag_transactions", CONF_TYPE_NUMBER, IN_TIMING(max_lag_transactions), .standard = "10000",
+     .max = 1000000000},
     {"max_switches", CONF_TYPE_NUMBER, IN_TIMING(max_switches), .standard = "5", .max = 1000},
     {"sever_spread", CONF_TYPE_DURATION, IN_TIMING(sever_spread_ms), .standard = "50ms",
      .max = 10 * MINUTE},
@@ -103,6 +117,10 @@ const struct conf_key conf_keys[] = {
     {"port", CONF_TYPE_PORT, IN_MEMBER(port), .min = 1, .max = 65535},
     {"failover", CONF_TYPE_BOOL, IN_MEMBER(failover), .standard = "true"},
 
+    {"region", CONF_TYPE_REGION, IN_PATTERN(region)},
+    {"pattern", CONF_TYPE_PATTERN, IN_PATTERN(pattern),
+     .required = "a host pattern without pattern; write pattern: and a host with '?' for the id"},
+
     {.name = NULL},
 };
 
@@ -113,6 +131,7 @@ const size_t conf_place_size[CONF_PLACE_COUNT] = {
     [CONF_PLACE_CLUSTER] = sizeof(struct conf_cluster),
     [CONF_PLACE_ENDPOINT] = sizeof(struct conf_endpoint),
     [CONF_PLACE_MEMBER] = sizeof(struct conf_member),
+    [CONF_PLACE_PATTERN] = sizeof(struct conf_pattern),
 };
 
 enum conf_place conf_place_outer(enum conf_place place)
@@ -125,6 +144,14 @@ enum conf_place conf_place_outer(enum conf_place place)
     default:
         return CONF_PLACE_COUNT;
     }
+}
+
+const struct conf_key *conf_key_find(enum conf_place place, const char *name)
+{
+    for (const struct conf_key *key = conf_keys; key->name; key++)
+        if (conf_key_in(key, place) && strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
 }
 
 /* ---- fields ---- */

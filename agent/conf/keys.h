@@ -22,6 +22,7 @@ enum conf_place {
     CONF_PLACE_CLUSTER,  /* struct conf_cluster */
     CONF_PLACE_ENDPOINT, /* struct conf_endpoint */
     CONF_PLACE_MEMBER,   /* struct conf_member */
+    CONF_PLACE_PATTERN,  /* struct conf_pattern */
     CONF_PLACE_COUNT
 };
 
@@ -40,6 +41,8 @@ enum conf_type {
     CONF_TYPE_DIRECTORY,
     CONF_TYPE_WORD, /* a cluster's name */
     CONF_TYPE_HOST,
+    CONF_TYPE_PATTERN,
+    CONF_TYPE_REGION,
     CONF_TYPE_CONNECTION,
     CONF_TYPE_SECRET_FILE,
     /* One value: const struct engine_kind *. */
@@ -65,6 +68,7 @@ struct conf_key {
     bool off;              /* 0 is allowed, below min: it is off */
     const char *holder;    /* of a list with bounds, for the error: "a cluster has" (so many) */
     const char *required;  /* the error if it is missing or an empty list; NULL: it is optional */
+    const char *instead;   /* it is not required where this key is given */
     bool unseen;           /* a reload does not compare it: it finds the cluster by this key */
     bool idle;             /* it has no effect in this version: it is checked and warned of */
     bool words;            /* an entry of the list may be one value in place of a mapping */
@@ -75,6 +79,9 @@ struct conf_key {
 
 /* The last one has no name. */
 extern const struct conf_key conf_keys[];
+
+/* NULL: no such key may stand there. */
+const struct conf_key *conf_key_find(enum conf_place place, const char *name);
 
 /* The size of the struct that each place becomes. */
 extern const size_t conf_place_size[CONF_PLACE_COUNT];

@@ -16,8 +16,21 @@
 #define CONF_FILE_MAX  ((size_t)32 * 1024 * 1024)
 #define CONF_FILE_STEP ((size_t)64 * 1024)
 
+static void free_discovery(struct conf_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->seed_count; i++)
+        free(cluster->seeds[i].host);
+    for (uint32_t i = 0; i < cluster->host_pattern_count; i++) {
+        free(cluster->host_patterns[i].region);
+        free(cluster->host_patterns[i].pattern);
+    }
+    free(cluster->seeds);
+    free(cluster->host_patterns);
+}
+
 static void free_cluster(struct conf_cluster *cluster)
 {
+    free_discovery(cluster);
     for (uint32_t i = 0; i < cluster->member_count; i++)
         free(cluster->members[i].host);
     for (uint32_t i = 0; i < cluster->endpoint_count; i++) {

@@ -13,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/conf/password.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/discovery/discovery.h"
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
 #include "agent/daemon/persist.h"
@@ -44,7 +45,8 @@ static struct decision_conf decision_conf(const struct conf_cluster *conf)
         .timeout_ms = conf->timing.timeout_ms,
         .max_stale_ms = conf->timing.max_stale_ms,
         .max_switches = conf->timing.max_switches,
-        .max_lag = conf->timing.max_lag,
+        .max_lag = conf->engine->lag_in_transactions ? conf->timing.max_lag_transactions
+                                                     : conf->timing.max_lag,
     };
 
     for (uint32_t i = 0; i < conf->member_count; i++)
@@ -116,6 +118,7 @@ static void merge(struct cluster *cluster)
         decision_take_frozen(&cluster->decision, saved.verdict.frozen);
     }
     elsewhere_restore(cluster, &saved);
+    discovery_merge(cluster, &saved);
     cluster->turning = turning;
     free(saved.endpoints);
     log_event(LOG_INFO, "state_merged", "another agent saved news of this cluster: taken over",
@@ -284,6 +287,7 @@ static void on_report(void *arg, const struct report *report)
     handle_turn(cluster, &(struct event){.kind = EVENT_REPORT, .report = *report});
     if (elsewhere_note_report(cluster, report))
         publish(cluster, false);
+    discovery_note_report(cluster, report);
     cluster->daemon->turned(cluster->daemon);
 }
 
@@ -306,8 +310,13 @@ static void on_listed(void *arg, const struct inet_address *asked,
     if (!members_take_listed(&cluster->members, asked, listed))
         return;
     events_listed(cluster, asked, listed);
-    sever_orders_note(cluster);
+    publish(cluster, true); /* on disk: who is silent at the next start will not say it again */
     sever_orders_consider(cluster);
+}
+
+static void on_topology(void *arg, uint32_t member, const struct topology *topology)
+{
+    discovery_hear(arg, member, topology);
 }
 
 static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
@@ -322,6 +331,9 @@ static void on_place(void *arg, uint32_t place, const struct probe_place *known)
 }
 
 /* ---- warnings ---- */
+
+/* Nobody tells of the members for so long. Each that answers does so once a second. */
+#define UNTOLD_MS 10000
 
 /* Nobody needs it before a connection to a member breaks, and then a look is too late. */
 void cluster_look_at_password(struct cluster *cluster)
@@ -353,6 +365,7 @@ static bool has_no_address(const struct cluster *cluster)
 
 void cluster_look(struct cluster *cluster)
 {
+    const struct discovery *d = cluster->discovery;
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop), raised, cleared;
     const struct warnings_input in = {
         .topo = &cluster->decision.topo,
@@ -361,7 +374,11 @@ void cluster_look(struct cluster *cluster)
         .no_password = cluster->no_password,
         .no_address = has_no_address(cluster),
         .spared = cluster->severing.spared > 0,
+        .untold = d && (d->roster.taken_ms == 0 || now_ms - d->roster.taken_ms >= UNTOLD_MS),
+        .refused = d && roster_has_refused(&d->roster, now_ms),
+        .crowded = d && roster_is_crowded(&d->roster, now_ms),
     };
+    discovery_look(cluster);
     warnings_update(&cluster->warnings, &in, now_ms, &raised, &cleared);
     events_warnings(cluster, raised, cleared);
 }
@@ -387,6 +404,7 @@ static bool make_parts(struct cluster *cluster)
         .listed = on_listed,
         .is_taken = on_is_taken,
         .place = on_place,
+        .topology = on_topology,
         .arg = cluster,
     };
     struct daemon *daemon = cluster->daemon;
@@ -402,7 +420,7 @@ static bool make_parts(struct cluster *cluster)
 }
 
 struct cluster *cluster_new(struct daemon *daemon, struct shared_conf *held,
-                            const struct conf_cluster *conf)
+                            const struct conf_cluster *conf, const struct cluster *old)
 {
     struct cluster *cluster = calloc(1, sizeof(*cluster));
 
@@ -413,7 +431,7 @@ struct cluster *cluster_new(struct daemon *daemon, struct shared_conf *held,
     cluster->conf = conf;
     cluster->pace = PACE_FAST; /* as a probe starts */
     verdict_init(&cluster->decision.verdict);
-    if (make_parts(cluster))
+    if (discovery_init(cluster, old) && make_parts(cluster))
         return cluster;
     cluster_free(cluster);
     return NULL;
@@ -428,6 +446,7 @@ void cluster_free(struct cluster *cluster)
     loop_timer_free(cluster->wake);
     members_done(&cluster->members);
     free(cluster->endpoints);
+    discovery_done(cluster);
     shared_conf_unref(cluster->held);
     free(cluster);
 }
@@ -442,6 +461,7 @@ void cluster_start(struct cluster *cluster)
     begin(cluster, &saved, &actions);
     cluster->turning = true;
     elsewhere_begin(cluster, &saved);
+    members_load_listed(&cluster->members, &saved);
     sever_orders_restore(cluster, &saved);
     free(saved.endpoints);
     persist_noted(cluster); /* nothing is new: a thousand clusters must not wait for the disk */
@@ -449,6 +469,7 @@ void cluster_start(struct cluster *cluster)
     actions.publish = true; /* in any case: the names exist from now on */
     carry_out(cluster, &actions, &cluster->decision.verdict, NULL);
     cluster->turning = cluster->tick_due = false;
+    discovery_look(cluster);
 }
 
 /* Old member indices to new ones: the same host and port is the same member. */
@@ -462,6 +483,13 @@ static void map_members(const struct conf_cluster *from, const struct conf_clust
                 strcmp(from->members[i].host, to->members[j].host) == 0)
                 ret_map[i] = j;
     }
+}
+
+/* As the new members are numbered: a writer that has another number is no switch. One that is no member
+ * any more keeps its own. */
+static uint32_t renumber(uint32_t member, const uint32_t map[HOMING_MEMBERS_MAX], uint32_t count)
+{
+    return member < count && map[member] != MEMBER_NONE ? map[member] : member;
 }
 
 void cluster_inherit(struct cluster *cluster, struct cluster *old)
@@ -478,7 +506,11 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
         take_endpoint(cluster, &old->endpoints[i]);
     probe_inherit(cluster->probe, old->probe);
+    if (cluster_configured(cluster) == cluster_configured(old)) /* the members alone are others */
+        probe_adopt(cluster->probe, old->probe);
     map_members(old->conf, cluster->conf, map);
+    before.writer = renumber(before.writer, map, old->conf->member_count);
+    before.rival = renumber(before.rival, map, old->conf->member_count);
     warnings_inherit(&cluster->warnings, &old->warnings, map, old->conf->member_count);
     decision_reconfigure(&cluster->decision, &conf, map, loop_now_ms(cluster->daemon->loop),
                          &actions);
@@ -492,7 +524,8 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
 
 bool cluster_ready(const struct cluster *cluster)
 {
-    return cluster->decision.first_round_done || cluster->decision.verdict.state == CLUSTER_STEADY;
+    return (cluster->decision.first_round_done && cluster->conf->member_count > 0) ||
+           cluster->decision.verdict.state == CLUSTER_STEADY;
 }
 
 struct cluster *cluster_find(const struct daemon *daemon, const char *name)

@@ -15,11 +15,12 @@
 struct shared_conf *shared_conf_ref(struct shared_conf *held);
 void shared_conf_unref(struct shared_conf *held); /* NULL is allowed */
 
-/* Allocates a cluster and its probe. Nothing has an effect before cluster_start() or
+/* `old`: its object until now, whose discovered members it has; NULL: there is none. Allocates a
+ * cluster and its probe. Nothing has an effect before cluster_start() or
  * cluster_inherit(), so that a reload can make all new ones first, and drop them again. NULL:
  * ENOMEM. */
 struct cluster *cluster_new(struct daemon *daemon, struct shared_conf *held,
-                            const struct conf_cluster *conf);
+                            const struct conf_cluster *conf, const struct cluster *old);
 void cluster_free(struct cluster *cluster); /* NULL is allowed */
 
 /* Reads the saved state and publishes it. */

@@ -149,6 +149,15 @@ static void on_deadline(void *arg)
         make_visible(daemon);
 }
 
+/* Outside of all sinks: the objects that are exchanged are freed. */
+static void on_exchange(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    reload_members(daemon);
+    turned(daemon);
+}
+
 static void on_signal(void *arg, int signo)
 {
     struct daemon *daemon = arg;
@@ -182,7 +191,7 @@ static int make_clusters(struct daemon *daemon)
     if (!daemon->clusters)
         return -ENOMEM;
     for (uint32_t i = 0; i < conf->cluster_count; i++) {
-        daemon->clusters[i] = cluster_new(daemon, daemon->held, &conf->clusters[i]);
+        daemon->clusters[i] = cluster_new(daemon, daemon->held, &conf->clusters[i], NULL);
         if (!daemon->clusters[i])
             return -ENOMEM;
         daemon->cluster_count++;
@@ -194,10 +203,13 @@ static int make_parts(struct daemon *daemon)
 {
     int rv;
 
+    persist_open(daemon); /* first: clusters know from there whom they had discovered */
     daemon->resolver = resolver_new(daemon->loop);
     daemon->beat = loop_timer_new(daemon->loop, on_beat, daemon);
     daemon->deadline = loop_timer_new(daemon->loop, on_deadline, daemon);
-    if (!daemon->resolver || !daemon->beat || !daemon->deadline || !watch_signals(daemon))
+    daemon->exchange = loop_timer_new(daemon->loop, on_exchange, daemon);
+    if (!daemon->resolver || !daemon->beat || !daemon->deadline || !daemon->exchange ||
+        !watch_signals(daemon))
         return errno ? -errno : -ENOMEM;
     rv = make_clusters(daemon);
     if (rv == 0)
@@ -209,7 +221,6 @@ static int make_parts(struct daemon *daemon)
 
 static void start(struct daemon *daemon)
 {
-    persist_open(daemon);
     persist_load_missing(daemon);
     reload_bounds(daemon);
     for (uint32_t i = 0; i < daemon->cluster_count; i++)
@@ -260,6 +271,7 @@ static void done(struct daemon *daemon)
             loop_signal_free(daemon->signals[i]);
     loop_timer_free(daemon->beat);
     loop_timer_free(daemon->deadline);
+    loop_timer_free(daemon->exchange);
 }
 
 int daemon_look(const char *run_dir, char *error, size_t error_size)

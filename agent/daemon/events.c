@@ -336,6 +336,49 @@ void events_listed(const struct cluster *cluster, const struct inet_address *ask
         LOG_INT("port", asked->port), LOG_STR("listed", to), LOG_INT("listed_port", listed->port));
 }
 
+static bool has_member(const struct conf_cluster *conf, const struct conf_member *member)
+{
+    for (uint32_t i = 0; i < conf->member_count; i++)
+        if (conf->members[i].port == member->port &&
+            strcmp(conf->members[i].host, member->host) == 0)
+            return true;
+    return false;
+}
+
+static const char *discovered_from(const struct cluster *cluster, const struct conf_member *member)
+{
+    const struct roster *roster = &cluster->discovery->roster;
+    uint32_t i = roster_find(roster, member->host, member->port);
+
+    return i < roster->count ? roster->at[i].from : "the configuration";
+}
+
+static void say_member(struct cluster *cluster, const struct conf_member *member, bool joined)
+{
+    char name[MEMBER_TEXT_SIZE], text[2 * MEMBER_TEXT_SIZE + 100];
+    const char *from = joined ? discovered_from(cluster, member) : NULL;
+
+    words_member(member, name);
+    if (joined)
+        snprintf(text, sizeof(text), "%s is a member now: %s named it", name, from);
+    else
+        snprintf(text, sizeof(text), "%s is no member any more: nobody names it", name);
+    log_event(LOG_INFO, joined ? "member_joined" : "member_left", text,
+              LOG_STR("cluster", cluster->conf->name), LOG_STR("member", name),
+              LOG_STR("from", from));
+    remember(cluster, joined ? "member_joined" : "member_left", text);
+}
+
+void events_members(struct cluster *cluster, const struct cluster *old)
+{
+    for (uint32_t i = 0; i < old->conf->member_count; i++)
+        if (!has_member(cluster->conf, &old->conf->members[i]))
+            say_member(cluster, &old->conf->members[i], false);
+    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
+        if (!has_member(old->conf, &cluster->conf->members[i]))
+            say_member(cluster, &cluster->conf->members[i], true);
+}
+
 static void say_warning(struct cluster *cluster, uint32_t warning, bool raised)
 {
     char member[MEMBER_TEXT_SIZE], text[700] = "";

@@ -36,6 +36,10 @@ void events_listed(const struct cluster *cluster, const struct inet_address *ask
 /* Masks of 1 << warning. */
 void events_warnings(struct cluster *cluster, uint64_t raised, uint64_t cleared);
 
+/* Which members the cluster has now that `old`, its object until now, had not; and the other way
+ * round. */
+void events_members(struct cluster *cluster, const struct cluster *old);
+
 /* For the audit: which user gave which order. */
 void events_order(struct cluster *cluster, const struct serve_peer *peer, const char *order);
 

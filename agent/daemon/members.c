@@ -14,7 +14,7 @@ bool members_init(struct members *members, uint32_t count, const struct decision
 {
     members->decision = decision;
     members->count = count;
-    members->at = calloc(count, sizeof(*members->at));
+    members->at = calloc(count + 1, sizeof(*members->at)); /* a cluster may begin with none */
     return members->at;
 }
 
@@ -125,6 +125,22 @@ void members_inherit_listed(struct members *members, const struct members *old)
 {
     memcpy(members->listed, old->listed, sizeof(members->listed));
     members->listed_count = old->listed_count;
+}
+
+_Static_assert(MEMBERS_LISTED_MAX <= STATE_LISTED_MAX, "all of them are saved");
+
+void members_save_listed(const struct members *members, struct state_cluster *saved)
+{
+    saved->listed_count = members->listed_count;
+    for (uint32_t i = 0; i < members->listed_count; i++)
+        saved->listed[i] =
+            (struct state_listed){members->listed[i].asked, members->listed[i].listed};
+}
+
+void members_load_listed(struct members *members, const struct state_cluster *saved)
+{
+    for (uint32_t i = saved->listed_count; i > 0; i--)
+        members_take_listed(members, &saved->listed[i - 1].asked, &saved->listed[i - 1].listed);
 }
 
 const struct inet_address *members_listed(const struct members *members,

@@ -12,6 +12,7 @@
 #include "agent/conf/conf.h"
 #include "agent/decide/decision.h"
 #include "agent/probe/probe.h"
+#include "agent/state/saved.h"
 
 struct member {
     struct addresses where;
@@ -52,6 +53,9 @@ bool members_take_listed(struct members *members, const struct inet_address *ask
                          const struct inet_address *listed);
 /* For a reload: who cannot be connected to now will not say it again. */
 void members_inherit_listed(struct members *members, const struct members *old);
+/* For a restart, likewise. */
+void members_save_listed(const struct members *members, struct state_cluster *saved);
+void members_load_listed(struct members *members, const struct state_cluster *saved);
 /* The address as which connections to `asked` are listed now; `asked` itself if nothing else is known. */
 const struct inet_address *members_listed(const struct members *members,
                                           const struct inet_address *asked);

@@ -125,6 +125,22 @@ static struct verdict calm(const struct verdict *verdict)
     return calm;
 }
 
+static uint64_t discovered(const struct cluster *cluster)
+{
+    return cluster->discovery ? roster_mark(&cluster->discovery->roster) : 0;
+}
+
+static void save_discovered(const struct cluster *cluster, struct state_cluster *saved)
+{
+    const struct roster *roster;
+
+    if (!cluster->discovery)
+        return;
+    roster = &cluster->discovery->roster;
+    memcpy(saved->discovered, roster->at, roster->count * sizeof(roster->at[0]));
+    saved->discovered_count = roster->count;
+}
+
 static bool is_due(const struct cluster *cluster)
 {
     const struct persisted *persisted = &cluster->persisted;
@@ -132,6 +148,7 @@ static bool is_due(const struct cluster *cluster)
 
     return persisted->mode != cluster->mode || persisted->generations != generations(cluster) ||
            persisted->places != elsewhere_mark(cluster) ||
+           persisted->discovered != discovered(cluster) ||
            persisted->spared != cluster->severing.spared || verdict_differs(&is, &was);
 }
 
@@ -141,6 +158,7 @@ void persist_noted(struct cluster *cluster)
         .verdict = cluster->decision.verdict,
         .generations = generations(cluster),
         .places = elsewhere_mark(cluster),
+        .discovered = discovered(cluster),
         .spared = cluster->severing.spared,
         .mode = cluster->mode,
     };
@@ -168,6 +186,8 @@ int persist_save(struct cluster *cluster, bool force)
     if (!daemon->state)
         return -EROFS;
     elsewhere_save(cluster, &out);
+    members_save_listed(&cluster->members, &out);
+    save_discovered(cluster, &out);
     rv = state_save(daemon->state, cluster->conf, &out);
     if (rv == -ESTALE)
         return rv;

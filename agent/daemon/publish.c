@@ -61,12 +61,17 @@ static uint32_t count_names(struct cluster **clusters, uint32_t count)
     return names;
 }
 
+uint32_t publish_members(const struct cluster *cluster)
+{
+    return cluster->conf->member_count + (cluster->discovery ? SPARE_DISCOVERED : 0);
+}
+
 static uint32_t count_members(struct cluster **clusters, uint32_t count)
 {
     uint32_t members = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        members += clusters[i]->conf->member_count;
+        members += publish_members(clusters[i]);
     return members;
 }
 

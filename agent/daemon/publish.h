@@ -13,6 +13,12 @@
 #define SPARE_CLUSTERS 8
 #define SPARE_MEMBERS  32
 
+/* Members that a cluster may discover before the view must be exchanged because of it. */
+#define SPARE_DISCOVERED 4
+
+/* Members for which it has room in a view that is made now. */
+uint32_t publish_members(const struct cluster *cluster);
+
 /* Makes the cluster's part of the view, as the cluster stands. */
 void publish_make(const struct cluster *cluster, struct publication *ret_publication);
 

@@ -18,8 +18,13 @@
 #include "agent/base/bound.h"
 #include "agent/base/log.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/discovery/discovery.h"
+#include "agent/daemon/events.h"
 #include "agent/daemon/publish.h"
 #include "agent/daemon/reload.h"
+
+/* Pause until an exchange that failed is tried again. */
+#define RETRY_MS 1000
 
 struct plan {
     struct shared_conf *held;
@@ -36,7 +41,7 @@ static bool is_denied(const struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->conf->member_count; i++)
         if (members_said(&cluster->members, i)->kind == REPORT_DENIED)
             return true;
-    return false;
+    return cluster->discovery && cluster->discovery->seed_denied;
 }
 
 /* ---- the plan ---- */
@@ -59,8 +64,9 @@ static int plan_clusters(struct daemon *daemon, struct plan *plan)
     for (uint32_t i = 0; i < conf->cluster_count; i++, plan->count++) {
         struct cluster *old = find_old(daemon, i, conf->clusters[i].name);
         plan->from[i] = plan->clusters[i] = old;
-        if (!old || is_denied(old) || !conf_same_cluster(old->conf, &conf->clusters[i]))
-            plan->clusters[i] = cluster_new(daemon, plan->held, &conf->clusters[i]);
+        if (!old || is_denied(old) ||
+            !conf_same_cluster(cluster_configured(old), &conf->clusters[i]))
+            plan->clusters[i] = cluster_new(daemon, plan->held, &conf->clusters[i], old);
         if (!plan->clusters[i])
             return -ENOMEM;
     }
@@ -122,7 +128,7 @@ static int plan_view(struct daemon *daemon, struct plan *plan)
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct cluster *cluster = plan->clusters[i];
 
-        members += cluster->conf->member_count;
+        members += publish_members(cluster);
         new_members += count_new_members(cluster, plan->from[i]);
         if (cluster != plan->from[i])
             names += count_new_names(daemon, cluster->conf);
@@ -219,14 +225,21 @@ static void begin_new(struct plan *plan, bool new_view)
 /* Descriptors besides those of members and clients: loop, sockets, view, files, resolver. */
 #define OTHER_DESCRIPTORS 32
 
+/* Seeds are asked like members. */
+static uint64_t count_members(const struct daemon *daemon)
+{
+    uint64_t members = 0;
+
+    for (uint32_t i = 0; i < daemon->cluster_count; i++)
+        members += daemon->clusters[i]->conf->member_count + daemon->clusters[i]->conf->seed_count;
+    return members;
+}
+
 static void check_descriptors(struct daemon *daemon)
 {
-    const struct conf *conf = daemon->held->conf;
-    uint64_t needed = OTHER_DESCRIPTORS + HOMING_CLIENTS_MAX;
+    uint64_t needed = OTHER_DESCRIPTORS + HOMING_CLIENTS_MAX + count_members(daemon);
     struct rlimit limit;
 
-    for (uint32_t i = 0; i < conf->cluster_count; i++)
-        needed += conf->clusters[i].member_count;
     daemon->descriptors_missing = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
         return;
@@ -238,12 +251,7 @@ static void check_descriptors(struct daemon *daemon)
 
 void reload_bounds(struct daemon *daemon)
 {
-    const struct conf *conf = daemon->held->conf;
-    uint64_t members = 0;
-
-    for (uint32_t i = 0; i < conf->cluster_count; i++)
-        members += conf->clusters[i].member_count;
-    bound_memory(members);
+    bound_memory(count_members(daemon));
     check_descriptors(daemon);
 }
 
@@ -270,6 +278,44 @@ static void exchange(struct daemon *daemon, struct plan *plan)
     free(plan->from);
     shared_conf_unref(daemon->held);
     daemon->held = plan->held;
+    reload_bounds(daemon);
+}
+
+/* ---- members that were discovered, or left ---- */
+
+/* What the operator wrote stays, and so does its place in the view: the new object has room for its
+ * members there, or cluster_inherit() makes some. */
+static void exchange_members(struct daemon *daemon, uint32_t i)
+{
+    struct cluster *old = daemon->clusters[i];
+    struct cluster *cluster = cluster_new(daemon, old->held, cluster_configured(old), old);
+
+    if (!cluster) { /* it stays due */
+        log_event(LOG_ERROR, "members_unchanged", "the members stay, because memory is short",
+                  LOG_STR("cluster", old->conf->name));
+        return;
+    }
+    cluster->index = old->index;
+    daemon->clusters[i] = cluster;
+    cluster_inherit(cluster, old);
+    events_members(cluster, old);
+    cluster_free(old);
+}
+
+void reload_members(struct daemon *daemon)
+{
+    uint64_t after_ms, next_ms = UINT64_MAX;
+
+    for (uint32_t i = 0; i < daemon->cluster_count; i++) {
+        if (discovery_is_due(daemon->clusters[i], &after_ms) && after_ms == 0)
+            exchange_members(daemon, i);
+        if (!discovery_is_due(daemon->clusters[i], &after_ms))
+            continue;
+        after_ms = after_ms ? after_ms : RETRY_MS;
+        next_ms = after_ms < next_ms ? after_ms : next_ms;
+    }
+    if (next_ms != UINT64_MAX)
+        loop_timer_set(daemon->exchange, next_ms);
     reload_bounds(daemon);
 }
 

@@ -393,7 +393,7 @@ void sever_orders_consider(struct cluster *cluster)
     struct severing *severing = &cluster->severing;
     bool may = may_sever(cluster), again;
 
-    severing->untold |= sever_target_untold(cluster);
+    sever_target_note_untold(cluster);
     if (client) {
         note_behind(cluster);
         note_returned(cluster);
@@ -546,6 +546,7 @@ void sever_orders_close(struct daemon *daemon)
 bool sever_orders_init(struct cluster *cluster)
 {
     cluster->severing.due = true;
+    cluster->severing.unheard = UINT64_MAX; /* its names are new to programs */
     cluster->severing.again = loop_timer_new(cluster->daemon->loop, on_again, cluster);
     cluster->severing.look = loop_timer_new(cluster->daemon->loop, on_look, cluster);
     return cluster->severing.again && cluster->severing.look;
@@ -571,6 +572,7 @@ void sever_orders_inherit(struct cluster *cluster, struct cluster *old)
     if (severing->spared)
         loop_timer_set(look, LOOK_MS);
     severing->untold = severing->untold ? UINT64_MAX : 0; /* endpoints may have other numbers */
+    severing->unheard = UINT64_MAX;                       /* and other names */
     severing->pending = severing->looking = 0;
     severing->repeats = 0;
     severing->ordered[SEVER_DO] = 0; /* once more: endpoints, modes and members may be others */

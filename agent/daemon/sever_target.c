@@ -34,6 +34,20 @@ uint64_t sever_target_untold(const struct cluster *cluster)
     return untold;
 }
 
+/* Once an endpoint wants tags, each new connection for it has one. What was made before may never be told of: a
+ * program with HOMING_SEVER=0 may look up nothing any more, and has only asked for the cookie. */
+void sever_target_note_untold(struct cluster *cluster)
+{
+    struct sever_client *client = cluster->daemon->sever_client;
+    struct severing *severing = &cluster->severing;
+    uint64_t untold = sever_target_untold(cluster);
+
+    if (client && cluster->conf->sever_untagged && severing->unheard & ~untold)
+        sever_client_published(client);
+    severing->unheard = untold;
+    severing->untold |= untold;
+}
+
 /* Whether the endpoint is among those that this kind of order is about. Readers are listed only. */
 static bool is_meant(const struct cluster *cluster, enum sever_kind kind, uint32_t endpoint)
 {

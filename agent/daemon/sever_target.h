@@ -37,6 +37,8 @@ uint32_t sever_target_own(const struct daemon *daemon, const struct inet_address
 /* The writer endpoints in mode `off` or `names`, as bits: programs do not tag what they connect for these
  * now. A bit may stand for several endpoints. */
 uint64_t sever_target_untold(const struct cluster *cluster);
+/* Notes it for this switch. When an endpoint has come to want tags since the last call, homing-sever is told. */
+void sever_target_note_untold(struct cluster *cluster);
 
 /* The other ports of the endpoints that this kind of order is about, each once, in rising order: the
  * first above `above`; 0: there is none. For SEVER_LIST they are those of all endpoints. */

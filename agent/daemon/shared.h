@@ -11,6 +11,7 @@
 #include "agent/daemon/members.h"
 #include "agent/decide/decision.h"
 #include "agent/decide/warnings.h"
+#include "agent/discover/roster.h"
 #include "agent/probe/probe.h"
 #include "agent/publish/view.h"
 #include "agent/serve/serve.h"
@@ -29,6 +30,7 @@ struct persisted {
     struct verdict verdict;
     uint64_t generations; /* sum of the endpoints': each only grows */
     uint64_t places;      /* elsewhere_mark() */
+    uint64_t discovered;  /* roster_mark() */
     uint64_t spared;
     enum view_mode mode;
 };
@@ -40,6 +42,7 @@ struct severing {
     bool switched;                       /* this agent switched, and nothing was ordered yet */
     bool first[SEVER_OBSERVE + 1];       /* the next order of this kind is its first for that */
     uint64_t untold;                     /* sever_target_untold(), at any time since then */
+    uint64_t unheard;                    /* the same at the last look */
     uint64_t switched_ms;                /* when the report that decided the switch came in */
     uint32_t pending;                    /* orders without reply */
     uint32_t repeats;                    /* how often the last order was repeated so far */
@@ -67,12 +70,29 @@ struct cluster_place {
     bool still;           /* of a left address: that data set answers there still */
 };
 
+/* discovery.c: members that servers named. */
+struct discovery {
+    const struct conf_cluster *base; /* as the operator wrote it */
+    struct conf_cluster own;         /* the same with the members that there are: cluster->conf */
+    struct own_members *own_members;
+    struct roster roster; /* of those that are not configured */
+    uint64_t mark;        /* roster_mark() as `own` has it */
+    uint64_t exchanged_ms;
+    struct topology heard;             /* rows that no report followed yet */
+    const struct conf_member *pending; /* of this member or seed; NULL: there are none */
+    struct conf_cluster seed_conf;     /* the operator's, with the seeds as members */
+    struct probe *seeds;               /* NULL: they are not asked */
+    char seed_errors[CONF_SEEDS_MAX][ENGINE_TEXT_MAX];
+    bool seed_denied; /* one refused the credentials: it is not asked again before a reload */
+};
+
 /* cluster.c, but where another file is named. */
 struct cluster {
     struct daemon *daemon;
     struct shared_conf *held;
     const struct conf_cluster *conf;
-    uint32_t index; /* in the view: publish.c and reload.c */
+    struct discovery *discovery; /* NULL: its members are those of the configuration */
+    uint32_t index;              /* in the view: publish.c and reload.c */
     struct decision decision;
     struct members members;
     struct probe *probe;
@@ -109,6 +129,7 @@ struct daemon {
     uint32_t cluster_count;
     struct loop_timer *beat;
     struct loop_timer *deadline; /* of the start */
+    struct loop_timer *exchange; /* of clusters whose members are others: discovery.c */
     struct loop_signal *signals[3];
     uint64_t beat_ms;
     uint64_t watchdog_ms;
@@ -124,5 +145,11 @@ struct daemon {
     /* Called by cluster.c when a report or a tick has been dealt with. */
     void (*turned)(struct daemon *daemon);
 };
+
+/* The cluster as the operator wrote it. */
+static inline const struct conf_cluster *cluster_configured(const struct cluster *cluster)
+{
+    return cluster->discovery ? cluster->discovery->base : cluster->conf;
+}
 
 #endif

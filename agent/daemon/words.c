@@ -10,6 +10,7 @@
 
 #include "agent/conf/password.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/succession.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
@@ -83,12 +84,30 @@ static bool is_left_behind(const struct cluster *cluster, uint32_t rival)
            term_compare(members_said(&cluster->members, rival)->last.term, verdict->term) <= 0;
 }
 
+/* W12: what speaks against a claim of which nothing else does. */
+static const char *doubt(const struct cluster *cluster, uint32_t rival)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    const struct topo_member *said = members_said(&cluster->members, rival);
+
+    if (verdict->reason == REASON_OTHER_IDENTITY)
+        return rival == verdict->writer
+                   ? " for another data set than before, or does not say for which"
+                   : " for another data set";
+    if (!said->unproven)
+        return "";
+    if (rival == verdict->writer)
+        return ", and is another server than before";
+    if (succession_is_heir(verdict, said->last.self))
+        return ", but lacks what the writer had when it became the writer";
+    return ", but was not seen to follow the writer, or not any more";
+}
+
 static void text_ambiguous(const struct cluster *cluster, char *text, size_t text_size,
                            char *command, size_t command_size)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
     uint32_t rival = candidate(cluster);
-    bool other = verdict->reason == REASON_OTHER_IDENTITY;
     char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
 
     words_member_at(cluster, verdict->writer, writer);
@@ -110,26 +129,48 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     }
     if (rival == verdict->writer)
         snprintf(text, text_size, "the writer %s claims with term %s%s", writer, term,
-                 other ? " for another data set than before, or does not say for which" : "");
+                 doubt(cluster, rival));
     else
         snprintf(text, text_size, "%s claims with term %s%s; the writer stays %s", member, term,
-                 other ? " for another data set" : "", writer);
+                 doubt(cluster, rival), writer);
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
+}
+
+/* Whether the member has denied us because it admits nobody like us, whatever the credentials. */
+static bool is_kept_out(const struct cluster *cluster, uint32_t member)
+{
+    const char *words = cluster->conf->engine->admits_by;
+
+    return words && strstr(cluster->members.at[member].error, words);
+}
+
+/* Members that have denied us, of one of the two kinds, and what to do. Returns the new length. */
+static size_t add_denied(const struct cluster *cluster, bool kept_out, char *text, size_t size,
+                         size_t len)
+{
+    const char *by = kept_out ? "not admitted by" : "credentials refused by";
+    char member[MEMBER_TEXT_SIZE];
+    bool any = false;
+
+    for (uint32_t i = 0; i < cluster->conf->member_count && len < size; i++) {
+        if (members_said(&cluster->members, i)->kind != REPORT_DENIED ||
+            is_kept_out(cluster, i) != kept_out)
+            continue;
+        words_member_at(cluster, i, member);
+        len += (size_t)snprintf(text + len, size - len, "%s%s %s", any || !len ? "" : "; ",
+                                any ? "" : by, member);
+        any = true;
+    }
+    if (any && len < size)
+        len += (size_t)snprintf(text + len, size - len, ": %s",
+                                kept_out ? cluster->conf->engine->admit
+                                         : "correct connection or password_file, then reload");
+    return len;
 }
 
 static void text_denied(const struct cluster *cluster, char *text, size_t size)
 {
-    char member[MEMBER_TEXT_SIZE];
-    size_t len = 0;
-
-    len = (size_t)snprintf(text, size, "credentials refused by");
-    for (uint32_t i = 0; i < cluster->conf->member_count && len < size; i++)
-        if (members_said(&cluster->members, i)->kind == REPORT_DENIED) {
-            words_member_at(cluster, i, member);
-            len += (size_t)snprintf(text + len, size - len, " %s", member);
-        }
-    if (len < size)
-        snprintf(text + len, size - len, ": correct connection or password_file, then reload");
+    add_denied(cluster, true, text, size, add_denied(cluster, false, text, size, 0));
 }
 
 static bool is_fenced(const struct verdict *v, uint32_t voice)
@@ -250,6 +291,49 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
              filter);
 }
 
+/* Each seed with what it said last. */
+static void text_untold(const struct cluster *cluster, char *ret, size_t size)
+{
+    const struct discovery *d = cluster->discovery;
+    char name[MEMBER_TEXT_SIZE];
+    size_t len = (size_t)snprintf(ret, size, "no server tells who the members are: %s",
+                                  cluster->conf->member_count ? "those that are known stay"
+                                                              : "none is known");
+
+    for (uint32_t i = 0; d && i < d->base->seed_count && len < size; i++) {
+        words_member(&d->base->seeds[i], name);
+        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name,
+                                d->seed_errors[i][0] ? d->seed_errors[i]
+                                                     : "no error, and no row of a member");
+    }
+}
+
+static void text_refused(const struct cluster *cluster, char *ret, size_t size)
+{
+    const struct roster *r = cluster->discovery ? &cluster->discovery->roster : NULL;
+
+    snprintf(ret, size,
+             "%s names the server '%s', which %s: it is not asked; correct host_patterns or "
+             "allowed_networks, if it is a member",
+             r ? r->refused_from : "?", r ? r->refused : "?", r ? named_text(r->refused_why) : "?");
+}
+
+static bool text_discovery(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)
+{
+    if (warning == WARNING_UNTOLD)
+        text_untold(cluster, ret, size);
+    else if (warning == WARNING_REFUSED)
+        text_refused(cluster, ret, size);
+    else if (warning == WARNING_CROWDED)
+        snprintf(ret, size,
+                 "more servers are named than the %d members that a cluster has at most: those "
+                 "beyond are not asked, and one of them may be the next writer",
+                 HOMING_MEMBERS_MAX);
+    else
+        return false;
+    return true;
+}
+
 void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)
 {
     const char *file = cluster->conf->password_file, *wrong = NULL;
@@ -257,6 +341,8 @@ void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, s
 
     if (warning < HOMING_MEMBERS_MAX) {
         text_unreachable(cluster, warning, ret, size);
+    } else if (text_discovery(cluster, warning, ret, size)) {
+        return;
     } else if (warning == WARNING_NO_READER) {
         snprintf(ret, size,
                  "no member serves reads: readers' names lead to the writer; bring a reader back, "

@@ -14,10 +14,11 @@ const char *rank_name(enum rank rank)
     return (unsigned)rank < RANK_COUNT ? names[rank] : "?";
 }
 
-/* A position of 0 is not known, and is no evidence. */
+/* A position of 0 is not known, and is no evidence. W12: where nothing speaks for a claim, its
+ * position does not, either. */
 static bool is_behind(const struct topo_member *m, const struct verdict *held)
 {
-    return m->behind || (m->last.position != 0 && m->last.position < held->position);
+    return m->behind || m->unproven || (m->last.position != 0 && m->last.position < held->position);
 }
 
 enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32_t member)

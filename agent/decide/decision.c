@@ -13,6 +13,7 @@
 #include "agent/decide/decision.h"
 #include "agent/decide/moves.h"
 #include "agent/decide/readers.h"
+#include "agent/decide/succession.h"
 
 /* How long the pace stays fast after a change. What follows a failover (members that join again, a
  * second failover) comes within seconds of it. */
@@ -40,7 +41,7 @@ const char *refusal_name(enum refusal refusal)
 
 static uint32_t all_members(const struct decision_conf *conf)
 {
-    return UINT32_MAX >> (32 - conf->members);
+    return conf->members ? UINT32_MAX >> (32 - conf->members) : 0;
 }
 
 /* Whether a fenced member needs an alarm of its own: the rival has that of `ambiguous`. */
@@ -192,6 +193,14 @@ static struct writer_input input(const struct decision *c)
     };
 }
 
+static void adopt(struct decision *c, uint32_t member, enum reason reason)
+{
+    if (reason == REASON_ACCEPTED)
+        succession_accept(&c->verdict, &c->topo.at[member]);
+    writer_adopt(&c->verdict, &c->topo, member, reason, c->now_ms);
+    succession_settle(&c->topo, &c->verdict);
+}
+
 /* W11: what is said at the place is the member's word from now on. If the writer moves, that is a
  * switch: the contest was about the server that was left. */
 static void take_place(struct decision *c, uint32_t place, enum reason reason, struct actions *acts)
@@ -207,7 +216,7 @@ static void take_place(struct decision *c, uint32_t place, enum reason reason, s
     acts->moved_place = place;
     if (!stays && reason == REASON_MOVED)
         return; /* writer_decide() judges the member's claim */
-    writer_adopt(v, &c->topo, member, reason, c->now_ms);
+    adopt(c, member, reason);
     if (reason == REASON_MOVED && v->confirmed_ms < before.confirmed_ms)
         v->confirmed_ms = before.confirmed_ms; /* it was confirmed at the old address meanwhile */
     if (reason == REASON_MOVED && v->position < before.position &&
@@ -239,9 +248,10 @@ static void pass(struct decision *c, const struct verdict *before, struct action
     move_members(c, acts);
     struct writer_input in = input(c);
     writer_decide(&in, &out);
-    if (out.verdict.writer != c->verdict.writer) {
+    if (out.verdict.writer != c->verdict.writer || out.verdict.self != c->verdict.self) {
         /* The new writer may be contested in its turn; it has not been asked about that yet. */
         c->verdict = out.verdict;
+        succession_settle(&c->topo, &c->verdict);
         contest_forget(c);
         in.asked_again_ms = c->now_ms;
         in.reaffirmed_ms = in.last_call_ms = 0;
@@ -283,6 +293,7 @@ static void restore_topo(struct topo *topo, const struct verdict *saved)
         m->last.role = ROLE_WRITER;
         m->last.identity = saved->identity;
         m->last.term = saved->term;
+        m->last.self = saved->self; /* W12: of another server, the reason would be another one */
     }
 }
 
@@ -302,6 +313,8 @@ static void restore_verdict(struct decision *c, const struct verdict *saved)
     v->demoted &= all_members(&c->conf);
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
+    if (v->self != 0 && v->term.lo == 0)
+        v->term.lo = 1; /* W12: no agent writes this */
     if (v->confirmed_ms > c->now_ms)
         v->confirmed_ms = 0;
     if (v->since_ms > c->now_ms)
@@ -404,7 +417,7 @@ static enum refusal accept_member(struct decision *c, uint32_t member, struct ac
         take_place(c, member - HOMING_MEMBERS_MAX, REASON_ACCEPTED, acts);
         return REFUSAL_NONE;
     }
-    writer_adopt(&c->verdict, &c->topo, member, REASON_ACCEPTED, c->now_ms);
+    adopt(c, member, REASON_ACCEPTED);
     /* The old writer was asked once more; that tells nothing about this one. */
     contest_forget(c);
     return REFUSAL_NONE;
@@ -431,10 +444,15 @@ static enum refusal unfreeze(struct decision *c)
 static void take_report(struct decision *c, const struct report *report)
 {
     uint32_t answered = MEMBER_NONE;
+    struct report judged = *report;
 
-    if (topo_note(&c->topo, report, c->now_ms) && report->kind == REPORT_ANSWER) {
-        answered = report->member;
-        contest_note(c, report);
+    if (topo_takes(&c->topo, report, c->now_ms)) {
+        succession_judge(&c->verdict, &c->topo, c->conf.timeout_ms, &judged, c->now_ms);
+        topo_note(&c->topo, &judged, c->now_ms);
+        if (report->kind == REPORT_ANSWER) {
+            answered = report->member;
+            contest_note(c, report);
+        }
     }
     readers_note(&c->topo, &c->conf, &c->verdict, answered, c->now_ms);
 }

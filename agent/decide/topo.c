@@ -29,27 +29,27 @@ void topo_init(struct topo *t, uint32_t members)
 static bool claim_continues(const struct report *before, const struct report *after)
 {
     return before->role == after->role && before->identity == after->identity &&
-           term_compare(before->term, after->term) == 0;
+           before->self == after->self && term_compare(before->term, after->term) == 0;
 }
 
-static bool member_answer(struct topo_member *m, const struct report *report, uint64_t now_ms)
+/* A question cannot have been sent later than now. With such a time, all answers that follow would
+ * be taken for replays. */
+static uint64_t asked_ms(const struct report *report, uint64_t now_ms)
 {
-    /* A question cannot have been sent later than now. With such a time, all answers that follow
-     * would be taken for replays. */
-    uint64_t asked_ms = report->asked_ms < now_ms ? report->asked_ms : now_ms;
+    return report->asked_ms < now_ms ? report->asked_ms : now_ms;
+}
 
-    if (m->answered && asked_ms < m->last.asked_ms)
-        return false;
+static void member_answer(struct topo_member *m, const struct report *report, uint64_t now_ms)
+{
     if (m->answered && !claim_continues(&m->last, report))
         m->behind = false;
     m->last = *report;
-    m->last.asked_ms = asked_ms;
+    m->last.asked_ms = asked_ms(report, now_ms);
     m->answered = true;
     m->standing = true;
     m->late = false;
     m->unanswered = 0;
     m->answered_ms = now_ms;
-    return true;
 }
 
 /* Its connection does not stand any more. If it was this end that gave up waiting, one further
@@ -84,15 +84,23 @@ static void place_note(struct topo *t, uint32_t voice, uint64_t now_ms)
         place->claim_ms = now_ms;
 }
 
-bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
+bool topo_takes(const struct topo *t, const struct report *report, uint64_t now_ms)
 {
     if (!voice_exists(t, report->member) || (unsigned)report->kind >= REPORT_KIND_COUNT)
+        return false;
+    const struct topo_member *m = &t->at[report->member];
+
+    return report->kind != REPORT_ANSWER || asked_ms(report, now_ms) >= m->last.asked_ms;
+}
+
+bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms)
+{
+    if (!topo_takes(t, report, now_ms))
         return false;
     struct topo_member *m = &t->at[report->member];
 
     if (report->kind == REPORT_ANSWER) {
-        if (!member_answer(m, report, now_ms))
-            return false;
+        member_answer(m, report, now_ms);
     } else if (report->kind == REPORT_LATE) {
         m->late = true;
     } else {

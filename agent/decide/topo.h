@@ -26,10 +26,14 @@ struct topo_member {
     bool late;             /* a question is unanswered for `interval` */
     bool behind;           /* W3a: its claim was seen behind the held position. It stays behind
                             * while it claims on that term, however far it writes on */
+    bool unproven;         /* W12: it claims, and nothing speaks for the claim */
+    bool detached;         /* W12: it ended as an heir because it followed nobody for long */
     uint8_t good_answers;  /* as a reader, in a row, up to READER_GOOD_ANSWERS */
     uint8_t unanswered;    /* W11: evidence that it is gone, up to TOPO_GONE */
-    uint64_t answered_ms;  /* when `last` came in */
-    uint64_t changed_ms;   /* when `kind` last changed: for status */
+    uint32_t
+        astray_ms; /* W12: how long, as an heir, it has not followed while the writer claimed */
+    uint64_t answered_ms; /* when `last` came in */
+    uint64_t changed_ms;  /* when `kind` last changed: for status */
 };
 
 #define TOPO_VOICES_MAX PLACE_VOICE(PLACES_MAX)
@@ -67,8 +71,11 @@ void topo_init(struct topo *t, uint32_t members);
 /* Makes it a member about which nothing is known. */
 void topo_init_member(struct topo_member *m);
 
-/* Notes what a report says. False, and nothing changed: it is about no member and no place in use,
- * of no known kind, or an answer to an older question than the one answered last (a replay, W2). */
+/* False: it is about no member and no place in use, of no known kind, or an answer to an older
+ * question than the one answered last (a replay, W2). */
+bool topo_takes(const struct topo *t, const struct report *report, uint64_t now_ms);
+
+/* Notes what a report says. False, and nothing changed: topo_takes() says so. */
 bool topo_note(struct topo *t, const struct report *report, uint64_t now_ms);
 
 /* W1: its connection stands and its last answer is younger than `timeout`. A left address is not

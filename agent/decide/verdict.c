@@ -51,6 +51,11 @@ static const struct reason_words reasons[REASON_COUNT] = {
     [REASON_OTHER_ADDRESS] = {"other_address",
                               "W11: a claim at another address of a member's name, which cannot be "
                               "told to be the member's own"},
+    [REASON_SUCCEEDED] = {"succeeded",
+                          "W12: it was seen to follow the writer before, which does not claim"},
+    [REASON_UNPROVEN] = {"unproven",
+                         "W12: a claim of a server that was not seen to follow the writer, or that "
+                         "lacks what the writer had when it became the writer"},
 };
 
 const char *reason_name(enum reason reason)
@@ -82,6 +87,7 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->rival != b->rival || a->demoted != b->demoted || a->readers != b->readers ||
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
+           memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||
            a->switches != b->switches;
 }

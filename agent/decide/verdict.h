@@ -44,6 +44,8 @@ enum reason {
     REASON_RESTORED,         /* the writer was not heard since the agent's start */
     REASON_MOVED,            /* W11: the writer's data set came up at another address of its name */
     REASON_OTHER_ADDRESS, /* W11: a claim at another address that is not the member's by itself */
+    REASON_SUCCEEDED,     /* W12: an heir of the writer claims, and the writer does not */
+    REASON_UNPROVEN,      /* W12: a claim for which nothing speaks */
     REASON_COUNT
 };
 
@@ -75,14 +77,18 @@ struct verdict {
     uint64_t discarded;     /* W4: the identity that accept left behind; its claims rank as old */
     struct term term;       /* held term: never goes back within one identity (W2) */
     uint64_t position;      /* newest position that the writer claimed on `term` */
-    uint64_t confirmed_ms;  /* W9; 0: never */
-    uint64_t since_ms;      /* since when `writer` is the writer */
-    uint64_t switches;      /* number of switches so far */
+    uint64_t self;          /* W12: the writer's name; 0: not known, or its engine has a term */
+    uint64_t branch;        /* W12: the position of its claim when it was adopted */
+    uint64_t heirs[HOMING_MEMBERS_MAX]; /* W12: `self` of each server that was seen to follow it
+                                         * since; 0: nobody's */
+    uint64_t confirmed_ms;              /* W9; 0: never */
+    uint64_t since_ms;                  /* since when `writer` is the writer */
+    uint64_t switches;                  /* number of switches so far */
 };
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */
 struct decision_conf {
-    uint32_t members;     /* count, 1..HOMING_MEMBERS_MAX */
+    uint32_t members;     /* count, up to HOMING_MEMBERS_MAX. 0: none is known yet */
     uint32_t no_failover; /* mask: members with failover: false never become writer by themselves */
     uint32_t interval_ms;
     uint32_t fast_interval_ms;
@@ -113,7 +119,7 @@ bool verdict_holds(const struct verdict *v);
 
 /* Whether two verdicts differ in what is saved, published or shown. Position and time of
  * confirmation do not count, because they change with each answer; nor do fenced members, which
- * have an alarm of their own. */
+ * have an alarm of their own. W12: `self` and `branch` change with the writer or the term. */
 bool verdict_differs(const struct verdict *a, const struct verdict *b);
 
 const char *cluster_state_name(enum cluster_state state);

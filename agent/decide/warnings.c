@@ -34,6 +34,12 @@ static bool is_wrong(const struct warnings_input *in, uint32_t warning)
         return in->no_address;
     if (warning == WARNING_SPARED)
         return in->spared;
+    if (warning == WARNING_UNTOLD)
+        return in->untold;
+    if (warning == WARNING_REFUSED)
+        return in->refused;
+    if (warning == WARNING_CROWDED)
+        return in->crowded;
     return cannot_be_asked(in, warning);
 }
 
@@ -79,8 +85,9 @@ void warnings_inherit(struct warnings *w, const struct warnings *old, const uint
 
 const char *warning_name(uint32_t warning)
 {
-    static const char *const names[] = {"no_reader", "password_unreadable", "no_address",
-                                        "spared_older"};
+    static const char *const names[] = {"no_reader",       "password_unreadable", "no_address",
+                                        "spared_older",    "members_untold",      "member_refused",
+                                        "members_too_many"};
 
     return warning < WARNING_NO_READER ? "member_unreachable" : names[warning - WARNING_NO_READER];
 }

@@ -22,7 +22,10 @@ enum warning {
     WARNING_NO_READER = HOMING_MEMBERS_MAX, /* names of readers lead to the writer */
     WARNING_PASSWORD,                       /* the password cannot be read */
     WARNING_NO_ADDRESS,                     /* none of the writer's may be given to programs */
-    WARNING_SPARED, /* connections to a demoted member that sever_untagged spares */
+    WARNING_SPARED,  /* connections to a demoted member that sever_untagged spares */
+    WARNING_UNTOLD,  /* no server tells of the members that are to be discovered */
+    WARNING_REFUSED, /* one names a host that may not be a member */
+    WARNING_CROWDED, /* one names more servers than a cluster has members */
     WARNING_COUNT
 };
 
@@ -34,10 +37,11 @@ struct warnings {
 struct warnings_input {
     const struct topo *topo;
     const struct verdict *verdict;
-    bool wants_readers; /* programs ask for readers */
-    bool no_password;   /* it is configured, and cannot be read */
-    bool no_address;    /* the writer has none */
-    bool spared;        /* by the last switch, and they are still there */
+    bool wants_readers;            /* programs ask for readers */
+    bool no_password;              /* it is configured, and cannot be read */
+    bool no_address;               /* the writer has none */
+    bool spared;                   /* by the last switch, and they are still there */
+    bool untold, refused, crowded; /* as the warnings */
 };
 
 /* Masks of the warnings that are new and that have ended. */

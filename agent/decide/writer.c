@@ -12,13 +12,15 @@
 #include "agent/decide/claims.h"
 #include "agent/decide/moves.h"
 #include "agent/decide/readers.h"
+#include "agent/decide/succession.h"
 #include "agent/decide/writer.h"
 
 /* W3: whether the incumbent still claims, as far as we know. */
 enum stance {
     STANCE_CLAIMS,
     STANCE_UNHEARD, /* asked, but not heard since the agent's start */
-    STANCE_STOPPED, /* it is a reader, broken or late, or claims for another data set */
+    STANCE_STOPPED, /* it is a reader, broken or late, claims for another data set, or is another
+                     * server (W12) */
 };
 
 static enum stance incumbent_stance(const struct writer_input *in, const struct verdict *v)
@@ -27,7 +29,8 @@ static enum stance incumbent_stance(const struct writer_input *in, const struct 
 
     if (!m->heard && m->last.role != ROLE_READER)
         return STANCE_UNHEARD;
-    if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity)
+    if (!m->standing || m->late || m->last.role != ROLE_WRITER || m->last.identity != v->identity ||
+        m->unproven)
         return STANCE_STOPPED;
     return STANCE_CLAIMS;
 }
@@ -55,6 +58,11 @@ static bool incumbent_demoted(const struct writer_input *in, const struct verdic
     return m->answered && m->last.role == ROLE_READER;
 }
 
+static enum reason newer_reason(const struct report *claim)
+{
+    return claim->self != 0 ? REASON_SUCCEEDED : REASON_NEWER_TERM;
+}
+
 /* If the writer's own claim is good, it brings term and position up to date. The term may be newer:
  * behind a virtual address another server may have been promoted. */
 static void absorb(const struct writer_input *in, struct verdict *v)
@@ -66,8 +74,10 @@ static void absorb(const struct writer_input *in, struct verdict *v)
         return;
     if (rank == RANK_NEWER || v->reason == REASON_INCUMBENT_READER) {
         v->state = CLUSTER_STEADY;
-        v->reason = rank == RANK_NEWER ? REASON_NEWER_TERM : REASON_DEMOTION_UNDONE;
+        v->reason = rank == RANK_NEWER ? newer_reason(last) : REASON_DEMOTION_UNDONE;
     }
+    if (last->self != v->self)
+        succession_adopt(v, in->topo, last);
     if (rank == RANK_NEWER || last->position > v->position)
         v->position = last->position;
     v->term = last->term;
@@ -137,6 +147,8 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
     }
     if (m->last.identity != v->identity)
         v->discarded = v->identity;
+    if (m->last.self != v->self || reason == REASON_ACCEPTED)
+        succession_adopt(v, topo, &m->last);
     v->writer = member;
     v->state = CLUSTER_STEADY;
     v->reason = reason;
@@ -150,7 +162,7 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
 static enum reason adoption_reason(const struct writer_input *in, const struct verdict *v,
                                    uint32_t member)
 {
-    return claim_rank(in->topo, v, member) == RANK_NEWER ? REASON_NEWER_TERM
+    return claim_rank(in->topo, v, member) == RANK_NEWER ? newer_reason(&in->topo->at[member].last)
                                                          : REASON_DEMOTION_UNDONE;
 }
 
@@ -189,6 +201,9 @@ static bool decide_next(const struct writer_input *in, const struct claims *clai
 
     if (v->frozen || claims->candidate == MEMBER_NONE)
         return false;
+    /* W12: who has to be asked first may have a better claim. */
+    if (!in->first_round_done && in->topo->at[claims->candidate].last.self != 0)
+        return v->rival == MEMBER_NONE && claims->count == 1;
     uint64_t deadline_ms = incumbent_deadline(in, stance);
     bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;
 
@@ -221,6 +236,8 @@ static enum reason refused_reason(const struct writer_input *in, const struct ve
     };
     enum rank rank = claim_rank(in->topo, v, member);
 
+    if (rank == RANK_BEHIND && in->topo->at[member].unproven)
+        return REASON_UNPROVEN;
     if (rank < RANK_EQUAL)
         return reasons[rank];
     return in->conf->no_failover >> member & 1 ? REASON_NO_FAILOVER : REASON_TWO_CLAIMS;

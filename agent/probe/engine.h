@@ -17,6 +17,7 @@
 #include "agent/base/loop.h"
 #include "agent/conf/conf.h"
 #include "agent/decide/report.h"
+#include "agent/probe/topology.h"
 
 enum question {
     QUESTION_CHEAP, /* is your role still what you said? */
@@ -44,6 +45,10 @@ struct engine_sink {
     /* report: role, authenticated, identity, incarnation, term, position are set; the rest is
      * probe's. note: NULL, or a remark for status ("the role's own settings make it read-only"). */
     void (*answer)(void *arg, const struct report *report, const char *note);
+    /* Of an engine whose kind tells of other servers: what this one says of them now. It comes before
+     * the answer() to a full question, which says whether it counts. Without any row it is a failure
+     * of the question, and no empty cluster. It lives until the call returns. */
+    void (*topology)(void *arg, const struct topology *topology);
     /* The session is over; kind is REFUSED, DENIED, ODD or BROKEN. */
     void (*failed)(void *arg, enum report_kind kind, enum engine_hint hint, const char *text);
     void *arg;
@@ -60,6 +65,9 @@ struct engine {
     struct engine_session *(*open)(struct loop *loop, const struct conf_cluster *cluster,
                                    const struct conf_member *member, const struct address *address,
                                    bool strange, const struct engine_sink *sink);
+    /* From now on the session's calls go to this sink: another object asks the same member, of the same
+     * configuration. NULL: the engine cannot do that, and the member is connected to anew. */
+    void (*adopt)(struct engine_session *session, const struct engine_sink *sink);
     /* Only when ready, and one question at a time. */
     void (*ask)(struct engine_session *session, enum question question);
     /* Ends the session at once, without waiting for anything. No sink call comes after it. */

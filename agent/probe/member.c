@@ -315,9 +315,47 @@ static void on_answer(void *arg, const struct report *report, const char *note)
     member_schedule(m->probe);
 }
 
+static void on_topology(void *arg, const struct topology *topology)
+{
+    const struct member *m = arg;
+    const struct probe_sink *sink = &m->probe->sink;
+    if (m->kind == PLACE_FREE && sink->topology)
+        sink->topology(sink->arg, m->index, topology);
+}
+
 static void on_failed(void *arg, enum report_kind kind, enum engine_hint hint, const char *text)
 {
     fail(arg, kind, hint, text);
+}
+
+static struct engine_sink sink_of(struct member *m)
+{
+    return (struct engine_sink){
+        .ready = on_ready,
+        .answer = on_answer,
+        .topology = on_topology,
+        .failed = on_failed,
+        .arg = m,
+    };
+}
+
+void member_adopt(struct member *m, struct member *old)
+{
+    const struct member own = *m;
+    const struct engine_sink sink = sink_of(m);
+    if (m->session || !old->session || old->ill ||
+        (old->state != MEMBER_IDLE && old->state != MEMBER_ASKED))
+        return;
+    m->probe->engine->adopt(old->session, &sink);
+    *m = *old;
+    m->probe = own.probe;
+    m->conf = own.conf;
+    m->index = own.index;
+    m->host = own.host;
+    m->other = own.other;
+    old->session = NULL;
+    old->state = MEMBER_UNRESOLVED;
+    member_tell(m);
 }
 
 static void open_session(struct member *m, uint64_t now)
@@ -325,8 +363,7 @@ static void open_session(struct member *m, uint64_t now)
     struct probe *p = m->probe;
     uint64_t timeout = p->cluster->timing.timeout_ms;
     bool alone = address_count(m) == 1 && m->patience < PATIENCE_ALONE;
-    const struct engine_sink sink = {
-        .ready = on_ready, .answer = on_answer, .failed = on_failed, .arg = m};
+    const struct engine_sink sink = sink_of(m);
     m->using = member_is_known(m) ? m->where.connected : m->where.at[m->next];
     m->state = MEMBER_CONNECTING;
     m->asked_ms = now;

@@ -95,15 +95,18 @@ void member_wanted(struct member *m, uint64_t now);
 /* Tries it now, from its first address on. */
 void member_begin(struct member *m, uint64_t now);
 void member_close(struct member *m);
+/* Takes over the session of `old`, which is the same member, if it stands and all is well with it. */
+void member_adopt(struct member *m, struct member *old);
 
 /* For the sink. A place has no news of its own. */
 void member_tell(const struct member *m);
 void member_report(struct member *m, enum report_kind kind, const struct report *facts);
 void member_addresses(struct member *m);
 
+/* It stays where it was heard (W11). A seed is wherever its name leads now. */
 static inline bool member_is_known(const struct member *m)
 {
-    return m->where.connected.inet.family != 0;
+    return !m->conf->roams && m->where.connected.inet.family != 0;
 }
 
 #endif

@@ -173,10 +173,11 @@ fail:
 }
 
 /* Takes over the old member's addresses, as far as the new configuration allows them. DNS is asked
- * anew in any case. */
+ * anew in any case; while it is down, what it named before is kept. */
 static void member_inherit(struct member *m, const struct member *old)
 {
     struct inet_address known[HOMING_ADDRESSES_MAX];
+    resolve_host_inherit(m->host, old->host);
     member_take(m, known, other_family_split(&m->other, &old->where, known));
     memcpy(m->where.official, old->where.official, sizeof(m->where.official));
     for (uint32_t i = 0; i < m->askable && old->where.connected.inet.family; i++)
@@ -191,13 +192,26 @@ static void member_inherit(struct member *m, const struct member *old)
     member_tell(m);
 }
 
+static bool is_same(const struct member *a, const struct member *b)
+{
+    return a->conf->port == b->conf->port && strcmp(a->conf->host, b->conf->host) == 0;
+}
+
 void probe_inherit(struct probe *p, const struct probe *old)
 {
     for (uint32_t i = 0; i < p->member_count; i++)
         for (uint32_t j = 0; j < old->member_count; j++)
-            if (p->members[i].conf->port == old->members[j].conf->port &&
-                strcmp(p->members[i].conf->host, old->members[j].conf->host) == 0)
+            if (is_same(&p->members[i], &old->members[j]))
                 member_inherit(&p->members[i], &old->members[j]);
+    member_schedule(p);
+}
+
+void probe_adopt(struct probe *p, struct probe *old)
+{
+    for (uint32_t i = 0; i < p->member_count && p->engine->adopt; i++)
+        for (uint32_t j = 0; j < old->member_count; j++)
+            if (is_same(&p->members[i], &old->members[j]))
+                member_adopt(&p->members[i], &old->members[j]);
     member_schedule(p);
 }
 

@@ -44,6 +44,10 @@ void probe_know(struct probe *probe, uint32_t member, const struct address *addr
  * that they do not vanish from the view while DNS is asked. Calls sink.member for it. */
 void probe_inherit(struct probe *probe, const struct probe *old);
 
+/* After probe_inherit(), if both are of one configuration but for its members: sessions that stand go
+ * over, so that no member is connected to anew because another one came or left. */
+void probe_adopt(struct probe *probe, struct probe *old);
+
 void probe_set_pace(struct probe *probe, enum pace pace);
 
 /* Asks these members (a mask) now, with the full question. A member that still has a question is

@@ -94,6 +94,7 @@ struct resolve_host {
     struct stamp hosts_stamp; /* of the hosts file, if `set` is from there */
     bool from_hosts;
     bool literal; /* nothing will ever change */
+    bool untold;  /* `set` is inherited, and fn was not called yet */
     uint32_t failures;
     uint64_t urgent_until_ms; /* W11; 0: it is not urgent */
 };
@@ -287,16 +288,22 @@ static void host_wait(struct resolve_host *host, uint64_t delay_ms)
         loop_timer_set(host->timer, delay_ms + (1000 - due % 1000) % 1000);
 }
 
+static void host_tell(struct resolve_host *host)
+{
+    host->untold = false;
+    host->fn(host->arg, host->set.at, host->set.count, NULL);
+}
+
 static void host_learn(struct resolve_host *host, const struct address_set *set,
                        const char *official)
 {
     host->failures = 0;
     if (address_set_equal(set, &host->set) && strcmp(official, host->official) == 0 &&
-        !host_is_urgent(host))
+        !host_is_urgent(host) && !host->untold)
         return;
     host->set = *set;
     snprintf(host->official, sizeof(host->official), "%s", official);
-    host->fn(host->arg, host->set.at, host->set.count, NULL);
+    host_tell(host);
 }
 
 /* Invariant 1. Jitter keeps a fleet from asking a reviving DNS server together. */
@@ -310,8 +317,11 @@ static void host_fail(struct resolve_host *host, const char *error)
     loop_timer_set(host->timer, host_is_urgent(host)
                                     ? urgent_pause(host)
                                     : delay - delay / 4 + random_below(resolver, delay / 2));
-    if (host->set.count > 0)
+    if (host->set.count > 0) {
+        if (host->untold)
+            host_tell(host);
         return;
+    }
     char text[160];
     snprintf(text, sizeof(text), "cannot resolve %.100s: %s", host->name, error);
     host->fn(host->arg, NULL, 0, text);
@@ -488,4 +498,13 @@ void resolve_host_free(struct resolve_host *host)
 const char *resolve_host_official(const struct resolve_host *host)
 {
     return host->official;
+}
+
+void resolve_host_inherit(struct resolve_host *host, const struct resolve_host *old)
+{
+    if (host->family != old->family || strcmp(host->name, old->name) != 0)
+        return;
+    host->set = old->set;
+    memcpy(host->official, old->official, sizeof(host->official));
+    host->untold = host->set.count > 0;
 }

@@ -39,6 +39,10 @@ void resolve_host_free(struct resolve_host *host);
  * of `fn` without an error. "": none is known, as for a literal. */
 const char *resolve_host_official(const struct resolve_host *host);
 
+/* Takes over what `old` knows of the same name and family, so that it is kept while DNS is down. The
+ * first call of `fn` comes in any case: with that, if the first lookup fails. */
+void resolve_host_inherit(struct resolve_host *host, const struct resolve_host *old);
+
 /* W11: an urgent host is asked for again and again, for ten minutes, whatever its TTL says. NULL:
  * nothing happens. */
 void resolve_host_urge(struct resolve_host *host, bool urgent);

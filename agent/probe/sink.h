@@ -8,6 +8,7 @@
 #include "agent/base/address.h"
 #include "agent/decide/place.h"
 #include "agent/decide/report.h"
+#include "agent/probe/topology.h"
 
 /* W11: an address at which a server is asked beside the members. Its reports have
  * PLACE_VOICE(place) as their member. */
@@ -42,6 +43,9 @@ struct probe_sink {
     bool (*is_taken)(void *arg, uint32_t member, const struct inet_address *address);
     /* W11: a place is another one, or DNS says something new of it. NULL: no place is asked. */
     void (*place)(void *arg, uint32_t place, const struct probe_place *known);
+    /* What the member says of others; the report of the same answer comes next. NULL: nobody wants
+     * to know. What is said at a place is no member's word. */
+    void (*topology)(void *arg, uint32_t member, const struct topology *topology);
     void *arg;
 };
 

@@ -20,6 +20,7 @@ struct serve_peer {
     pid_t pid;
     uid_t uid;
     gid_t gid;
+    uint64_t netns;  /* netns_of() its connection */
     uint64_t number; /* of the client: no two have the same */
 };
 

@@ -7,6 +7,7 @@
 
 #include "agent/conf/conf.h"
 #include "agent/decide/verdict.h"
+#include "agent/discover/roster.h"
 #include "proto/inet_address.h"
 
 struct state_endpoint {
@@ -24,6 +25,12 @@ struct state_left {
     uint64_t left_ms;     /* when; 0: in another boot, or it is there */
 };
 
+/* W7: as what connections to an address are listed, or were once. */
+struct state_listed {
+    struct inet_address asked, listed;
+};
+#define STATE_LISTED_MAX 64
+
 struct state_cluster {
     bool have_verdict;
     struct verdict verdict; /* indices and masks for the configuration given to state_load() */
@@ -37,6 +44,12 @@ struct state_cluster {
     uint32_t left_count;
     struct state_left at[HOMING_MEMBERS_MAX];
     uint32_t at_count;
+    struct state_listed listed[STATE_LISTED_MAX]; /* the newest first; of this boot */
+    uint32_t listed_count;
+    /* Members that are not in the configuration. Indices and masks are about those that the
+     * configuration given to state_load() has: who restores these adds them to it, and loads again. */
+    struct roster_member discovered[HOMING_MEMBERS_MAX];
+    uint32_t discovered_count;
     struct state_endpoint *endpoints; /* malloc'd by state_load() */
     uint32_t endpoint_count;
 };

@@ -363,7 +363,7 @@ static bool must_merge(const struct state_seen *seen, const struct state_disk *d
 }
 
 /* The sum of the text without what a refresh brings, and without since_ms and left_ms. These
- * change with the writer or the address; otherwise they only move by a millisecond, when it is translated between the clocks. */
+ * change with the writer, the address or the member; otherwise they only move by a millisecond, when it is translated between the clocks. */
 static int lasting_sum(const struct conf_cluster *cluster, const struct state_cluster *saved,
                        uint64_t *ret_sum)
 {
@@ -374,6 +374,8 @@ static int lasting_sum(const struct conf_cluster *cluster, const struct state_cl
     lasting.verdict.confirmed_ms = lasting.verdict.since_ms = lasting.verdict.position = 0;
     for (uint32_t i = 0; i < lasting.left_count; i++)
         lasting.left[i].left_ms = 0;
+    for (uint32_t i = 0; i < lasting.discovered_count; i++)
+        lasting.discovered[i].since_ms = 0;
     int rv = state_text_encode(cluster, &lasting, &(struct state_clock){0}, &text, &len);
     if (rv)
         return rv;

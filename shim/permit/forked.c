@@ -33,18 +33,33 @@ static bool forked_may_have(const struct tags *parents, int fd, const struct tag
            forked_is_among_last(parents, tag->cookie);
 }
 
-/* One that the parent is writing was not there when it forked. */
-void tags_copy_inherited(const struct tags *parents, uint64_t from, uint64_t to)
+/* One that the parent is writing was not there when it forked. False: there is no memory for it. */
+static bool forked_copy(const struct tags *parents, uint64_t from, uint64_t to, uint32_t i)
 {
-    uint32_t end = atomic_load(&parents->end);
+    const struct tag *slot = &place_at(from)->slots[i];
+    struct tags_tag tag = place_read(slot), again = place_read(slot);
 
-    for (uint32_t i = 0; i < end && i < place_slots_in(place_size(from)); i++) {
-        const struct tag *slot = &place_at(from)->slots[i];
-        struct tags_tag tag = place_read(slot), again = place_read(slot);
+    if (!tag.cookie || !place_same(&tag, &again) || !forked_may_have(parents, (int)i, &tag))
+        return true;
+    if (!place_exists(to, i))
+        return false;
+    place_fill(&place_at(to)->slots[i], &tag);
+    return true;
+}
 
-        if (tag.cookie && place_same(&tag, &again) && forked_may_have(parents, (int)i, &tag))
-            place_fill(&place_at(to)->slots[i], &tag);
+bool tags_copy_inherited(const struct tags *parents, uint64_t from, uint64_t to)
+{
+    uint32_t end = tags_end(parents, from), next;
+
+    for (uint32_t i = 0; i < end; i = next) {
+        next = place_next_page(i);
+        if (!place_exists(from, i))
+            continue;
+        for (; i < end && i < next; i++)
+            if (!forked_copy(parents, from, to, i))
+                return false;
     }
+    return true;
 }
 
 /* The parent's memory is the place that the child's first move maps at. */

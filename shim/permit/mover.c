@@ -48,13 +48,35 @@ static void mover_copy_slot(const struct tag *from, struct tag *to)
     }
 }
 
-/* As much as is mapped of `from` is mapped of `to`. */
-static void mover_copy(const struct tags *tags, uint64_t from, uint64_t to)
+/* Slots of one page, of which there are none if the page does not exist: who writes there has it made first, and
+ * finds `to` announced. False: there is no memory for them. */
+static bool mover_copy_page(uint64_t from, uint64_t to, uint32_t i, uint32_t end)
 {
-    uint32_t end = atomic_load(&tags->end), mapped = place_slots_in(place_size(from));
+    bool exists = false;
 
-    for (uint32_t i = 0; i < end && i < mapped; i++)
+    if (!place_exists(from, i))
+        return true;
+    for (; i < end; i++) {
+        if (!place_word(&place_at(from)->slots[i].cookie))
+            continue;
+        if (!exists && !(exists = place_exists(to, i)))
+            return false;
         mover_copy_slot(&place_at(from)->slots[i], &place_at(to)->slots[i]);
+    }
+    return true;
+}
+
+/* As much as is mapped of `from` is mapped of `to`. False: there is no memory for all of it. */
+static bool mover_copy(const struct tags *tags, uint64_t from, uint64_t to)
+{
+    uint32_t end = tags_end(tags, from), next;
+
+    for (uint32_t i = 0; i < end; i = next) {
+        next = place_next_page(i);
+        if (!mover_copy_page(from, to, i, next < end ? next : end))
+            return false;
+    }
+    return true;
 }
 
 /* What comes after the exchange: `place` is where the tags are now. */
@@ -187,7 +209,10 @@ static uint64_t mover_exchange(struct tags *tags, uint64_t *claim, uint64_t from
 
         if (!mover_announce(tags, *claim, *to))
             return 0;
-        mover_copy(tags, from, *to);
+        if (!mover_copy(tags, from, *to)) {
+            mover_advance(tags, claim, *to, MOVER_BUSY); /* the next one maps there */
+            return 0;
+        }
         if (!mover_advance(tags, claim, from, MOVER_MOVING))
             return 0;
         if (atomic_compare_exchange_strong(&tags->place, &was, *to))

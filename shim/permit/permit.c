@@ -246,7 +246,8 @@ static void permit_look(struct permit *own, uint64_t now_ms)
     struct pollfd at = {.fd = permit_number(connection)};
 
     if (!connection ||
-        now_ms - atomic_load_explicit(&own->looked_ms, memory_order_relaxed) < PERMIT_LOOK_MS)
+        process_since_ms(now_ms, atomic_load_explicit(&own->looked_ms, memory_order_relaxed)) <
+            PERMIT_LOOK_MS)
         return;
     atomic_store_explicit(&own->looked_ms, now_ms, memory_order_relaxed);
     if (descriptor_poll(&at, 0) > 0 && at.revents & POLLHUP)
@@ -307,7 +308,7 @@ permit_hand_over(struct permit *own, int fd, uint64_t claim, uint64_t instance, 
 static uint64_t permit_claim(struct permit *own, uint64_t now_ms)
 {
     uint64_t since_ms = atomic_load(&own->claimed_ms);
-    bool old = now_ms > since_ms && now_ms - since_ms >= PERMIT_CLAIM_MS;
+    bool old = process_since_ms(now_ms, since_ms) >= PERMIT_CLAIM_MS;
 
     if (now_ms < atomic_load(&own->next_ms) || !tags_may_claim(&own->tags, old))
         return 0;

@@ -8,6 +8,29 @@
 #include "shim/libc/libc.h"
 #include "shim/permit/place.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Before Linux 5.14 the kernel is given the page to read: no signal comes of that, and it refuses the rest
+ * of the question. A page that can be read exists. */
+static bool place_is_readable(const void *page)
+{
+    return syscall(SYS_rt_sigprocmask, -1L, page, NULL, sizeof(uint64_t)) == 0 ||
+           libc_keep_errno().value != EFAULT;
+}
+
+__attribute__((noinline, cold)) bool place_exists(uint64_t place, uint32_t slot)
+{
+    void *page = (void *)(place_page(place, slot) & PLACE_ADDRESS);
+    int error;
+
+    if (syscall(SYS_madvise, page, (size_t)4096, MADV_POPULATE_WRITE) == 0)
+        return true;
+    error = libc_keep_errno().value;
+    return error != EFAULT && error != ENOMEM && place_is_readable(page);
+}
+
 uint64_t place_map(uint64_t place, int fd, uint32_t slots)
 {
     struct tag_memory *at = place_at(place);
@@ -16,6 +39,11 @@ uint64_t place_map(uint64_t place, int fd, uint32_t slots)
 
     if (map == MAP_FAILED)
         return 0;
+    if (!place_exists((uintptr_t)map, 0)) {
+        if (!at)
+            syscall(SYS_munmap, map, place_size(place));
+        return 0;
+    }
     at = map;
     atomic_store_explicit(&at->header.magic, TAG_MAGIC, memory_order_relaxed);
     atomic_store_explicit(&at->header.version, TAG_VERSION, memory_order_relaxed);
@@ -25,8 +53,8 @@ uint64_t place_map(uint64_t place, int fd, uint32_t slots)
 
 /* A second mapping of the same memory, of more of it. An old size of 0 asks for that, and it needs no
  * descriptor. The first one stays: what a suspended thread writes there is in the same memory. Each
- * has twice the size of the one before, so all of them together are bounded. All that is mapped
- * exists in the file, so that no access to it can fail. */
+ * has twice the size of the one before, so all of them together are bounded. All that is mapped is
+ * within the file; whether there is memory for it, place_exists() says. */
 __attribute__((noinline, cold)) uint64_t place_grow(uint64_t place, uint32_t slots)
 {
     unsigned steps = place_steps_for(slots), file_steps = place_file_steps(place);

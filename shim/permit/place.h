@@ -95,8 +95,30 @@ static inline unsigned place_steps_for(uint64_t slots)
     return steps;
 }
 
+/* Slots that share a page of 4 KiB. */
+#define PLACE_PER_PAGE ((uint32_t)(4096 / sizeof(struct tag)))
+#define PLACE_HEAD     ((uint32_t)(sizeof(struct tag_memory) / sizeof(struct tag)))
+
+/* The first slot of the next page. */
+static inline uint32_t place_next_page(uint32_t slot)
+{
+    return ((slot + PLACE_HEAD) / PLACE_PER_PAGE + 1) * PLACE_PER_PAGE - PLACE_HEAD;
+}
+
+/* The address of a slot's page, and in the low bits the number of the claim that has mapped it. */
+static inline uint64_t place_page(uint64_t place, uint32_t slot)
+{
+    return (place & (PLACE_ADDRESS | PLACE_NUMBER)) +
+           (uint64_t)((slot + PLACE_HEAD) / PLACE_PER_PAGE) * 4096;
+}
+
+/* Whether there is memory for a slot's page, which is taken now if it was not yet. Who reads or writes
+ * a page of a memfd for which there is none is killed (SIGBUS), as with vm.overcommit_memory=2. Changes
+ * errno. */
+bool place_exists(uint64_t place, uint32_t slot);
+
 /* Maps the memfd at `place`, or at a new one of its size if its address is NULL. 0: it cannot be
- * mapped. Changes errno. */
+ * mapped, or there is no memory for its head. Changes errno. */
 uint64_t place_map(uint64_t place, int fd, uint32_t slots);
 
 /* Maps so many slots of the same memory at another place. 0: it has not so many, or cannot be mapped. Changes

@@ -85,8 +85,10 @@ bool tags_begin(struct tags *tags, int fd, uint32_t slots)
     uint64_t from = tags->parents ? atomic_load(&tags->parents->place) : 0, none = 0;
     uint64_t mine = place_map(place_of(NULL, place_steps(from), 0), fd, slots);
 
-    if (mine && from)
-        tags_copy_inherited(tags->parents, from, mine);
+    if (mine && from && !tags_copy_inherited(tags->parents, from, mine)) {
+        syscall(SYS_munmap, place_at(mine), place_size(mine));
+        return false;
+    }
     return mine && tags_show(tags, &none, mine);
 }
 
@@ -144,28 +146,55 @@ bool tags_outgrown(const struct tags *tags)
 
 /* ---- tags and counts ---- */
 
+/* place_exists(), without a call for a page that was asked about of late. A thread that does not run between this
+ * and what it writes may find another memory there; that one had to be moved into twice meanwhile. */
+static bool tags_holds(struct tags *tags, uint64_t place, int fd)
+{
+    uint64_t page = place_page(place, (uint32_t)fd);
+    _Atomic uint64_t *known = &tags->known[(page >> 12) % TAGS_KNOWN];
+
+    if (atomic_load_explicit(known, memory_order_relaxed) == page)
+        return true;
+    if (!place_exists(place, (uint32_t)fd))
+        return false;
+    atomic_store_explicit(known, page, memory_order_relaxed);
+    return true;
+}
+
 uint64_t tags_cookie(struct tags *tags, int fd)
 {
     uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire);
 
-    if (!place || (unsigned)fd >= place_slots_in(place_size(place)))
+    if (!place || (unsigned)fd >= place_slots_in(place_size(place)) || !tags_holds(tags, place, fd))
         return 0;
     return place_word(&place_at(place)->slots[fd].cookie);
 }
 
 /* Slots that follow each other are mostly of one endpoint, about which is asked once. */
+static bool tags_any_in(const struct tag *slot, uint32_t count, tags_wanted_fn *wanted,
+                        const void *arg, uint64_t *last)
+{
+    for (; count > 0; slot++, count--) {
+        uint64_t endpoint = place_word(&slot->cookie) ? place_word(&slot->endpoint) : *last;
+
+        if (endpoint != *last && wanted(arg, endpoint))
+            return true;
+        *last = endpoint;
+    }
+    return false;
+}
+
 bool tags_any(const struct tags *tags, tags_wanted_fn *wanted, const void *arg)
 {
     uint64_t place = atomic_load_explicit(&tags->place, memory_order_acquire), last = 0;
-    uint32_t end = atomic_load(&tags->end);
+    uint32_t end = place ? tags_end(tags, place) : 0, next;
 
-    for (uint32_t i = 0; place && i < end && i < place_slots_in(place_size(place)); i++) {
-        const struct tag *slot = &place_at(place)->slots[i];
-        uint64_t endpoint = place_word(&slot->cookie) ? place_word(&slot->endpoint) : last;
-
-        if (endpoint != last && wanted(arg, endpoint))
+    for (uint32_t i = 0; i < end; i = next) {
+        next = place_next_page(i);
+        if (place_exists(place, i) &&
+            tags_any_in(&place_at(place)->slots[i], (next < end ? next : end) - i, wanted, arg,
+                        &last))
             return true;
-        last = endpoint;
     }
     return false;
 }
@@ -190,10 +219,13 @@ static void tags_note_last(struct tags *tags, const struct tags_tag *tag)
         atomic_store_explicit(&tags->newest_ms, tag->since_ms, memory_order_relaxed);
 }
 
-static void tags_put(uint64_t place, int fd, const struct tags_tag *tag)
+static bool tags_put(struct tags *tags, uint64_t place, int fd, const struct tags_tag *tag)
 {
+    if (!tags_holds(tags, place, fd))
+        return false;
     place_fill(&place_at(place)->slots[fd], tag);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with what mover_announce() exchanges */
+    return true;
 }
 
 static bool tags_has(uint64_t place, int fd)
@@ -205,17 +237,18 @@ bool tags_write(struct tags *tags, int fd, const struct tags_tag *tag)
 {
     uint64_t place = (unsigned)fd < TAG_SLOTS_MAX ? tags_reach(tags, fd) : 0, then, to;
 
-    if (!place)
+    if (!place || !tags_holds(tags, place, fd))
         return false;
     tags_raise_end(tags, (uint32_t)fd + 1);
     if (tag->cookie)
         tags_note_last(tags, tag);
     do {
         then = place;
-        tags_put(place, fd, tag);
+        if (!tags_put(tags, place, fd, tag))
+            return false;
         to = atomic_load(&tags->to);
-        if (place_at(to) != place_at(place) && tags_has(to, fd))
-            tags_put(to, fd, tag);
+        if (place_at(to) != place_at(place) && tags_has(to, fd) && !tags_put(tags, to, fd, tag))
+            return false; /* the tags may be there in a moment */
         place = tags_reach(tags, fd);
     } while (place && place != then);
     return place;

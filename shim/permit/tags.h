@@ -26,14 +26,18 @@
  * told otherwise which were there when the process forked. */
 #define TAGS_LAST 32
 
+/* Pages that are known to exist: of 1000 descriptors. */
+#define TAGS_KNOWN 8
+
 /* All zeros: no memory yet. A place is the address of a memory, how much of it is mapped there in the
  * high bits, and in the low bits the number of a claim: that of the mover that has put it there, or
  * has begun to move out of it. */
 struct tags {
     _Atomic uint64_t place;
     _Atomic uint64_t to; /* where the newest mover moves them to, or has moved them to; 0: none */
-    _Atomic uint64_t newest_ms;       /* of all tags that were written */
-    _Atomic uint64_t last[TAGS_LAST]; /* the cookies of those that were written last, in turn */
+    _Atomic uint64_t newest_ms;         /* of all tags that were written */
+    _Atomic uint64_t last[TAGS_LAST];   /* the cookies of those that were written last, in turn */
+    _Atomic uint64_t known[TAGS_KNOWN]; /* place_page() of pages that exist */
     _Atomic uint32_t writes;
     _Atomic uint32_t end;    /* slots beyond were never written */
     _Atomic uint32_t wanted; /* so many slots would have been needed */
@@ -53,6 +57,14 @@ uint64_t tags_cookie(struct tags *tags, int fd);
 typedef bool tags_wanted_fn(const void *arg, uint64_t endpoint);
 bool tags_any(const struct tags *tags, tags_wanted_fn *wanted, const void *arg);
 
+/* What was ever written of a place of these tags is in slots below it. */
+static inline uint32_t tags_end(const struct tags *tags, uint64_t place)
+{
+    uint32_t end = atomic_load(&tags->end), mapped = place_slots_in(place_size(place));
+
+    return end < mapped ? end : mapped;
+}
+
 /* Writes the tag of descriptor `fd`. False: it is not written, because there is no slot for that number,
  * or no memory. Changes errno. */
 bool tags_write(struct tags *tags, int fd, const struct tags_tag *tag);
@@ -67,8 +79,8 @@ void tags_count(struct tags *tags, enum tag_count what);
  * memory. False: the parent has none. */
 bool tags_inherit(struct tags *tags, struct tags *parents);
 
-/* What the first memory of a child is given, before it is shown. */
-void tags_copy_inherited(const struct tags *parents, uint64_t from, uint64_t to);
+/* What the first memory of a child is given, before it is shown. False: there is no memory for it. */
+bool tags_copy_inherited(const struct tags *parents, uint64_t from, uint64_t to);
 
 /* Gives back what a child has no use for of what its parent had mapped. Once, by one thread. */
 void tags_leave(struct tags *parents);

@@ -87,7 +87,7 @@ static bool late_claim(uint64_t now_ms)
 {
     uint64_t was = atomic_load(&late_state.claimed_ms);
 
-    if (was && now_ms - was < LATE_CLAIM_MS)
+    if (was && process_since_ms(now_ms, was) < LATE_CLAIM_MS)
         return false;
     return atomic_compare_exchange_strong(&late_state.claimed_ms, &was, now_ms);
 }

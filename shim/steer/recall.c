@@ -10,6 +10,8 @@
  * 2. A connection is told of before its note goes, so that it is not lost between the two. While it is
  *    told of, its state says so. A connect with that number meanwhile takes the note away: then who
  *    tells of it knows, and what he has written over is written once more.
+ * 3. A note that goes is kept beside, unless the number leads to the same address now: who shares this
+ *    memory, but not its descriptors (CLONE_VM), may have the connection still.
  */
 #include <netinet/tcp.h>
 
@@ -85,7 +87,12 @@ struct recall_place {
 _Static_assert(sizeof(struct recall_place) == 64 && RECALL_PLACES % RECALL_PER_PAGE == 0,
                "whole pages");
 
-static _Atomic(void *) recall_pages[RECALL_PLACES / RECALL_PER_PAGE];
+/* Behind all others: the last notes that others took the place of (3), in one place of either kind. More would
+ * be a page more that a program is charged for when it loads the library. */
+#define RECALL_KEPT 1024
+#define RECALL_ALL  (RECALL_PLACES + RECALL_KEPT)
+
+static _Atomic(void *) recall_pages[RECALL_ALL / RECALL_PER_PAGE];
 
 static unsigned recall_number(int fd, enum recall_kind kind)
 {
@@ -179,9 +186,51 @@ static void recall_write(struct recall_place *place, enum recall_kind kind,
     atomic_thread_fence(memory_order_seq_cst); /* before the caller looks at the view once more */
 }
 
-/* What was noted with this number in one way is of a socket that is gone. A state changes twice
+static struct recall_place *recall_place(unsigned number)
+{
+    struct recall_place *place = recall_at(number);
+
+    return place ? place : recall_map(number);
+}
+
+static bool recall_is_to(const struct recall_note *note, const struct recall_connect *connect)
+{
+    return connect && recall_port(note) == connect->port &&
+           seen_same(&note->address, &connect->address);
+}
+
+static unsigned recall_kept_number(int fd)
+{
+    return RECALL_PLACES + (unsigned)fd % RECALL_KEPT;
+}
+
+/* `connect`: what the number leads to from now on; NULL: to what has a tag. */
+static void recall_keep(enum recall_kind kind, const struct recall_note *note,
+                        const struct recall_connect *connect)
+{
+    struct recall_place *place;
+
+    if (recall_is_to(note, connect))
+        return;
+    place = recall_place(recall_kept_number(recall_fd(note)));
+    if (place)
+        recall_write(place, kind, note);
+}
+
+/* What is kept beside and leads to the same address would be taken for this one. */
+static void recall_drop_kept(const struct recall_connect *connect)
+{
+    struct recall_place *place = recall_at(recall_kept_number(connect->fd));
+    struct recall_note note;
+    uint64_t state = place ? recall_read(place, &note) : 0;
+
+    if (state && recall_fd(&note) == connect->fd && recall_is_to(&note, connect))
+        recall_change(place, state, RECALL_FREE);
+}
+
+/* What was noted with this number in one way is of a socket that is gone, or of one of 3. A state changes twice
  * while it is told of. True: it was being told of. */
-static bool recall_forget(int fd, enum recall_kind kind)
+static bool recall_forget(int fd, enum recall_kind kind, const struct recall_connect *connect)
 {
     struct recall_place *place = recall_at(recall_number(fd, kind));
     struct recall_note note;
@@ -191,8 +240,10 @@ static bool recall_forget(int fd, enum recall_kind kind)
         state = recall_read(place, &note);
         if (!state || recall_fd(&note) != fd)
             return false;
-        if (recall_change(place, state, RECALL_FREE))
+        if (recall_change(place, state, RECALL_FREE)) {
+            recall_keep(kind, &note, connect);
             return state & RECALL_TELLING;
+        }
     }
     return false;
 }
@@ -203,8 +254,8 @@ bool recall_forget_all(int fd)
 
     if ((unsigned)fd >= RECALL_NUMBERS)
         return false;
-    known = recall_forget(fd, RECALL_KNOWN);
-    named = recall_forget(fd, RECALL_NAMED);
+    known = recall_forget(fd, RECALL_KNOWN, NULL);
+    named = recall_forget(fd, RECALL_NAMED, NULL);
     return known || named;
 }
 
@@ -232,10 +283,10 @@ static void recall_note(struct recall_note *note, const struct recall_connect *c
     note->address = connect->address;
     note->since_ms = connect->since_ms;
     note->where |= recall_where(connect);
-    recall_forget(connect->fd, kind == RECALL_KNOWN ? RECALL_NAMED : RECALL_KNOWN);
-    place = recall_at(number);
-    if (!place)
-        place = recall_map(number);
+    recall_forget(connect->fd, RECALL_KNOWN, connect);
+    recall_forget(connect->fd, RECALL_NAMED, connect);
+    recall_drop_kept(connect);
+    place = recall_place(number);
     if (place)
         recall_write(place, kind, note);
 }
@@ -503,7 +554,7 @@ bool recall_each(const struct attached *head, uint64_t now_ms, recall_fn *fn, vo
 {
     bool all = true;
 
-    for (unsigned number = 0; number < RECALL_PLACES; number++) {
+    for (unsigned number = 0; number < RECALL_ALL; number++) {
         struct recall_place *place = recall_at(number);
 
         if (place)

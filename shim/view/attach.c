@@ -156,12 +156,22 @@ static void attach_end(int error, const struct agent_view *view, uint64_t now_ms
     attach_blank_beyond(atomic_load(&attach.head));
 }
 
+/* The same by the clock of now, if the heartbeat came after `now_ms` was read. */
+static bool attach_beats_after_all(const struct attached *head, uint64_t *now_ms)
+{
+    if (view_heartbeat_ms(&head->map) > *now_ms)
+        *now_ms = process_now_ms();
+    return attach_beats(head, *now_ms);
+}
+
 __attribute__((noinline, cold)) static const struct attached *
 attach_renew(const struct attached *head, uint64_t now_ms)
 {
     struct libc_kept kept = libc_keep_errno();
     struct agent_view view;
 
+    if (head && attach_beats_after_all(head, &now_ms) && !view_retired(&head->map))
+        return head;
     if (head && view_retired(&head->map) && attach_beats(head, now_ms))
         attach_note_retired(head, now_ms);
     if (attach_is_due(head, now_ms))

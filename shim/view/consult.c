@@ -10,6 +10,13 @@
 #include "shim/view/process.h"
 #include "shim/view/seen.h"
 
+/* A thread may be kept from running after it has looked at the clock. To it an entry that was
+ * confirmed meanwhile would seem to come from another clock, and so to be stale. */
+uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms)
+{
+    return entry->confirmed_ms > now_ms ? process_now_ms() : now_ms;
+}
+
 /* V4: if the new agent has no verdict for a name yet, the newest older verdict that is not stale is
  * kept, with the new agent's mode, so that the kill switch holds at once. */
 __attribute__((noinline, cold)) static void consult_older(const struct attached *from,
@@ -21,7 +28,8 @@ __attribute__((noinline, cold)) static void consult_older(const struct attached 
 
     for (unsigned depth = 0; (from = attach_older(from, depth)); depth++) {
         if (view_read_hash(&from->map, hash, &older) != VIEW_FOUND ||
-            older.state == VIEW_STATE_UNKNOWN || view_entry_stale(&older, now_ms))
+            older.state == VIEW_STATE_UNKNOWN ||
+            view_entry_stale(&older, consult_now_ms(&older, now_ms)))
             continue;
         older.mode = entry->mode;
         *entry = older;
@@ -42,13 +50,6 @@ static bool consult_find(const struct name *name, uint64_t now_ms, struct consul
     if (out->entry.state == VIEW_STATE_UNKNOWN)
         consult_older(head, name->hash, now_ms, &out->entry, &out->map);
     return true;
-}
-
-/* A thread may be kept from running after it has looked at the clock. To it an entry that was
- * confirmed meanwhile would seem to come from another clock, and so to be stale. */
-uint64_t consult_now_ms(const struct view_entry *entry, uint64_t now_ms)
-{
-    return entry->confirmed_ms > now_ms ? process_now_ms() : now_ms;
 }
 
 /* The same for a connect. A second entry would take too much of its stack: so the older verdict is

@@ -50,6 +50,13 @@ struct rlimit64 process_limit(int resource);
 /* CLOCK_MONOTONIC in ms, without a system call, and so up to a few ms behind. */
 uint64_t process_now_ms(void);
 
+/* For how long it is `then_ms`; 0 if that is later than `now_ms`. Who has read the clock may not run for a while, and
+ * then find what another thread or the agent has noted since. */
+static inline uint64_t process_since_ms(uint64_t now_ms, uint64_t then_ms)
+{
+    return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
 /* Counts up by one at each call, from a random start. A forked child starts from another number:
  * the workers of a pre-forking server must not all begin with the same reader. */
 uint32_t process_turn(void);

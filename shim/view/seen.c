@@ -125,7 +125,7 @@ static bool seen_is_members(const struct view_map *view, const struct seen_addre
     _Atomic uint64_t *word = seen_member_bit(address, &bit);
 
     if (atomic_load(&seen_members.view) != view ||
-        now_ms - atomic_load(&seen_members.learnt_ms) >= SEEN_MEMBERS_MS) {
+        process_since_ms(now_ms, atomic_load(&seen_members.learnt_ms)) >= SEEN_MEMBERS_MS) {
         if (seen_walk_members(view, NULL))
             return true;
         atomic_store(&seen_members.learnt_ms, now_ms);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*), tests and manuals it is
-named by one row of a table, one statement of a Makefile.inc and, if it has a client library, one line of
-configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5). One TAP
-line an engine."""
+"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, and agent/probe/NAME, if its client is
+our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
+library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5).
+One TAP line an engine."""
 import os
 import re
 from pathlib import Path
@@ -30,8 +30,8 @@ def statements(path):
 def searched(engine):
     for folder in ("agent", "proto", "shim"):
         for path in sorted((TOP / folder).rglob("*")):
-            if path.is_file() and not (path.parent == FOLDER and path.name.startswith(engine)) \
-                    and path.suffix in (".c", ".h", ".inc"):
+            own = path.parent == FOLDER and path.name.startswith(engine) or path.parent == FOLDER.parent / engine
+            if path.is_file() and not own and path.suffix in (".c", ".h", ".inc"):
                 yield path
     yield TOP / "configure.ac"
     yield TOP / "Makefile.am"

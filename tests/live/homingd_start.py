@@ -64,6 +64,22 @@ def a_configuration_can_be_checked_and_dumped_without_starting():
 
 
 @test
+def root_is_told_of_a_password_file_that_only_root_can_read():
+    config, secret = (os.path.join(agent.base, name) for name in ("pw.yaml", "pw"))
+    with open(config, "w") as out, open(agent.config) as given:
+        out.write(given.read().replace("    members:", "    password_file: %s\n    members:" % secret, 1))
+    with open(secret, "w") as out:
+        out.write("x\n")
+    for mode, group, told in ((0o600, 0, True), (0o640, 0, True), (0o640, 65534, False), (0o600, 65534, True)):
+        os.chown(secret, 0, group)
+        os.chmod(secret, mode)
+        done = homingd("--check-config", config)
+        equal((done.returncode, "only root can read it" in done.stdout), (0, told))
+    os.chown(secret, 65534, 65534)
+    assert "only root" not in homingd("--check-config", config).stdout
+
+
+@test
 def a_second_agent_on_the_path_ends_and_names_the_first():
     agent.start()
     second = Agent(CLUSTER, base=agent.base)

@@ -41,23 +41,25 @@ def stuck_file():
         let_go()
 
 
-def as_user(uid, *command):
-    return ["setpriv", "--reuid=%d" % uid, "--regid=%d" % uid, "--clear-groups", *command]
+def as_user(uid, *command, elsewhere=False):
+    """In a network namespace of its own, if `elsewhere`, as in a container."""
+    return (["unshare", "--net"] if elsewhere else []) + ["setpriv", "--reuid=%d" % uid, "--regid=%d" % uid, "--clear-groups", *command]
 
 
-def hostile(uid, path, how, what, times, out=subprocess.PIPE):
-    process = subprocess.Popen(as_user(uid, HOSTILE, path, how, what, str(times)), stdout=out, stderr=subprocess.DEVNULL, text=True)
+def hostile(uid, path, how, what, times, out=subprocess.PIPE, elsewhere=False):
+    command = as_user(uid, HOSTILE, path, how, what, str(times), elsewhere=elsewhere)
+    process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, text=True)
     cleanups.append(process.kill)
     return process
 
 
-def attack(uid, path, how, what, *whom):
+def attack(uid, path, how, what, *whom, elsewhere=False):
     """What comes of one connection. Whom it is meant for is stopped until all is sent, so that the sender is not the
     last one that has the descriptor. The process itself may hang when it ends."""
     for pid in whom:
         os.kill(pid, signal.SIGSTOP)
     try:
-        process = hostile(uid, path, how, what, 1)
+        process = hostile(uid, path, how, what, 1, elsewhere=elsewhere)
         said = process.stdout.readline().strip()
     finally:
         for pid in whom:
@@ -228,6 +230,35 @@ def what_hangs_the_receiver_costs_and_bars_its_sender_alone(how):
         before.end(), after.end()
     equal(sever.call("version"), holder)
     equal(sever.stop(), 0)
+
+
+def may_connect(uid, path):
+    code = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    return subprocess.run(as_user(uid, sys.executable, "-c", code, path), stderr=subprocess.DEVNULL).returncode == 0
+
+
+@test
+def what_hangs_the_receiver_does_not_bar_the_same_uid_in_another_network_namespace():
+    sever, uid = new_sever(), next(uids)
+    holder = sever.call("version")
+    with stuck_file() as path, stuck_file() as another:
+        equal(attack(uid, sever.permit, "permit", path, holder["pid"], elsewhere=True), "ended")
+        eventually(lambda: '"user_barred"' in sever.text(), "the sender is barred")
+        equal(may_connect(uid, sever.permit), True)
+        equal(attack(uid, sever.permit, "permit", another, holder["pid"]), "ended")  # and so once more here
+        eventually(lambda: sever.text().count('"user_barred"') == 2, "it is barred here, too")
+        equal(may_connect(uid, sever.permit), False)
+    equal(sever.stop(), 0)
+
+
+@test
+def a_descriptor_that_is_sent_to_the_agent_bars_its_sender_in_his_network_namespace():
+    agent, uid = new_agent(), next(uids)
+    with stuck_file() as path:
+        equal(attack(uid, agent.socket, "first", path, agent.process.pid, elsewhere=True), "ended")
+        eventually(lambda: [line["uid"] for line in agent.log("user_barred")] == [uid], "the sender is barred")
+        equal(may_connect(uid, agent.socket), True)
+    equal(agent.stop(), 0)
 
 
 @test

@@ -128,10 +128,11 @@ def what_somebody_knew_before_homing_sever_is_spared_and_counted():
     unpublished = connect(True)
     equal(sever.call("published"), True)
     young = connect(False)
-    equal(sever.call("published"), True)  # by the next homingd: only the first time counts
+    known = connect(True)
+    equal(sever.call("published"), True)  # the last time counts
     done = sever.call("sever", order)
-    equal([done["untagged"], done["older"], done["severed"]], [4, 2, 2])
-    equal([one.do("state", fd) for fd in (old, unpublished, unknown, young)], ["alive"] * 2 + ["severed"] * 2)
+    equal([done["untagged"], done["older"], done["severed"]], [5, 3, 2])
+    equal([one.do("state", fd) for fd in (old, unpublished, known, unknown, young)], ["alive"] * 3 + ["severed"] * 2)
     one.end()
 
 
@@ -233,6 +234,23 @@ def if_the_mode_becomes_sever_after_the_switch_they_are_severed_but_for_a_progra
     agent.stop()
     agent.start()
     eventually(lambda: warnings() == ["spared_older"], "it is one of the next agent, too")
+    for one in (refused, plain):
+        one.end()
+    agent.stop()
+
+
+@test
+def if_the_mode_becomes_sever_before_the_switch_a_program_with_HOMING_SEVER_0_is_not_cut_either():
+    settle(pg, agent.start(), "a", "b")
+    agent.ok("mode", "orders", "names")
+    eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+    refused, plain = Holder(NAME, sever="0"), Holder(pg.address("b"), plain=True)
+    equal([one.first for one in (refused, plain)], [pg.address("b")] * 2)
+    agent.ok("mode", "orders", "sever")
+    demote(pg, "b", "a")
+    agent.wait_writer("orders", pg.member("a"))
+    eventually(lambda: said_of_severing()["done"], "it is done")
+    equal([refused.ask(), plain.ask()], [[pg.address("b")], ["anew", pg.address("b")]])
     for one in (refused, plain):
         one.end()
     agent.stop()

@@ -17,9 +17,11 @@ from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", Path(__file__).resolve().parents[2]))
 CC = os.environ.get("CC", "cc").split()
-UNIT = ["moves", "places", "writer", "claims", "decision", "staleness", "reload", "brake", "report", "warnings"]
-MODEL = ["runs", "walk"]
-FILES = ["writer.c", "claims.c", "decision.c", "moves.c", "topo.c", "readers.c", "brake.c", "verdict.c", "warnings.c"]
+UNIT = ["succession", "succession_orders", "succession_ambiguous", "moves", "places", "writer", "claims", "decision",
+        "staleness", "reload", "brake", "report", "warnings"]
+MODEL = ["successions", "runs", "walk"]
+FILES = ["writer.c", "claims.c", "succession.c", "decision.c", "moves.c", "topo.c", "readers.c", "brake.c", "verdict.c",
+         "warnings.c"]
 
 # Text of the line as it is mutated -> why nobody can tell.
 SAME = {
@@ -38,7 +40,7 @@ SAME = {
     "writer.c: bool waiting = true;": "without an incumbent only a sole claim is adopted: no other is left out",
     "brake.c: if (max_switches >= BRAKE_SWITCHES_MAX)": "the same number",
     "brake.c: b->next = (b->next - 1) % (BRAKE_SWITCHES_MAX + 1);": "a ring has no direction",
-    "topo.c: uint64_t asked_ms = report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
+    "topo.c: return report->asked_ms <= now_ms ? report->asked_ms : now_ms;": "an equal time is the same one",
     "decision.c: if (at_ms > now_ms && (*wake_ms == 0 || at_ms <= *wake_ms))": "an equal time is the same one",
     "decision.c: if (now_ms >= c->now_ms)": "an equal time is the same one",
     "decision.c: if (v->since_ms >= c->now_ms)": "an equal time is the same one",
@@ -129,10 +131,10 @@ def prepare(work):
         subprocess.run([*CC, "-std=gnu17", "-O1", "-w", f"-I{work}", f"-I{top}", "-c", str(top / path), "-o", str(target)],
                        check=True)
         return target
-    story = compile_test("tests/support/story.c")
+    story = [compile_test(f"tests/support/{part}.c") for part in ["story", "heirs"]]
     world = [compile_test(f"tests/model/{part}.c")
-             for part in ["world", "rules", "said", "moved", "merge", "pack", "domains", "chance"]]
-    programs = {name: [compile_test(f"tests/unit/decide/{name}.c"), story] for name in UNIT}
+             for part in ["world", "rules", "said", "moved", "merge", "pack", "domains", "chance", "servers"]]
+    programs = {name: [compile_test(f"tests/unit/decide/{name}.c"), *story] for name in UNIT}
     programs |= {name: [compile_test(f"tests/model/{name}.c"), *world] for name in MODEL}
     return top / "agent/decide", programs
 

@@ -104,6 +104,26 @@ def what_is_connected_in_mode_off_or_names_is_told_at_the_next_call_after_the_mo
 
 
 @per_libc
+def a_child_that_shares_the_memory_takes_nothing_from_its_parent(libc):
+    """It has descriptors of its own, and connects to elsewhere with a number that its parent has connected."""
+    for how in ("vfork", "share", "spawn"):
+        for elsewhere in (LOCAL, B):
+            for before in ("off", "names"):
+                with World(libc) as world:
+                    world.managed("names")
+                    for name, address in ((DNS, LOCAL), (READER, B), (NAME, A)):
+                        world.look_up(name, address)
+                    world.managed(before)
+                    fd = world.dial(A)
+                    for _ in range(2):
+                        said = world.probe.ask(how, "after", 2, "close", fd, "dial", elsewhere, world.port, "k")
+                        assert said.endswith(f" fd={fd}"), said
+                    world.managed("sever")
+                    world.look_up(DNS, LOCAL)
+                    equal((how, elsewhere, world.sever.take().slot(fd)), (how, elsewhere, (hash_of(NAME), 7)))
+
+
+@per_libc
 def a_number_that_is_connected_to_the_same_address_again_is_told_of(libc):
     for between in (), (A,), (A, LOCAL, A, LOCAL), (LOCAL, A):
         with World(libc) as world:

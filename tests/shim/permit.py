@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process hands over so that its outdated connections can be severed (proto/permit.h), when, and what it says
 of its sockets there. The other end is played by this script; it holds what comes against the contract."""
+import ctypes
 import os
 import resource
 import select
 import socket
+import sys
 import time
 
 from harness import BUILD, Agent, Probe, eventually, hash_of, main, own_network, per_libc
@@ -13,6 +15,7 @@ from peers import Peers
 from taker import CONNECTS, Sever
 from tap import Skip, equal
 
+SO_COOKIE = 57
 NET = own_network()
 A, B, C, D = (f"{NET}.{i}" for i in (1, 2, 3, 4))  # nobody listens at D
 NAME, READER = "db.test", "ro.test"
@@ -647,6 +650,29 @@ def a_child_that_connects_an_inherited_socket_elsewhere_has_no_tag_of_it(libc):
                                    "dial", A, world.port, "")
             assert said.startswith("rc=0 ") and " | rc=0 " in said, said
             equal((world.sever.take().slot(fd), permit.slot(fd)), (None, (hash_of(NAME), 1)))
+
+
+def copy_of(pid, fd):
+    """As a process has it that was passed the descriptor (SCM_RIGHTS)."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    process = os.pidfd_open(pid)
+    copy = call(438, process, fd, 0)  # pidfd_getfd
+    os.close(process)
+    assert copy >= 0, os.strerror(ctypes.get_errno())
+    return socket.socket(fileno=copy)
+
+
+@per_libc
+def what_was_passed_to_another_process_is_tagged_until_its_number_is_connected_anew(libc):
+    """Or until its maker ends, as the permit does then."""
+    with World(libc) as world:
+        fd, permit = world.started()
+        with copy_of(world.probe.process.pid, fd) as passed:
+            cookie = int.from_bytes(passed.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
+            world.probe.ask("close", fd)
+            equal((permit.cookie(fd), permit.slot(fd)), (cookie, (hash_of(NAME), 1)))
+            equal(world.dial(A), fd)
+            equal((permit.cookie(fd) in (0, cookie), permit.slot(fd)), (False, (hash_of(NAME), 1)))
 
 
 @per_libc

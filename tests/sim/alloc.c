@@ -130,11 +130,72 @@ static void a_failover_without_memory_is_published(void **state)
     }
 }
 
+/* ---- members that are discovered ---- */
+
+static const struct engine_keyword keywords[] = {{.name = NULL}};
+static const struct engine_kind tells_ids = {.name = "tells_ids",
+                                             .default_port = SIM_PORT,
+                                             .tells = ENGINE_TELLS_IDS,
+                                             .keywords = keywords,
+                                             .takes_others = true};
+static unsigned told;
+
+static bool tell(unsigned server, struct topology *ret_topology)
+{
+    char id[8];
+    (void)server;
+    for (unsigned i = 1; i <= told; i++) {
+        snprintf(id, sizeof(id), "%u", i);
+        topology_add(ret_topology, id, NULL, NULL, 0);
+    }
+    return true;
+}
+
+static int seeded_setup(void **state)
+{
+    (void)state;
+    sim_init_seeded(&sim, &tells_ids, 4, "    host_patterns: ['db-?']\n");
+    sim.tell = tell;
+    told = 3;
+    return 0;
+}
+
+/* As if the minute of a missing member had passed. */
+static void forget_the_last_member(void)
+{
+    sim.daemon->clusters[0]->discovery->roster.count = 3;
+    loop_timer_set(sim.daemon->exchange, 0);
+    sim_run(&sim, 3000);
+    assert_int_equal(sim.daemon->clusters[0]->conf->member_count, 3);
+}
+
+static void who_joins_without_memory_joins_later(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    sim_settle(&sim);
+    for (int n = 0; failed; n++) {
+        told = 4;
+        fail_allocation(n);
+        sim_run(&sim, 5000);
+        failed = fail_happened();
+        assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+        sim_run(&sim, 5000);
+        assert_int_equal(sim.daemon->clusters[0]->conf->member_count, 4);
+        assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);
+        told = 3;
+        sim_run(&sim, 2000);
+        forget_the_last_member();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN_SIM(a_start_without_memory_is_refused_whole),
         TEST_IN_SIM(a_reload_without_memory_changes_nothing),
+        TEST_BETWEEN(seeded_setup, sim_teardown, who_joins_without_memory_joins_later),
         TEST_IN_SIM(a_failover_without_memory_is_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

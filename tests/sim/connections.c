@@ -150,6 +150,31 @@ static void W7_what_is_listed_in_a_demoted_members_place_is_ordered_if_it_is_tag
     assert_true(is_listed_address(&order->addresses[1], 1, 7000));
 }
 
+static bool is_ordered(uint8_t last, uint16_t port)
+{
+    for (uint32_t i = 0; i < fake_order_count; i++)
+        for (uint32_t a = 0; a < fake_orders[i].order.address_count; a++)
+            if (is_listed_address(&fake_orders[i].order.addresses[a], last, port))
+                return true;
+    return false;
+}
+
+static void
+W7_what_a_member_was_listed_as_before_a_restart_is_ordered_though_it_is_silent(void **state)
+{
+    (void)state;
+    begin("");
+    is_listed(0, 1, 7000);
+    is_listed(0, 2, 7000);
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_stop(&sim);
+    fake_sever_forget();
+    sim_start(&sim);
+    sim_promote(&sim, 1);
+    sim_run(&sim, 60000);
+    assert_true(is_ordered(1, 7000) && is_ordered(2, 7000));
+}
+
 /* As behind a proxy that all connections go through. */
 static void W7_what_is_listed_in_another_members_place_too_is_not_ordered(void **state)
 {
@@ -253,6 +278,8 @@ int main(void)
         TEST_IN(rig, a_list_that_does_not_come_is_given_up_and_what_comes_later_is_dropped),
         TEST_IN(rig, connections_at_the_other_ports_of_all_endpoints_are_asked_for),
         TEST_IN(rig, W7_what_is_listed_in_a_demoted_members_place_is_ordered_if_it_is_tagged),
+        TEST_IN(rig,
+                W7_what_a_member_was_listed_as_before_a_restart_is_ordered_though_it_is_silent),
         TEST_IN(rig, W7_what_is_listed_in_another_members_place_too_is_not_ordered),
         TEST_IN(rig, what_another_member_was_listed_as_once_is_ordered),
         TEST_IN(rig, a_poolers_port_is_ordered_there_too_if_the_members_own_is_kept),

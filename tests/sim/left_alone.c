@@ -95,6 +95,24 @@ static void the_alarm_of_the_brake_says_what_does_not_happen_meanwhile(void **st
                "more than 1 switch in 10 minutes: nothing is severed before 10 quiet minutes"));
 }
 
+static void the_alarm_of_a_server_that_admits_nobody_like_us_says_where_to_write_it(void **state)
+{
+    (void)state;
+    begin("");
+    sim.denial = "28000: no pg_hba.conf entry for host \"10.0.0.1\", user \"homing\"";
+    sim_conduct(&sim, 2, SIM_DOWN);
+    sim_run(&sim, 1000);
+    sim_conduct(&sim, 2, SIM_DENIES);
+    sim_run(&sim, 15000);
+    assert_non_null(newest_entry("alarm_raised"));
+    assert_non_null(strstr(newest_entry("alarm_raised")->text, "denied: not admitted by "));
+    assert_non_null(strstr(newest_entry("alarm_raised")->text,
+                           ": add a line for this user, database and address to pg_hba.conf there, "
+                           "and reload it"));
+    assert_null(strstr(newest_entry("alarm_raised")->text, "password_file"));
+    sim.denial = NULL;
+}
+
 static void the_history_has_a_long_alarm_of_the_agent_in_full(void **state)
 {
     char text[900];
@@ -139,6 +157,7 @@ int main(void)
         TEST_IN(rig, the_alarm_of_an_outage_says_what_to_do),
         TEST_IN(rig, the_alarm_of_the_brake_says_what_does_not_happen_meanwhile),
         TEST_IN(rig, a_frozen_cluster_stays_frozen_though_the_state_directory_becomes_an_older_one),
+        TEST_IN(rig, the_alarm_of_a_server_that_admits_nobody_like_us_says_where_to_write_it),
         TEST_IN(rig, the_history_has_a_long_alarm_of_the_agent_in_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ static const struct engine_kind made_up = {
     .print_position = print_entry,
     .print_term = print_era,
     .lag_unit = "entries",
+    .lag_in_transactions = true,
     .branch = "fork",
 };
 
@@ -47,7 +48,8 @@ static struct sim sim;
 static int rig_setup(void **state)
 {
     (void)state;
-    sim_init_kind(&sim, &made_up, 3, "    connection: token=secret\n");
+    sim_init_kind(&sim, &made_up, 3,
+                  "    connection: token=secret\n    max_lag_transactions: 5000\n");
     sim_settle(&sim);
     return 0;
 }
@@ -87,6 +89,18 @@ static void its_switch_is_told_in_its_own_words(void **state)
     assert_non_null(strstr(change->loss, "up to 4000 entries: "));
     assert_non_null(strstr(change->loss, "had written up to entry 5000 when last seen"));
     assert_non_null(strstr(change->loss, "fork is entry 1000;"));
+}
+
+static void a_reader_may_lack_as_many_transactions_as_its_key_says(void **state)
+{
+    (void)state;
+    assert_true(sim_serves(&sim, 1));
+    sim.servers[0].position = 6000;
+    sim_run(&sim, 1500);
+    assert_true(sim_serves(&sim, 1));
+    sim.servers[0].position = 6001;
+    sim_run(&sim, 1500);
+    assert_false(sim_serves(&sim, 1));
 }
 
 /* Asks for the status; *ret_msg lives as long as the parser. */
@@ -138,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN_SIM(its_new_writer_is_followed),
         TEST_IN_SIM(its_switch_is_told_in_its_own_words),
+        TEST_IN_SIM(a_reader_may_lack_as_many_transactions_as_its_key_says),
         TEST_IN_SIM(status_has_its_name_its_unit_and_its_positions),
         TEST_IN_SIM(a_reload_knows_it_too),
     };

@@ -138,6 +138,39 @@ static void they_are_spared_if_known_also_when_the_mode_was_names_for_a_moment(v
     assert_true(newest()->untagged && !newest()->unasked);
 }
 
+static void reload_with(const char *key)
+{
+    FILE *file = fopen(sim.file, "a");
+    char *lines;
+
+    assert_non_null(file);
+    fputs(key, file);
+    fclose(file);
+    assert_int_equal(reload_conf(sim.daemon, &lines), 0);
+    free(lines);
+}
+
+static void homing_sever_is_told_before_the_order_when_programs_come_to_tag(void **state)
+{
+    uint32_t before;
+
+    (void)state;
+    begin(UNTAGGED "    mode: names\n");
+    sim_conduct(&sim, 2, SIM_DOWN);
+    before = fake_sever_publications;
+    sim_run(&sim, 60000);
+    cluster_set_mode(cluster(), VIEW_MODE_OFF);
+    assert_int_equal(fake_sever_publications, before);
+    cluster_set_mode(cluster(), VIEW_MODE_SEVER);
+    assert_int_equal(fake_sever_publications, before + 1);
+    switch_over(0, 1);
+    assert_true(newest()->untagged && !newest()->unasked);
+    cluster_set_mode(cluster(), VIEW_MODE_OBSERVE);
+    assert_int_equal(fake_sever_publications, before + 1);
+    reload_with("    max_switches: 7\n");
+    assert_int_equal(fake_sever_publications, before + 2);
+}
+
 static void they_are_ended_when_homing_sever_comes_to_be_able_to(void **state)
 {
     (void)state;
@@ -200,18 +233,6 @@ static void if_it_is_ended_in_its_spread_the_rest_stays_due(void **state)
     answer_all();
     cluster_set_mode(cluster(), 0);
     assert_false(newest()->untagged);
-}
-
-static void reload_with(const char *key)
-{
-    FILE *file = fopen(sim.file, "a");
-    char *lines;
-
-    assert_non_null(file);
-    fputs(key, file);
-    fclose(file);
-    assert_int_equal(reload_conf(sim.daemon, &lines), 0);
-    free(lines);
 }
 
 static void what_is_left_of_it_survives_a_reload(void **state)
@@ -354,6 +375,7 @@ int main(void)
         TEST_IN_SIM(they_are_ended_if_the_mode_becomes_sever_within_ten_minutes),
         TEST_IN_SIM(later_they_are_left_alone_and_the_history_says_so),
         TEST_IN_SIM(they_are_spared_if_known_also_when_the_mode_was_names_for_a_moment),
+        TEST_IN_SIM(homing_sever_is_told_before_the_order_when_programs_come_to_tag),
         TEST_IN_SIM(they_are_ended_when_homing_sever_comes_to_be_able_to),
         TEST_IN_SIM(an_order_that_was_lost_or_refused_is_given_again_for_them_too),
         TEST_IN_SIM(what_an_earlier_switch_has_lost_is_not_ordered_for_the_next_one),

@@ -74,6 +74,7 @@ struct engine_session {
     unsigned server;
     bool connected;
     bool broken;
+    bool full;
 };
 
 static struct engine_session *sessions;
@@ -88,7 +89,13 @@ static void session_answer(struct engine_session *session)
         .term = {.lo = server->timeline},
         .position = server->position,
         .branch = server->writer ? server->branch : 0,
+        .self = server->self,
+        .follows = server->follows,
     };
+    struct topology topology;
+    topology_init(&topology);
+    if (session->full && world->tell && world->tell(session->server, &topology))
+        session->sink.topology(session->sink.arg, &topology);
     session->sink.answer(session->sink.arg, &report, NULL);
 }
 
@@ -103,7 +110,8 @@ static void session_due(void *arg)
     } else if (conduct == SIM_DOWN) {
         sink->failed(sink->arg, REPORT_REFUSED, HINT_NONE, "connection refused");
     } else if (conduct == SIM_DENIES && !session->connected) {
-        sink->failed(sink->arg, REPORT_DENIED, HINT_NONE, "password authentication failed");
+        sink->failed(sink->arg, REPORT_DENIED, HINT_NONE,
+                     world->denial ? world->denial : "password authentication failed");
     } else if (conduct == SIM_IS_ELSE) {
         sink->failed(sink->arg, REPORT_ODD, HINT_NONE, "unexpected response");
     } else if (conduct != SIM_SILENT && session->connected) {
@@ -119,7 +127,7 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
                                        const struct address *address, bool strange,
                                        const struct engine_sink *sink)
 {
-    (void)cluster, (void)member, (void)strange;
+    (void)cluster, (void)strange;
     struct engine_session *session = calloc(1, sizeof(*session));
     if (session)
         session->timer = loop_timer_new(loop, session_due, session);
@@ -128,6 +136,12 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
         return NULL;
     }
     session->server = (unsigned)address->inet.bytes[3] - 1;
+    if (session->server >= world->count || address->inet.bytes[0] != 10) {
+        session->server = SIM_SERVERS_MAX;
+        world->strange++;
+    }
+    world->asked_seed += member->roams;
+    world->opened++;
     session->sink = *sink;
     session->next = sessions;
     sessions = session;
@@ -137,8 +151,13 @@ static struct engine_session *sim_open(struct loop *loop, const struct conf_clus
 
 static void sim_ask(struct engine_session *session, enum question question)
 {
-    (void)question;
+    session->full = question == QUESTION_FULL;
     loop_timer_set(session->timer, SIM_LATENCY_MS);
+}
+
+static void sim_adopt(struct engine_session *session, const struct engine_sink *sink)
+{
+    session->sink = *sink;
 }
 
 static void sim_close(struct engine_session *session)
@@ -166,9 +185,12 @@ static void write_configuration(const struct sim *sim, const char *keys)
             "      - {names: [" SIM_WRITER_NAME "], role: writer}\n"
             "      - {names: [" SIM_READER_NAME "], role: reader}\n"
             "%s"
-            "    members:\n",
-            sim->folder, sim->folder, sim->engine.kind->name, keys);
-    for (unsigned i = 0; i < sim->named; i++)
+            "    %s:\n",
+            sim->folder, sim->folder, sim->engine.kind->name, keys,
+            sim->seeded ? "seeds" : "members");
+    if (sim->seeded)
+        fprintf(file, "      - seed:%u\n", SIM_PORT);
+    for (unsigned i = 0; i < sim->named && !sim->seeded; i++)
         fprintf(file, "      - db-%u:%u\n", i + 1, SIM_PORT);
     for (unsigned i = 0; i < sim->count && !sim->named; i++)
         fprintf(file, "      - 10.0.0.%u:%u\n", i + 1, SIM_PORT + i);
@@ -177,8 +199,8 @@ static void write_configuration(const struct sim *sim, const char *keys)
 
 static void make_engine(struct sim *sim, const struct engine_kind *kind)
 {
-    sim->engine =
-        (struct engine){.kind = kind, .open = sim_open, .ask = sim_ask, .close = sim_close};
+    sim->engine = (struct engine){
+        .kind = kind, .open = sim_open, .adopt = sim_adopt, .ask = sim_ask, .close = sim_close};
     sim->engines[0] = &sim->engine;
     sim->kinds[0] = kind;
     sim->options = (struct daemon_options){.serve = methods_serve, .engines = sim->engines};
@@ -189,6 +211,14 @@ void sim_init(struct sim *sim, unsigned count, const char *keys)
     sim_init_kind(sim, &engine_kind_postgresql, count, keys);
 }
 
+static void write_host(FILE *file, const char *name, const char *texts)
+{
+    char addresses[64], *save = NULL;
+    snprintf(addresses, sizeof(addresses), "%s", texts);
+    for (char *at = strtok_r(addresses, " ", &save); at; at = strtok_r(NULL, " ", &save))
+        fprintf(file, "%s %s\n", at, name);
+}
+
 /* The size of the file differs from the one before, so that it is read again. */
 static void write_hosts(const struct sim *sim)
 {
@@ -196,11 +226,11 @@ static void write_hosts(const struct sim *sim)
     FILE *file = fopen(sim->hosts, "w");
     assert_non_null(file);
     for (unsigned i = 0; i < sim->named; i++) {
-        char addresses[64], *save = NULL;
-        snprintf(addresses, sizeof(addresses), "%s", sim->names[i]);
-        for (char *at = strtok_r(addresses, " ", &save); at; at = strtok_r(NULL, " ", &save))
-            fprintf(file, "%s db-%u\n", at, i + 1);
+        char name[16];
+        snprintf(name, sizeof(name), "db-%u", i + 1);
+        write_host(file, name, sim->names[i]);
     }
+    write_host(file, "seed", sim->seed);
     fprintf(file, "#%*d\n", ++generation, 0);
     fclose(file);
 }
@@ -211,24 +241,38 @@ void sim_name(struct sim *sim, unsigned member, const char *addresses)
     write_hosts(sim);
 }
 
+void sim_name_seed(struct sim *sim, const char *addresses)
+{
+    snprintf(sim->seed, sizeof(sim->seed), "%s", addresses);
+    write_hosts(sim);
+}
+
 static void init(struct sim *sim, const struct engine_kind *kind, unsigned named, unsigned count,
-                 const char *keys);
+                 const char *seed, const char *keys);
+
+void sim_init_seeded(struct sim *sim, const struct engine_kind *kind, unsigned count,
+                     const char *keys)
+{
+    init(sim, kind, count, count, "10.0.0.1", keys);
+}
 
 void sim_init_named(struct sim *sim, unsigned members, unsigned count, const char *keys)
 {
-    init(sim, &engine_kind_postgresql, members, count, keys);
+    init(sim, &engine_kind_postgresql, members, count, "", keys);
 }
 
 void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned count,
                    const char *keys)
 {
-    init(sim, kind, 0, count, keys);
+    init(sim, kind, 0, count, "", keys);
 }
 
 static void init(struct sim *sim, const struct engine_kind *kind, unsigned named, unsigned count,
-                 const char *keys)
+                 const char *seed, const char *keys)
 {
-    *sim = (struct sim){.count = count, .named = named};
+    *sim = (struct sim){.count = count, .named = named, .seeded = seed[0] != '\0'};
+    snprintf(sim->seed, sizeof(sim->seed), "%s", seed);
+    sim->servers[SIM_SERVERS_MAX].conduct = SIM_DOWN;
     make_engine(sim, kind);
     for (unsigned i = 0; i < count; i++)
         sim->servers[i] = (struct sim_server){

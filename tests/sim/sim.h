@@ -47,11 +47,14 @@ struct sim_server {
     uint64_t branch;  /* where its recovery ended; 0: it began without one */
     uint64_t system;  /* identifier: 1, unless a test makes it another data set */
     uint64_t started; /* postmaster's start time */
+    uint64_t self;    /* W12: its own name; its timeline is 0 then. 0: it has a timeline */
+    uint64_t follows; /* and of whom it replicates from */
 };
 
 struct sim {
-    struct sim_server servers[SIM_SERVERS_MAX];
+    struct sim_server servers[SIM_SERVERS_MAX + 1]; /* the last one is nobody's, and down */
     unsigned count;
+    const char *denial; /* of those that deny; NULL: a wrong password */
     struct loop *loop;
     struct daemon *daemon; /* NULL: not running */
     struct engine engine;
@@ -60,9 +63,16 @@ struct sim {
     struct daemon_options options;
     char folder[64];
     char file[80];
-    char hosts[80];    /* stands for /etc/hosts, and thereby for DNS */
-    unsigned named;    /* members known by name; 0: they are known by address */
-    char names[4][64]; /* the addresses of each, blanks between */
+    char hosts[80]; /* stands for /etc/hosts, and thereby for DNS */
+    unsigned named; /* members known by name; 0: they are known by address */
+    bool seeded;    /* these are not configured: one seed is */
+    char seed[64];  /* its addresses */
+    /* What a server says of the others; false: nothing. NULL: none does. */
+    bool (*tell)(unsigned server, struct topology *ret_topology);
+    unsigned asked_seed; /* connects made for the seed, */
+    unsigned strange;    /* to addresses that are nobody's, */
+    unsigned opened;     /* and in all */
+    char names[4][64];   /* the addresses of each, blanks between */
 };
 
 /* `keys`: more lines of the cluster, indented by four spaces; before them endpoints, by six; "". Each fails the test on error. */
@@ -73,6 +83,12 @@ void sim_init_kind(struct sim *sim, const struct engine_kind *kind, unsigned cou
 /* The first `members` servers are members, known by the names db-1, db-2 ..., all at SIM_PORT. The
  * others are only there. */
 void sim_init_named(struct sim *sim, unsigned members, unsigned count, const char *keys);
+/* No member is configured, but one seed, which leads to the first server. The servers are db-1, db-2
+ * ... in DNS. */
+void sim_init_seeded(struct sim *sim, const struct engine_kind *kind, unsigned count,
+                     const char *keys);
+/* From now on DNS says that the seed is there. */
+void sim_name_seed(struct sim *sim, const char *addresses);
 /* From now on DNS says that the member is at these addresses ("10.0.0.1 10.0.0.2"). */
 void sim_name(struct sim *sim, unsigned member, const char *addresses);
 void sim_done(struct sim *sim);

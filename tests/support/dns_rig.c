@@ -211,7 +211,15 @@ void pass(uint64_t ms)
 
 struct resolve_host *watch(const char *name, enum conf_family family)
 {
+    return watch_heir(name, family, NULL);
+}
+
+struct resolve_host *watch_heir(const char *name, enum conf_family family,
+                                const struct resolve_host *old)
+{
     struct resolve_host *host = resolve_host_new(resolver, name, family, heard, NULL);
+    if (old)
+        resolve_host_inherit(host, old);
     assert_int_equal(calls, 0);
     fake_loop_advance(loop, 0);
     settle();

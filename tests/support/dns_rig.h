@@ -33,6 +33,9 @@ void write_file(const char *path, const char *text);
 /* Lets `ms` pass; what is asked is answered. */
 void pass(uint64_t ms);
 struct resolve_host *watch(const char *name, enum conf_family family);
+/* The same, with what `old` knows. */
+struct resolve_host *watch_heir(const char *name, enum conf_family family,
+                                const struct resolve_host *old);
 /* What watch() has called. */
 void heard(void *arg, const struct inet_address *addresses, uint32_t count, const char *error);
 

@@ -20,7 +20,7 @@ struct sever_client {
 struct fake_order fake_orders[FAKE_ORDERS_MAX];
 uint32_t fake_order_count;
 uint64_t fake_sever_redirected, fake_sever_behind;
-uint32_t fake_sever_cancelled;
+uint32_t fake_sever_cancelled, fake_sever_publications;
 void (*fake_sever_on_cancel)(void);
 
 static struct sever_client_status now = {.instance = 1, .able = true, .pid = 4711};
@@ -70,6 +70,12 @@ const struct sever_client_status *sever_client_status(const struct sever_client 
     return &now;
 }
 
+const char *sever_client_hindrance(const struct sever_client *sever_client)
+{
+    (void)sever_client;
+    return now.instance && now.able ? NULL : now.why;
+}
+
 uint64_t sever_client_instance(const struct sever_client *sever_client)
 {
     (void)sever_client;
@@ -115,6 +121,7 @@ void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endp
 void sever_client_published(struct sever_client *sever_client)
 {
     (void)sever_client;
+    fake_sever_publications++;
 }
 
 int sever_client_connections(struct sever_client *sever_client, const struct sever_order *order,

@@ -40,6 +40,9 @@ void fake_sever_untagged(uint32_t order, uint64_t untagged);
 void fake_sever_spared(uint32_t order, uint64_t older);
 void fake_sever_rows(uint32_t order, const struct sever_row *rows, uint32_t count);
 
+/* How often it was said that programs see what is published. */
+extern uint32_t fake_sever_publications;
+
 /* Endpoints whose orders were ended. */
 extern uint32_t fake_sever_cancelled;
 /* Called when some are, until fake_sever_forget(). */

@@ -73,16 +73,16 @@ def pair():
     return servers
 
 
-def cluster_text(name, members, writer=None, reader=None, connection=PLAIN, also=""):
+def cluster_text(name, members, writer=None, reader=None, connection=PLAIN, also="", engine="postgresql"):
     """A cluster for Agent(); its endpoints are the names `writer` (NAME-db) and `reader`; `also`: more keys, a line
     each."""
     return """
   - name: %s
-    engine: postgresql
+    engine: %s
     members: [%s]
     connection: "%s"
     endpoints: [{names: [%s], role: writer}%s]
-%s""" % (name, ", ".join(members), connection, writer or name + "-db",
+%s""" % (name, engine, ", ".join(members), connection, writer or name + "-db",
          ", {names: [%s], role: reader}" % reader if reader else "", also)
 
 

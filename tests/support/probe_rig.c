@@ -122,6 +122,12 @@ const char *resolve_host_official(const struct resolve_host *host)
 
 uint32_t urged, unurged, again;
 
+/* Here each host is told of anew. */
+void resolve_host_inherit(struct resolve_host *host, const struct resolve_host *old)
+{
+    (void)host, (void)old;
+}
+
 void resolve_host_urge(struct resolve_host *host, bool urgent)
 {
     if (host && host->urgent != urgent)

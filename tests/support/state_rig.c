@@ -41,6 +41,9 @@ struct state_cluster state_rig_saved(void)
                     .discarded = 5,
                     .term = {.hi = 2, .lo = 3},
                     .position = 4,
+                    .self = UINT64_MAX,
+                    .branch = 3,
+                    .heirs = {UINT64_C(11400714819323198485), 12},
                     .switches = 6},
         .frozen = true,
         .have_mode = true,
@@ -56,6 +59,11 @@ struct state_cluster state_rig_saved(void)
                 .identity = 8,
                 .incarnation = 9}},
         .at_count = 1,
+        .discovered = {{.host = "orders-4.abc123.eu-west-1.rds.example.com",
+                        .port = 5433,
+                        .from = "orders.cluster-abc123.eu-west-1.rds.example.com:5432"},
+                       {.host = "fd00::4", .port = 5432, .from = "[fd00::3]:5433"}},
+        .discovered_count = 2,
         .endpoints = endpoints,
         .endpoint_count = 2,
     };
@@ -80,6 +88,9 @@ void state_rig_assert_same(const struct state_cluster *got, const struct state_c
     assert_int_equal(g->term.hi, w->term.hi);
     assert_int_equal(g->term.lo, w->term.lo);
     assert_int_equal(g->position, w->position);
+    assert_true(g->self == w->self);
+    assert_true(g->branch == w->branch);
+    assert_memory_equal(g->heirs, w->heirs, sizeof(g->heirs));
     assert_int_equal(g->confirmed_ms, w->confirmed_ms);
     assert_int_equal(g->since_ms, w->since_ms);
     assert_int_equal(g->switches, w->switches);
@@ -99,6 +110,12 @@ void state_rig_assert_same(const struct state_cluster *got, const struct state_c
         assert_int_equal(got->at[i].member, want->at[i].member);
         assert_true(inet_address_same(&got->at[i].address, &want->at[i].address));
         assert_true(got->at[i].incarnation == want->at[i].incarnation);
+    }
+    assert_int_equal(got->discovered_count, want->discovered_count);
+    for (uint32_t i = 0; i < want->discovered_count; i++) {
+        assert_string_equal(got->discovered[i].host, want->discovered[i].host);
+        assert_string_equal(got->discovered[i].from, want->discovered[i].from);
+        assert_int_equal(got->discovered[i].port, want->discovered[i].port);
     }
     assert_int_equal(got->endpoint_count, want->endpoint_count);
     assert_memory_equal(got->endpoints, want->endpoints,

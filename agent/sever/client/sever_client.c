@@ -26,8 +26,10 @@ enum {
     RETRY_MS = 250,
     /* Between two questions for its status: what programs counted is acted on within that time. */
     STATUS_MS = 1000,
-    /* One that has not answered by then hangs. */
+    /* One that has not answered by then hangs. A shorter time would end orders on a machine that is only busy. */
     HANGS_MS = 5000,
+    /* And by then nobody is told any more that it could sever. */
+    SILENT_MS = 1000,
     /* How long an order waits for a homing-sever. Carried out later, it would abort connections
      * that have outlived the switch. */
     ORDER_WAIT_MS = 10000,
@@ -505,6 +507,18 @@ void sever_client_restore(struct sever_client *s, const struct lost_list *list)
 const struct sever_client_status *sever_client_status(const struct sever_client *s)
 {
     return &s->status;
+}
+
+const char *sever_client_hindrance(const struct sever_client *s)
+{
+    const struct call *awaited = awaited_status(s);
+
+    if (!s->status.instance || !s->status.able)
+        return s->status.why;
+    if (awaited && loop_now_ms(s->loop) - awaited->since_ms >= SILENT_MS)
+        return "homing-sever does not answer at the moment: one that hangs is replaced within "
+               "seconds, and orders wait until then";
+    return NULL;
 }
 
 uint64_t sever_client_instance(const struct sever_client *s)

@@ -56,6 +56,8 @@ struct sever_client *sever_client_new(struct loop *loop, const char *run_dir, co
 void sever_client_free(struct sever_client *sever_client);
 
 const struct sever_client_status *sever_client_status(const struct sever_client *sever_client);
+/* NULL: it can sever now. Else why not, until the next event. */
+const char *sever_client_hindrance(const struct sever_client *sever_client);
 uint64_t sever_client_instance(const struct sever_client *sever_client);
 const struct lost *sever_client_lost(const struct sever_client *sever_client);
 /* lost_restore(), right after sever_client_new(). */
@@ -70,7 +72,8 @@ int sever_client_order(struct sever_client *sever_client, const struct sever_ord
 void sever_client_cancel(struct sever_client *sever_client, const uint64_t *endpoints,
                          uint32_t count);
 
-/* Programs see its instance in the view from now on. */
+/* From now on, programs see its instance in the view, and tag for each endpoint that wants to know. Orders that are
+ * given after that spare what somebody has known before, if nobody has tagged it. */
 void sever_client_published(struct sever_client *sever_client);
 
 /* Tagged connections to an order's addresses; its endpoints do not matter. */

@@ -157,12 +157,13 @@ static void ask(struct handover *h, struct queued *first)
     h->asked.peer = first->peer;
     h->asked.fd = queue_take(first);
     bool left = has_left(h->asked.fd);
-    if (left || barred_has(h->barred, &h->asked.peer, netns_of(h->asked.fd))) {
+    uint64_t netns = netns_of(h->asked.fd);
+    if (left || barred_has(h->barred, &h->asked.peer, netns)) {
         h->figures.left += left;
         drop_asked(h);
         return;
     }
-    int rv = receiver_ask(h->receiver, h->asked.fd, &h->asked.peer);
+    int rv = receiver_ask(h->receiver, h->asked.fd, &h->asked.peer, netns);
     if (rv == 0) {
         h->asked.since_ms = loop_now_ms(h->loop);
         return;
@@ -220,11 +221,11 @@ static void receiver_lost(void *arg, const char *why, const struct ucred *user)
     start_receiver(h);
 }
 
-static void user_is_hostile(void *arg, const struct ucred *user)
+static void user_is_hostile(void *arg, const struct ucred *user, uint64_t netns)
 {
     struct handover *h = arg;
 
-    barred_add(h->barred, user, BARRED_MS, "what it has sent cannot be closed");
+    barred_add_from(h->barred, user, netns, BARRED_MS, "what it has sent cannot be closed");
 }
 
 static void user_floods(void *arg, const struct ucred *user, uint64_t place)

@@ -38,6 +38,7 @@ enum {
 struct stuck {
     int pid; /* 0: a free place */
     struct ucred user;
+    uint64_t netns;
     int waits; /* how often it was found so */
 };
 
@@ -49,6 +50,7 @@ struct receiver {
     bool busy; /* it was asked, and has not yet said that all is closed */
     bool answered;
     struct ucred user; /* whose connection it was asked about last */
+    uint64_t netns;    /* and where it is of */
     struct loop_io *io;
     struct loop_timer *patience; /* for the answer, and for what follows it */
     struct loop_timer *look;     /* at those that are stuck */
@@ -130,7 +132,7 @@ static void keep_stuck(struct receiver *r, int pid)
 {
     for (int i = 0; i < STUCK_MAX; i++)
         if (r->stuck[i].pid == 0) {
-            r->stuck[i] = (struct stuck){.pid = pid, .user = r->user};
+            r->stuck[i] = (struct stuck){.pid = pid, .user = r->user, .netns = r->netns};
             loop_timer_set(r->look, LOOK_MS);
             return;
         }
@@ -164,7 +166,7 @@ static void look_at_stuck(void *arg)
             continue;
         s->waits += process_state(s->pid) == 'D';
         if (s->waits == LOOKS)
-            r->owner.hostile(r->owner.arg, &s->user);
+            r->owner.hostile(r->owner.arg, &s->user, s->netns);
         else
             again = true;
     }
@@ -309,11 +311,12 @@ bool receiver_is_busy(const struct receiver *r)
     return r->busy;
 }
 
-int receiver_ask(struct receiver *r, int connection, const struct ucred *user)
+int receiver_ask(struct receiver *r, int connection, const struct ucred *user, uint64_t netns)
 {
     char byte = 0;
 
     r->user = *user;
+    r->netns = netns;
     int rv = rights_send(r->fd, &byte, sizeof(byte), &connection, 1);
 
     if (rv == -EPIPE || rv == -ECONNRESET)

@@ -31,7 +31,7 @@ struct receiver_owner {
     /* It hangs, or has ended: it runs no more. `why`: for people. */
     void (*lost)(void *arg, const char *why, const struct ucred *user);
     /* What this user has sent hangs a process that was killed. */
-    void (*hostile)(void *arg, const struct ucred *user);
+    void (*hostile)(void *arg, const struct ucred *user, uint64_t netns);
     void *arg;
 };
 
@@ -44,10 +44,11 @@ void receiver_free(struct receiver *receiver);
 int receiver_start(struct receiver *receiver);
 bool receiver_is_running(const struct receiver *receiver);
 
-/* Gives it a connection of this user, which stays the caller's, too. Not while receiver_is_busy(). A
+/* Gives it a connection of this user in this network namespace, which stays the caller's, too. Not while receiver_is_busy(). A
  * negative errno: this connection cannot be given to it, or it has ended and runs no more; `lost` is
  * not called. */
-int receiver_ask(struct receiver *receiver, int connection, const struct ucred *user);
+int receiver_ask(struct receiver *receiver, int connection, const struct ucred *user,
+                 uint64_t netns);
 bool receiver_is_busy(const struct receiver *receiver);
 
 #endif

@@ -48,7 +48,6 @@ struct sweeps {
     struct sever_counts sum; /* of orders that are done */
     struct order *order;     /* being swept; NULL: none */
     struct group own;        /* own.h */
-    bool published;
     struct age age;
     struct order *rested; /* whose rest had the last turn */
     struct strayed strayed;
@@ -404,9 +403,7 @@ uint32_t sweeps_figures(const struct sweeps *sweeps, struct sever_counts *ret_su
 
 void sweeps_published(struct sweeps *sweeps)
 {
-    if (!sweeps->published)
-        age_now(&sweeps->age);
-    sweeps->published = true;
+    age_now(&sweeps->age);
 }
 
 void sweeps_look(struct sweeps *sweeps)

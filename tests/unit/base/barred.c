@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/base/barred.h"
+#include "agent/base/stranger.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
@@ -224,6 +225,27 @@ static void the_list_of_another_socket_in_its_place_is_left_alone(void **state)
     sockpath_close(&other);
 }
 
+static void
+who_hangs_us_is_barred_in_his_network_namespace_and_with_the_third_everywhere(void **state)
+{
+    struct fixture *f = *state;
+    const struct ucred alice = {.uid = 1001}, bob = {.uid = 1002};
+    uint64_t own = netns_of(f->sock.fd);
+
+    if (own == 0)
+        skip();
+    barred_add_at(f->barred, &alice, own + 7, BARRED_FLOOD_MS, "for a test"); /* does not count */
+    barred_add_from(f->barred, &alice, own + 1, BARRED_MS, "for a test");
+    barred_add_from(f->barred, &alice, own + 2, BARRED_MS, "for a test");
+    assert_true(barred_has(f->barred, &alice, own + 1) && barred_has(f->barred, &alice, own + 2));
+    assert_false(barred_has(f->barred, &alice, own) || barred_has(f->barred, &alice, own + 3));
+    assert_int_equal(kept_out(f) > 0, false);
+    barred_add_from(f->barred, &alice, own + 3, BARRED_MS, "for a test");
+    assert_true(barred_has(f->barred, &alice, own) && barred_has(f->barred, &alice, own + 4));
+    barred_add_from(f->barred, &bob, own, BARRED_MS, "for a test");
+    assert_true(barred_has(f->barred, &bob, own + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +255,7 @@ int main(void)
         TEST_IN(rig, root_is_barred_by_its_control_group_or_not_at_all),
         TEST_IN(rig, nobody_is_barred_for_who_had_his_number_before),
         TEST_IN(rig, who_is_barred_in_one_network_namespace_is_not_elsewhere),
+        TEST_IN(rig, who_hangs_us_is_barred_in_his_network_namespace_and_with_the_third_everywhere),
         TEST_IN(rig, the_oldest_makes_room),
         TEST_IN(rig, the_sockets_own_list_keeps_them_out_as_long),
         TEST_IN(rig, the_list_of_another_socket_in_its_place_is_left_alone),

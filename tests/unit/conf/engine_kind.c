@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
+#include "agent/conf/connection.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
 
@@ -30,9 +31,19 @@ static const struct engine_keyword strict_keywords[] = {
     {.name = "user"},
     {.name = "slot", .check = only_digits},
     {.name = "token", .secret = true},
+    {.name = "roots", .file = true},
     {.name = "node", .instead = "members are listed under members"},
     {.name = NULL},
 };
+
+static const char *no_token_alone(const char *connection)
+{
+    char token[4];
+    bool has = conf_connection_get(connection, "token", token, sizeof(token));
+    return has && !conf_connection_get(connection, "user", token, sizeof(token))
+               ? "token is of no use without user; give both"
+               : NULL;
+}
 
 static void print_hash(uint64_t position, char *ret, size_t size)
 {
@@ -50,6 +61,8 @@ static const struct engine_kind strict = {
     .client = "strict's client",
     .keywords = strict_keywords,
     .check_connection = no_braces,
+    .check_together = no_token_alone,
+    .lag_in_transactions = true,
     .print_position = print_hash,
     .print_term = print_era,
 };
@@ -137,7 +150,7 @@ static void only_the_engines_own_keywords_are_taken(void **state)
         "t.yaml:6:24: 'node' may not be in connection; members are listed under members\n"
         "t.yaml:6:31: slot is not a number; write digits\n"
         "t.yaml:6:38: connection has a keyword here that strict does not know; it takes: "
-        "user, slot, token\n");
+        "user, slot, token, roots\n");
     assert_refused("    engine: strict\n"
                    "    connection: '{user: a}'\n",
                    "t.yaml:6:17: connection is no JSON here; write pairs\n");
@@ -146,6 +159,67 @@ static void only_the_engines_own_keywords_are_taken(void **state)
         "    connection: user\n",
         "t.yaml:6:17: connection is not strict's client's 'keyword=value' from here on; quote "
         "values that hold spaces\n");
+}
+
+static void a_slip_of_a_keyword_is_answered_with_the_keyword(void **state)
+{
+    (void)state;
+    assert_refused("    engine: strict\n"
+                   "    connection: tokne=secret\n",
+                   "t.yaml:6:17: connection has a keyword here that strict does not know; did you "
+                   "mean 'token'? it takes: user, slot, token, roots\n");
+}
+
+static void a_keyword_for_a_file_wants_one_that_can_be_read(void **state)
+{
+    static const char *const bad[][2] = {
+        {"roots=no/slash", "roots no/slash is no absolute path; write one"},
+        {"roots=''", "roots '' is no absolute path; write one"},
+        {"roots='/no such'", "roots /no such does not exist; create it, or correct the path"},
+        {"roots=/dev/null", "roots /dev/null is not a regular file; name one"},
+        {"roots=/dev", "roots /dev is not a regular file; name one"},
+    };
+    char keys[200], expected[200];
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(keys, sizeof(keys), "    engine: strict\n    connection: \"%s\"\n", bad[i][0]);
+        snprintf(expected, sizeof(expected), "t.yaml:6:18: %s\n", bad[i][1]);
+        assert_refused(keys, expected);
+    }
+    conf_free(load_good("    engine: strict\n    connection: roots='/etc/\\passwd'\n"));
+}
+
+static void keywords_that_do_not_go_together_are_refused_once_each_is_good(void **state)
+{
+    (void)state;
+    assert_refused("    engine: strict\n    connection: token=abc\n",
+                   "t.yaml:6:17: token is of no use without user; give both\n");
+    assert_refused("    engine: strict\n    connection: token=abc slot=x\n",
+                   "t.yaml:6:27: slot is not a number; write digits\n");
+}
+
+static void a_value_is_read_without_quotes_and_the_last_one_counts(void **state)
+{
+    static const char connection[] = "a=1 b='x \\'y\\\\' a = 2\\ 3 d=''";
+    char value[8] = "before";
+    (void)state;
+    assert_false(conf_connection_get(connection, "e", value, sizeof(value)));
+    assert_false(conf_connection_get(connection, "b", value, 7));
+    assert_string_equal(value, "before");
+    assert_true(conf_connection_get(connection, "a", value, sizeof(value)));
+    assert_string_equal(value, "2 3");
+    assert_true(conf_connection_get(connection, "b", value, 8));
+    assert_string_equal(value, "x 'y\\");
+    assert_true(conf_connection_get(connection, "d", value, sizeof(value)));
+    assert_string_equal(value, "");
+}
+
+static void circular_is_only_for_engines_that_take_it(void **state)
+{
+    (void)state;
+    assert_refused("    engine: strict\n    circular: true\n",
+                   "t.yaml:6:15: circular is not for strict; remove it\n");
+    conf_free(load_good("    engine: strict\n    circular: false\n"));
 }
 
 static void nothing_of_libpqs_is_refused_in_another_engines_connection(void **state)
@@ -210,6 +284,11 @@ int main(void)
         TEST(a_cluster_points_to_its_engine_and_has_its_port),
         TEST(errors_name_the_engines_of_the_list),
         TEST(only_the_engines_own_keywords_are_taken),
+        TEST(a_slip_of_a_keyword_is_answered_with_the_keyword),
+        TEST(a_keyword_for_a_file_wants_one_that_can_be_read),
+        TEST(keywords_that_do_not_go_together_are_refused_once_each_is_good),
+        TEST(a_value_is_read_without_quotes_and_the_last_one_counts),
+        TEST(circular_is_only_for_engines_that_take_it),
         TEST(nothing_of_libpqs_is_refused_in_another_engines_connection),
         TEST(a_dump_hides_what_the_engine_calls_secret),
         TEST(positions_and_terms_are_printed_as_their_people_write_them),

@@ -4,7 +4,7 @@
  * holds where nothing is given, bounds, the dump, what a reload sees, and the manual.
  *
  * A configuration is made of one mapping inside the other, each of the least that it needs, and one
- * key that is under test. A new row needs a line of samples here, and a word in homing.yaml(5).
+ * key under test. A new row needs a line of samples, and a word in homing.yaml(5).
  */
 #include "config.h"
 
@@ -38,11 +38,14 @@ static const struct sample {
     {"name", {"a", "b"}},
     {"engine", {"one", "two"}},
     {"members", {"[a]", "[b]"}},
+    {"seeds", {"[a]", "[b]"}},
+    {"host_patterns", {"['?.a']", "['?.b']"}},
     {"connection", {"user=a", "user=b"}},
     {"password_file", {"a.pw", "b.pw"}},
     {"endpoints", {"[{names: [a], role: writer}]", "[{names: [a], role: reader}]"}},
     {"allowed_networks", {"[10.0.0.0/8]", "[10.0.0.0/9]"}},
     {"sever_untagged", {"true", "false"}},
+    {"circular", {"true", "false"}},
     {"names", {"[a]", "[b]"}},
     {"role", {"reader", "writer"}},
     {"ports", {"[1]", "[2]"}},
@@ -53,6 +56,7 @@ static const struct sample {
     {"max_stale", {"20s", "40s"}},
     {"hold", {"1s", "3s"}},
     {"max_lag", {"1MB", "2MB"}},
+    {"max_lag_transactions", {"1", "2"}},
     {"max_switches", {"1", "2"}},
     {"sever_spread", {"1s", "2s"}},
     {"keepalive", {"5s", "6s"}},
@@ -60,13 +64,16 @@ static const struct sample {
     {"host", {"a", "b"}},
     {"port", {"1", "2"}},
     {"failover", {"false", "true"}},
+    {"region", {"a", "b"}},
+    {"pattern", {"'?.a'", "'?.b'"}},
 };
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
-static const struct engine_kind one = {
-    .name = "one", .default_port = 11, .keywords = no_keywords, .takes_others = true};
-static const struct engine_kind two = {
-    .name = "two", .default_port = 11, .keywords = no_keywords, .takes_others = true};
+#define TAKES_ALL                                                                                  \
+    .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords, .takes_others = true,  \
+    .takes_circular = true
+static const struct engine_kind one = {.name = "one", TAKES_ALL};
+static const struct engine_kind two = {.name = "two", TAKES_ALL};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
 
 static void write_secret(const char *path)
@@ -127,10 +134,12 @@ static const struct need {
     {CONF_PLACE_CLUSTER, "name", "n", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "engine", "one", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "members", NULL, CONF_PLACE_MEMBER, true},
+    {CONF_PLACE_CLUSTER, "host_patterns", NULL, CONF_PLACE_PATTERN, true},
     {CONF_PLACE_CLUSTER, "endpoints", NULL, CONF_PLACE_ENDPOINT, true},
     {CONF_PLACE_ENDPOINT, "names", "[x]", CONF_PLACE_COUNT, false},
     {CONF_PLACE_ENDPOINT, "role", "writer", CONF_PLACE_COUNT, false},
     {CONF_PLACE_MEMBER, "host", "h", CONF_PLACE_COUNT, false},
+    {CONF_PLACE_PATTERN, "pattern", "'?.x'", CONF_PLACE_COUNT, false},
 };
 
 /* Unless it is the key under test, which takes its place. */
@@ -231,6 +240,8 @@ static const void *object_of(const struct conf *conf, enum conf_place place)
         return &conf->clusters[0].endpoints[0];
     case CONF_PLACE_MEMBER:
         return &conf->clusters[0].members[0];
+    case CONF_PLACE_PATTERN:
+        return &conf->clusters[0].host_patterns[0];
     default:
         return NULL;
     }
@@ -390,6 +401,8 @@ static char *make_list(const struct conf_key *key, uint64_t count)
                     i, i);
         else if (key->type == CONF_TYPE_PORTS)
             fprintf(out, "%" PRIu64, i + 1);
+        else if (key->inner == CONF_PLACE_PATTERN)
+            fprintf(out, "'?.x%" PRIu64 "'", i);
         else
             fprintf(out, "x%" PRIu64, i);
     }

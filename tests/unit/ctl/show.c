@@ -34,6 +34,10 @@ static void put_member(const char *name, bool is_writer, const char *role, const
     msg_put_key_uint(&writer, "answered_ms", 120);
     if (is_writer)
         msg_put_key_bool(&writer, "writer", true);
+    if (!is_writer) {
+        msg_put_key_bool(&writer, "heir", true);
+        msg_put_key_str(&writer, "follows", "db-a:5432");
+    }
     msg_close(&writer);
 }
 
@@ -173,6 +177,27 @@ static void an_alarm_of_the_agents_own_is_told_from_the_clusters(void **state)
     assert_non_null(strstr(shown(), "ALARM state_unsaved"));
 }
 
+static void who_discovered_a_member_is_said_below_it(void **state)
+{
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_str(&writer, "members");
+    msg_put_array(&writer, 1);
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "member", "db-b:5432");
+    msg_put_str(&writer, "discovered");
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "from", "db-a:5432");
+    msg_put_key_uint(&writer, "since_ms", 180000);
+    msg_put_key_uint(&writer, "unnamed_ms", 20000);
+    msg_close(&writer);
+    msg_close(&writer);
+    msg_close(&writer);
+    (void)show_cluster(&show, result());
+    assert_non_null(
+        strstr(shown(), "\n      discovered from db-a:5432, 3 min ago; unnamed for 20 s\n"));
+}
+
 static void a_frozen_cluster_is_well_and_a_suspect_one_is_not(void **state)
 {
     bool found;
@@ -195,6 +220,19 @@ static void one_cluster_can_be_picked(void **state)
     show_status(&show, status, "orders", &found);
     assert_true(found);
     assert_null(strstr(shown(), "homingd"));
+}
+
+static void W12_heirs_are_evidence_that_explain_alone_shows(void **state)
+{
+    const struct msg_value *cluster =
+        msg_array_at(msg_get(status_of("steady", false), "clusters"), 0);
+
+    (void)state;
+    show_cluster(&show, cluster);
+    assert_null(strstr(shown(), "heir"));
+    show.positions = true;
+    show_cluster(&show, cluster);
+    assert_non_null(strstr(shown(), "heir, follows db-a:5432"));
 }
 
 static void colours_are_only_for_terminals(void **state)
@@ -486,7 +524,9 @@ int main(void)
         TEST_IN(rig, a_warning_makes_it_not_well_though_the_cluster_is_steady),
         TEST_IN(rig, an_alarm_of_the_agents_own_is_told_from_the_clusters),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
+        TEST_IN(rig, who_discovered_a_member_is_said_below_it),
         TEST_IN(rig, one_cluster_can_be_picked),
+        TEST_IN(rig, W12_heirs_are_evidence_that_explain_alone_shows),
         TEST_IN(rig, colours_are_only_for_terminals),
         TEST_IN(rig, an_answer_that_holds_nothing_is_shown_without_harm),
         TEST_IN(rig, status_says_whether_severing_is_available_or_why_not),

@@ -132,6 +132,39 @@ static void a_failed_lookup_takes_nothing_away_and_is_repeated(void **state)
     assert_string_equal(said, "10.0.0.2");
 }
 
+static void an_heir_keeps_what_was_known_while_dns_is_down_and_says_so_once(void **state)
+{
+    (void)state;
+    struct resolve_host *old = watch("db.test", CONF_FAMILY_4);
+    zone.rcode = 2;
+    forget();
+    watch_heir("db.test", CONF_FAMILY_4, old);
+    resolve_host_free(old);
+    pass(60000);
+    assert_string_equal(said, "10.0.0.1");
+    assert_int_equal(calls, 1);
+    zone = (struct zone){.ttl = 1, .a = {"10.0.0.1"}};
+    pass(15000);
+    assert_int_equal(calls, 1);
+    zone = (struct zone){.ttl = 1, .a = {"10.0.0.2"}};
+    pass(15000);
+    assert_string_equal(said, "10.0.0.2");
+}
+
+static void an_heir_whose_name_is_the_same_still_is_told_so(void **state)
+{
+    (void)state;
+    struct resolve_host *old = watch("db.test", CONF_FAMILY_4);
+    forget();
+    watch_heir("db.test", CONF_FAMILY_4, old);
+    assert_string_equal(said, "10.0.0.1");
+    assert_int_equal(calls, 1);
+    forget();
+    zone.rcode = 3;
+    watch_heir("other.test", CONF_FAMILY_4, old);
+    assert_string_equal(said, "cannot resolve other.test: Domain name not found");
+}
+
 static void a_name_that_never_was_is_an_error_and_asked_for_ever_less_often(void **state)
 {
     (void)state;
@@ -275,6 +308,8 @@ int main(void)
         TEST_IN(dns_rig, a_ttl_of_nothing_is_a_second_and_a_ttl_of_a_day_is_five_minutes),
         TEST_IN(dns_rig, a_failed_lookup_takes_nothing_away_and_is_repeated),
         TEST_IN(dns_rig, a_name_that_never_was_is_an_error_and_asked_for_ever_less_often),
+        TEST_IN(dns_rig, an_heir_keeps_what_was_known_while_dns_is_down_and_says_so_once),
+        TEST_IN(dns_rig, an_heir_whose_name_is_the_same_still_is_told_so),
         TEST_IN(dns_rig, the_hosts_file_comes_first_and_its_changes_are_noticed),
         TEST_IN(dns_rig, a_changed_resolv_conf_means_other_servers),
         TEST_IN(dns_rig, a_host_freed_while_it_is_looked_up_hears_nothing),

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/sever/permits/offer.h"
+#include "agent/base/stranger.h"
 #include "agent/sever/permits/queue.h"
 #include "proto/limits.h"
 #include "tests/support/fake_loop.h"

@@ -98,6 +98,8 @@ static bool answer(void *arg, const struct msg *msg)
 
     if (what == 'x')
         return false;
+    if (what == 'n') /* it hangs */
+        return true;
     assert_string_equal(msg->method, what == 's' ? "status" : "sever");
     msg_writer_init(&w, HOMING_REPLY_MAX);
     put_answer(r, &w, msg->id, what);
@@ -309,6 +311,33 @@ static void who_hangs_up_fails_his_orders_and_has_no_instance(void **state)
     rig_free(r);
 }
 
+static void stop(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void who_does_not_answer_is_not_said_to_be_able_long_before_he_is_given_up(void **state)
+{
+    struct rig *r = rig_new("sn");
+    struct loop_timer *later = loop_timer_new(r->loop, stop, r->loop);
+
+    (void)state;
+    listen_there(r);
+    until_changed(r, 1);
+    assert_null(sever_client_hindrance(r->sever_client));
+    while (!sever_client_hindrance(r->sever_client)) {
+        loop_timer_set(later, 50);
+        loop_run(r->loop);
+    }
+    assert_int_equal(r->changed, 1);
+    assert_int_equal(sever_client_instance(r->sever_client), 77);
+    assert_non_null(strstr(sever_client_hindrance(r->sever_client), "does not answer"));
+    until_changed(r, 2);
+    assert_int_equal(sever_client_instance(r->sever_client), 0);
+    loop_timer_free(later);
+    rig_free(r);
+}
+
 static void send_status_with_changes(struct rig *r, uint32_t id)
 {
     struct msg_writer w;
@@ -325,11 +354,6 @@ static void send_status_with_changes(struct rig *r, uint32_t id)
     assert_int_equal(msg_writer_finish(&w), 0);
     assert_int_equal(send(r->fd, w.data, w.len, MSG_NOSIGNAL), w.len);
     msg_writer_done(&w);
-}
-
-static void stop(void *arg)
-{
-    loop_stop(arg);
 }
 
 /* Orders wait, because nobody reads them; the next question for the status waits behind them. Its
@@ -398,6 +422,7 @@ int main(void)
         TEST(an_order_is_answered_with_counts),
         TEST(an_order_waits_for_somebody_to_take_it),
         TEST(who_hangs_up_fails_his_orders_and_has_no_instance),
+        TEST(who_does_not_answer_is_not_said_to_be_able_long_before_he_is_given_up),
         TEST(a_connection_that_is_lost_during_a_reply_is_lost_after_it),
         TEST(a_refused_order_is_an_error),
         TEST(too_many_orders_are_refused_and_the_end_cancels_all),

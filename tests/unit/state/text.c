@@ -97,6 +97,7 @@ static void people_can_read_it(void **state)
     assert_non_null(strstr(text, "\nwriter db-b.internal:5432\n"));
     assert_non_null(strstr(text, "\ndemoted 10.77.0.2:5432 fd00::3:5433\n"));
     assert_non_null(strstr(text, "\nterm 2 3\n"));
+    assert_non_null(strstr(text, "\nheirs 11400714819323198485 12\n"));
     free(text);
 }
 
@@ -117,6 +118,13 @@ static void what_is_whole_but_wrong_is_refused(void **state)
         "cluster orders\nterm 1\n",
         "cluster orders\nmode gone\n",
         "cluster orders\nendpoint 1 2\n",
+        "cluster orders\ndiscovered db-d 5432 0\n",
+        "cluster orders\ndiscovered db-d 0 0 db-b:5432\n",
+        "cluster orders\ndiscovered db-d 65536 0 db-b:5432\n",
+        "cluster orders\ndiscovered  5432 0 db-b:5432\n",
+        "cluster orders\nself me\n",
+        "cluster orders\nheirs 1 two\n",
+        "cluster orders\nheirs \n",
         "cluster orders\n\n",
     };
     struct state_cluster got;
@@ -140,6 +148,46 @@ static void what_a_newer_agent_added_is_skipped(void **state)
     assert_int_equal(got.verdict.reason, REASON_NONE);
     assert_int_equal(got.verdict.term.lo, 9);
     assert_int_equal(got.verdict.writer, MEMBER_NONE);
+}
+
+static void W12_heirs_are_those_of_a_writer_with_a_name(void **state)
+{
+    struct state_cluster saved = {.have_verdict = true, .verdict = {.writer = 1, .self = 7}}, got;
+    char heirs[512] = "cluster orders\nself 7\nheirs";
+    size_t len;
+
+    (void)state;
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(text, "\nself 7\nbranch 0\nheirs -\n"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.self, 7);
+    assert_int_equal(got.verdict.heirs[0], 0);
+    free(text);
+    for (unsigned i = 1; i <= HOMING_MEMBERS_MAX + 3; i++) /* more than can be members */
+        sprintf(heirs + strlen(heirs), " %u", i);
+    assert_int_equal(decode_body(strcat(heirs, "\n"), &got), 0);
+    assert_int_equal(got.verdict.heirs[0], 1);
+    assert_int_equal(got.verdict.heirs[HOMING_MEMBERS_MAX - 1], HOMING_MEMBERS_MAX);
+    assert_int_equal(decode_body("cluster orders\nheirs 1 2\n", &got), 0);
+    assert_int_equal(got.verdict.heirs[0], 0); /* of nobody */
+}
+
+/* What an agent wrote that knew nothing of it, or has an engine with terms. */
+static void W12_a_state_without_heirs_is_whole(void **state)
+{
+    struct state_cluster saved = state_rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    saved.verdict.self = 0;
+    char *text = encode(&saved, &len);
+    assert_null(strstr(text, "\nself"));
+    assert_null(strstr(text, "\nheirs"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.self, 0);
+    assert_int_equal(got.verdict.heirs[0], 0);
+    free(got.endpoints);
+    free(text);
 }
 
 static void the_writer_is_never_among_the_demoted(void **state)
@@ -264,18 +312,71 @@ static void what_was_spared_comes_back_but_not_after_a_reboot(void **state)
     assert_int_equal(decode_body("cluster orders\nspared x\n", &got), -EBADMSG);
 }
 
+static void what_members_were_listed_as_comes_back_but_not_after_a_reboot(void **state)
+{
+    struct state_cluster saved = {.listed_count = 2}, got;
+    struct state_clock now = then;
+    size_t len;
+
+    (void)state;
+    assert_true(inet_address_parse("10.0.0.1", 5432, &saved.listed[0].asked));
+    assert_true(inet_address_parse("10.1.0.7", 6432, &saved.listed[0].listed));
+    assert_true(inet_address_parse("fd00::1", 5432, &saved.listed[1].asked));
+    assert_true(inet_address_parse("fd00::2", 5432, &saved.listed[1].listed));
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(text, "\nlisted 10.0.0.1 5432 10.1.0.7 6432\n"));
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.listed_count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(inet_address_same(&got.listed[i].asked, &saved.listed[i].asked));
+        assert_true(inet_address_same(&got.listed[i].listed, &saved.listed[i].listed));
+    }
+    strcpy(now.boot_id, "other");
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.listed_count, 0);
+    free(text);
+    assert_int_equal(decode_body("cluster orders\nlisted 10.0.0.1 5432 x 1\n", &got), -EBADMSG);
+    assert_int_equal(decode_body("cluster orders\nlisted 10.0.0.1\n", &got), -EBADMSG);
+}
+
+static void when_a_member_was_discovered_is_known_until_a_reboot(void **state)
+{
+    struct state_cluster saved = {.discovered = {{.host = "d", .port = 5, .from = "b:5"}},
+                                  .discovered_count = 1};
+    struct state_cluster got;
+    struct state_clock now = then;
+    size_t len;
+
+    (void)state;
+    saved.discovered[0].since_ms = then.monotonic_ms - 7;
+    char *text = encode(&saved, &len);
+    now.monotonic_ms += 1000;
+    now.boot_ms += 1000;
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.discovered[0].since_ms, then.monotonic_ms - 7);
+    strcpy(now.boot_id, "other");
+    assert_int_equal(decode(text, &state_rig_cluster, &now, &got), 0);
+    assert_int_equal(got.discovered_count, 1);
+    assert_int_equal(got.discovered[0].since_ms, 0);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_field_comes_back),
         TEST(every_state_and_reason_comes_back),
+        TEST(what_members_were_listed_as_comes_back_but_not_after_a_reboot),
         TEST(nothing_but_a_name_is_a_state_too),
         TEST(people_can_read_it),
         TEST(what_is_whole_but_wrong_is_refused),
         TEST(what_a_newer_agent_added_is_skipped),
+        TEST(W12_heirs_are_those_of_a_writer_with_a_name),
+        TEST(W12_a_state_without_heirs_is_whole),
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),
+        TEST(when_a_member_was_discovered_is_known_until_a_reboot),
         TEST(what_was_spared_comes_back_but_not_after_a_reboot),
         TEST(never_confirmed_stays_never),
         TEST(a_name_that_would_break_a_line_is_not_saved),

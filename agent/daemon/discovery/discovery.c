@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * discovery.c - see discovery.h. Called by cluster.c; daemon/reload.c asks it what is due.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/daemon/discovery/discovery.h"
+#include "agent/daemon/persist.h"
+#include "agent/daemon/words.h"
+
+enum {
+    /* Nobody told of the members for so long: the seeds are asked. Shorter: each restart of the only
+     * member that tells begins logins elsewhere. */
+    SEEDS_AFTER_MS = 10000,
+    /* Pause between two exchanges of one cluster: some engines connect to all members anew. */
+    EXCHANGE_PAUSE_MS = 1000,
+};
+
+static uint64_t now_ms(const struct cluster *cluster)
+{
+    return loop_now_ms(cluster->daemon->loop);
+}
+
+/* ---- a configuration of its own ---- */
+
+struct own_members {
+    struct conf_member at[HOMING_MEMBERS_MAX];
+    char hosts[HOMING_MEMBERS_MAX][HOMING_NAME_MAX + 1];
+};
+
+/* The configured members first, then the roster's in its order. */
+static bool make_own(struct discovery *d)
+{
+    const struct conf_cluster *base = d->base;
+    struct own_members *own = calloc(1, sizeof(*own));
+    uint32_t count = base->member_count;
+
+    if (!own)
+        return false;
+    if (count > 0)
+        memcpy(own->at, base->members, count * sizeof(own->at[0]));
+    for (uint32_t i = 0; i < d->roster.count && count < HOMING_MEMBERS_MAX; i++, count++) {
+        memcpy(own->hosts[i], d->roster.at[i].host, sizeof(own->hosts[i]));
+        own->at[count] = (struct conf_member){
+            .host = own->hosts[i], .port = d->roster.at[i].port, .failover = true};
+    }
+    d->own_members = own;
+    d->own = *base;
+    d->own.members = own->at;
+    d->own.member_count = count;
+    d->mark = roster_mark(&d->roster);
+    d->seed_conf = *base;
+    d->seed_conf.members = base->seeds;
+    d->seed_conf.member_count = base->seed_count;
+    return true;
+}
+
+static void restore(struct cluster *cluster)
+{
+    struct state_cluster saved;
+
+    persist_load(cluster, &saved);
+    for (uint32_t i = 0; i < saved.discovered_count; i++)
+        roster_restore(&cluster->discovery->roster, cluster->conf, &saved.discovered[i]);
+    free(saved.endpoints);
+}
+
+bool discovery_init(struct cluster *cluster, const struct cluster *old)
+{
+    struct discovery *d;
+
+    if (!conf_discovers(cluster->conf))
+        return true;
+    d = cluster->discovery = calloc(1, sizeof(*d));
+    if (!d)
+        return false;
+    d->base = cluster->conf;
+    if (old && old->discovery)
+        d->roster = old->discovery->roster;
+    else
+        restore(cluster);
+    if (old)
+        d->exchanged_ms = now_ms(cluster);
+    roster_confine(&d->roster, d->base);
+    if (!make_own(d))
+        return false;
+    cluster->conf = &d->own;
+    return true;
+}
+
+void discovery_done(struct cluster *cluster)
+{
+    if (!cluster->discovery)
+        return;
+    probe_free(cluster->discovery->seeds);
+    free(cluster->discovery->own_members);
+    free(cluster->discovery);
+}
+
+/* ---- who stays ---- */
+
+static uint32_t find_member(const struct cluster *cluster, const struct roster_member *m)
+{
+    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
+        if (cluster->conf->members[i].port == m->port &&
+            strcmp(cluster->conf->members[i].host, m->host) == 0)
+            return i;
+    return MEMBER_NONE;
+}
+
+static bool has_left(const struct cluster *cluster, uint32_t member)
+{
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        if (cluster->places[i].is.kind == PLACE_LEFT && cluster->places[i].is.member == member)
+            return true;
+    return false;
+}
+
+static bool answers(const struct cluster *cluster, uint32_t member)
+{
+    const struct topo_member *said = members_said(&cluster->members, member);
+
+    return said->standing && said->last.identity == cluster->decision.verdict.identity;
+}
+
+static enum roster_hold hold(const struct cluster *cluster, uint32_t member)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+
+    if (member == MEMBER_NONE)
+        return ROSTER_FREE;
+    if (member == verdict->writer || answers(cluster, member))
+        return ROSTER_ALWAYS;
+    return (verdict->demoted >> member & 1) || has_left(cluster, member) ? ROSTER_A_DAY
+                                                                         : ROSTER_FREE;
+}
+
+static void let_leave(struct cluster *cluster)
+{
+    struct roster *roster = &cluster->discovery->roster;
+    enum roster_hold holds[HOMING_MEMBERS_MAX];
+
+    for (uint32_t i = 0; i < roster->count; i++)
+        holds[i] = hold(cluster, find_member(cluster, &roster->at[i]));
+    (void)roster_leave(roster, holds, now_ms(cluster));
+}
+
+/* ---- what is told ---- */
+
+bool discovery_is_due(const struct cluster *cluster, uint64_t *ret_after_ms)
+{
+    const struct discovery *d = cluster->discovery;
+    uint64_t now = now_ms(cluster);
+
+    if (!d || roster_mark(&d->roster) == d->mark)
+        return false;
+    *ret_after_ms = d->exchanged_ms && now < d->exchanged_ms + EXCHANGE_PAUSE_MS
+                        ? d->exchanged_ms + EXCHANGE_PAUSE_MS - now
+                        : 0;
+    return true;
+}
+
+static void exchange_if_due(struct cluster *cluster)
+{
+    uint64_t after_ms;
+
+    if (discovery_is_due(cluster, &after_ms))
+        loop_timer_set(cluster->daemon->exchange, after_ms);
+}
+
+/* Who holds another data set knows nothing of this cluster's members. */
+static bool counts(const struct cluster *cluster, const struct report *report)
+{
+    const struct verdict *held = &cluster->decision.verdict;
+
+    return report->kind == REPORT_ANSWER && report->role != ROLE_NONE &&
+           (held->identity == 0 || report->identity == held->identity);
+}
+
+/* `from` has just answered. */
+static void take(struct cluster *cluster, const struct report *report,
+                 const struct conf_member *from)
+{
+    struct discovery *d = cluster->discovery;
+    char text[MEMBER_TEXT_SIZE];
+
+    d->pending = NULL;
+    if (!counts(cluster, report))
+        return;
+    words_member(from, text);
+    (void)roster_take(&d->roster, d->base, &d->heard, text, from->port, now_ms(cluster));
+    let_leave(cluster);
+    exchange_if_due(cluster);
+}
+
+static void hear(struct discovery *d, const struct conf_member *from,
+                 const struct topology *topology)
+{
+    d->heard = *topology;
+    d->pending = from;
+}
+
+void discovery_hear(struct cluster *cluster, uint32_t member, const struct topology *topology)
+{
+    if (cluster->discovery && member < cluster->conf->member_count)
+        hear(cluster->discovery, &cluster->conf->members[member], topology);
+}
+
+void discovery_note_report(struct cluster *cluster, const struct report *report)
+{
+    struct discovery *d = cluster->discovery;
+
+    if (d && d->pending && report->member < cluster->conf->member_count &&
+        d->pending == &cluster->conf->members[report->member])
+        take(cluster, report, d->pending);
+}
+
+void discovery_merge(struct cluster *cluster, const struct state_cluster *saved)
+{
+    struct discovery *d = cluster->discovery;
+
+    for (uint32_t i = 0; d && i < saved->discovered_count; i++)
+        roster_restore(&d->roster, d->base, &saved->discovered[i]);
+    exchange_if_due(cluster);
+}
+
+/* ---- seeds ---- */
+
+static void on_seed(void *arg, uint32_t seed, const struct probe_member *known)
+{
+    struct cluster *cluster = arg;
+
+    snprintf(cluster->discovery->seed_errors[seed], ENGINE_TEXT_MAX, "%s", known->error);
+}
+
+static void on_seed_topology(void *arg, uint32_t seed, const struct topology *topology)
+{
+    struct cluster *cluster = arg;
+
+    hear(cluster->discovery, &cluster->discovery->base->seeds[seed], topology);
+}
+
+static void on_seed_report(void *arg, const struct report *report)
+{
+    struct cluster *cluster = arg;
+    struct discovery *d = cluster->discovery;
+
+    d->seed_denied |= report->kind == REPORT_DENIED;
+    if (report->member < d->base->seed_count && d->pending == &d->base->seeds[report->member])
+        take(cluster, report, d->pending);
+}
+
+static void on_seed_addresses(void *arg, uint32_t seed)
+{
+    (void)arg, (void)seed;
+}
+
+static struct probe *ask_seeds(struct cluster *cluster)
+{
+    struct daemon *daemon = cluster->daemon;
+    const struct probe_sink sink = {
+        .member = on_seed,
+        .report = on_seed_report,
+        .addresses = on_seed_addresses,
+        .topology = on_seed_topology,
+        .arg = cluster,
+    };
+
+    return probe_new(daemon->loop, daemon->resolver,
+                     engine_find(daemon->engines, cluster->conf->engine),
+                     &cluster->discovery->seed_conf, &sink);
+}
+
+/* Out of memory: a second later it is tried again. */
+void discovery_look(struct cluster *cluster)
+{
+    struct discovery *d = cluster->discovery;
+    bool untold;
+
+    if (!d || d->base->seed_count == 0)
+        return;
+    untold = d->roster.taken_ms == 0 || now_ms(cluster) - d->roster.taken_ms >= SEEDS_AFTER_MS;
+    if (untold == !!d->seeds)
+        return;
+    if (untold) {
+        d->seeds = ask_seeds(cluster);
+        return;
+    }
+    probe_free(d->seeds);
+    d->seeds = NULL;
+    memset(d->seed_errors, 0, sizeof(d->seed_errors));
+}

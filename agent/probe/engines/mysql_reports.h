@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mysql_reports.h - what a server of MySQL's family answered, as a report. Pure: texts in, report out.
+ *
+ * One pass: engines/mysql.c asks mysql_question() of a step, hands the answer to
+ * mysql_step_take(), and does so again with the step that this returns, until it is MYSQL_STEP_DONE; then
+ * mysql_report() is the report. MYSQL_STEP_FAILED: the session is of no use, and the failure says why.
+ * Every byte comes from outside: what is not exactly what such a server answers is odd.
+ */
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_REPORTS_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_REPORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/decide/report.h"
+#include "agent/probe/engines/mysql_failures.h"
+#include "agent/probe/engines/mysql_questions.h"
+#include "agent/probe/mysql/answer.h"
+
+/* What a server has answered so far. All zero, but for the first three, when a session begins. */
+struct mysql_seen {
+    bool mariadb;
+    bool circular; /* whether it is writable is all that counts: the configuration says so */
+    bool unready;  /* 1047: it is no ready member of a Galera cluster */
+
+    /* MYSQL_STEP_FIRST */
+    bool introduced;
+    bool galera;
+    uint64_t server; /* hash of the server's own name for itself; MariaDB: 0 */
+    uint64_t born;   /* hash of host, port and start */
+    uint64_t group;  /* hash of the group's name; 0: it has none */
+
+    /* MYSQL_STEP_CHANNELS; those of the group itself are left out */
+    uint32_t channels;
+    bool running;       /* one of them is, or ended with an error */
+    bool several;       /* they lead to different servers */
+    bool group_channel; /* the group has one */
+    char source[64];
+
+    /* MYSQL_STEP_STATE, MYSQL_STEP_CHEAP */
+    bool read_only;
+    bool closed; /* that, or another setting with which it takes no writes */
+    bool no_gtids;
+    uint64_t position;       /* one more than the transactions that it has */
+    uint64_t domain, number; /* MariaDB */
+
+    bool by_word; /* MYSQL_STEP_ORIGIN: somebody has turned read_only off since it was started */
+
+    /* MYSQL_STEP_GROUP */
+    bool online, majority, primary;
+    struct term view;
+
+    char denied[80]; /* what the account may not do, until it is known which account that is */
+};
+
+/* Takes in the answer of `step`; returns the step that comes next, MYSQL_STEP_DONE or MYSQL_STEP_FAILED. After
+ * MYSQL_STEP_CHEAP, MYSQL_STEP_DONE says that the report of before still holds. ret_failure is set only with
+ * MYSQL_STEP_FAILED. */
+enum mysql_step mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
+                                const struct mysql_answer *answer,
+                                struct mysql_report_failure *ret_failure);
+
+/* The report, of which `authenticated` is left as it is. Returns NULL, or a remark for status. */
+const char *mysql_report(const struct mysql_seen *seen, struct report *report);
+
+#endif

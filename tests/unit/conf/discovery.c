@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * discovery.c - the keys seeds and host_patterns: what a pattern is, what it makes and takes, and
+ * which clusters may discover their members.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/conf/pattern.h"
+#include "tests/support/folder.h"
+#include "tests/support/test.h"
+
+/* ---- patterns ---- */
+
+static void a_pattern_is_a_host_with_one_mark(void **state)
+{
+    char pattern[CONF_HOST_MAX];
+    (void)state;
+    assert_null(conf_pattern_read("?.ABC.eu-west-1.rds.example.com.", pattern));
+    assert_string_equal(pattern, "?.abc.eu-west-1.rds.example.com");
+    assert_null(conf_pattern_read("db-?.internal", pattern));
+    assert_string_equal(pattern, "db-?.internal");
+}
+
+static void what_would_take_any_host_is_no_pattern(void **state)
+{
+    static const char *const bad[] = {
+        "",     "db.internal", "?.?.internal", "?",   "?.",  "10.0.0.?", "?.0.0.1",
+        "?..x", "? .x",        "?.x:5432",     "[?]", "::?", "*.?.x",
+    };
+    char pattern[CONF_HOST_MAX] = "as before";
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (!conf_pattern_read(bad[i], pattern))
+            fail_msg("'%s' is taken", bad[i]);
+    assert_string_equal(pattern, "as before");
+}
+
+static void an_id_makes_the_host(void **state)
+{
+    struct conf_host host;
+    (void)state;
+    assert_true(conf_pattern_host("?.abc.internal", "Orders-1", &host));
+    assert_string_equal(host.text, "orders-1.abc.internal");
+    assert_int_equal(host.family, 0);
+    assert_true(conf_pattern_host("db-?.internal", "2", &host));
+    assert_string_equal(host.text, "db-2.internal");
+}
+
+static void what_is_no_id_makes_no_host(void **state)
+{
+    static const char *const bad[] = {"",    "a.b", "a.evil.example", "a/", "a b", "a_b",
+                                      "a\n", "?",   "\xc3\xa9",       "a:", "a@"};
+    char longest[65];
+    struct conf_host host;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(conf_pattern_host("?.abc.internal", bad[i], &host));
+    memset(longest, 'a', sizeof(longest));
+    longest[64] = '\0';
+    assert_false(conf_pattern_host("?.abc.internal", longest, &host));
+    longest[63] = '\0';
+    assert_true(conf_pattern_host("?.abc.internal", longest, &host));
+}
+
+static bool matches(const char *pattern, const char *text)
+{
+    struct conf_host host;
+    assert_null(conf_value_host(text, &host));
+    return conf_pattern_matches(pattern, &host);
+}
+
+static void a_host_of_another_domain_does_not_match(void **state)
+{
+    (void)state;
+    assert_true(matches("?.abc.internal", "Orders-1.ABC.internal."));
+    assert_true(matches("db-?.internal", "db-2.internal"));
+    assert_false(matches("?.abc.internal", "abc.internal"));
+    assert_false(matches("?.abc.internal", "a.b.abc.internal"));
+    assert_false(matches("?.abc.internal", "evil.example"));
+    assert_false(matches("?.abc.internal", "a.abc.internal.evil.example"));
+    assert_false(matches("?.abc.internal", "axabc.internal"));
+    assert_false(matches("db-?.internal", "db.internal"));
+    assert_false(matches("?.abc.internal", "10.0.0.1"));
+}
+
+/* ---- clusters ---- */
+
+static const struct engine_keyword keywords[] = {{.name = NULL}};
+static const struct engine_kind ids = {.name = "ids",
+                                       .default_port = 7,
+                                       .tells = ENGINE_TELLS_IDS,
+                                       .keywords = keywords,
+                                       .takes_others = true};
+static const struct engine_kind hosts = {.name = "hosts",
+                                         .default_port = 7,
+                                         .tells = ENGINE_TELLS_HOSTS,
+                                         .keywords = keywords,
+                                         .takes_others = true};
+static const struct engine_kind mute = {
+    .name = "mute", .default_port = 7, .keywords = keywords, .takes_others = true};
+static const struct engine_kind *const engines[] = {&ids, &hosts, &mute, NULL};
+
+static int leave_folder(void **state)
+{
+    unlink("t.yaml");
+    return folder_leave(state);
+}
+
+/* What conf_load() says of a cluster with these keys; the caller frees both. */
+static char *load(const char *keys, struct conf **ret_conf)
+{
+    char *answer = NULL;
+    size_t size;
+    FILE *file = fopen("t.yaml", "w"), *out = open_memstream(&answer, &size);
+    assert_non_null(file);
+    fprintf(file,
+            "clusters:\n"
+            "  - name: a\n"
+            "    endpoints:\n      - {names: [w], role: writer}\n"
+            "%s",
+            keys);
+    fclose(file);
+    *ret_conf = NULL;
+    conf_load("t.yaml", engines, out, ret_conf);
+    fclose(out);
+    return answer;
+}
+
+static void assert_answer(const char *keys, const char *expected)
+{
+    struct conf *conf;
+    char *answer = load(keys, &conf);
+    assert_string_equal(answer, expected);
+    assert_int_equal(!conf, *expected != '\0');
+    conf_free(conf);
+    free(answer);
+}
+
+static void one_seed_and_a_pattern_are_enough(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer = load("    engine: ids\n"
+                        "    seeds: [orders.cluster-abc.internal]\n"
+                        "    host_patterns: ['?.abc.internal', {region: Eu-1, pattern: '?.e'}]\n",
+                        &conf);
+    assert_string_equal(answer, "");
+    const struct conf_cluster *cluster = &conf->clusters[0];
+    assert_int_equal(cluster->member_count, 0);
+    assert_int_equal(cluster->seed_count, 1);
+    assert_string_equal(cluster->seeds[0].host, "orders.cluster-abc.internal");
+    assert_int_equal(cluster->seeds[0].port, 7);
+    assert_true(cluster->seeds[0].roams);
+    assert_int_equal(cluster->host_pattern_count, 2);
+    assert_null(cluster->host_patterns[0].region);
+    assert_string_equal(cluster->host_patterns[0].pattern, "?.abc.internal");
+    assert_string_equal(cluster->host_patterns[1].region, "eu-1");
+    assert_true(conf_discovers(cluster));
+    conf_free(conf);
+    free(answer);
+    assert_answer("    engine: hosts\n    seeds: ['10.0.0.1:5']\n"
+                  "    allowed_networks: [10.0.0.0/8]\n",
+                  "");
+}
+
+static void a_cluster_whose_password_could_go_anywhere_is_refused(void **state)
+{
+    (void)state;
+    assert_answer("    engine: hosts\n    seeds: [a]\n",
+                  "t.yaml:2:5: cluster a: a seed may name any host as a member; set host_patterns "
+                  "or allowed_networks, so that the password goes to no other\n");
+    assert_answer("    engine: ids\n    seeds: [a]\n    allowed_networks: [10.0.0.0/8]\n",
+                  "t.yaml:2:5: cluster a: engine ids tells the servers' ids alone; set "
+                  "host_patterns, as in [\"?.db.example.com\"], so that their hosts are known\n");
+}
+
+static void an_engine_that_tells_nothing_has_neither(void **state)
+{
+    static const char *const answer =
+        "t.yaml:2:5: cluster a: a server of engine mute does not tell of the others; list all of "
+        "them under members, and remove seeds and host_patterns\n";
+    (void)state;
+    assert_answer("    engine: mute\n    seeds: [a]\n", answer);
+    assert_answer("    engine: mute\n    members: [a]\n    host_patterns: ['?.x']\n", answer);
+}
+
+static void a_wrong_pattern_is_shown_where_it_stands(void **state)
+{
+    (void)state;
+    assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: [db.internal]\n",
+                  "t.yaml:7:21: pattern 'db.internal' has not exactly one '?'; write it where the "
+                  "id of a server stands, as in ?.db.example.com\n");
+    assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: [{pattern: '?'}]\n",
+                  "t.yaml:7:31: pattern '?' would take every host; write the domain in which the "
+                  "servers are, as in ?.db.example.com\n");
+    assert_answer("    engine: ids\n    seeds: [a]\n    host_patterns: ['10.0.0.?']\n",
+                  "t.yaml:7:21: pattern '10.0.0.?' makes no name of a host; write one with '?' in "
+                  "place of a server's id, as in ?.db.example.com\n");
+    assert_answer("    engine: ids\n    seeds: [a]\n"
+                  "    host_patterns: [{region: a.b, pattern: '?.x'}]\n",
+                  "t.yaml:7:30: region 'a.b' is no region; write letters, digits and hyphens, as "
+                  "in eu-west-1\n");
+}
+
+static void a_port_of_an_endpoint_is_not_the_seeds(void **state)
+{
+    (void)state;
+    assert_answer("      - {names: [v], role: writer, ports: [7]}\n"
+                  "    engine: ids\n    seeds: [a]\n    host_patterns: ['?.x']\n",
+                  "t.yaml:5:43: port 7 is that of seed 'a', and is steered without ports; remove "
+                  "it from ports\n");
+}
+
+static void without_members_and_seeds_a_cluster_is_refused(void **state)
+{
+    (void)state;
+    assert_answer("    engine: ids\n    host_patterns: ['?.x']\n",
+                  "t.yaml:2:5: a cluster without members; list its servers\n");
+}
+
+static void members_alone_discover_nobody(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer = load("    engine: hosts\n    members: [a]\n", &conf);
+    assert_non_null(conf);
+    assert_false(conf_discovers(&conf->clusters[0]));
+    conf_free(conf);
+    free(answer);
+}
+
+#define IN_FOLDER(function) TEST_BETWEEN(folder_enter, leave_folder, function)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_pattern_is_a_host_with_one_mark),
+        TEST(what_would_take_any_host_is_no_pattern),
+        TEST(an_id_makes_the_host),
+        TEST(what_is_no_id_makes_no_host),
+        TEST(a_host_of_another_domain_does_not_match),
+        IN_FOLDER(one_seed_and_a_pattern_are_enough),
+        IN_FOLDER(a_cluster_whose_password_could_go_anywhere_is_refused),
+        IN_FOLDER(an_engine_that_tells_nothing_has_neither),
+        IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
+        IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
+        IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
+        IN_FOLDER(members_alone_discover_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
