@@ -11,6 +11,7 @@
 
 #include "agent/base/barred.h"
 #include "agent/base/log.h"
+#include "agent/base/process.h"
 #include "agent/base/stranger.h"
 #include "proto/hash.h"
 
@@ -45,6 +46,18 @@ uint64_t barred_place(pid_t pid)
     ssize_t n = read(fd, text, sizeof(text));
     close(fd);
     return n > 0 ? hash_bytes(HASH_START, text, (size_t)n) : 0;
+}
+
+uint64_t barred_place_of(int fd, pid_t pid)
+{
+    int process = process_open_peer(fd, pid);
+    uint64_t place = barred_place(pid);
+
+    if (!process_may_run(process))
+        place = 0;
+    if (process >= 0)
+        close(process);
+    return place;
 }
 
 static struct user user_of(const struct ucred *cred)

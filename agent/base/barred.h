@@ -36,6 +36,10 @@ void barred_add(struct barred *barred, const struct ucred *user, uint64_t for_ms
 /* Where a process of root is, as its control group; 0: that cannot be seen. */
 uint64_t barred_place(pid_t pid);
 
+/* The same of the process that has connected this socket. 0 also if it has ended: its number may be another one's
+ * by now, who is not to be barred for it. */
+uint64_t barred_place_of(int fd, pid_t pid);
+
 /* The same, of whom that is known: by now the process may have ended. Of any other user: the network
  * namespace that he is barred in; 0: he is wherever he is. */
 void barred_add_at(struct barred *barred, const struct ucred *user, uint64_t place, uint64_t for_ms,

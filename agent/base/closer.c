@@ -220,6 +220,7 @@ void closer_take(struct closer *c, int fd)
 
     if (fd < 0)
         return;
+    loop_forget(c->loop, fd);
     (void)shutdown(fd, SHUT_RDWR);
     if (is_empty(fd)) {
         close(fd);
@@ -236,6 +237,7 @@ void closer_take_listening(struct closer *c, int fd)
 {
     int accepted;
 
+    loop_forget(c->loop, fd);
     (void)shutdown(fd, SHUT_RDWR);
     while ((accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 ||
            errno == EINTR || errno == ECONNABORTED)

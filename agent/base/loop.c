@@ -8,6 +8,9 @@
  *    started.
  * 3. libev aborts if it cannot allocate. So a reserve is held, which is given back to malloc at
  *    that moment. loop_*_new() then fail until the reserve is whole again.
+ * 4. When a watcher ends, libev leaves its descriptor registered, because it goes when it is closed. It
+ *    does not if another process has it open (loop_forget()). libev does not tell which descriptor its epoll is. So
+ *    that is found out when it is made; if that is wrong, nothing is forgotten.
  */
 #include "config.h"
 
@@ -15,6 +18,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +31,7 @@
 
 struct loop {
     struct ev_loop *ev;
+    int epoll; /* libev's; -1: not known */
 };
 
 struct loop_timer {
@@ -83,6 +88,28 @@ static void *allocate(void *old, long size)
     return new;
 }
 
+/* The number that the next descriptor gets; -1: none is left. */
+static int next_descriptor(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd;
+}
+
+/* -1: it is no epoll. One says of what it does not have that there is no such entry. */
+static int if_epoll(int fd)
+{
+    int other = eventfd(0, EFD_CLOEXEC);
+    bool is =
+        fd >= 0 && other >= 0 && epoll_ctl(fd, EPOLL_CTL_DEL, other, NULL) < 0 && errno == ENOENT;
+
+    if (other >= 0)
+        close(other);
+    return is ? fd : -1;
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = reserve_fill() ? malloc(sizeof(*loop)) : NULL;
@@ -91,6 +118,7 @@ struct loop *loop_new(void)
         return NULL;
     }
     ev_set_allocator(allocate);
+    int next = next_descriptor();
     /* NOENV: the variable LIBEV_FLAGS must not choose another backend. */
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!loop->ev) {
@@ -99,6 +127,7 @@ struct loop *loop_new(void)
         errno = saved;
         return NULL;
     }
+    loop->epoll = if_epoll(next);
     count++;
     return loop;
 }
@@ -232,6 +261,15 @@ void loop_io_free(struct loop_io *io)
         return;
     ev_io_stop(io->loop->ev, &io->ev);
     free(io);
+}
+
+void loop_forget(struct loop *loop, int fd)
+{
+    int saved = errno;
+
+    if (loop->epoll >= 0)
+        (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
+    errno = saved;
 }
 
 static void signal_caught(struct ev_loop *ev, ev_signal *watcher, int revents)

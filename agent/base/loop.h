@@ -49,6 +49,10 @@ struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn, void *arg
 void loop_io_set(struct loop_io *io, int events);
 void loop_io_free(struct loop_io *io);
 
+/* Before a descriptor is closed that was watched, and that another process has open, too: else its events
+ * still come, and each of them has all descriptors registered anew. No watcher has it any more. */
+void loop_forget(struct loop *loop, int fd);
+
 struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn *fn, void *arg);
 void loop_signal_free(struct loop_signal *signal);
 

@@ -355,6 +355,11 @@ const struct serve_peer *client_peer(const struct client *c)
     return &c->peer;
 }
 
+int client_fd(const struct client *c)
+{
+    return c->fd;
+}
+
 enum serve_socket client_socket(const struct client *c)
 {
     return c->socket;

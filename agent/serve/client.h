@@ -69,6 +69,7 @@ bool client_reply(struct client *client, const struct msg_writer *reply);
 void client_notify(struct client *client, const void *data, size_t len);
 
 const struct serve_peer *client_peer(const struct client *client);
+int client_fd(const struct client *client);
 enum serve_socket client_socket(const struct client *client);
 struct client_link *client_link(struct client *client);
 

@@ -198,6 +198,7 @@ static void refuse(const struct listener *l, int fd, const struct serve_peer *pe
 
 static void client_is_hostile(void *arg, const struct client *c)
 {
+    static const char why[] = "it has sent a descriptor, which no client does";
     struct serve *serve = arg;
     const struct serve_peer *peer = client_peer(c);
     const struct ucred user = {.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
@@ -205,9 +206,13 @@ static void client_is_hostile(void *arg, const struct client *c)
     log_event(LOG_WARNING, "client_dropped", "it has sent a descriptor",
               LOG_STR("socket", name_of(client_socket(c))), LOG_INT("uid", user.uid),
               LOG_INT("pid", user.pid));
-    if (is_bounded(&serve->listeners[client_socket(c)], user.uid))
-        barred_add_from(serve->barred, &user, peer->netns, BARRED_MS,
-                        "it has sent a descriptor, which no client does");
+    if (!is_bounded(&serve->listeners[client_socket(c)], user.uid))
+        return;
+    if (user.uid == 0)
+        barred_add_at(serve->barred, &user, barred_place_of(client_fd(c), user.pid), BARRED_MS,
+                      why);
+    else
+        barred_add_from(serve->barred, &user, peer->netns, BARRED_MS, why);
 }
 
 /* Whether this user has come too often with this connection. Of root, every container has one: only
@@ -235,7 +240,8 @@ static bool is_welcome(const struct listener *l, int fd, const struct ucred *cre
         return false;
     if (!comes_too_often(serve, cred, place))
         return true;
-    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place(cred->pid), BARRED_FLOOD_MS,
+    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place_of(fd, cred->pid),
+                  BARRED_FLOOD_MS,
                   place && cred->uid ? "it connects all the time: from its network namespace"
                                      : "it connects all the time");
     return false;

@@ -15,18 +15,49 @@
 #include "agent/base/log.h"
 #include "agent/base/notify.h"
 #include "agent/sever/kept.h"
+#include "proto/hash.h"
 
 /* The first one that a service manager passes (sd_listen_fds(3)). */
 #define LISTEN_FIRST 3
 
 /* ---- entries ---- */
 
-static struct kept_entry *find(const struct kept *kept, const char *name)
+static uint32_t chain_of(const char *name)
 {
-    for (uint32_t i = 0; i < kept->count; i++)
-        if (strcmp(kept->entries[i].name, name) == 0)
-            return &kept->entries[i];
-    return NULL;
+    return (uint32_t)(hash_text(name) % KEPT_CHAINS);
+}
+
+struct kept_entry *kept_find(const struct kept *kept, const char *name)
+{
+    uint32_t at = kept->chains[chain_of(name)];
+
+    while (at && strcmp(kept->entries[at - 1].name, name) != 0)
+        at = kept->entries[at - 1].next;
+    return at ? &kept->entries[at - 1] : NULL;
+}
+
+static uint32_t place_of(const struct kept *kept, const struct kept_entry *entry)
+{
+    return (uint32_t)(entry - kept->entries) + 1;
+}
+
+/* What leads to the entry in its chain. */
+static uint32_t *link_to(struct kept *kept, const struct kept_entry *entry)
+{
+    uint32_t *at = &kept->chains[chain_of(entry->name)];
+
+    while (*at != place_of(kept, entry))
+        at = &kept->entries[*at - 1].next;
+    return at;
+}
+
+/* It has its name. */
+static void chain(struct kept *kept, struct kept_entry *entry)
+{
+    uint32_t *first = &kept->chains[chain_of(entry->name)];
+
+    entry->next = *first;
+    *first = place_of(kept, entry);
 }
 
 static void close_all(const int *fds, uint32_t count)
@@ -105,7 +136,12 @@ static void remove_entry(struct kept *kept, struct kept_entry *entry)
 {
     free_room(kept, entry);
     kept->untold -= entry->state == KEPT_NEW || entry->state == KEPT_LEAVING;
-    *entry = kept->entries[--kept->count];
+    *link_to(kept, entry) = entry->next;
+    struct kept_entry *last = &kept->entries[--kept->count];
+    if (entry == last)
+        return;
+    *link_to(kept, last) = place_of(kept, entry);
+    *entry = *last;
 }
 
 static void note_owner(struct kept_entry *entry)
@@ -134,6 +170,7 @@ static struct kept_entry *put(struct kept *kept, const char *name, const int *fd
     entry->count = count;
     entry->state = KEPT_HERE;
     note_owner(entry);
+    chain(kept, entry);
     return entry;
 }
 
@@ -192,7 +229,7 @@ static void take_message(struct kept *kept, const char *text, const struct right
         return;
     }
     close_all(rights->fds, rights->count);
-    struct kept_entry *entry = remove ? find(kept, remove) : NULL;
+    struct kept_entry *entry = remove ? kept_find(kept, remove) : NULL;
     if (entry)
         let_go(kept, entry);
 }
@@ -221,7 +258,8 @@ static bool tell(const struct kept_entry *entry)
     snprintf(text, sizeof(text), "%s%s", entry->state == KEPT_NEW ? KEEP_STORE : KEEP_REMOVE,
              entry->name);
     int rv = notify_send_fds(text, entry->fds, entry->count);
-    return rv != -EAGAIN && rv != -ENOBUFS && rv != -ETOOMANYREFS;
+    return rv != -EAGAIN && rv != -ENOBUFS && rv != -ETOOMANYREFS && rv != -EMFILE &&
+           rv != -ENFILE && rv != -ENOMEM;
 }
 
 static void note_told(struct kept *kept, struct kept_entry *entry)
@@ -269,7 +307,7 @@ static void take_one(struct kept *kept, const char *name, int fd)
 {
     struct kept_permit permit;
     struct kept_netlink netlink;
-    struct kept_entry *entry = find(kept, name);
+    struct kept_entry *entry = kept_find(kept, name);
 
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (!keep_permit_parse(name, &permit) && !keep_netlink_parse(name, &netlink)) {

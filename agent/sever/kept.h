@@ -23,6 +23,8 @@
 #define KEPT_COST_MIN  64
 /* Users with the same remainder share. */
 #define KEPT_USERS 1021
+/* Names whose hashes have the same remainder make a chain. */
+#define KEPT_CHAINS 4096
 
 enum kept_state {
     KEPT_HERE,   /* there is no room at the service manager, or no service manager */
@@ -39,6 +41,7 @@ struct kept_entry {
     bool is_permit;
     uid_t uid;
     uint32_t cost; /* of KEPT_STORE_MAX; 0: none of it is taken */
+    uint32_t next; /* of the same chain: its place, and 1; 0: it is the last one */
 };
 
 /* All zero: nothing is kept. */
@@ -51,11 +54,15 @@ struct kept {
     uint32_t stored; /* permits that the service manager has */
     uint32_t cost;   /* the sum, and of each user */
     uint32_t cost_of[KEPT_USERS];
-    bool freed; /* some that have no room there may have it now */
+    bool freed;                   /* some that have no room there may have it now */
+    uint32_t chains[KEPT_CHAINS]; /* the first of each, as `next` */
 };
 
 /* What the service manager has kept (LISTEN_FDS). It is taken out of the environment. */
 void kept_take_back(struct kept *kept);
+
+/* NULL: nothing is kept under that name. Holds until anything comes or goes. */
+struct kept_entry *kept_find(const struct kept *kept, const char *name);
 
 /* Takes over the descriptors, and closes them without memory. */
 void kept_add(struct kept *kept, const char *name, const int *fds, uint32_t count);

@@ -2,7 +2,9 @@
  *
  * seen.c - what lookups add to the table of (address, name), and what connects find there.
  *
- * If two threads note the same pair at once, both may take a slot, which does no harm.
+ * 1. If two threads note the same pair at once, both may take a slot. The one with the larger number counts.
+ * 2. Of the addresses of a managed name one at most is its only one, also after lookups that were noted at once
+ *    (seen_settle()). What a thread that never goes on has not done, the name's next lookup does.
  */
 #include "shim/libc/libc.h"
 #include "shim/view/attach.h"
@@ -188,8 +190,10 @@ static void seen_meet(struct seen_walk *walk, struct seen_slot *slot, const stru
     if (!stamp)
         return;
     if (name == want->name) {
-        walk->mine = slot;
-        walk->stamp = stamp;
+        if ((stamp & SEEN_NUMBER) > (walk->stamp & SEEN_NUMBER)) {
+            walk->mine = slot;
+            walk->stamp = stamp;
+        }
         return;
     }
     walk->other = slot;
@@ -245,6 +249,12 @@ enum seen_room {
     SEEN_NO_ROOM
 };
 
+/* A managed name's pair counts as left until its lookup is whole: one that never goes on has given it to nobody. */
+static uint64_t seen_new_stamp(bool managed)
+{
+    return seen_count() | (managed ? SEEN_LEFT : 0);
+}
+
 static enum seen_room seen_make_room(const struct seen_table *table, const struct seen_walk *walk,
                                      const struct seen_pair *pair, bool managed)
 {
@@ -254,11 +264,11 @@ static enum seen_room seen_make_room(const struct seen_table *table, const struc
     if (view && !managed && walk->others >= SEEN_STRANGERS)
         return SEEN_NO_ROOM;
     if (slot)
-        return seen_take(slot, pair, seen_count()) ? SEEN_NOTED : SEEN_AGAIN;
+        return seen_take(slot, pair, seen_new_stamp(managed)) ? SEEN_NOTED : SEEN_AGAIN;
     if (seen_grow(table, false))
         return SEEN_AGAIN;
     if (view && table->slots && (slot = seen_evict(table, view, seen_place(&pair->address)))) {
-        seen_fill(slot, pair, seen_count());
+        seen_fill(slot, pair, seen_new_stamp(managed));
         return SEEN_NOTED;
     }
     return seen_grow(table, managed) ? SEEN_AGAIN : SEEN_NO_ROOM;
@@ -312,45 +322,69 @@ static void seen_move_on(struct seen_slot *slot, const struct seen_pair *sole)
         seen_flag(slot, SEEN_LEFT, SEEN_SOLE);
 }
 
-/* The slot of the pair itself, after all others of the name and family have moved on. */
-static struct seen_slot *seen_move_all_on(const struct seen_table *table, uint64_t name,
-                                          unsigned family, const struct seen_pair *sole)
+/* All others of the name and family have another address now. */
+static void seen_move_all_on(const struct seen_table *table, uint64_t name, unsigned family,
+                             const struct seen_pair *sole)
 {
-    struct seen_slot *mine = NULL;
-
     for (size_t i = 0; table->slots && i <= table->mask; i++) {
         struct seen_slot *slot = &table->slots[i];
         struct seen_pair pair;
 
-        if (seen_load(&slot->name) != name || !seen_read(slot, &pair) || pair.name != name ||
-            seen_family(&pair.address) != family)
-            continue;
-        if (sole && seen_same(&pair.address, &sole->address))
-            mine = slot;
-        else
+        if (seen_load(&slot->name) == name && seen_read(slot, &pair) && pair.name == name &&
+            seen_family(&pair.address) == family &&
+            !(sole && seen_same(&pair.address, &sole->address)))
             seen_move_on(slot, sole);
     }
-    return mine;
 }
 
-/* The same if it is known which one was the sole before. NULL: it is not. */
-static struct seen_slot *seen_move_last_on(const struct seen_table *table,
-                                           const struct seen_pair *sole, uint64_t known)
+/* The same of one other, wherever it is noted. */
+static void seen_move_one_on(const struct seen_table *table, const struct seen_pair *other,
+                             const struct seen_pair *sole)
+{
+    size_t place = seen_place(&other->address);
+    uint64_t name;
+
+    for (size_t i = 0; i < SEEN_PROBES; i++) {
+        struct seen_slot *slot = seen_at(table, place + i);
+
+        if (seen_holds(slot, &other->address, &name) && name == other->name)
+            seen_move_on(slot, sole);
+    }
+}
+
+/* The same if it is known which one was the sole before. False: it is not. */
+static bool seen_move_last_on(const struct seen_table *table, const struct seen_pair *sole,
+                              uint64_t known)
 {
     struct seen_slot *last = &table->slots[known & table->mask];
-    struct seen_walk walk;
     struct seen_pair pair;
 
-    if (((known ^ sole->name) & ~0xffffull) || !(seen_read(last, &pair) & SEEN_SOLE) ||
+    if (!known || ((known ^ sole->name) & ~0xffffull) || !(seen_read(last, &pair) & SEEN_SOLE) ||
         pair.name != sole->name || seen_family(&pair.address) != seen_family(&sole->address))
-        return NULL;
-    seen_walk(table, sole, &walk);
-    if (walk.mine && walk.mine != last)
-        seen_move_on(last, sole);
-    return walk.mine;
+        return false;
+    if (!seen_same(&pair.address, &sole->address))
+        seen_move_one_on(table, &pair, sole);
+    return true;
 }
 
-/* The last lookup of the name gave this address and no other of the family. */
+/* Where the pair is, as a word of seen_soles; 0: it was left out. */
+static uint64_t seen_word_of(const struct seen_table *table, const struct seen_slot *mine,
+                             uint64_t name)
+{
+    return mine ? (name & ~0xffffull) | (uint64_t)(mine - table->slots) : 0;
+}
+
+/* Whether nobody has settled a name there since. It is changed by nothing, so that it has its place among the
+ * exchanges: who comes later finds what was changed before. */
+static bool seen_is_last(_Atomic uint64_t *at, uint64_t word, const struct seen_table *table)
+{
+    return atomic_fetch_add(at, 0) == word && seen_is_current(table);
+}
+
+/* The last lookup of the name gave this address and no other of the family. First that is said; then the one
+ * that was there before has left; and only then this one is the sole. So of two threads the one that comes
+ * first sees that, and does it once more, or the other one finds what it has done. If one never goes on, there
+ * is none, and the name's next lookup looks in the whole table. */
 __attribute__((noinline)) static void seen_settle(const struct seen_pair *sole)
 {
     unsigned family = seen_family(&sole->address);
@@ -358,17 +392,18 @@ __attribute__((noinline)) static void seen_settle(const struct seen_pair *sole)
 
     for (int i = 0; i < SEEN_ATTEMPTS; i++) {
         struct seen_table table = seen_table_to_change();
-        struct seen_slot *mine = NULL;
+        struct seen_walk walk = {0};
+        uint64_t word, before;
 
-        if (table.slots && atomic_load(at))
-            mine = seen_move_last_on(&table, sole, atomic_load(at));
-        if (!mine)
-            mine = seen_move_all_on(&table, sole->name, family, sole);
-        if (mine) {
-            seen_flag(mine, SEEN_SOLE, SEEN_LEFT);
-            atomic_store(at, (sole->name & ~0xffffull) | (uint64_t)(mine - table.slots));
-        }
-        if (seen_is_current(&table))
+        if (table.slots)
+            seen_walk(&table, sole, &walk);
+        word = seen_word_of(&table, walk.mine, sole->name);
+        before = atomic_exchange(at, word);
+        if (!walk.mine || !seen_move_last_on(&table, sole, before))
+            seen_move_all_on(&table, sole->name, family, sole);
+        if (walk.mine)
+            seen_flag(walk.mine, SEEN_SOLE, SEEN_LEFT);
+        if (seen_is_last(at, word, &table))
             return;
     }
 }
@@ -381,7 +416,7 @@ __attribute__((noinline, cold)) static void seen_unsettle(uint64_t name, unsigne
 
         atomic_store(seen_sole_of(name, family), 0);
         seen_move_all_on(&table, name, family, NULL);
-        if (seen_is_current(&table))
+        if (seen_is_last(seen_sole_of(name, family), 0, &table))
             return;
     }
 }
@@ -520,7 +555,8 @@ bool seen_next(const struct seen_address *address, uint64_t above, struct seen_n
         if (!seen_load(&slot->name))
             break;
         if ((stamp = seen_holds(slot, address, &name)) && name > above &&
-            (!ret->hash || name < ret->hash))
+            (!ret->hash || name < ret->hash ||
+             (name == ret->hash && (stamp & SEEN_NUMBER) > ret->stamp)))
             *ret = seen_name(name, stamp);
     }
     return ret->hash;

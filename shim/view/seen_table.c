@@ -114,19 +114,29 @@ bool seen_is_current(const struct seen_table *table)
     return !(table->now & SEEN_GROWING) && atomic_fetch_add(&seen_now, 0) == table->now;
 }
 
+/* Of a pair that is there twice, the larger number counts. */
+static uint64_t seen_table_later(uint64_t a, uint64_t b)
+{
+    uint64_t later = (a & SEEN_NUMBER) > (b & SEEN_NUMBER) ? a : b;
+
+    return later | ((a | b) & SEEN_CROWDED);
+}
+
 /* Its old number and flags stay. Two threads may have noted it at once: then it is there twice. */
 static void seen_table_put(const struct seen_table *to, const struct seen_pair *pair,
                            uint64_t stamp)
 {
-    uint64_t name;
+    uint64_t name, there;
 
     for (size_t k = 0; k < SEEN_PROBES; k++) {
         struct seen_slot *slot = seen_at(to, seen_place(&pair->address) + k);
 
         if (!seen_load(&slot->name) && seen_take(slot, pair, stamp))
             return;
-        if (seen_holds(slot, &pair->address, &name) && name == pair->name) {
-            seen_flag(slot, stamp & SEEN_CROWDED, 0);
+        there = seen_holds(slot, &pair->address, &name);
+        if (there && name == pair->name) {
+            atomic_store_explicit(&slot->stamp, seen_table_later(there, stamp),
+                                  memory_order_release);
             return;
         }
     }

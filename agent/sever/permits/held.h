@@ -60,10 +60,11 @@ struct permit {
     bool ended;      /* restored, and its process has ended: it is in line (ended.h) */
     struct permit *ended_before;
     struct permit *ended_after;
-    uint64_t look_ms;    /* when it is due there */
-    uint64_t process_id; /* of the process, by its pidfd; 0: not known */
-    pid_t pid;           /* 0: of a pid namespace that we do not see */
-    uint64_t started;    /* with the pid it tells processes apart; 0: not seen */
+    struct permit *process_before; /* of the chain in processes.h */
+    uint64_t look_ms;              /* when it is due there */
+    uint64_t process_id;           /* of the process, by its pidfd; 0: not known */
+    pid_t pid;                     /* 0: of a pid namespace that we do not see */
+    uint64_t started;              /* with the pid it tells processes apart; 0: not seen */
     uid_t uid;
     struct uids uids;
     char comm[PROCESS_NAME_SIZE];

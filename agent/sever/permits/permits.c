@@ -29,6 +29,7 @@
 #include "agent/sever/permits/keep.h"
 #include "agent/sever/permits/offer.h"
 #include "agent/sever/permits/permits.h"
+#include "agent/sever/permits/processes.h"
 #include "agent/sever/permits/tag_memory.h"
 
 struct permits {
@@ -38,6 +39,7 @@ struct permits {
     permits_gone_fn *gone;
     void *arg;
     struct group *groups;
+    struct processes processes;
     uint32_t count;
     uint32_t max;
     struct keeping keeping;
@@ -162,17 +164,17 @@ static void inherit_from(struct permit *permit, const struct former *of)
 
 static void inherit(struct permit *permit)
 {
-    const struct permits *permits = permit->permits;
+    struct permits *permits = permit->permits;
     const struct former *former;
     uint32_t at = 0;
 
     while ((former = former_next(&permits->formers, &at, loop_now_ms(permits->loop))))
         inherit_from(permit, former);
-    for (const struct group *g = permits->groups; g; g = g->next)
-        for (const struct permit *p = g->first; p; p = p->next) {
-            struct former held = former_of(p);
-            inherit_from(permit, &held);
-        }
+    for (const struct permit *p = processes_newest(&permits->processes, permit); p;
+         p = processes_before(p, permit)) {
+        struct former held = former_of(p);
+        inherit_from(permit, &held);
+    }
 }
 
 /* ---- permits ---- */
@@ -185,6 +187,7 @@ static void permit_unlink(struct permit *permit)
     while (*at != permit)
         at = &(*at)->next;
     *at = permit->next;
+    processes_remove(&permit->permits->processes, permit);
     group->count--;
     group->user->count--;
     for (uint32_t i = 0; i < group->netlink_count; i++)
@@ -196,8 +199,10 @@ static void permit_free(struct permit *permit)
 {
     loop_io_free(permit->io);
     closer_take(permit->permits->closer, permit->connection);
-    if (permit->process >= 0)
+    if (permit->process >= 0) { /* the supervisor has it, too */
+        loop_forget(permit->permits->loop, permit->process);
         close(permit->process);
+    }
     guard_close(permit->tags);
     free(permit);
 }
@@ -288,6 +293,7 @@ static void permit_join(struct permit *permit, struct group *group)
     permit->group = group;
     permit->next = group->first;
     group->first = permit;
+    processes_add(&permit->permits->processes, permit);
     group->count++;
     group->user->count++;
     permit->permits->count++;
@@ -375,24 +381,18 @@ static bool make_room(struct permits *permits, const struct permit_from *from)
     return fits;
 }
 
-static bool is_same_process(const struct permit *a, const struct permit *b)
+static bool has_restored(struct permits *permits, const struct permit *of)
 {
-    return (a->started && a->started == b->started && a->pid == b->pid) ||
-           (a->process_id && a->process_id == b->process_id);
-}
+    const struct permit *p = processes_newest(&permits->processes, of);
 
-static bool has_restored(const struct permits *permits, const struct permit *of)
-{
-    for (const struct group *g = permits->groups; g; g = g->next)
-        for (const struct permit *p = g->first; p; p = p->next)
-            if (p->connection < 0 && is_same_process(p, of))
-                return true;
-    return false;
+    while (p && p->connection >= 0)
+        p = processes_before(p, of);
+    return p;
 }
 
 /* If there is no room: the oldest of the same process that would make some. NULL: there is room, or no
  * such permit. */
-static struct permit *find_before(const struct permits *permits, const struct permit_from *from,
+static struct permit *find_before(struct permits *permits, const struct permit_from *from,
                                   const struct permit *of)
 {
     const struct group *own = group_find(permits, from->netns, from->uid);
@@ -401,26 +401,22 @@ static struct permit *find_before(const struct permits *permits, const struct pe
 
     if (!of_own && permits->count < permits->max)
         return NULL;
-    for (const struct group *g = of_own ? own : permits->groups; g; g = of_own ? NULL : g->next)
-        for (struct permit *p = g->first; p; p = p->next)
-            if (p->connection >= 0 && is_same_process(p, of) && (!before || g == before->group))
-                before = p;
+    for (struct permit *p = processes_newest(&permits->processes, of); p;
+         p = processes_before(p, of))
+        if (p->connection >= 0 && (!of_own || p->group == own))
+            before = p;
     return before;
 }
 
 /* Those of the process that has handed over again. */
 static void drop_restored(struct permits *permits, const struct permit *by)
 {
-    struct permit *next_permit;
-    struct group *next_group;
+    struct permit *next;
 
-    for (struct group *g = permits->groups; g; g = next_group) {
-        next_group = g->next;
-        for (struct permit *p = g->first; p; p = next_permit) {
-            next_permit = p->next;
-            if (p->connection < 0 && is_same_process(p, by))
-                permit_drop(p); /* with its last one the group goes */
-        }
+    for (struct permit *p = processes_newest(&permits->processes, by); p; p = next) {
+        next = processes_before(p, by);
+        if (p->connection < 0)
+            permit_drop(p); /* with its last one the group goes */
     }
 }
 

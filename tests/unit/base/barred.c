@@ -5,8 +5,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -15,6 +19,9 @@
 #include "tests/support/fake_loop.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
+
+/* SO_PEERPIDFD, which the headers may not have. */
+#define PEERPIDFD 77
 
 struct fixture {
     struct loop *loop;
@@ -124,6 +131,44 @@ static void root_is_barred_by_its_control_group_or_not_at_all(void **state)
     assert_int_equal(kept_out(f) > 0, false);
 }
 
+/* The number of who has connected the socket is ours by now, if that process has ended. */
+static uint64_t place_of_peer(struct fixture *f, bool has_ended)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t pid = has_ended ? fork() : 0;
+    int status = 0;
+
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", f->sock.path);
+    if (pid == 0)
+        status = connect(client, (const struct sockaddr *)&at, sizeof(at));
+    if (pid == 0 && has_ended)
+        _exit(status != 0);
+    if (pid > 0)
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    int accepted = accept(f->sock.fd, NULL, NULL);
+    assert_true(accepted >= 0);
+    uint64_t place = barred_place_of(accepted, getpid());
+    close(accepted), close(client);
+    return place;
+}
+
+static void nobody_is_barred_for_who_had_his_number_before(void **state)
+{
+    int pair[2], process;
+    socklen_t len = sizeof(process);
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    int told = getsockopt(pair[0], SOL_SOCKET, PEERPIDFD, &process, &len);
+    close(pair[0]), close(pair[1]);
+    if (told != 0) /* before Linux 6.5 only the number is known */
+        skip();
+    close(process);
+    assert_int_equal(place_of_peer(*state, false), barred_place(getpid()));
+    assert_int_equal(place_of_peer(*state, true), 0);
+}
+
 static void who_is_barred_in_one_network_namespace_is_not_elsewhere(void **state)
 {
     struct fixture *f = *state;
@@ -208,6 +253,7 @@ int main(void)
         TEST_IN(rig, the_time_begins_anew_with_each_attempt),
         TEST_IN(rig, of_two_reasons_the_one_that_bars_for_longer_counts),
         TEST_IN(rig, root_is_barred_by_its_control_group_or_not_at_all),
+        TEST_IN(rig, nobody_is_barred_for_who_had_his_number_before),
         TEST_IN(rig, who_is_barred_in_one_network_namespace_is_not_elsewhere),
         TEST_IN(rig, who_hangs_us_is_barred_in_his_network_namespace_and_with_the_third_everywhere),
         TEST_IN(rig, the_oldest_makes_room),

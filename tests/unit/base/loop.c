@@ -8,12 +8,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/closer.h"
 #include "agent/base/loop.h"
 #include "tests/support/fail.h"
 #include "tests/support/test.h"
@@ -171,6 +174,46 @@ static void a_descriptor_callback_may_free_its_own_watcher(void **state)
     assert_int_equal(f->calls, 1);
 }
 
+/* Whether the descriptor is registered at any epoll of this process. */
+static bool is_registered(int fd)
+{
+    char path[64], line[256], entry[32];
+    bool found = false;
+
+    snprintf(entry, sizeof(entry), "tfd: %8d ", fd);
+    for (int at = 0; at < 64; at++) {
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", at);
+        FILE *info = fopen(path, "re");
+        while (info && fgets(line, sizeof(line), info))
+            found |= strncmp(line, entry, strlen(entry)) == 0;
+        if (info)
+            fclose(info);
+    }
+    return found;
+}
+
+/* Another process has it open: here it is a copy. */
+static void what_is_closed_by_another_process_is_registered_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct closer *closer = closer_new(f->loop);
+    int copies[2] = {dup(f->pair[0]), dup(f->pair[1])};
+
+    f->timer[0] = loop_timer_new(f->loop, stop_loop, f);
+    f->io = loop_io_new(f->loop, f->pair[0], read_and_pause, f);
+    loop_io_set(f->io, LOOP_READ);
+    loop_timer_set(f->timer[0], 1);
+    loop_run(f->loop);
+    assert_true(is_registered(f->pair[0]));
+    loop_io_free(f->io);
+    f->io = NULL;
+    closer_take(closer, f->pair[0]);
+    assert_false(is_registered(f->pair[0]));
+    f->pair[0] = dup(copies[0]);
+    closer_free(closer);
+    close(copies[0]), close(copies[1]);
+}
+
 static void stop_at_signal(void *arg, int signo)
 {
     struct fixture *f = arg;
@@ -249,6 +292,7 @@ int main(void)
         TEST_IN(rig, a_callback_may_free_every_timer_due_with_it),
         TEST_IN(rig, a_readable_descriptor_is_reported_until_it_is_paused),
         TEST_IN(rig, a_descriptor_callback_may_free_its_own_watcher),
+        TEST_IN(rig, what_is_closed_by_another_process_is_registered_no_more),
         TEST_IN(rig, a_signal_reaches_its_watcher),
         TEST(without_descriptors_new_says_so_and_does_not_abort),
         TEST(any_one_failed_allocation_is_survived),

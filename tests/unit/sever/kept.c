@@ -14,7 +14,11 @@
 #include <unistd.h>
 
 #include "agent/sever/kept.h"
+#include "tests/support/dice.h"
 #include "tests/support/test.h"
+
+/* None is open under it. */
+#define NO_DESCRIPTOR 1000000
 
 static const struct kept_permit longest = {
     .serial = UINT64_MAX,
@@ -350,6 +354,44 @@ static void without_a_manager_all_is_kept_here(void **state)
     close(fd);
 }
 
+/* Where a walk through all finds it. */
+static const struct kept_entry *walk_to(const struct kept *kept, const char *name)
+{
+    for (uint32_t i = 0; i < kept->count; i++)
+        if (strcmp(kept->entries[i].name, name) == 0)
+            return &kept->entries[i];
+    return NULL;
+}
+
+/* Thousands come and go, so that many are in one chain, and the last entry often takes the place of another. */
+static void what_is_kept_is_found_where_a_walk_finds_it(void **state)
+{
+    struct kept kept = {0};
+    int pair[2];
+    uint64_t dice = 1;
+    char name[KEEP_NAME_SIZE];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    for (int i = 0; i < 40000; i++) {
+        keep_netlink_name(&(struct kept_netlink){1 + dice_roll(&dice, 9000), 1000}, name);
+        assert_ptr_equal(kept_find(&kept, name), walk_to(&kept, name));
+        if (!kept_find(&kept, name)) {
+            kept_add(&kept, name, (const int[]){NO_DESCRIPTOR}, 1);
+        } else {
+            assert_true(keep_remove(pair[0], name));
+            (void)kept_receive(&kept, pair[1]);
+            assert_null(kept_find(&kept, name));
+        }
+    }
+    assert_in_range(kept.count, 1000, 9000);
+    kept_let_go(&kept);
+    assert_int_equal(kept.count, 0);
+    assert_null(kept_find(&kept, name));
+    kept_forget(&kept);
+    close(pair[0]), close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +404,7 @@ int main(void)
         TEST(no_more_than_allowed_is_told_at_once),
         TEST(nobody_waits_for_as_long_as_others_come),
         TEST(without_a_manager_all_is_kept_here),
+        TEST(what_is_kept_is_found_where_a_walk_finds_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
