@@ -210,7 +210,7 @@ static void put_result(struct msg_writer *w, const struct listing *listing)
     msg_put_key_bool(w, "partial", listing->partial);
     put_rows(w, listing, "connections", false);
     put_rows(w, listing, "untagged", true);
-    status_put_lost_pids(w, listing->daemon);
+    status_put_lost_pids(w, listing->daemon, true);
     put_listed_pids(w, listing->daemon);
     put_addresses(w, listing);
     msg_close(w);

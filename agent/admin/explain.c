@@ -69,7 +69,8 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_CLAIMS_AT_START] = "only one member still claims, or the operator accepts one",
     [REASON_OLDER_TERM] =
         "the present writer claims again, or the operator accepts the older claim",
-    [REASON_BEHIND] = "the present writer claims again, or the operator accepts the claim",
+    [REASON_BEHIND] =
+        "a member claims that lacks nothing of that, or the operator accepts the claim",
     [REASON_OTHER_IDENTITY] = "the other server goes away, or the operator accepts it",
     [REASON_NO_FAILOVER] = "another member claims, or the operator accepts this one",
     [REASON_WRITER_REMOVED] = "the operator accepts a member, or the writer is configured again",
@@ -84,7 +85,23 @@ static const char *const changes[REASON_COUNT] = {
         "the present writer or a member that followed it claims, or the operator accepts the claim",
 };
 
-const char *explain_change(enum reason reason)
+/* W12: where terms are the agent's own, no member claims one. */
+static const char *const changes_by_heirs[REASON_COUNT] = {
+    [REASON_FIRST_CLAIM] = "the writer stops claiming and a member that follows it claims",
+    [REASON_NEWER_TERM] = "the writer stops claiming and a member that follows it claims",
+    [REASON_DEMOTION_UNDONE] = "the writer stops claiming and a member that follows it claims",
+    [REASON_INCUMBENT_CLAIMS] = "the writer stops claiming and a member that follows it claims",
+    [REASON_INCUMBENT_SILENT] = "the writer answers again, or a member that followed it claims",
+    [REASON_INCUMBENT_READER] = "a member that followed the writer claims, or the old writer again",
+    [REASON_TWO_CLAIMS] = "one of the two stops claiming, or the operator accepts the other one",
+    [REASON_ACCEPTED] = "the writer stops claiming and a member that follows it claims",
+    [REASON_UNCONFIRMED] = "the writer answers again, or a member that followed it claims",
+    [REASON_MOVED] = "the writer stops claiming and a member that follows it claims",
+};
+
+const char *explain_change(enum reason reason, bool by_heirs)
 {
+    if (by_heirs && (unsigned)reason < REASON_COUNT && changes_by_heirs[reason])
+        return changes_by_heirs[reason];
     return (unsigned)reason < REASON_COUNT && changes[reason] ? changes[reason] : "?";
 }

@@ -22,7 +22,8 @@ const char *layer_name(enum layer layer);
 const char *explain_layer(enum layer layer, enum view_role role, enum view_mode mode,
                           enum view_state state);
 
-/* What would change a verdict that has this reason. */
-const char *explain_change(enum reason reason);
+/* What would change a verdict that has this reason. `by_heirs`: servers follow each other, and have no term
+ * of their own (W12). */
+const char *explain_change(enum reason reason, bool by_heirs);
 
 #endif

@@ -147,6 +147,7 @@ void explain_call(struct call *call)
         put_name(&place, text, w);
     else
         msg_put_key_nil(w, "name");
-    msg_put_key_str(w, "change", explain_change(place.cluster->decision.verdict.reason));
+    const struct verdict *verdict = &place.cluster->decision.verdict;
+    msg_put_key_str(w, "change", explain_change(verdict->reason, verdict->self != 0));
     msg_close(w);
 }

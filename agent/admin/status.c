@@ -367,11 +367,12 @@ static void put_view(struct msg_writer *w, const struct daemon *daemon)
     msg_close(w);
 }
 
-void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon)
+void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon, bool for_certain)
 {
     const struct lost *lost = sever_client_lost(daemon->sever_client);
     int pids[LOST_PIDS_MAX];
-    uint32_t count = lost ? lost_pids(lost, pids, LOST_PIDS_MAX) : 0;
+    bool said = lost && (!for_certain || lost_is_alarm(lost));
+    uint32_t count = said ? lost_pids(lost, pids, LOST_PIDS_MAX) : 0;
 
     msg_put_str(w, "lost_pids");
     msg_put_array(w, count);
@@ -392,7 +393,7 @@ static void put_severing(struct msg_writer *w, const struct daemon *daemon)
     msg_put_key_uint(w, "pid", status->pid);
     msg_put_key_uint(w, "processes", status->processes);
     msg_put_key_uint(w, "lost", lost ? lost_count(lost) : 0);
-    status_put_lost_pids(w, daemon);
+    status_put_lost_pids(w, daemon, false);
     msg_put_key_uint(w, "without_room", status->without_room);
     msg_put_key_uint(w, "short_uid", status->short_uid);
     msg_put_key_uint(w, "short_count", status->short_count);

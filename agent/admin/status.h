@@ -15,7 +15,8 @@ void status_watch(struct call *call);
 /* One cluster as `status` has it. */
 void status_put_cluster(const struct cluster *cluster, struct msg_writer *w);
 
-/* "lost_pids" with the pids whose permits were lost. */
-void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon);
+/* "lost_pids" with the pids whose permits were lost. `for_certain`: only once there is the alarm, because a
+ * homing-sever that hangs may have them still. */
+void status_put_lost_pids(struct msg_writer *w, const struct daemon *daemon, bool for_certain);
 
 #endif

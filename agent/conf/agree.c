@@ -107,14 +107,14 @@ static void check_addresses(const struct conf_cluster *cluster, const struct con
 }
 
 void conf_agree_last_member(const struct conf_member *members, uint32_t count,
-                            struct conf_errors *errors)
+                            struct conf_errors *errors, const char *what)
 {
     const struct conf_member *last = &members[count - 1];
     for (const struct conf_member *member = members; member != last; member++) {
         if (member->port != last->port || strcmp(member->host, last->host) != 0)
             continue;
         conf_errors_add(errors, last->at,
-                        "member '%s', port %u, is already listed at %s:%u:%u; keep one of them",
+                        "%s '%s', port %u, is already listed at %s:%u:%u; keep one of them", what,
                         last->host, last->port, errors->file, member->at.line, member->at.column);
         return;
     }
@@ -124,6 +124,19 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
 {
     check_addresses(cluster, cluster->members, cluster->member_count, errors);
     check_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
+}
+
+/* Both may stand there, as a dump has them, and in `defaults` either: clusters of other engines may need it. */
+void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
+                    struct conf_errors *errors)
+{
+    bool counts = engine->lag_in_transactions;
+    const char *idle = counts ? "max_lag" : "max_lag_transactions";
+    const char *other = counts ? "max_lag_transactions" : "max_lag";
+
+    if (conf_position_find(node, idle) && !conf_position_find(node, other))
+        conf_errors_warn(errors, conf_position_at(node, idle), "%s has no effect with %s; write %s",
+                         idle, engine->name, other);
 }
 
 bool conf_discovers(const struct conf_cluster *cluster)

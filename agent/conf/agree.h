@@ -22,9 +22,13 @@ void conf_agree_directories(const struct conf_node *agent, const struct conf *co
 /* Whether the members' addresses fit family and allowed_networks. */
 void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *errors);
 
-/* Whether the last of `count` members is another one than those before it. */
+/* Whether the last of `count` members is another one than those before it. `what`: member or seed. */
 void conf_agree_last_member(const struct conf_member *members, uint32_t count,
-                            struct conf_errors *errors);
+                            struct conf_errors *errors, const char *what);
+
+/* Warns of a lag that is given alone, in what the engine of this cluster does not count. `node`: the cluster's mapping. */
+void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
+                    struct conf_errors *errors);
 
 /* Whether the members can be discovered, if they are to be, and no password goes astray. */
 void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors);

@@ -291,8 +291,10 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     if (cluster->circular && !cluster->engine->takes_circular)
         conf_errors_add(checker->errors, conf_position_at(mapping->node, "circular"),
                         "circular is not for %s; remove it", cluster->engine->name);
-    if (mapping->wrong == 0)
+    if (mapping->wrong == 0) {
         conf_agree_discovery(cluster, checker->errors);
+        conf_agree_lag(mapping->node, cluster->engine, checker->errors);
+    }
     return 0;
 }
 
@@ -334,7 +336,8 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
     int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
                                                       : take_word_member(checker, mapping, member);
     if (rv == 0 && mapping->wrong == 0 && member->host) {
-        conf_agree_last_member(list, ++*count, checker->errors);
+        conf_agree_last_member(list, ++*count, checker->errors,
+                               strcmp(key->name, "seeds") == 0 ? "seed" : "member");
     } else {
         free(member->host);
         member->host = NULL;
@@ -485,8 +488,9 @@ static int take_key(struct checker *checker, struct mapping *mapping, const stru
     if (key->type == CONF_TYPE_MAPPING)
         return take_inner(checker, mapping, key, raw, node);
     bool missing = !node || (conf_key_is_list(key) && !node->first);
-    if (key->required && missing &&
-        !(key->instead && conf_position_find(mapping->node, key->instead)))
+    const struct conf_node *instead =
+        key->instead ? conf_position_find(mapping->node, key->instead) : NULL;
+    if (key->required && missing && !(instead && (instead->first || instead->text)))
         refuse_missing(checker, key, mapping);
     else if (node)
         return take_value(checker, mapping,

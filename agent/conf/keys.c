@@ -119,7 +119,8 @@ const struct conf_key conf_keys[] = {
 
     {"region", CONF_TYPE_REGION, IN_PATTERN(region)},
     {"pattern", CONF_TYPE_PATTERN, IN_PATTERN(pattern),
-     .required = "a host pattern without pattern; write pattern: and a host with '?' for the id"},
+     .required = "a host pattern without pattern; write a host with '?' for the id, in quotes, as "
+                 "in \"?.db.example.com\""},
 
     {.name = NULL},
 };

@@ -58,6 +58,13 @@ void words_term(const struct cluster *cluster, struct term term, char *ret, size
     engine_print_term(cluster->conf->engine, term.hi, term.lo, ret, size);
 }
 
+static bool claims_now(const struct cluster *cluster, uint32_t member)
+{
+    const struct topo_member *at = members_said(&cluster->members, member);
+
+    return at->answered && at->standing && at->last.role == ROLE_WRITER;
+}
+
 /* The member to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct cluster *cluster)
 {
@@ -67,8 +74,7 @@ static uint32_t candidate(const struct cluster *cluster)
     if (verdict->rival != MEMBER_NONE)
         return verdict->rival;
     for (uint32_t i = 0; i < cluster->conf->member_count; i++) {
-        const struct topo_member *at = members_said(&cluster->members, i);
-        if (i != verdict->writer && at->answered && at->standing && at->last.role == ROLE_WRITER)
+        if (i != verdict->writer && claims_now(cluster, i))
             found = found == MEMBER_NONE ? i : MEMBER_NONE;
     }
     return found;
@@ -84,23 +90,102 @@ static bool is_left_behind(const struct cluster *cluster, uint32_t rival)
            term_compare(members_said(&cluster->members, rival)->last.term, verdict->term) <= 0;
 }
 
-/* W12: what speaks against a claim of which nothing else does. */
-static const char *doubt(const struct cluster *cluster, uint32_t rival)
+/* W3a. It writes on, and what it writes is not what it lacks: so at least that much, and later nobody can tell. */
+static void doubt_behind(const struct cluster *cluster, uint32_t rival, char *text, size_t size)
+{
+    const struct engine_kind *engine = cluster->conf->engine;
+    uint64_t has = members_said(&cluster->members, rival)->last.position;
+    uint64_t seen = cluster->decision.verdict.position;
+    char now[48], before[48];
+
+    engine_print_position(engine, has, now, sizeof(now));
+    engine_print_position(engine, seen, before, sizeof(before));
+    if (has && has < seen)
+        snprintf(text, size,
+                 ", but lacks at least %" PRIu64 " %s: it is at %s, and the writer was seen at %s",
+                 seen - has, engine->lag_unit, now, before);
+    else
+        snprintf(text, size, ", but lacks what the writer was seen to have, or lacked it before");
+}
+
+/* What speaks against a claim; W12: where nothing else does. */
+static void doubt(const struct cluster *cluster, uint32_t rival, char *text, size_t size)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
     const struct topo_member *said = members_said(&cluster->members, rival);
+    const char *words = "";
 
+    if (verdict->reason == REASON_BEHIND) {
+        doubt_behind(cluster, rival, text, size);
+        return;
+    }
     if (verdict->reason == REASON_OTHER_IDENTITY)
-        return rival == verdict->writer
-                   ? " for another data set than before, or does not say for which"
-                   : " for another data set";
-    if (!said->unproven)
-        return "";
-    if (rival == verdict->writer)
-        return ", and is another server than before";
-    if (succession_is_heir(verdict, said->last.self))
-        return ", but lacks what the writer had when it became the writer";
-    return ", but was not seen to follow the writer, or not any more";
+        words = rival == verdict->writer
+                    ? " for another data set than before, or does not say for which"
+                    : " for another data set";
+    else if (said->unproven && rival == verdict->writer)
+        words = ", and is another server than before";
+    else if (said->unproven)
+        words = succession_is_heir(verdict, said->last.self)
+                    ? ", but lacks what the writer had when it became the writer"
+                    : ", but was not seen to follow the writer, or not any more";
+    snprintf(text, size, "%s", words);
+}
+
+/* At the start nothing speaks for one claim more than for another: each is named, and none is proposed (I4). */
+static void text_several(const struct cluster *cluster, char *text, size_t size)
+{
+    char member[MEMBER_TEXT_SIZE], term[48], position[48];
+    size_t len = (size_t)snprintf(text, size, "no writer is known, and several members claim: ");
+    bool any = false;
+
+    for (uint32_t i = 0; i < cluster->conf->member_count && len < size; i++) {
+        if (!claims_now(cluster, i))
+            continue;
+        const struct report *last = &members_said(&cluster->members, i)->last;
+        words_member_at(cluster, i, member);
+        words_term(cluster, last->term, term, sizeof(term));
+        engine_print_position(cluster->conf->engine, last->position, position, sizeof(position));
+        len += (size_t)snprintf(text + len, size - len, "%s%s with term %s at %s", any ? ", " : "",
+                                member, term, position);
+        any = true;
+    }
+    if (len < size)
+        snprintf(text + len, size - len, ": demote or stop all but the right one, or accept that");
+}
+
+static void text_rival(const struct cluster *cluster, uint32_t rival, char *text, size_t size)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none", but[200];
+
+    words_member_at(cluster, verdict->writer, writer);
+    words_member_at(cluster, rival, member);
+    words_term(cluster, members_said(&cluster->members, rival)->last.term, term, sizeof(term));
+    doubt(cluster, rival, but, sizeof(but));
+    if (is_left_behind(cluster, rival)) /* to accept it would only turn the two round */
+        snprintf(
+            text, size,
+            "%s was demoted, and still claims with term %s; the writer stays %s, and nothing is "
+            "severed until %s is demoted or stopped there: do that",
+            member, term, writer, member);
+    else if (rival == verdict->writer)
+        snprintf(text, size,
+                 "the writer %s claims with term %s%s: stop it and promote another member, or "
+                 "accept it if it is the right one",
+                 writer, term, but);
+    else if (verdict->writer != MEMBER_NONE && claims_now(cluster, verdict->writer))
+        snprintf(
+            text, size,
+            "%s claims with term %s%s; the writer stays %s: demote or stop %s, or accept it if "
+            "it is the right one",
+            member, term, but, writer, member);
+    else
+        snprintf(text, size,
+                 "%s claims with term %s%s; %s%s: accept it if it is the right one, or stop it and "
+                 "promote the right one",
+                 member, term, but, verdict->writer == MEMBER_NONE ? "" : "the writer stays ",
+                 verdict->writer == MEMBER_NONE ? "no writer is known" : writer);
 }
 
 static void text_ambiguous(const struct cluster *cluster, char *text, size_t text_size,
@@ -108,31 +193,20 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
 {
     const struct verdict *verdict = &cluster->decision.verdict;
     uint32_t rival = candidate(cluster);
-    char member[MEMBER_TEXT_SIZE], writer[MEMBER_TEXT_SIZE], term[48] = "none";
+    char member[MEMBER_TEXT_SIZE] = "MEMBER", writer[MEMBER_TEXT_SIZE];
 
     words_member_at(cluster, verdict->writer, writer);
-    if (rival == MEMBER_NONE) {
+    if (verdict->reason == REASON_CLAIMS_AT_START) {
+        text_several(cluster, text, text_size);
+    } else if (rival == MEMBER_NONE) {
         snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
                  writer);
-        snprintf(command, command_size, "homingctl accept %s MEMBER", cluster->conf->name);
-        return;
+    } else {
+        text_rival(cluster, rival, text, text_size);
+        if (is_left_behind(cluster, rival))
+            return;
+        words_member_at(cluster, rival, member);
     }
-    words_member_at(cluster, rival, member);
-    words_term(cluster, members_said(&cluster->members, rival)->last.term, term, sizeof(term));
-    if (is_left_behind(cluster, rival)) { /* to accept it would only turn the two round */
-        snprintf(
-            text, text_size,
-            "%s was demoted, and still claims with term %s; the writer stays %s, and nothing is "
-            "severed until %s is demoted or stopped there: do that",
-            member, term, writer, member);
-        return;
-    }
-    if (rival == verdict->writer)
-        snprintf(text, text_size, "the writer %s claims with term %s%s", writer, term,
-                 doubt(cluster, rival));
-    else
-        snprintf(text, text_size, "%s claims with term %s%s; the writer stays %s", member, term,
-                 doubt(cluster, rival), writer);
     snprintf(command, command_size, "homingctl accept %s %s", cluster->conf->name, member);
 }
 

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/probe/listed.h"
 #include "agent/probe/member.h"
@@ -376,12 +377,29 @@ static void open_session(struct member *m, uint64_t now)
         fail(m, REPORT_ODD, HINT_NONE, "out of memory");
 }
 
+/* The connection is made, and what is there does not let us in: it hangs, or is no such server. */
+static bool is_there(const struct member *m)
+{
+    const struct engine *engine = m->probe->engine;
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+
+    return m->session && engine->descriptor &&
+           getpeername(engine->descriptor(m->session), (struct sockaddr *)&peer, &size) == 0;
+}
+
 static void print_silence(const struct member *m, char *text)
 {
-    snprintf(text, ENGINE_TEXT_MAX,
-             m->state == MEMBER_CONNECTING ? "no connection within %u ms"
-                                           : "no answer within %u ms",
-             m->probe->cluster->timing.timeout_ms);
+    uint32_t timeout_ms = m->probe->cluster->timing.timeout_ms;
+
+    if (m->state != MEMBER_CONNECTING)
+        snprintf(text, ENGINE_TEXT_MAX, "no answer within %u ms", timeout_ms);
+    else if (is_there(m))
+        snprintf(text, ENGINE_TEXT_MAX,
+                 "connected, but no login within %u ms: it hangs, or no %s is at this port",
+                 timeout_ms, m->probe->engine->kind->name);
+    else
+        snprintf(text, ENGINE_TEXT_MAX, "no connection within %u ms", timeout_ms);
 }
 
 /* Silent for `interval` (a question) or for `timeout` (an attempt that may go on). */

@@ -77,6 +77,22 @@ def what_the_examples_assume_is_a_first_name_of_the_shipped_configuration():
                 yield f"{page.relative_to(TOP)}: {name} is no first name in packaging/homing.yaml"
 
 
+@rule
+def every_state_alarm_and_warning_is_explained_where_homingctl_is():
+    manual = (TOP / "packaging/man/homingctl.1").read_text()
+    for file, of, least in (("agent/decide/verdict.c", r"cluster_state_name\(.*?^}", 7),
+                            ("agent/decide/decision.c", r"alarm_name\(.*?^}", 6),
+                            ("agent/decide/warnings.c", r"warning_name\(.*?^}", 8),
+                            ("agent/admin/status.c", r"put_agent_alarms\(.*?^}", 5)):
+        code = re.search(of, (TOP / file).read_text(), re.S | re.M)[0]
+        words = {word for word in re.findall(r'"([a-z_]+)"', code) if word != "alarms"}
+        if len(words) < least:
+            yield f"{file}: {len(words)} words found, {least} expected at least"
+        for word in sorted(words):
+            if f"\n.It Cm {word}\n" not in manual:
+                yield f"packaging/man/homingctl.1: says nothing of {word}, which {file} has"
+
+
 def headings(page):
     """Anchors of a page, as they are made of its headings."""
     found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)

@@ -109,7 +109,7 @@ def a_silent_listener_times_out():
     with Listener(lambda client: None) as silent:
         with Probe(USER, [silent.at, PG.member("a")], password()) as probe:
             good_beside(probe)
-            probe.wait("report 0 timeout text=no connection within 1000 ms$")
+            probe.wait("report 0 timeout text=connected, but no login within 1000 ms: it hangs, or no postgresql is at this port$")
 
 
 @test

@@ -92,7 +92,7 @@ def a_frozen_writer_is_late_then_times_out_then_comes_back():
         try:
             p.wait("report 0 late")
             p.wait("report 0 timeout text=no answer within 1000 ms")
-            p.wait("report 0 timeout text=no connection within 1000 ms")
+            p.wait("report 0 timeout text=connected, but no login within 1000 ms")
         finally:
             PG("thaw", "a")
         p.wait("report 0 answer writer")

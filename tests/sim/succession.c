@@ -97,6 +97,8 @@ static void W12_the_alarm_says_what_speaks_against_a_claim(void **state)
     sim_run(&sim, 3000);
     assert_int_equal(verdict()->reason, REASON_UNPROVEN);
     assert_non_null(strstr(alarm_text(), "was not seen to follow the writer, or not any more"));
+    assert_non_null(strstr(
+        alarm_text(), "accept it if it is the right one, or stop it and promote the right one"));
     sim.servers[1].writer = false;
     claims(2);
     sim_run(&sim, 3000);

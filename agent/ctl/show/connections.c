@@ -70,6 +70,7 @@ struct owners {
     uint32_t count;
     uint32_t hidden; /* processes whose sockets are not shown */
     const struct msg_value *lost_pids;
+    bool partial; /* homing-sever did not list all */
 };
 
 static uint64_t inode_of(const struct msg_value *row)
@@ -120,6 +121,8 @@ static const char *why_untagged(const struct owners *owners, pid_t pid)
         return "has changed its root directory, where the sockets have to be, too";
     if (process_is_filtered(pid))
         return "in a sandbox, which needs AF_NETLINK";
+    if (owners->partial)
+        return "not told: homing-sever has not listed all, see severing in status";
     return "no call since homing looks, or not by a name, or not by libc";
 }
 
@@ -168,12 +171,13 @@ static void print_rows(const struct show *show, const struct msg_value *rows, bo
 }
 
 static void print_all_untagged(const struct show *show, const struct msg_value *rows,
-                               const struct msg_value *lost_pids)
+                               const struct msg_value *lost_pids, bool partial)
 {
     struct owners owners;
 
     find_owners(rows, &owners);
     owners.lost_pids = lost_pids;
+    owners.partial = partial;
     for (uint32_t i = 0; i < msg_array_len(rows); i++)
         print_untagged(show, &owners, msg_array_at(rows, i));
     free(owners.at);
@@ -328,6 +332,7 @@ static void find_unlisted(const struct msg_value *result, struct unlisted *ret,
         process_each(take_process, ret);
     keep_ours(ret, ret_owners);
     ret_owners->lost_pids = msg_get(result, "lost_pids");
+    ret_owners->partial = msg_get_bool(result, "partial", true);
 }
 
 static void print_unlisted(const struct show *show, const struct unlisted *u,
@@ -364,7 +369,7 @@ bool show_connections(const struct show *show, const struct msg_value *result)
         fputs("no connections\n", show->out);
     print_rows(show, rows, true);
     print_rows(show, rows, false);
-    print_all_untagged(show, untagged, lost_pids);
+    print_all_untagged(show, untagged, lost_pids, msg_get_bool(result, "partial", true));
     print_unlisted(show, &unlisted, &owners);
     free(owners.at);
     free(unlisted.netns);

@@ -435,8 +435,8 @@ static const char NOTE_GALERA[] =
     "says that it is the writer; counted as a reader";
 static const char NOTE_UNREADY[] = "it is no ready node of its Galera cluster: counted as a reader";
 static const char NOTE_CHANNEL[] =
-    "it takes writes, but is set to replicate from another server: counted as a reader (see RESET "
-    "REPLICA ALL, or circular: true in homing.yaml)";
+    "it takes writes, but is set to replicate from another server: counted as a reader. SET GLOBAL "
+    "read_only = ON keeps it one; STOP REPLICA and RESET REPLICA ALL promote it (or see circular)";
 static const char NOTE_OUTSIDE[] =
     "it has a group, in which it is not ONLINE: counted as a reader, though it takes writes";
 static const char NOTE_MINORITY[] =

@@ -222,6 +222,27 @@ static void without_members_and_seeds_a_cluster_is_refused(void **state)
     (void)state;
     assert_answer("    engine: ids\n    host_patterns: ['?.x']\n",
                   "t.yaml:2:5: a cluster without members; list its servers\n");
+    assert_answer("    engine: ids\n    seeds: []\n    host_patterns: ['?.x']\n",
+                  "t.yaml:2:5: a cluster without members; list its servers\n");
+}
+
+static void a_seed_that_is_listed_twice_is_called_a_seed(void **state)
+{
+    (void)state;
+    assert_answer(
+        "    engine: ids\n    seeds: [a, a]\n    host_patterns: ['?.x']\n",
+        "t.yaml:6:16: seed 'a', port 7, is already listed at t.yaml:6:13; keep one of them\n");
+}
+
+/* In a list in brackets YAML takes ?.x without quotes for a mapping. */
+static void a_pattern_without_quotes_is_answered_with_one_in_quotes(void **state)
+{
+    struct conf *conf;
+    char *answer = load("    engine: ids\n    seeds: [a]\n    host_patterns: [?.x]\n", &conf);
+    (void)state;
+    assert_null(conf);
+    assert_non_null(strstr(answer, "in quotes, as in \"?.db.example.com\"\n"));
+    free(answer);
 }
 
 static void members_alone_discover_nobody(void **state)
@@ -251,6 +272,8 @@ int main(void)
         IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
         IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
         IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
+        IN_FOLDER(a_seed_that_is_listed_twice_is_called_a_seed),
+        IN_FOLDER(a_pattern_without_quotes_is_answered_with_one_in_quotes),
         IN_FOLDER(members_alone_discover_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

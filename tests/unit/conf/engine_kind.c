@@ -278,6 +278,28 @@ static void other_engines_positions_are_plain_numbers(void **state)
     assert_string_equal(term(&easy, 0, 0), "none");
 }
 
+static void a_lag_in_what_the_engine_does_not_count_is_warned_of(void **state)
+{
+    struct conf *conf;
+    char *answer = load("    engine: strict\n    max_lag: 1MB\n", &conf);
+    (void)state;
+    assert_non_null(conf);
+    assert_string_equal(
+        answer,
+        "t.yaml:6:14: warning: max_lag has no effect with strict; write max_lag_transactions\n");
+    conf_free(conf);
+    free(answer);
+    answer = load("    engine: easy\n    max_lag_transactions: 1\n", &conf);
+    assert_non_null(conf);
+    assert_string_equal(
+        answer,
+        "t.yaml:6:27: warning: max_lag_transactions has no effect with easy; write max_lag\n");
+    conf_free(conf);
+    free(answer);
+    conf_free(load_good("    engine: strict\n    max_lag_transactions: 1\n"));
+    conf_free(load_good("    engine: easy\n    max_lag: 1MB\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +314,7 @@ int main(void)
         TEST(nothing_of_libpqs_is_refused_in_another_engines_connection),
         TEST(a_dump_hides_what_the_engine_calls_secret),
         TEST(positions_and_terms_are_printed_as_their_people_write_them),
+        TEST(a_lag_in_what_the_engine_does_not_count_is_warned_of),
         TEST(other_engines_positions_are_plain_numbers),
     };
     return cmocka_run_group_tests(tests, folder_enter, leave_folder);

@@ -112,6 +112,28 @@ static void unload(struct loaded *l)
     close(l->file);
 }
 
+/* As while homing-sever hangs: nothing is wrong with the program. */
+static void what_homing_sever_did_not_list_is_not_said_to_have_lost_anything(void **state)
+{
+    struct stat own;
+    struct loaded loaded;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)state;
+    load(&loaded);
+    assert_int_equal(fstat(fd, &own), 0);
+    msg_open_map(&writer);
+    msg_put_key_bool(&writer, "partial", true);
+    msg_put_str(&writer, "untagged");
+    msg_put_array(&writer, 1);
+    put_untagged((uint32_t)own.st_ino);
+    msg_close(&writer);
+    assert_false(show_connections(&show, result()));
+    unload(&loaded);
+    close(fd);
+    assert_non_null(strstr(shown(), "untagged: not told: homing-sever has not listed all,"));
+}
+
 static void a_connection_whose_tag_was_lost_with_the_permit_says_so(void **state)
 {
     struct stat own;
@@ -234,6 +256,7 @@ int main(void)
         TEST_IN(rig,
                 outdated_connections_are_shown_first_and_no_byte_of_a_programs_name_is_trusted),
         TEST_IN(rig, who_has_a_connection_without_a_tag_is_found_in_proc),
+        TEST_IN(rig, what_homing_sever_did_not_list_is_not_said_to_have_lost_anything),
         TEST_IN(rig, a_connection_whose_tag_was_lost_with_the_permit_says_so),
         TEST_IN(rig, a_connection_at_another_port_than_its_members_is_shown_with_it),
         TEST_IN(rig, a_connection_where_nobody_has_handed_over_is_found_in_proc),

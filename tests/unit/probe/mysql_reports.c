@@ -81,6 +81,9 @@ static void a_replica_that_somebody_forgot_to_close_is_no_writer(void **state)
     (void)state;
     assert_int_equal(t.report.role, ROLE_READER);
     assert_non_null(strstr(t.note, "set to replicate"));
+    /* Who forgot to close it has to read that before what makes a second writer of it. */
+    assert_true(strstr(t.note, "read_only = ON keeps") <
+                strstr(t.note, "RESET REPLICA ALL promote"));
     assert_int_equal(role_of(&(struct server){.channels = "|h|OFF|0|0|OFF|" UUID_B}), ROLE_READER);
     assert_int_equal(role_of(&(struct server){.channels = "|h|\\N|\\N|0|\\N|\\N"}), ROLE_READER);
 }
