@@ -81,8 +81,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_OTHER_ADDRESS] = "the present writer claims again, or the operator accepts the claim",
     [REASON_SUCCEEDED] = "the writer stops claiming and a member that follows it claims",
     [REASON_UNPROVEN] =
-        "the present writer claims again, or a member that followed it does, or the "
-        "operator accepts the claim",
+        "the present writer or a member that followed it claims, or the operator accepts the claim",
 };
 
 const char *explain_change(enum reason reason)

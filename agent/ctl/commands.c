@@ -13,7 +13,7 @@
 #include "agent/base/spelling.h"
 #include "agent/ctl/commands.h"
 #include "agent/ctl/options.h"
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/text.h"
 #include "proto/view_names.h"
 #include "shim/view/route.h"
 

@@ -7,7 +7,7 @@
 #ifndef HOMING_AGENT_CTL_COMMANDS_H
 #define HOMING_AGENT_CTL_COMMANDS_H
 
-#include "agent/ctl/show.h"
+#include "agent/ctl/show/show.h"
 
 /* For which users a command is. The agent enforces it; here it is what `--help` says, and which
  * socket is asked. */

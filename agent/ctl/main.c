@@ -17,7 +17,7 @@
 #include "agent/ctl/help.h"
 #include "agent/ctl/options.h"
 #include "agent/ctl/rpc.h"
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/text.h"
 #include "proto/msg_print.h"
 
 /* ---- asking ---- */

@@ -11,7 +11,7 @@
 #ifndef HOMING_AGENT_STATE_MISSING_H
 #define HOMING_AGENT_STATE_MISSING_H
 
-#include "agent/state/text.h"
+#include "agent/state/clock.h"
 #include "proto/sever.h"
 
 /* Of each kind: as many permits as homing-sever holds. What is more is not saved. */

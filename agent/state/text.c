@@ -2,8 +2,8 @@
  *
  * text.c - see state/text.h.
  *
- * From top to bottom: each kind of value, how it is written and how it is read; the table of keys,
- * a row each; then a whole text, written and read along that table.
+ * From top to bottom: what one cluster has several of, a line each; the table of keys, a row each;
+ * then a whole text, written and read along that table.
  */
 #include "config.h"
 
@@ -14,299 +14,38 @@
 #include <strings.h>
 
 #include "agent/state/text.h"
+#include "agent/state/value.h"
 #include "agent/state/word.h"
-#include "proto/view_names.h"
 
 static const char first_line[] = "homing-state 1\n";
 
-/* What all keys need; of a text that is read, also what has been found in it so far. */
-struct context {
-    const struct conf_cluster *cluster;
-    const struct state_clock *clock;
-    struct state_cluster saved;
-    bool named;     /* the text is about this cluster */
-    bool same_boot; /* its times are of this boot */
-    bool no_memory;
-};
-
-/* ---- kinds of values ----
- *
- * put_x() writes a blank and the value. take_x() gets what comes behind the key and a blank, and
- * may split it at blanks. It returns false if that makes no sense. */
-
-static void put_number(const struct context *c, const void *value, FILE *out)
-{
-    (void)c;
-    fprintf(out, " %" PRIu64, *(const uint64_t *)value);
-}
-
-static bool take_number(struct context *c, char *text, void *ret)
-{
-    (void)c;
-    return word_number(&text, ret);
-}
-
-/* A term: two numbers. */
-static void put_term(const struct context *c, const void *value, FILE *out)
-{
-    const struct term *term = value;
-
-    put_number(c, &term->hi, out);
-    put_number(c, &term->lo, out);
-}
-
-static bool take_term(struct context *c, char *text, void *ret)
-{
-    struct term *term = ret;
-
-    (void)c;
-    return word_number(&text, &term->hi) && word_number(&text, &term->lo);
-}
-
-uint64_t state_time_save(const struct state_clock *clock, uint64_t ms)
-{
-    uint64_t age = ms < clock->monotonic_ms ? clock->monotonic_ms - ms : 0;
-
-    return ms && age < clock->boot_ms ? clock->boot_ms - age : 0;
-}
-
-uint64_t state_time_load(const struct state_clock *clock, uint64_t boot_ms)
-{
-    uint64_t age = clock->boot_ms - boot_ms;
-    bool known = boot_ms && boot_ms <= clock->boot_ms && age < clock->monotonic_ms;
-
-    return known ? clock->monotonic_ms - age : 0;
-}
-
-static void put_time(const struct context *c, const void *value, FILE *out)
-{
-    uint64_t boot_ms = state_time_save(c->clock, *(const uint64_t *)value);
-
-    put_number(c, &boot_ms, out);
-}
-
-/* What no connection outlives. */
-static bool take_in_boot(struct context *c, char *text, void *ret)
-{
-    uint64_t number;
-
-    if (!word_number(&text, &number))
-        return false;
-    *(uint64_t *)ret = c->same_boot ? number : 0;
-    return true;
-}
-
-static bool take_time(struct context *c, char *text, void *ret)
-{
-    uint64_t ms;
-
-    if (!word_number(&text, &ms))
-        return false;
-    *(uint64_t *)ret = c->same_boot ? state_time_load(c->clock, ms) : 0;
-    return true;
-}
-
-static void put_bool(const struct context *c, const void *value, FILE *out)
-{
-    (void)c;
-    fputs(*(const bool *)value ? " yes" : " no", out);
-}
-
-static bool take_bool(struct context *c, char *text, void *ret)
-{
-    bool yes = strcmp(text, "yes") == 0;
-
-    (void)c;
-    *(bool *)ret = yes;
-    return yes || strcmp(text, "no") == 0;
-}
-
-static void put_state(const struct context *c, const void *value, FILE *out)
-{
-    (void)c;
-    fprintf(out, " %s", cluster_state_name(*(const enum cluster_state *)value));
-}
-
-static bool take_state(struct context *c, char *text, void *ret)
-{
-    (void)c;
-    for (int i = 0; i < CLUSTER_STATE_COUNT; i++)
-        if (strcmp(text, cluster_state_name((enum cluster_state)i)) == 0) {
-            *(enum cluster_state *)ret = (enum cluster_state)i;
-            return true;
-        }
-    return false;
-}
-
-static void put_reason(const struct context *c, const void *value, FILE *out)
-{
-    (void)c;
-    fprintf(out, " %s", reason_name(*(const enum reason *)value));
-}
-
-/* A newer agent may have reasons that we do not know. */
-static bool take_reason(struct context *c, char *text, void *ret)
-{
-    (void)c;
-    *(enum reason *)ret = REASON_NONE;
-    for (int i = 0; i < REASON_COUNT; i++)
-        if (strcmp(text, reason_name((enum reason)i)) == 0)
-            *(enum reason *)ret = (enum reason)i;
-    return true;
-}
-
-/* A mask of members: each by its host and port; "-": none. */
-static void put_members(const struct context *c, const void *value, FILE *out)
-{
-    uint32_t mask = *(const uint32_t *)value;
-
-    if (!mask)
-        fputs(" -", out);
-    for (uint32_t i = 0; i < c->cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
-        if (mask >> i & 1)
-            fprintf(out, " %s:%u", c->cluster->members[i].host, c->cluster->members[i].port);
-}
-
-static bool is_member(const struct conf_member *member, const char *word)
-{
-    size_t len = strlen(member->host);
-    char port[8];
-
-    snprintf(port, sizeof(port), ":%u", member->port);
-    return strncasecmp(word, member->host, len) == 0 && strcmp(word + len, port) == 0;
-}
-
-/* Members that are no longer configured are left out. */
-static bool take_members(struct context *c, char *text, void *ret)
-{
-    uint32_t mask = 0;
-    const char *word;
-
-    while ((word = strsep(&text, " ")))
-        for (uint32_t i = 0; i < c->cluster->member_count && i < HOMING_MEMBERS_MAX; i++)
-            if (is_member(&c->cluster->members[i], word))
-                mask |= UINT32_C(1) << i;
-    *(uint32_t *)ret = mask;
-    return true;
-}
-
-/* W12: names of servers, which are numbers; "-": none. */
-static void put_heirs(const struct context *c, const void *value, FILE *out)
-{
-    const uint64_t *heirs = value;
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < HOMING_MEMBERS_MAX; i++)
-        if (heirs[i]) {
-            put_number(c, &heirs[i], out);
-            count++;
-        }
-    if (!count)
-        fputs(" -", out);
-}
-
-/* More than can be members are left out. */
-static bool take_heirs(struct context *c, char *text, void *ret)
-{
-    uint64_t *heirs = ret, self;
-    uint32_t count = 0;
-
-    (void)c;
-    memset(heirs, 0, HOMING_MEMBERS_MAX * sizeof(*heirs));
-    if (strcmp(text, "-") == 0)
-        return true;
-    while (text) {
-        if (!word_number(&text, &self))
-            return false;
-        if (count < HOMING_MEMBERS_MAX)
-            heirs[count++] = self;
-    }
-    return true;
-}
-
-/* The index of one member, or MEMBER_NONE. */
-static void put_member(const struct context *c, const void *value, FILE *out)
-{
-    uint32_t member = *(const uint32_t *)value;
-    uint32_t mask = member < HOMING_MEMBERS_MAX ? UINT32_C(1) << member : 0;
-
-    put_members(c, &mask, out);
-}
-
-static bool take_member(struct context *c, char *text, void *ret)
-{
-    uint32_t mask;
-
-    take_members(c, text, &mask);
-    *(uint32_t *)ret = mask ? (uint32_t)__builtin_ctz(mask) : MEMBER_NONE;
-    return true;
-}
-
-static void put_mode(const struct context *c, const void *value, FILE *out)
-{
-    (void)c;
-    fprintf(out, " %s", view_mode_name(*(const enum view_mode *)value));
-}
-
-static bool take_mode(struct context *c, char *text, void *ret)
-{
-    c->saved.have_mode |= view_mode_parse(text, ret);
-    return c->saved.have_mode;
-}
-
-/* The cluster's own name: a text of another cluster is refused. */
-static void put_name(const struct context *c, const void *value, FILE *out)
-{
-    (void)value;
-    fprintf(out, " %s", c->cluster->name);
-}
-
-static bool take_name(struct context *c, char *text, void *ret)
-{
-    (void)ret;
-    c->named = strcmp(text, c->cluster->name) == 0;
-    return c->named;
-}
-
-/* The boot that the times are of; "-": not known. */
-static void put_boot(const struct context *c, const void *value, FILE *out)
-{
-    (void)value;
-    fprintf(out, " %s", c->clock->boot_id[0] ? c->clock->boot_id : "-");
-}
-
-static bool take_boot(struct context *c, char *text, void *ret)
-{
-    (void)ret;
-    c->same_boot = c->clock->boot_id[0] && strcmp(text, c->clock->boot_id) == 0;
-    return true;
-}
+/* ---- what there are several of ---- */
 
 /* A left address: its member, the address and its port, two numbers and a time. Each line of them
  * is one address more. */
-static void put_left(const struct context *c, const void *value, FILE *out)
+static void put_left(const struct value_context *c, const void *value, FILE *out)
 {
     const struct state_left *left = value;
     char text[48];
 
     inet_address_print(&left->address, text, sizeof(text));
-    put_member(c, &left->member, out);
+    value_put_member(c, &left->member, out);
     fprintf(out, " %s %u", text, left->address.port);
-    put_number(c, &left->identity, out);
-    put_number(c, &left->incarnation, out);
-    put_time(c, &left->left_ms, out);
+    value_put_number(c, &left->identity, out);
+    value_put_number(c, &left->incarnation, out);
+    value_put_time(c, &left->left_ms, out);
 }
 
-static bool read_left(struct context *c, char *text, struct state_left *ret)
+static bool read_left(struct value_context *c, char *text, struct state_left *ret)
 {
     char *member = strsep(&text, " ");
 
-    take_member(c, member, &ret->member);
+    value_take_member(c, member, &ret->member);
     return word_address(&text, &ret->address) && word_number(&text, &ret->identity) &&
-           word_number(&text, &ret->incarnation) && text && take_time(c, text, &ret->left_ms);
+           word_number(&text, &ret->incarnation) && text && value_take_time(c, text, &ret->left_ms);
 }
 
-static bool take_left(struct context *c, char *text, void *ret)
+static bool take_left(struct value_context *c, char *text, void *ret)
 {
     struct state_left left;
 
@@ -319,7 +58,7 @@ static bool take_left(struct context *c, char *text, void *ret)
 }
 
 /* Where a member is: the same. */
-static bool take_at(struct context *c, char *text, void *ret)
+static bool take_at(struct value_context *c, char *text, void *ret)
 {
     struct state_left at;
 
@@ -332,7 +71,7 @@ static bool take_at(struct context *c, char *text, void *ret)
 }
 
 /* Two addresses and their ports. Each line of them is one pair more. */
-static void put_listed(const struct context *c, const void *value, FILE *out)
+static void put_listed(const struct value_context *c, const void *value, FILE *out)
 {
     const struct state_listed *pair = value;
     char asked[48], listed[48];
@@ -343,7 +82,7 @@ static void put_listed(const struct context *c, const void *value, FILE *out)
     fprintf(out, " %s %u %s %u", asked, pair->asked.port, listed, pair->listed.port);
 }
 
-static bool take_listed(struct context *c, char *text, void *ret)
+static bool take_listed(struct value_context *c, char *text, void *ret)
 {
     struct state_listed pair;
 
@@ -356,16 +95,16 @@ static bool take_listed(struct context *c, char *text, void *ret)
 }
 
 /* A discovered member: host, port, when it was discovered and from whom. Each line is one more. */
-static void put_discovered(const struct context *c, const void *value, FILE *out)
+static void put_discovered(const struct value_context *c, const void *value, FILE *out)
 {
     const struct roster_member *member = value;
 
     fprintf(out, " %s %u", member->host, member->port);
-    put_time(c, &member->since_ms, out);
+    value_put_time(c, &member->since_ms, out);
     fprintf(out, " %s", member->from);
 }
 
-static bool take_discovered(struct context *c, char *text, void *ret)
+static bool take_discovered(struct value_context *c, char *text, void *ret)
 {
     struct roster_member member = {.missing_ms = 0};
     uint64_t since_ms;
@@ -381,16 +120,16 @@ static bool take_discovered(struct context *c, char *text, void *ret)
 }
 
 /* An endpoint: three numbers. Each line of them is one endpoint more. */
-static void put_endpoint(const struct context *c, const void *value, FILE *out)
+static void put_endpoint(const struct value_context *c, const void *value, FILE *out)
 {
     const struct state_endpoint *endpoint = value;
 
-    put_number(c, &endpoint->id, out);
-    put_number(c, &endpoint->generation, out);
-    put_number(c, &endpoint->fingerprint, out);
+    value_put_number(c, &endpoint->id, out);
+    value_put_number(c, &endpoint->generation, out);
+    value_put_number(c, &endpoint->fingerprint, out);
 }
 
-static bool take_endpoint(struct context *c, char *text, void *ret)
+static bool take_endpoint(struct value_context *c, char *text, void *ret)
 {
     struct state_cluster *saved = &c->saved;
     struct state_endpoint e;
@@ -431,33 +170,33 @@ static const struct row {
     const char *key;
     enum part part;
     size_t at; /* of the value in struct state_cluster */
-    void (*put)(const struct context *c, const void *value, FILE *out);
-    bool (*take)(struct context *c, char *text, void *ret);
+    void (*put)(const struct value_context *c, const void *value, FILE *out);
+    bool (*take)(struct value_context *c, char *text, void *ret);
 } rows[] = {
-    {"cluster", PART_HEAD, 0, put_name, take_name},
-    {"boot", PART_HEAD, 0, put_boot, take_boot}, /* before all times */
-    {"mode", PART_MODE, IN(mode), put_mode, take_mode},
-    {"state", PART_VERDICT, IN(verdict.state), put_state, take_state},
-    {"reason", PART_VERDICT, IN(verdict.reason), put_reason, take_reason},
-    {"writer", PART_VERDICT, IN(verdict.writer), put_member, take_member},
-    {"rival", PART_VERDICT, IN(verdict.rival), put_member, take_member},
-    {"demoted", PART_VERDICT, IN(verdict.demoted), put_members, take_members},
-    {"readers", PART_VERDICT, IN(verdict.readers), put_members, take_members},
-    {"authenticated", PART_VERDICT, IN(verdict.authenticated), put_bool, take_bool},
-    {"braked", PART_VERDICT, IN(verdict.braked), put_bool, take_bool},
-    {"frozen", PART_VERDICT, IN(verdict.frozen), put_bool, take_bool},
-    {"identity", PART_VERDICT, IN(verdict.identity), put_number, take_number},
-    {"discarded", PART_VERDICT, IN(verdict.discarded), put_number, take_number},
-    {"term", PART_VERDICT, IN(verdict.term), put_term, take_term},
-    {"position", PART_VERDICT, IN(verdict.position), put_number, take_number},
-    {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), put_time, take_time},
-    {"since_ms", PART_VERDICT, IN(verdict.since_ms), put_time, take_time},
-    {"switches", PART_VERDICT, IN(verdict.switches), put_number, take_number},
-    {"self", PART_SUCCESSION, IN(verdict.self), put_number, take_number},
-    {"branch", PART_SUCCESSION, IN(verdict.branch), put_number, take_number},
-    {"heirs", PART_SUCCESSION, IN(verdict.heirs), put_heirs, take_heirs},
-    {"spared", PART_SPARED, IN(spared), put_number, take_in_boot},
-    {"untold", PART_SPARED, IN(untold), put_bool, take_bool},
+    {"cluster", PART_HEAD, 0, value_put_name, value_take_name},
+    {"boot", PART_HEAD, 0, value_put_boot, value_take_boot}, /* before all times */
+    {"mode", PART_MODE, IN(mode), value_put_mode, value_take_mode},
+    {"state", PART_VERDICT, IN(verdict.state), value_put_state, value_take_state},
+    {"reason", PART_VERDICT, IN(verdict.reason), value_put_reason, value_take_reason},
+    {"writer", PART_VERDICT, IN(verdict.writer), value_put_member, value_take_member},
+    {"rival", PART_VERDICT, IN(verdict.rival), value_put_member, value_take_member},
+    {"demoted", PART_VERDICT, IN(verdict.demoted), value_put_members, value_take_members},
+    {"readers", PART_VERDICT, IN(verdict.readers), value_put_members, value_take_members},
+    {"authenticated", PART_VERDICT, IN(verdict.authenticated), value_put_bool, value_take_bool},
+    {"braked", PART_VERDICT, IN(verdict.braked), value_put_bool, value_take_bool},
+    {"frozen", PART_VERDICT, IN(verdict.frozen), value_put_bool, value_take_bool},
+    {"identity", PART_VERDICT, IN(verdict.identity), value_put_number, value_take_number},
+    {"discarded", PART_VERDICT, IN(verdict.discarded), value_put_number, value_take_number},
+    {"term", PART_VERDICT, IN(verdict.term), value_put_term, value_take_term},
+    {"position", PART_VERDICT, IN(verdict.position), value_put_number, value_take_number},
+    {"confirmed_ms", PART_VERDICT, IN(verdict.confirmed_ms), value_put_time, value_take_time},
+    {"since_ms", PART_VERDICT, IN(verdict.since_ms), value_put_time, value_take_time},
+    {"switches", PART_VERDICT, IN(verdict.switches), value_put_number, value_take_number},
+    {"self", PART_SUCCESSION, IN(verdict.self), value_put_number, value_take_number},
+    {"branch", PART_SUCCESSION, IN(verdict.branch), value_put_number, value_take_number},
+    {"heirs", PART_SUCCESSION, IN(verdict.heirs), value_put_heirs, value_take_heirs},
+    {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
+    {"untold", PART_SPARED, IN(untold), value_put_bool, value_take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
     {"at", PART_AT, 0, put_left, take_at},
     {"listed", PART_LISTED, 0, put_listed, take_listed},
@@ -512,7 +251,7 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
     }
 }
 
-static void put_row(const struct context *c, const struct row *row,
+static void put_row(const struct value_context *c, const struct row *row,
                     const struct state_cluster *saved, FILE *out)
 {
     for (uint32_t i = 0; i < line_count(saved, row->part); i++) {
@@ -536,7 +275,7 @@ static void put_row(const struct context *c, const struct row *row,
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,
                       const struct state_clock *clock, char **ret_text, size_t *ret_len)
 {
-    struct context c = {.cluster = cluster, .clock = clock};
+    struct value_context c = {.cluster = cluster, .clock = clock};
     char *text = NULL;
     size_t len = 0;
 
@@ -560,7 +299,7 @@ int state_text_encode(const struct conf_cluster *cluster, const struct state_clu
 
 /* ---- reading ---- */
 
-static bool take_line(struct context *c, char *line)
+static bool take_line(struct value_context *c, char *line)
 {
     const char *key = strsep(&line, " ");
 
@@ -574,7 +313,7 @@ static bool take_line(struct context *c, char *line)
     return true; /* a key of a newer agent */
 }
 
-static bool take_lines(struct context *c, char *lines)
+static bool take_lines(struct value_context *c, char *lines)
 {
     char *line;
 
@@ -587,7 +326,7 @@ static bool take_lines(struct context *c, char *lines)
 int state_text_decode(const char *text, size_t len, const struct conf_cluster *cluster,
                       const struct state_clock *clock, struct state_cluster *ret_saved)
 {
-    struct context c = {.cluster = cluster, .clock = clock};
+    struct value_context c = {.cluster = cluster, .clock = clock};
     struct verdict *verdict = &c.saved.verdict;
     size_t first = sizeof(first_line) - 1;
 

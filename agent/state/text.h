@@ -12,19 +12,8 @@
 
 #include <stddef.h>
 
+#include "agent/state/clock.h"
 #include "agent/state/saved.h"
-
-/* One moment on both clocks. boot_id "": not known; then no saved time means anything. */
-struct state_clock {
-    uint64_t monotonic_ms;
-    uint64_t boot_ms;
-    char boot_id[40];
-};
-
-/* A time of the process as the text has it, on the boot clock, and back. 0 is "never" on both. Only a time of this
- * boot can be brought back, and none that is in the future: another clock wrote that. */
-uint64_t state_time_save(const struct state_clock *clock, uint64_t ms);
-uint64_t state_time_load(const struct state_clock *clock, uint64_t boot_ms);
 
 /* *ret_text is malloc'd. -ENOMEM; -EINVAL: a name holds a character that would break a line. */
 int state_text_encode(const struct conf_cluster *cluster, const struct state_cluster *saved,

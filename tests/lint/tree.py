@@ -52,7 +52,8 @@ MAY_USE = {
     "agent/sever/sweep": ["agent/sever/permits", "agent/sever/deputy", "agent/base", "proto"],
     "agent/sever": ["agent/sever/sweep", "agent/sever/permits", "agent/sever/deputy", "agent/base", "proto"],
     # resolve prints what programs get, and run whether they are left alone.
-    "agent/ctl": ["shim/view/route.h", "shim/view/process.h", "agent/base", "proto"],
+    "agent/ctl": ["agent/ctl/show", "shim/view/route.h", "shim/view/process.h", "agent/base", "proto"],
+    "agent/ctl/show": ["agent/base", "proto"],
     # libhoming.so: of proto the reader's half. The interposers stand in shim itself.
     "shim/libc": [],
     "shim/view": ["shim/libc", *READERS],

@@ -4,7 +4,7 @@
  * holds where nothing is given, bounds, the dump, what a reload sees, and the manual.
  *
  * A configuration is made of one mapping inside the other, each of the least that it needs, and one
- * key that is under test. A new row needs a line of samples here, and a word in homing.yaml(5).
+ * key under test. A new row needs a line of samples, and a word in homing.yaml(5).
  */
 #include "config.h"
 
@@ -69,17 +69,11 @@ static const struct sample {
 };
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
-static const struct engine_kind one = {.name = "one",
-                                       .default_port = 11,
-                                       .keywords = no_keywords,
-                                       .takes_others = true,
-                                       .takes_circular = true};
-static const struct engine_kind two = {.name = "two",
-                                       .default_port = 11,
-                                       .tells = ENGINE_TELLS_IDS,
-                                       .keywords = no_keywords,
-                                       .takes_others = true,
-                                       .takes_circular = true};
+#define TAKES_ALL                                                                                  \
+    .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords, .takes_others = true,  \
+    .takes_circular = true
+static const struct engine_kind one = {.name = "one", TAKES_ALL};
+static const struct engine_kind two = {.name = "two", TAKES_ALL};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
 
 static void write_secret(const char *path)

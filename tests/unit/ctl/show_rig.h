@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "agent/ctl/show.h"
+#include "agent/ctl/show/show.h"
 #include "proto/limits.h"
 #include "tests/support/test.h"
 

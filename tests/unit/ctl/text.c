@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/text.h"
 #include "tests/support/test.h"
 
 static void ages_have_two_units_at_most(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show_connections.c - `homingctl connections`. homing-sever knows of a connection without a tag only
+ * connections.c - `homingctl connections`. homing-sever knows of a connection without a tag only
  * which inode its socket has, because it sees no other process' descriptors. Who runs this command may.
  */
 #include "config.h"
@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "agent/base/process.h"
-#include "agent/ctl/show.h"
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/show.h"
+#include "agent/ctl/show/text.h"
 
 /* Wider words push their own line, not the table. */
 #define WIDTH_COMMAND  16

@@ -2,8 +2,8 @@
  *
  * text.h - how homingctl spells ages, sizes, and words that came from elsewhere.
  */
-#ifndef HOMING_AGENT_CTL_TEXT_H
-#define HOMING_AGENT_CTL_TEXT_H
+#ifndef HOMING_AGENT_CTL_SHOW_TEXT_H
+#define HOMING_AGENT_CTL_SHOW_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show_history.c - `homingctl history`: one line for each event, and below a switch what is known
+ * history.c - `homingctl history`: one line for each event, and below a switch what is known
  * of it.
  */
 #include "config.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/ctl/show.h"
+#include "agent/ctl/show/show.h"
 
 /* As the agent's clock said then; people compare with logs. An age would give another second at each
  * call. An agent of an older version tells nothing else. */

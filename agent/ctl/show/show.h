@@ -4,8 +4,8 @@
  * whose keys are in proto/PROTOCOL.md. Any string may come from a database server: each is made fit
  * for the terminal (text.h).
  */
-#ifndef HOMING_AGENT_CTL_SHOW_H
-#define HOMING_AGENT_CTL_SHOW_H
+#ifndef HOMING_AGENT_CTL_SHOW_SHOW_H
+#define HOMING_AGENT_CTL_SHOW_SHOW_H
 
 #include <stdbool.h>
 #include <stdio.h>

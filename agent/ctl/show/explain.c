@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show_explain.c - `homingctl explain` and `resolve`: what programs get for a name, and why.
+ * explain.c - `homingctl explain` and `resolve`: what programs get for a name, and why.
  */
 #include "config.h"
 
 #include <string.h>
 
-#include "agent/ctl/show.h"
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/show.h"
+#include "agent/ctl/show/text.h"
 #include "proto/msg_print.h"
 
 static void line(const struct show *show, const char *label, const struct msg_value *map,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ctl/text.h"
+#include "agent/ctl/show/text.h"
 #include "proto/utf8.h"
 
 void text_age(uint64_t ms, char ret[TEXT_SHORT])
