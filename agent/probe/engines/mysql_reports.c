@@ -233,12 +233,12 @@ static enum mysql_step take_channels(struct mysql_seen *seen, const struct mysql
                                                                : MYSQL_STEP_STATE;
 }
 
-/* Invariant 4. */
+/* Invariant 4. With none at all, it was stopped and cleared since its channels were asked for. */
 static void take_position(struct mysql_seen *seen, uint64_t transactions)
 {
-    bool replicates = seen->channels > 0 && seen->running;
+    bool replicates = seen->channels > 0 && seen->running && transactions > 0;
     if (replicates || transactions > seen->replicated)
-        seen->replicated = replicates ? transactions : 0;
+        seen->replicated = seen->channels > 0 ? transactions : 0;
     seen->position = transactions < seen->replicated ? 0 : 1 + transactions;
 }
 

@@ -240,6 +240,11 @@ static void W12_what_a_stopped_replica_has_is_not_known_when_its_record_was_clea
     assert_int_equal(position_of(&seen, NULL, "0-2-23"), 24);
     assert_int_equal(position_of(&seen, RUNS, "0-2-5"), 6); /* it was restored, and follows */
     assert_int_equal(position_of(&seen, NULL, "0-2-4"), 0);
+    assert_int_equal(position_of(&seen, STOPPED, "0-2-6"),
+                     7); /* it had that, and was stopped since */
+    assert_int_equal(position_of(&seen, RUNS, ""),
+                     0); /* it was, after its channels were asked for */
+    assert_int_equal(position_of(&seen, NULL, "0-2-5"), 0);
     assert_int_equal(position_of(&seen, NULL, "0-2-7"), 8);
     assert_int_equal(position_of(&seen, NULL, ""), 1); /* as a writer it has begun to write */
 }
