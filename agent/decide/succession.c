@@ -173,6 +173,12 @@ static bool is_complete(const struct verdict *v, const struct topo_member *m,
            r->position >= v->position;
 }
 
+/* It has what the writer had when it was adopted, as far as is known. */
+static bool has_branch(const struct verdict *v, const struct report *r)
+{
+    return r->position == 0 || r->position >= v->branch;
+}
+
 /* The table of W12. Returns whether anything speaks for the claim. If it is one that was noted
  * before, what it was called then is overwritten first, and does not count. */
 static bool judge_claim(const struct verdict *v, const struct topo *topo, struct report *r)
@@ -180,7 +186,7 @@ static bool judge_claim(const struct verdict *v, const struct topo *topo, struct
     r->term = v->term;
     if (v->self == 0)
         return false;
-    if (succession_is_heir(v, r->self) && r->position >= v->branch)
+    if (succession_is_heir(v, r->self) && has_branch(v, r))
         r->term.lo = v->term.lo + 1;
     else if (is_left_behind(v, topo, r))
         r->term.lo = v->term.lo - 1;

@@ -163,6 +163,22 @@ def a_replica_that_somebody_opened_is_no_writer():
 
 
 @test
+def a_manager_may_clear_the_record_of_the_replica_that_it_promotes():
+    """mariadb-operator does. In an idle cluster such a server counts from 1 then."""
+    db.stop("b")
+    db.start("b", "--read-only", "--skip-log-slave-updates")
+    db.sql("b", "STOP SLAVE; RESET MASTER; START SLAVE")
+    db.catch_up("b", "a")
+    settled("b")
+    db.sql("a", "SET GLOBAL read_only = 1")
+    db.catch_up("b", "a")
+    db.sql("b", "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL gtid_slave_pos = ''; SET GLOBAL read_only = 0")
+    db.sql("b", "INSERT INTO app.t VALUES (NULL)")
+    steady("b", "6")
+    equal(db.sql("b", "SELECT @@global.gtid_current_pos").split("-")[2], "1")
+
+
+@test
 def a_wrong_password_is_denied_in_the_servers_words():
     agent.write(cluster(user="nobody"))
     agent.ok("reload")

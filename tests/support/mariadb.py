@@ -57,9 +57,13 @@ class MariaDB:
         cleanups.append(self.destroy)
         self.install()
 
+    def env(self):
+        """Its temporary files are named by process ids, and others have such ids in namespaces of theirs."""
+        return dict(os.environ, LD_PRELOAD="", TMPDIR=self.root)
+
     def run(self, *command, said=""):
         done = subprocess.run([*self.as_user, *command], input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, cwd="/", env=dict(os.environ, LD_PRELOAD=""), check=False)
+                              text=True, cwd="/", env=self.env(), check=False)
         assert done.returncode == 0, f"{command[0]}: {done.stdout}"
         return done.stdout.strip()
 
@@ -102,7 +106,7 @@ class MariaDB:
                 [*self.as_user, self.server, "--no-defaults", f"--datadir={self.root}/{name}",
                  f"--bind-address={self.address(name)}", f"--port={self.port}", f"--socket={self.root}/{name}.sock",
                  f"--pid-file={self.root}/{name}.pid", f"--server-id={self.numbers[name]}", *OPTIONS, *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=dict(os.environ, LD_PRELOAD=""))
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self.env())
 
     def answers(self, name):
         if self.processes[name].poll() is not None:

@@ -61,6 +61,14 @@ static void print_position(const struct show *show, const struct msg_value *memb
     padded(show, text ? text : number, width);
 }
 
+/* W4: it serves no readers, either. Identities are texts, nil where they are not known. */
+static bool is_of_other_data(const struct msg_value *cluster, const struct msg_value *member)
+{
+    const char *held = msg_get_str(cluster, "identity"), *own = msg_get_str(member, "identity");
+
+    return held && own && strcmp(held, own) != 0;
+}
+
 /* What it is to homing now, as opposed to what it says it is. */
 static void remarks(const struct show *show, const struct msg_value *cluster,
                     const struct msg_value *member)
@@ -82,6 +90,7 @@ static void remarks(const struct show *show, const struct msg_value *cluster,
            "rival");
     REMARK(msg_get_bool(member, "demoted", false), "demoted");
     REMARK(claims && !msg_get_bool(member, "authenticated", false), "unauthenticated");
+    REMARK(is_of_other_data(cluster, member), "other data set");
     REMARK(!msg_get_bool(member, "failover", true), "failover: false");
     REMARK(show->positions && msg_get_bool(member, "heir", false), "heir");
     if (show->positions && msg_get_str(member, "follows")) {

@@ -7,6 +7,9 @@
  * 2. Whether it is writable is asked last: it is the newest that is known.
  * 3. What it has is counted, not compared: after an ordinary crash neither of two sets of
  *    transactions holds the other, and a group's numbers have gaps. Who follows whom decides (W12).
+ * 4. A replica that was stopped, and counts less in the same session, has lost its record of
+ *    transactions and not the data: some managers clear that of a replica that they promote. What it has
+ *    is not known then. Without the session it may be another data directory.
  */
 #include "config.h"
 
@@ -230,6 +233,15 @@ static enum mysql_step take_channels(struct mysql_seen *seen, const struct mysql
                                                                : MYSQL_STEP_STATE;
 }
 
+/* Invariant 4. With none at all, it was stopped and cleared since its channels were asked for. */
+static void take_position(struct mysql_seen *seen, uint64_t transactions)
+{
+    bool replicates = seen->channels > 0 && seen->running && transactions > 0;
+    if (replicates || transactions > seen->replicated)
+        seen->replicated = seen->channels > 0 ? transactions : 0;
+    seen->position = transactions < seen->replicated ? 0 : 1 + transactions;
+}
+
 static bool take_state_of_mariadb(struct mysql_seen *seen, const struct mysql_answer *answer)
 {
     const char *gtids = text_at(answer, 0, STATE_GTIDS);
@@ -238,7 +250,7 @@ static bool take_state_of_mariadb(struct mysql_seen *seen, const struct mysql_an
         !parse_number(text_at(answer, 0, STATE_NUMBER), &seen->number) ||
         !gtid_last(gtids, seen->domain, &last))
         return false;
-    seen->position = 1 + last;
+    take_position(seen, last);
     return true;
 }
 
@@ -253,7 +265,7 @@ static bool take_state_of_mysql(struct mysql_seen *seen, const struct mysql_answ
         !parse_switch(text_at(answer, 0, STATE_SUPER_READ_ONLY), &super) ||
         !gtid_count(gtids, &count))
         return false;
-    seen->position = 1 + count;
+    take_position(seen, count);
     seen->no_gtids = strcasecmp(mode, "ON") != 0;
     *ret_closed = offline || super;
     return true;

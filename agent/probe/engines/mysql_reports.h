@@ -43,7 +43,8 @@ struct mysql_seen {
     bool read_only;
     bool closed; /* that, or another setting with which it takes no writes */
     bool no_gtids;
-    uint64_t position;       /* one more than the transactions that it has */
+    uint64_t replicated;     /* transactions that it had when it last replicated; 0: it has more */
+    uint64_t position;       /* one more than the transactions that it has; 0: not known */
     uint64_t domain, number; /* MariaDB */
 
     bool by_word; /* MYSQL_STEP_ORIGIN: somebody has turned read_only off since it was started */

@@ -91,6 +91,36 @@ static void status_names_writer_members_and_the_servers_words(void **state)
     assert_null(strstr(shown(), "W3"));
 }
 
+static void put_identity_of(const char *name, const char *identity)
+{
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "member", name);
+    msg_put_key_str(&writer, "report", "answer");
+    msg_put_key_str(&writer, "identity", identity);
+    msg_close(&writer);
+}
+
+static void W4_a_member_of_another_data_set_is_marked_before_it_claims(void **state)
+{
+    const char *marked;
+
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "identity", "7");
+    msg_put_str(&writer, "members");
+    msg_open_array(&writer);
+    put_identity_of("db-a", "7");
+    put_identity_of("db-b", NULL);
+    put_identity_of("db-c", "8");
+    msg_close(&writer);
+    msg_close(&writer);
+    (void)show_cluster(&show, result());
+    marked = strstr(shown(), "other data set");
+    assert_non_null(marked);
+    assert_true(marked > strstr(shown(), "db-c"));
+    assert_null(strstr(marked + 1, "other data set"));
+}
+
 /* An agent of an older version sends the number alone. */
 static const char *position_shown(const char *position_text)
 {
@@ -525,6 +555,7 @@ int main(void)
         TEST_IN(rig, an_alarm_of_the_agents_own_is_told_from_the_clusters),
         TEST_IN(rig, a_frozen_cluster_is_well_and_a_suspect_one_is_not),
         TEST_IN(rig, who_discovered_a_member_is_said_below_it),
+        TEST_IN(rig, W4_a_member_of_another_data_set_is_marked_before_it_claims),
         TEST_IN(rig, one_cluster_can_be_picked),
         TEST_IN(rig, W12_heirs_are_evidence_that_explain_alone_shows),
         TEST_IN(rig, colours_are_only_for_terminals),

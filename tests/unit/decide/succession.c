@@ -45,6 +45,23 @@ static void W12_an_heir_that_has_just_what_the_writer_began_with_is_followed(voi
     assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
 }
 
+static void W12_an_heir_of_which_it_is_not_known_what_it_has_is_followed(void **state)
+{
+    (void)state;
+    has(A, 120);
+    follow(B, 0);
+    has(B, 0);
+    run_for(100);
+    is_reader(A);
+    hears(A);
+    claims_now(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+    has(B, 3); /* it counts anew, and the agent has another connection */
+    run_for(500);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+    assert_int_equal(verdict->position, 3);
+}
+
 static void W12_a_writer_of_before_that_has_no_more_is_fenced(void **state)
 {
     (void)state;
@@ -404,6 +421,7 @@ int main(void)
         TEST_FROM(set_up, W12_the_writer_and_all_readers_have_the_held_epoch),
         TEST_FROM(set_up_succeeded, W12_an_heir_is_followed_although_the_crash_lost_something),
         TEST_FROM(set_up, W12_an_heir_that_has_just_what_the_writer_began_with_is_followed),
+        TEST_FROM(set_up, W12_an_heir_of_which_it_is_not_known_what_it_has_is_followed),
         TEST_FROM(set_up_succeeded, W12_a_writer_of_before_that_has_no_more_is_fenced),
         TEST_FROM(set_up_succeeded, W12_what_a_fenced_writer_goes_on_to_write_proves_nothing),
         TEST_FROM(set_up_succeeded,

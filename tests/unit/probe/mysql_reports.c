@@ -225,6 +225,42 @@ static void only_the_own_domain_of_a_list_counts(void **state)
     assert_int_equal(tell(&(struct server){.mariadb = true, .gtids = "7-1-99"}).report.position, 1);
 }
 
+static uint64_t position_of(struct mysql_seen *seen, const char *channels, const char *gtids)
+{
+    const struct server s = {.mariadb = true, .channels = channels, .gtids = gtids};
+    return tell_with(seen, &s).report.position;
+}
+
+/* Managers do that to a replica that they promote: with gtid_slave_pos = '', or RESET MASTER. */
+static void W12_what_a_stopped_replica_has_is_not_known_when_its_record_was_cleared(void **state)
+{
+    static const char RUNS[] = "|h|Yes|0|0|Yes|11", STOPPED[] = "|h|No|0|0|No|11";
+    struct mysql_seen seen = {.introduced = false};
+    (void)state;
+    assert_int_equal(position_of(&seen, RUNS, "0-1-23"), 24);
+    assert_int_equal(position_of(&seen, STOPPED, ""), 0);
+    assert_int_equal(position_of(&seen, NULL, "0-2-1"), 0); /* it counts anew */
+    assert_int_equal(position_of(&seen, NULL, "0-2-23"), 24);
+    assert_int_equal(position_of(&seen, RUNS, "0-2-5"), 6); /* it was restored, and follows */
+    assert_int_equal(position_of(&seen, NULL, "0-2-4"), 0);
+    assert_int_equal(position_of(&seen, STOPPED, "0-2-6"),
+                     7); /* it had that, and was stopped since */
+    assert_int_equal(position_of(&seen, RUNS, ""),
+                     0); /* it was, after its channels were asked for */
+    assert_int_equal(position_of(&seen, NULL, "0-2-5"), 0);
+    assert_int_equal(position_of(&seen, NULL, "0-2-7"), 8);
+    assert_int_equal(position_of(&seen, NULL, ""), 1); /* as a writer it has begun to write */
+}
+
+static void what_a_server_that_did_not_replicate_has_is_always_known(void **state)
+{
+    struct mysql_seen seen = {.introduced = false};
+    (void)state;
+    assert_int_equal(position_of(&seen, NULL, "0-1-23"), 24);
+    assert_int_equal(position_of(&seen, NULL, "0-1-5"), 6);
+    assert_int_equal(position_of(&seen, NULL, ""), 1);
+}
+
 static void a_galera_node_is_a_reader_and_says_why(void **state)
 {
     struct told t = tell(&(struct server){.mariadb = true, .wsrep = "ON"});
@@ -441,6 +477,8 @@ int main(void)
         TEST(W12_mariadb_names_servers_by_domain_and_number),
         TEST(mariadbs_source_is_unknown_while_it_has_never_answered),
         TEST(only_the_own_domain_of_a_list_counts),
+        TEST(W12_what_a_stopped_replica_has_is_not_known_when_its_record_was_cleared),
+        TEST(what_a_server_that_did_not_replicate_has_is_always_known),
         TEST(a_galera_node_is_a_reader_and_says_why),
         TEST(a_node_that_galera_keeps_out_is_a_reader_at_any_step),
         TEST(the_cheap_question_is_enough_as_long_as_its_answer_is_the_same),
