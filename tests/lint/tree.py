@@ -64,7 +64,8 @@ MAY_USE = {
 # Pure: no clock and no socket can be had from these; nor an allocation, if no more is called than the second says.
 # What begins with __ is the compiler's.
 DECIDE_SYSTEM = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
-DECIDE_CALLS = re.compile(r"mem(cpy|move|set|cmp)|str(len|cmp|ncmp)|__.*|_GLOBAL_OFFSET_TABLE_")
+# bcmp() is what clang makes of memcmp() == 0.
+DECIDE_CALLS = re.compile(r"mem(cpy|move|set|cmp)|bcmp|str(len|cmp|ncmp)|__.*|_GLOBAL_OFFSET_TABLE_")
 # Client library -> the one file that includes it.
 LIBRARIES = {
     r"ev(\+\+)?\.h": "agent/base/loop.c",
