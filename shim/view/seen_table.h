@@ -71,12 +71,13 @@ struct seen_pair {
     uint64_t name;
 };
 
-/* A table as it was when it was looked for. */
+/* The low bits of a table's word: the binary logarithm of its size, and whether it is being copied. */
 #define SEEN_SIZE    ((uintptr_t)31)
 #define SEEN_GROWING ((uintptr_t)32)
+
+/* A table as it was when it was looked for. */
 struct seen_table {
-    uintptr_t
-        now; /* its address, the binary logarithm of its size, and whether it is being copied */
+    uintptr_t now;           /* its address, and these bits */
     struct seen_slot *slots; /* NULL: nothing was ever noted */
     size_t mask;
 };
