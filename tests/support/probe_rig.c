@@ -13,8 +13,11 @@
 
 static char cluster_name[] = "orders";
 static char host_name[] = "db.test";
-static struct conf_member cluster_members[MEMBERS] = {
-    {.host = host_name, .port = 1}, {.host = host_name, .port = 2}, {.host = host_name, .port = 3}};
+static struct conf_member cluster_members[MEMBERS] = {{.host = host_name, .port = 1},
+                                                      {.host = host_name, .port = 2},
+                                                      {.host = host_name, .port = 3},
+                                                      {.host = host_name, .port = 4},
+                                                      {.host = host_name, .port = 5}};
 struct conf_cluster probe_rig_cluster = {
     .name = cluster_name,
     .members = cluster_members,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe_rig.h - a probe of three members on a virtual clock, whose engine and resolver are doubles.
+ * probe_rig.h - a probe of five members on a virtual clock, whose engine and resolver are doubles.
  *
  * A test makes the doubles act ("member 0 answers") and looks at what was opened, asked and
  * reported. Member m resolves to 10.0.m.x; its port is m + 1.
@@ -11,7 +11,7 @@
 #include "agent/probe/probe.h"
 
 enum {
-    MEMBERS = 3,
+    MEMBERS = 5,
     INTERVAL = 250,
     FAST = 50,
     TIMEOUT = 1000,

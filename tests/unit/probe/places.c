@@ -358,6 +358,23 @@ static void four_left_addresses_of_a_member_are_kept_and_the_oldest_goes(void **
         assert_int_equal(place_at(PLACE_LEFT, end) < PLACES_MAX, end >= 3);
 }
 
+static void sixteen_left_addresses_of_a_cluster_are_kept_and_the_oldest_goes(void **state)
+{
+    struct address address = {.inet = {.family = 4, .port = 1, .bytes = {10, 0, 9}}};
+    uint32_t kept = 0;
+    (void)state;
+    for (uint32_t i = 0; i < 4 * MEMBERS; i++) {
+        address.inet.bytes[3] = (uint8_t)(100 + i);
+        probe_leave(probe, i % MEMBERS, &address, 1 + i);
+    }
+    for (uint32_t i = 0; i < 4 * MEMBERS; i++) {
+        bool is_kept = place_at(PLACE_LEFT, 100 + i) < PLACES_MAX;
+        assert_int_equal(is_kept, i >= 4 * MEMBERS - PLACE_LEFT_MAX);
+        kept += is_kept;
+    }
+    assert_int_equal(kept, 16);
+}
+
 static void a_left_address_from_before_the_start_is_asked(void **state)
 {
     struct address address = {.inet = {.family = 4, .port = 1, .bytes = {10, 0, 0, 7}}};
@@ -401,6 +418,7 @@ int main(void)
                 a_left_address_that_dns_named_all_the_time_stays_left_and_is_not_the_members),
         TEST_IN(probe_rig, a_left_address_that_becomes_another_members_is_forgotten),
         TEST_IN(probe_rig, four_left_addresses_of_a_member_are_kept_and_the_oldest_goes),
+        TEST_IN(probe_rig, sixteen_left_addresses_of_a_cluster_are_kept_and_the_oldest_goes),
         TEST_IN(probe_rig, a_left_address_from_before_the_start_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
