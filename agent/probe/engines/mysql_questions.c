@@ -12,33 +12,26 @@
 /* Only what an account without any privilege can read, but for the tables of replication.
  * global_variables and variables_info are costly: the server makes all of their rows. So they are
  * read once in a session, and only when they matter. */
-#define VARIABLE(name)                                                                             \
-    "(SELECT VARIABLE_VALUE FROM performance_schema.global_variables WHERE VARIABLE_NAME = '" name \
-    "')"
-#define VARIABLE_OF_MARIADB(name)                                                                  \
-    "(SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = '" name \
-    "')"
+#define NAMED(name) " WHERE VARIABLE_NAME = '" name "'"
+#define OF_MYSQL(name)                                                                             \
+    "(SELECT VARIABLE_VALUE FROM performance_schema.global_variables" NAMED(name) ")"
+#define OF_MARIADB(name)                                                                           \
+    "(SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES" NAMED(name) ")"
+#define GROUP_NAME     OF_MYSQL("group_replication_group_name")
+#define WSREP_ON       OF_MYSQL("wsrep_on")
+#define AURORA_VERSION OF_MYSQL("aurora_version")
+#define WSREP_PROVIDER OF_MARIADB("WSREP_PROVIDER")
+#define WSREP_ENABLED  OF_MARIADB("WSREP_ON")
 /* The second in which the server was started: the same in each session. */
-#define STARTED(schema)                                                                            \
-    "CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM " schema                                  \
-    " WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED)"
+#define STARTED(status)                                                                            \
+    "CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM " status NAMED("UPTIME") ") AS SIGNED)"
+#define STARTED_MYSQL   STARTED("performance_schema.global_status")
+#define STARTED_MARIADB STARTED("information_schema.GLOBAL_STATUS")
 
 static const char *const QUESTIONS[MYSQL_STEP_COUNT] = {
     [MYSQL_STEP_CHEAP] = "SELECT @@global.read_only",
-    [MYSQL_STEP_FIRST] = "SELECT @@global.hostname, @@global.port, " STARTED(
-        "performance_schema.global_status") ","
-                                            " @@global.server_uuid, " VARIABLE(
-                                                "group_replication_group_name") ","
-                                                                                " " VARIABLE(
-                                                                                    "wsrep"
-                                                                                    "_on") ","
-                                                                                           " " VARIABLE(
-                                                                                               "aur"
-                                                                                               "ora"
-                                                                                               "_"
-                                                                                               "ver"
-                                                                                               "sio"
-                                                                                               "n"),
+    [MYSQL_STEP_FIRST] = "SELECT @@global.hostname, @@global.port, " STARTED_MYSQL
+                         ", @@global.server_uuid, " GROUP_NAME ", " WSREP_ON ", " AURORA_VERSION,
     [MYSQL_STEP_CHANNELS] =
         "SELECT c.CHANNEL_NAME, c.HOST, s.SERVICE_STATE AS RECEIVING, s.LAST_ERROR_NUMBER,"
         " 0 AS APPLY_ERROR, a.SERVICE_STATE AS APPLYING, s.SOURCE_UUID"
@@ -67,12 +60,9 @@ static const char *const QUESTIONS[MYSQL_STEP_COUNT] = {
 
 /* Where MariaDB is asked otherwise. */
 static const char *const QUESTIONS_OF_MARIADB[MYSQL_STEP_COUNT] = {
-    [MYSQL_STEP_FIRST] = "SELECT @@global.hostname, @@global.port, " STARTED(
-        "information_schema.GLOBAL_STATUS") ","
-                                            " NULL, NULL, IF(" VARIABLE_OF_MARIADB(
-                                                "WSREP_PROVIDER") " <> 'none',"
-                                                                  " " VARIABLE_OF_MARIADB(
-                                                                      "WSREP_ON") ", 'OFF'), NULL",
+    [MYSQL_STEP_FIRST] =
+        "SELECT @@global.hostname, @@global.port, " STARTED_MARIADB
+        ", NULL, NULL, IF(" WSREP_PROVIDER " <> 'none', " WSREP_ENABLED ", 'OFF'), NULL",
     [MYSQL_STEP_CHANNELS] = "SHOW ALL REPLICAS STATUS",
     [MYSQL_STEP_STATE] = "SELECT @@global.gtid_current_pos, NULL, @@global.innodb_read_only,"
                          " @@global.gtid_domain_id, @@global.server_id, @@global.read_only",
