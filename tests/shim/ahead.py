@@ -3,6 +3,7 @@
 """A view of an agent to come, of the same major: larger rows, a weight, a flag "healthy" and others, values in all that is
 reserved, modes, states and roles that nobody knows. Today's library and each one that was kept (tests/frozen) read it, and
 programs follow."""
+import functools
 import gzip
 import platform
 import tempfile
@@ -17,17 +18,23 @@ NET = own_network()
 A, B, C = (f"{NET}.{i}" for i in (1, 2, 3))
 NAME, READER, POOL = "db.test", "ro.test", "localhost"  # the real resolver knows the last one
 KEPT = sorted((SRC / "tests/frozen").glob(f"libhoming-*-{platform.machine()}.so.gz"))
-FOLDER = tempfile.TemporaryDirectory(prefix="homing-kept-")
-
-
-def unpacked(path):
-    library = Path(FOLDER.name) / path.stem
-    library.write_bytes(gzip.decompress(path.read_bytes()))
-    return library
-
-
-LIBRARIES = {"today's": LIBRARY, **{path.stem: unpacked(path) for path in KEPT}}
+LIBRARIES = {"today's": None, **{path.stem: path for path in KEPT}}
 each = test_each([f"{name}, {libc}" for name in LIBRARIES for libc in LIBCS])
+
+
+@functools.cache
+def folder():
+    """Made by a test, because the script starts again before the first one."""
+    return tempfile.TemporaryDirectory(prefix="homing-kept-")
+
+
+def library_of(name):
+    if not LIBRARIES[name]:
+        return LIBRARY
+    library = Path(folder().name) / name
+    if not library.exists():
+        library.write_bytes(gzip.decompress(LIBRARIES[name].read_bytes()))
+    return library
 
 
 class World:
@@ -37,7 +44,7 @@ class World:
         self.sever = Sever(self.agent)
         self.port = self.peers.port
         self.publish(A, B)
-        self.probe = Probe(self.libc, self.agent, preload=LIBRARIES[name])
+        self.probe = Probe(self.libc, self.agent, preload=library_of(name))
 
     def publish(self, writer, reader, values=None):
         """A new agent to come: what was handed out before is retired."""
