@@ -99,10 +99,10 @@ def who_has_made_no_call_is_named_among_the_connections_and_so_is_who_has_no_hom
 def a_failover_severs_all_of_them_but_not_who_made_no_call():
     demote(pg, "a", "b")
     agent.wait_writer("orders", pg.member("b"))
+    severed = eventually(lambda: agent.log("severed"), "it is logged")[0]  # a spread of 50 ms lies before it
     for which in ("early", "names", "added"):
         equal((which, programs[which].say("ask")), (which, ["anew", B]))
     equal(programs["silent"].say("ask"), [A])
-    severed = eventually(lambda: agent.log("severed"), "it is logged")[0]
     equal((severed["severed"], severed["untagged"] >= 1), (3, True))
 
 
