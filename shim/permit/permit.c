@@ -230,7 +230,8 @@ static bool permit_is_for(const struct permit *own, int fd)
     return atomic_load_explicit(&own->netns, memory_order_relaxed) == socket_netns(fd);
 }
 
-static bool permit_is_held(const struct permit *own, uint64_t instance)
+/* Not inlined, because of its stack. */
+__attribute__((noinline)) static bool permit_is_held(const struct permit *own, uint64_t instance)
 {
     return atomic_load(&own->instance) == instance &&
            permit_is_open(atomic_load(&own->connection)) && !atomic_load(&own->lost) &&
@@ -239,8 +240,8 @@ static bool permit_is_held(const struct permit *own, uint64_t instance)
 
 /* homing-sever closes what it cannot take, for example when it is too busy. A program that connects
  * all the time looks now and then. poll() that asks for nothing tells of the end, and changes
- * nothing, whatever has that number by now. */
-static void permit_look(struct permit *own, uint64_t now_ms)
+ * nothing, whatever has that number by now. Not inlined, because of its stack. */
+__attribute__((noinline)) static void permit_look(struct permit *own, uint64_t now_ms)
 {
     uint64_t connection = atomic_load(&own->connection);
     struct pollfd at = {.fd = permit_number(connection)};

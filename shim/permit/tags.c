@@ -148,7 +148,7 @@ bool tags_outgrown(const struct tags *tags)
 
 /* place_exists(), without a call for a page that was asked about of late. A thread that does not run between this
  * and what it writes may find another memory there; that one had to be moved into twice meanwhile. */
-static bool tags_holds(struct tags *tags, uint64_t place, int fd)
+__attribute__((noinline)) static bool tags_holds(struct tags *tags, uint64_t place, int fd)
 {
     uint64_t page = place_page(place, (uint32_t)fd);
     _Atomic uint64_t *known = &tags->known[(page >> 12) % TAGS_KNOWN];
