@@ -265,7 +265,8 @@ static int step(struct deputies *d, struct deputy_work *w, uint32_t *fruitless)
     desk->fn = w->fn;
     desk->count = chosen.count;
     memcpy(desk->pieces, chosen.pieces, sizeof(desk->pieces));
-    memcpy(desk->bytes, w->bytes, w->size);
+    if (w->size > 0)
+        memcpy(desk->bytes, w->bytes, w->size);
     *fruitless = work(d, (uint32_t)i, w) ? 0 : *fruitless + 1;
     return 1;
 }
