@@ -63,7 +63,7 @@ static bool is_follower(const struct verdict *v, const struct report *r)
     return r->role == ROLE_READER && r->self != 0 && r->self != v->self && names_writer(v, r);
 }
 
-/* Behind a virtual address another server may answer, without that this one has changed. */
+/* Behind a virtual address another server may answer, although this one has not changed. */
 static bool is_shown_elsewhere(const struct topo *topo, uint32_t member, uint64_t self)
 {
     for (uint32_t m = 0; m < topo->members; m++)

@@ -228,7 +228,7 @@ static void recall_drop_kept(const struct recall_connect *connect)
         recall_change(place, state, RECALL_FREE);
 }
 
-/* What was noted with this number in one way is of a socket that is gone, or of one of 3. A state changes twice
+/* What was noted with this number in one way is of a socket that is gone, or that another one has (3). A state changes twice
  * while it is told of. True: it was being told of. */
 static bool recall_forget(int fd, enum recall_kind kind, const struct recall_connect *connect)
 {
