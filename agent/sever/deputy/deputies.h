@@ -4,8 +4,8 @@
  *
  * One deputy is kept, and does all work. If a piece keeps it waiting, the next pieces go to another one, so that
  * what waits waits together. If that goes on, it hangs: it is killed, and left behind until the kernel lets it. It is
- * charged to the owner of that piece. If an owner has as many as he may, nothing more of his is tried: the others
- * always find one. Called by the sweep and by tag_memory.c.
+ * charged to the owner of that piece. If an owner has as many as he may, nothing more of his is tried: he
+ * takes none from the others. Called by the sweep and by tag_memory.c.
  */
 #ifndef HOMING_AGENT_SEVER_DEPUTY_DEPUTIES_H
 #define HOMING_AGENT_SEVER_DEPUTY_DEPUTIES_H
