@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, compiled, environment, eventually, main, make_setuid, per_libc,
@@ -14,6 +15,7 @@ from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, comp
 from tap import Skip, equal, test
 
 JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
+ATTACH_S = 0.020  # HOMING_ATTACH_DEADLINE_MS
 
 
 def probe_path(flavour):
@@ -79,11 +81,20 @@ def a_child_forked_before_the_first_lookup_attaches_for_itself(libc):
 
 @per_libc
 def forks_in_the_middle_of_first_lookups_attach_too(libc):
-    for _ in range(5):
+    right = 0
+    for _ in range(60):
         with Agent() as agent, Probe(libc, agent) as probe:
             agent.entry(NONE, "10.1.2.3")
+            begun = time.monotonic()
             said = probe.gai(NONE, how=("threads", 16, "fork", "threads", 2))
-            assert "DIFFERS" not in said and " 10.1.2.3 " in said, said
+            took = time.monotonic() - begun
+        good = "DIFFERS" not in said and " 10.1.2.3 " in said
+        # Who goes on without a view has waited for it (V3): in a round that is shorter than that, everybody has one.
+        assert good or took > ATTACH_S, (said, took)
+        right += good
+        if right == 5:
+            return
+    raise AssertionError(said)
 
 
 @per_libc
