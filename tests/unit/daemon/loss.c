@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "agent/daemon/history.h"
-#include "agent/probe/engines/postgresql_kind.h"
+#include "agent/probe/engines/postgresql/postgresql_kind.h"
 #include "tests/support/test.h"
 
 static const char *words(struct loss loss)
