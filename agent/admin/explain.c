@@ -83,6 +83,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_SUCCEEDED] = "the writer stops claiming and a member that follows it claims",
     [REASON_UNPROVEN] =
         "the present writer or a member that followed it claims, or the operator accepts the claim",
+    [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
 };
 
 /* W12: where terms are the agent's own, no member claims one. */
@@ -97,11 +98,34 @@ static const char *const changes_by_heirs[REASON_COUNT] = {
     [REASON_ACCEPTED] = "the writer stops claiming and a member that follows it claims",
     [REASON_UNCONFIRMED] = "the writer answers again, or a member that followed it claims",
     [REASON_MOVED] = "the writer stops claiming and a member that follows it claims",
+    [REASON_TAKEN_OVER] = "the writer stops claiming and a member that follows it claims",
 };
 
-const char *explain_change(enum reason reason, bool by_heirs)
+/* W3a: where the term is always the same, nobody claims a newer one. */
+static const char *const changes_by_volume[REASON_COUNT] = {
+    [REASON_FIRST_CLAIM] = "the writer stops claiming and another member claims",
+    [REASON_NEWER_TERM] = "the writer stops claiming and another member claims",
+    [REASON_DEMOTION_UNDONE] = "the writer stops claiming and another member claims",
+    [REASON_INCUMBENT_CLAIMS] = "the writer stops claiming and another member claims",
+    [REASON_INCUMBENT_SILENT] = "the writer answers again, or another member claims",
+    [REASON_INCUMBENT_READER] = "a member claims, the old writer or another one",
+    [REASON_TWO_CLAIMS] = "one of the two stops claiming, or the operator accepts the other one",
+    [REASON_ACCEPTED] = "the writer stops claiming and another member claims",
+    [REASON_UNCONFIRMED] = "the writer answers again, or another member claims",
+    [REASON_MOVED] = "the writer stops claiming and another member claims",
+    [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
+};
+
+const char *explain_change(enum reason reason, enum explain_by by)
 {
-    if (by_heirs && (unsigned)reason < REASON_COUNT && changes_by_heirs[reason])
-        return changes_by_heirs[reason];
-    return (unsigned)reason < REASON_COUNT && changes[reason] ? changes[reason] : "?";
+    static const char *const *const own[EXPLAIN_BY_COUNT] = {
+        [EXPLAIN_BY_HEIRS] = changes_by_heirs,
+        [EXPLAIN_BY_VOLUME] = changes_by_volume,
+    };
+
+    if ((unsigned)reason >= REASON_COUNT)
+        return "?";
+    if (own[by] && own[by][reason])
+        return own[by][reason];
+    return changes[reason] ? changes[reason] : "?";
 }

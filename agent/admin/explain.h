@@ -22,8 +22,15 @@ const char *layer_name(enum layer layer);
 const char *explain_layer(enum layer layer, enum view_role role, enum view_mode mode,
                           enum view_state state);
 
-/* What would change a verdict that has this reason. `by_heirs`: servers follow each other, and have no term
- * of their own (W12). */
-const char *explain_change(enum reason reason, bool by_heirs);
+/* By what the servers of a cluster succeed each other. */
+enum explain_by {
+    EXPLAIN_BY_TERM,
+    EXPLAIN_BY_HEIRS,  /* they follow each other, and have no term of their own (W12) */
+    EXPLAIN_BY_VOLUME, /* they share one volume, and have one term for ever (W3a) */
+    EXPLAIN_BY_COUNT
+};
+
+/* What would change a verdict that has this reason. */
+const char *explain_change(enum reason reason, enum explain_by by);
 
 #endif

@@ -123,6 +123,14 @@ static void put_name(const struct place *place, const char *text, struct msg_wri
     msg_close(w);
 }
 
+static enum explain_by succeeds_by(const struct decision *decision)
+{
+    for (uint32_t m = 0; m < decision->topo.members; m++)
+        if (decision->topo.at[m].last.fenced)
+            return EXPLAIN_BY_VOLUME;
+    return decision->verdict.self != 0 ? EXPLAIN_BY_HEIRS : EXPLAIN_BY_TERM;
+}
+
 void explain_call(struct call *call)
 {
     const char *text = call_param(call, 0);
@@ -147,7 +155,7 @@ void explain_call(struct call *call)
         put_name(&place, text, w);
     else
         msg_put_key_nil(w, "name");
-    const struct verdict *verdict = &place.cluster->decision.verdict;
-    msg_put_key_str(w, "change", explain_change(verdict->reason, verdict->self != 0));
+    const struct decision *decision = &place.cluster->decision;
+    msg_put_key_str(w, "change", explain_change(decision->verdict.reason, succeeds_by(decision)));
     msg_close(w);
 }

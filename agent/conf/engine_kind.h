@@ -3,8 +3,8 @@
  * engine_kind.h - what an engine is, but for asking it: how its clusters may be configured, and how
  * its operators write what they read.
  *
- * One const struct an engine, in agent/probe/engines/<engine>_kind.c, without I/O and without a
- * client library. main.c hands a list of them to conf_load(); from then on a cluster points to its
+ * One const struct an engine, in <engine>_kind.c below agent/probe/engines, without I/O and without
+ * a client library. main.c hands a list of them to conf_load(); from then on a cluster points to its
  * own, and nobody compares names. How it is asked is agent/probe/engine.h's.
  */
 #ifndef HOMING_AGENT_CONF_ENGINE_KIND_H
@@ -34,7 +34,7 @@ enum engine_tells {
 };
 
 struct engine_kind {
-    const char *name; /* as `engine` has it, and the names of its files */
+    const char *name; /* as `engine` has it; its files have _ for each - */
     uint16_t default_port;
     enum engine_tells tells;
 

@@ -106,6 +106,7 @@ static void judge_loss(const struct cluster *cluster, const struct verdict *befo
         .exact = claim->branch && claim->incarnation &&
                  claim->incarnation == cluster->members.at[verdict->writer].reader_incarnation,
         .comparable = before->identity == verdict->identity,
+        .shared = verdict->reason == REASON_TAKEN_OVER,
     };
     if (!ret_loss->branch)
         ret_loss->branch = claim->position;

@@ -196,7 +196,7 @@ void history_put_newest(const struct history *h, struct msg_writer *w)
 
 uint64_t loss_bytes(const struct loss *loss)
 {
-    bool known = loss->comparable && loss->last && loss->branch;
+    bool known = loss->comparable && !loss->shared && loss->last && loss->branch;
 
     return known && loss->last > loss->branch ? loss->last - loss->branch : 0;
 }
@@ -211,6 +211,9 @@ void loss_print(const struct loss *loss, const struct engine_kind *engine, const
     engine_print_position(engine, loss->branch, branch, sizeof(branch));
     if (!loss->comparable)
         snprintf(ret, size, "not known: %s holds another data set", to);
+    else if (loss->shared)
+        snprintf(ret, size, "none: what %s committed is in the volume that %s writes into", from,
+                 to);
     else if (!loss->last || !loss->branch)
         snprintf(ret, size, "not known: no position of %s was seen", loss->last ? to : from);
     else if (loss_bytes(loss))

@@ -94,6 +94,7 @@ struct loss {
     uint64_t branch; /* of the new writer; 0: not known */
     bool exact;      /* `branch` is the branch point; if not, that is there or before it */
     bool comparable; /* both hold one data set */
+    bool shared;     /* both write into one volume */
 };
 
 /* Bytes that were seen on the old writer behind the branch point; at least so many,

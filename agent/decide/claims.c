@@ -15,9 +15,11 @@ const char *rank_name(enum rank rank)
 }
 
 /* A position of 0 is not known, and is no evidence. W12: where nothing speaks for a claim, its
- * position does not, either. */
+ * position does not, either. Who writes into the one volume lacks nothing that is in it. */
 static bool is_behind(const struct topo_member *m, const struct verdict *held)
 {
+    if (m->last.fenced)
+        return false;
     return m->behind || m->unproven || (m->last.position != 0 && m->last.position < held->position);
 }
 
@@ -47,6 +49,18 @@ void claims_mark_behind(struct topo *topo, const struct verdict *held)
         if (topo->at[v].last.role == ROLE_WRITER && !is_own_server(topo, v) &&
             claim_rank(topo, held, v) == RANK_BEHIND)
             topo->at[v].behind = true;
+}
+
+bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
+{
+    bool any = false;
+
+    if (before == MEMBER_NONE || writer == MEMBER_NONE || topo_same_server(topo, before, writer))
+        return false;
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (topo_same_server(topo, before, m) && topo->at[m].last.fenced)
+            any = topo->at[m].outdated = true;
+    return any;
 }
 
 static bool eligible(const struct writer_input *in, uint32_t member)
@@ -100,7 +114,15 @@ static bool place_claims(const struct writer_input *in, const struct verdict *he
     return false;
 }
 
-/* W3a: a claim is good if it is newer, or if it is equal and the only live claim of all. */
+/* W3a: an equal claim is good if it is the only live claim of all. Of a fenced server it is as good as
+ * a newer one beside the incumbent's: W3 decides whether that has stopped claiming. */
+static bool is_sole(const struct writer_input *in, const struct verdict *held, uint32_t member)
+{
+    return (in->topo->at[member].last.fenced || !incumbent_claims(in, held)) &&
+           !place_claims(in, held, member);
+}
+
+/* W3a: a claim is good if it is newer, or equal and the only one. */
 static uint32_t find_candidate(const struct writer_input *in, const struct verdict *held,
                                const struct claims *claims)
 {
@@ -111,7 +133,7 @@ static uint32_t find_candidate(const struct writer_input *in, const struct verdi
     if (claim_rank(in->topo, held, sole) == RANK_NEWER)
         return newest_eligible(in, held, claims->mask);
     if (claim_rank(in->topo, held, sole) != RANK_EQUAL || claims->count > 1 ||
-        incumbent_claims(in, held) || !eligible(in, sole) || place_claims(in, held, sole))
+        !eligible(in, sole) || !is_sole(in, held, sole))
         return MEMBER_NONE;
     return sole;
 }
@@ -136,7 +158,8 @@ static void sum_up(const struct writer_input *in, const struct verdict *held, st
             continue;
         enum rank rank = claim_rank(in->topo, held, m);
         claims->count++;
-        claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN;
+        claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN ||
+                              (rank == RANK_EQUAL && in->topo->at[m].last.fenced);
         if (claims->newest == MEMBER_NONE || compare(in, held, m, claims->newest) > 0)
             claims->newest = m;
     }

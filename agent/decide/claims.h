@@ -25,7 +25,8 @@ struct claims {
     uint32_t count;     /* bits in `mask` */
     uint32_t newest;    /* the best ranked of them, and of these the newest term; or MEMBER_NONE */
     uint32_t candidate; /* the one that W3a finds good; MEMBER_NONE: none is, or two are alike */
-    bool unsettling;    /* W9: one is newer or foreign, so others cannot confirm a silent writer */
+    bool unsettling; /* W9: one is newer, foreign, or fenced and equal, so others cannot confirm a
+                         * silent writer */
 };
 
 const char *rank_name(enum rank rank);
@@ -34,6 +35,10 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
 
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims);
+
+/* W3a: if a fenced server takes over from `before`, terms do not tell the claim that this one made
+ * until then from a new one: it is none any more. True: there was such a claim. */
+bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer);
 
 /* W3a: remembers which claims are behind the newest position of the held term. Such a claim stays
  * behind, however far its member writes on. Called after each decision. */

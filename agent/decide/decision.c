@@ -248,6 +248,8 @@ static void pass(struct decision *c, const struct verdict *before, struct action
     move_members(c, acts);
     struct writer_input in = input(c);
     writer_decide(&in, &out);
+    if (claims_mark_outdated(&c->topo, c->verdict.writer, out.verdict.writer))
+        writer_decide(&in, &out); /* the same again, without that claim beside the new one */
     if (out.verdict.writer != c->verdict.writer || out.verdict.self != c->verdict.self) {
         /* The new writer may be contested in its turn; it has not been asked about that yet. */
         c->verdict = out.verdict;

@@ -6,13 +6,21 @@
 
 #include "agent/decide/readers.h"
 
-/* A reader of this data set, at most max_lag behind the writer. A position that is not known is 0,
- * which is far behind. */
+/* At most max_lag behind the writer. A position that is not known is 0, which is far behind; but not
+ * for a server that reads the writer's own volume (W3a). */
+static bool is_near(const struct report *last, const struct decision_conf *conf,
+                    const struct verdict *held)
+{
+    return (last->fenced && last->position == 0) || held->position <= last->position ||
+           held->position - last->position <= conf->max_lag;
+}
+
+/* A reader of this data set that is near. */
 static bool reader_good(const struct report *last, const struct decision_conf *conf,
                         const struct verdict *held)
 {
     return last->role == ROLE_READER && last->identity == held->identity &&
-           (held->position <= last->position || held->position - last->position <= conf->max_lag);
+           is_near(last, conf, held);
 }
 
 static void reader_count(struct topo_member *m, bool good)

@@ -47,7 +47,7 @@ static void member_answer(struct topo_member *m, const struct report *report, ui
     m->last.asked_ms = asked_ms(report, now_ms);
     m->answered = true;
     m->standing = true;
-    m->late = false;
+    m->late = m->outdated = false;
     m->unanswered = 0;
     m->answered_ms = now_ms;
 }
@@ -132,7 +132,8 @@ bool topo_live(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint6
 
 bool topo_claims(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms)
 {
-    return topo_live(t, member, timeout_ms, now_ms) && t->at[member].last.role == ROLE_WRITER;
+    return topo_live(t, member, timeout_ms, now_ms) && t->at[member].last.role == ROLE_WRITER &&
+           !t->at[member].outdated;
 }
 
 bool topo_same_server(const struct topo *t, uint32_t a, uint32_t b)

@@ -26,6 +26,7 @@ struct topo_member {
     bool late;             /* a question is unanswered for `interval` */
     bool behind;           /* W3a: its claim was seen behind the held position. It stays behind
                             * while it claims on that term, however far it writes on */
+    bool outdated;         /* W3a: it claimed, and a fenced one took over: it has to say so again */
     bool unproven;         /* W12: it claims, and nothing speaks for the claim */
     bool detached;         /* W12: it ended as an heir because it followed nobody for long */
     uint8_t good_answers;  /* as a reader, in a row, up to READER_GOOD_ANSWERS */
@@ -85,7 +86,8 @@ bool topo_live(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint6
 /* Up to when, if its connection stands. */
 uint64_t topo_lives_until(const struct topo *t, uint32_t member, uint32_t timeout_ms);
 
-/* W1: live, and that answer claims the writer role. */
+/* W1: live, and that answer claims the writer role, and was not given before a fenced server took
+ * over. */
 bool topo_claims(const struct topo *t, uint32_t member, uint32_t timeout_ms, uint64_t now_ms);
 
 /* Whether two members are one running server, by what they last said. */

@@ -56,6 +56,9 @@ static const struct reason_words reasons[REASON_COUNT] = {
     [REASON_UNPROVEN] = {"unproven",
                          "W12: a claim of a server that was not seen to follow the writer, or that "
                          "lacks what the writer had when it became the writer"},
+    [REASON_TAKEN_OVER] = {"taken_over",
+                           "W3a: it claims to write into the one volume of its cluster, and the "
+                           "writer before does not claim"},
 };
 
 const char *reason_name(enum reason reason)

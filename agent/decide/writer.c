@@ -162,8 +162,11 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
 static enum reason adoption_reason(const struct writer_input *in, const struct verdict *v,
                                    uint32_t member)
 {
-    return claim_rank(in->topo, v, member) == RANK_NEWER ? newer_reason(&in->topo->at[member].last)
-                                                         : REASON_DEMOTION_UNDONE;
+    const struct report *last = &in->topo->at[member].last;
+
+    if (claim_rank(in->topo, v, member) == RANK_NEWER)
+        return newer_reason(last);
+    return last->fenced ? REASON_TAKEN_OVER : REASON_DEMOTION_UNDONE;
 }
 
 /* W3a without an incumbent: only a sole claim is adopted, once every member has been heard. If a

@@ -8,7 +8,8 @@
  * time-outs and back-off; the engine owns the wire.
  *
  * An engine is this const struct of functions in <engine>.c (I/O), one <engine>_kind.c (what it is:
- * conf/engine_kind.h), one <engine>_reports.c (pure: rows in, report out), and a row of engines.c.
+ * conf/engine_kind.h), one <engine>_reports.c (pure: rows in, report out), and a row of engines.c. Engines
+ * of one family share their client.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINE_H
 #define HOMING_AGENT_PROBE_ENGINE_H

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/probe/engines/postgresql_reports.h"
+#include "agent/probe/engines/postgresql/postgresql_reports.h"
+#include "agent/probe/postgresql/failures.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +43,7 @@ static void row(char *text)
 static void failure(enum postgres_stage stage, const char *message)
 {
     struct postgres_failure f;
-    postgres_report_failure(stage, message, &f);
+    postgres_failure_read(stage, message, &f);
     require(f.kind != REPORT_ANSWER && f.kind < REPORT_KIND_COUNT);
     require(f.kind != REPORT_BROKEN || stage == POSTGRES_STAGE_SESSION);
     require(strlen(f.text) < sizeof(f.text) && strlen(f.sqlstate) < sizeof(f.sqlstate));

@@ -1,25 +1,35 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, and agent/probe/NAME, if its client is
-our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
-library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5).
-One TAP line an engine."""
+"""An engine has rooms of its own. A family of engines has a folder below agent/probe/engines, and maybe one of its own
+beside that for what they share; an engine outside of a family is a family of one. Outside of these, tests and manuals, no
+name of the family nor of its client library stands anywhere but in one row an engine of a table, one statement of a
+Makefile.inc and, if it has a client library, one line of configure.ac, not even in a comment. Each engine has a unit test,
+a fuzz target and a word in homing.yaml(5). Names have hyphens, files and symbols underscores. One TAP line an engine."""
 import os
 import re
 from pathlib import Path
 
 TOP = Path(os.environ.get("HOMING_SRCDIR", "."))
 FOLDER = TOP / "agent/probe/engines"
-# Where it is named, and how often.
+# Where a family is named, and how often.
 PLACES = {"agent/probe/engines/engines.c": (1,), "agent/probe/Makefile.inc": (1,), "configure.ac": (0, 1)}
-# What it has besides.
+# What an engine has besides; by the name of its files.
 TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
 MANUAL = "packaging/man/homing.yaml.5"
 
 
-def words(engine):
-    """Its name, and that of its client library."""
-    return [engine, *re.findall(r'\.client = "(\w+)"', (FOLDER / f"{engine}_kind.c").read_text())]
+def family(kind):
+    """Of an engine, by its file NAME_kind.c."""
+    return kind.parent.name if kind.parent != FOLDER else name(kind)
+
+
+def name(kind):
+    return kind.name[:-len("_kind.c")]
+
+
+def words(kind):
+    """The family's name, and that of its client library."""
+    return [family(kind), *re.findall(r'\.client = "(\w+)"', kind.read_text())]
 
 
 def statements(path):
@@ -27,41 +37,52 @@ def statements(path):
     return path.read_text().replace("\\\n", " ").splitlines()
 
 
-def searched(engine):
+def is_own(kind, path):
+    own = family(kind)
+    return (FOLDER / own in path.parents or FOLDER.parent / own in path.parents or
+            path.parent == FOLDER and path.name.startswith(own))
+
+
+def searched(kind):
     for folder in ("agent", "proto", "shim"):
         for path in sorted((TOP / folder).rglob("*")):
-            own = path.parent == FOLDER and path.name.startswith(engine) or path.parent == FOLDER.parent / engine
-            if path.is_file() and not own and path.suffix in (".c", ".h", ".inc"):
+            if path.is_file() and not is_own(kind, path) and path.suffix in (".c", ".h", ".inc"):
                 yield path
     yield TOP / "configure.ac"
     yield TOP / "Makefile.am"
 
 
-def faults(engine):
-    pattern = re.compile("|".join(words(engine)), re.I)
-    for path in searched(engine):
-        name = str(path.relative_to(TOP))
+def faults(kind):
+    pattern = re.compile("|".join(words(kind)), re.I)
+    for path in searched(kind):
+        where = str(path.relative_to(TOP))
         found = [line for line in statements(path) if pattern.search(line)]
-        allowed = PLACES.get(name, (0,))
+        allowed = PLACES.get(where, (0,))
         if len(found) not in allowed:
-            yield f"{name} names it {len(found)} times, not {' or '.join(map(str, allowed))}"
+            yield f"{where} names {family(kind)} {len(found)} times, not {' or '.join(map(str, allowed))}"
             yield from found
+    rows = re.findall(rf"\bROW\({name(kind)}\)", (FOLDER / "engines.c").read_text())
+    if len(rows) != 1:
+        yield f"engines.c has {len(rows)} rows of it"
+    called = name(kind).replace("_", "-")
+    if f'.name = "{called}"' not in kind.read_text():
+        yield f"{kind.relative_to(TOP)} calls it otherwise than {called}"
     for test in TESTS:
-        if not (TOP / test.format(engine)).is_file():
-            yield f"{test.format(engine)}: no such test"
-    if not re.search(rf"\b{engine}\b", (TOP / MANUAL).read_text()):
+        if not (TOP / test.format(name(kind))).is_file():
+            yield f"{test.format(name(kind))}: no such test"
+    if not re.search(rf"(?<![\w-]){called}(?![\w-])", (TOP / MANUAL).read_text()):
         yield f"{MANUAL} does not name it"
 
 
 def main():
-    engines = sorted(p.name[:-len("_kind.c")] for p in FOLDER.glob("*_kind.c"))
-    if not engines:
+    kinds = sorted(FOLDER.rglob("*_kind.c"))
+    if not kinds:
         print("Bail out! no engine below " + str(FOLDER))
         return
-    print(f"1..{len(engines)}")
-    for number, engine in enumerate(engines, 1):
-        wrong = list(faults(engine))
-        print(f"{'not ok' if wrong else 'ok'} {number} - {engine} is named in {', '.join(PLACES)}, nowhere else")
+    print(f"1..{len(kinds)}")
+    for number, kind in enumerate(kinds, 1):
+        wrong = list(faults(kind))
+        print(f"{'not ok' if wrong else 'ok'} {number} - {name(kind)} is named in {', '.join(PLACES)}, nowhere else")
         for line in wrong:
             print(f"# {line}")
 

@@ -29,8 +29,13 @@ MAY_USE = {
     "agent/decide": ["proto"],
     "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/decide/place.h", "agent/conf", "agent/base", "proto"],
     "agent/probe/mysql": ["agent/base/tls", "agent/base", "proto"],
-    "agent/probe/engines": ["agent/probe", "agent/probe/mysql", "agent/decide/report.h", "agent/conf", "agent/base/tls",
-                            "agent/base", "proto"],
+    # What the engines of a family share: the only way to its client library.
+    "agent/probe/postgresql": ["agent/probe/engine.h", "agent/probe/topology.h", "agent/decide/report.h", "agent/conf",
+                               "agent/base", "proto"],
+    "agent/probe/engines/postgresql": ["agent/probe/postgresql", "agent/probe/engine.h", "agent/probe/topology.h",
+                                       "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
+    "agent/probe/engines": ["agent/probe/engines/postgresql", "agent/probe", "agent/probe/mysql", "agent/decide/report.h",
+                            "agent/conf", "agent/base/tls", "agent/base", "proto"],
     # Hearsay of the servers about each other, before anybody acts on it.
     "agent/discover": ["agent/probe/topology.h", "agent/conf", "agent/base", "proto"],
     "agent/state": ["agent/discover/roster.h", "agent/decide", "agent/conf", "agent/base", "proto"],
@@ -75,7 +80,7 @@ LIBRARIES = {
     r"yaml\.h": "agent/conf/file/position.c",
     r"cyaml/.*": "agent/conf/file/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
-    r"(libpq|postgres).*\.h": "agent/probe/engines/postgresql.c",
+    r"(libpq|postgres).*\.h": "agent/probe/postgresql/client.c",
     r"msgpack.*": "proto/msg.c",
 }
 # What is no client library: libc's and the kernel's.

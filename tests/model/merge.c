@@ -61,7 +61,7 @@ static void merge_member(struct world *w, const struct domain *d, uint32_t membe
     if (!d->readers)
         m->good_answers = 0;
     if (dead)
-        m->standing = m->late = false;
+        m->standing = m->late = m->outdated = false;
     if (dead && d->positions == 1)
         m->last.term.lo = 0;
     if (dead && m->behind && !d->operators) /* accept clears it */
@@ -81,7 +81,7 @@ static void merge_witness_member(struct world *w, const struct domain *d, uint32
         merge_forget(&m->said_ms, w->now_ms, d->timeout_ms);
     merge_forget(&m->said_ms, w->now_ms, d->max_stale_ms);
     if (dead)
-        m->connected = m->late = false;
+        m->connected = m->late = m->outdated = false;
     if (dead && d->positions == 1)
         m->said.term.lo = 0;
     if (dead && m->short_of && !d->operators)

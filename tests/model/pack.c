@@ -106,6 +106,8 @@ static void tape_report(struct tape *t, struct report *r)
     r->incarnation = incarnation == 0 ? 0 : incarnation == 4 ? MOVED_TO : incarnation + 99;
     if (t->domain->moves)
         TAPE(t, 3, r->branch);
+    if (t->domain->fenced)
+        TAPE(t, 1, r->fenced);
     if (t->domain->old_questions)
         tape_past(t, &r->asked_ms);
 }
@@ -118,6 +120,8 @@ static void tape_member(struct tape *t, struct topo_member *m)
     TAPE(t, 1, m->standing);
     TAPE(t, 1, m->late);
     TAPE(t, 1, m->behind);
+    if (t->domain->fenced)
+        TAPE(t, 1, m->outdated);
     TAPE(t, 2, m->good_answers);
     tape_past(t, &m->answered_ms);
 }
@@ -129,6 +133,8 @@ static void tape_witness_member(struct tape *t, struct witness_member *m)
     TAPE(t, 1, m->connected);
     TAPE(t, 1, m->late);
     TAPE(t, 1, m->short_of);
+    if (t->domain->fenced)
+        TAPE(t, 1, m->outdated);
     tape_past(t, &m->said_ms);
 }
 

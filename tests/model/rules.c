@@ -21,11 +21,12 @@ static bool others_claim(const struct world *w, uint32_t a, uint32_t b)
     return false;
 }
 
-/* A claim that the published term does not cover, other than the writer's. */
+/* A claim that the published term does not cover, other than the writer's. W3a: where servers share
+ * one volume, one on the published term. */
 static bool newer_claim(const struct world *w, uint32_t member, const struct verdict *v)
 {
     return member != v->writer && said_claims_now(w, member) && said_of_this_set(w, member, v) &&
-           said_term(w, member) > v->term.lo &&
+           said_term(w, member) + said_by(w, member)->said.fenced > v->term.lo &&
            !(said_claims_now(w, v->writer) && said_one_server(w, member, v->writer));
 }
 
@@ -63,7 +64,7 @@ static void witness_answer(struct world *w, struct witness_member *m, const stru
     m->said = *r;
     m->said_ms = w->now_ms;
     m->connected = true;
-    m->late = m->gone = m->unanswered = false;
+    m->late = m->gone = m->unanswered = m->outdated = false;
     if (r->member == w->c.verdict.writer && w->w.asked_ms != 0 && r->asked_ms >= w->w.asked_ms)
         w->w.reaffirmed_ms = w->now_ms;
 }
@@ -135,10 +136,11 @@ static void witness_evidence(struct world *w)
             w->w.evidence_ms = said_by(w, m)->said_ms;
 }
 
-/* W3a: a position of 0 is not known, and is no evidence. */
+/* W3a: a position of 0 is not known, and is no evidence. Nor is any of who writes into one volume. */
 static bool lacks(const struct witness_member *m, uint64_t seen)
 {
-    return m->said.role == ROLE_WRITER && m->said.position != 0 && m->said.position < seen;
+    return m->said.role == ROLE_WRITER && !m->said.fenced && m->said.position != 0 &&
+           m->said.position < seen;
 }
 
 /* What was seen of the published writer on the published term, and who lacks it. */
@@ -209,6 +211,19 @@ static void witness_switches(struct world *w, const struct domain *d, const stru
         w->w.braked = true;
 }
 
+/* W3a: the claim of the writer before was made before a fenced one took over. */
+static void witness_takeover(struct world *w, const struct step *step, const struct outcome *o)
+{
+    uint32_t before = o->before.writer, writer = w->c.verdict.writer;
+
+    if (step->kind == STEP_ACCEPT || before == MEMBER_NONE || writer == before ||
+        said_one_server(w, before, writer))
+        return;
+    for (uint32_t m = 0; m < w->c.conf.members; m++)
+        if (said_one_server(w, before, m) && said_by(w, m)->said.fenced)
+            w->w.at[m].outdated = true;
+}
+
 void witness_outcome(struct world *w, const struct domain *d, const struct step *step,
                      const struct outcome *o)
 {
@@ -229,6 +244,7 @@ void witness_outcome(struct world *w, const struct domain *d, const struct step 
     if (v->writer != o->before.writer && v->writer != MEMBER_NONE)
         w->w.evidence_ms = said_by(w, v->writer)->said_ms;
     witness_switches(w, d, step, o);
+    witness_takeover(w, step, o);
     witness_positions(w, o);
     if (v->writer != MEMBER_NONE)
         witness_evidence(w);
@@ -281,7 +297,8 @@ static const char *check_good(const struct world *w, const struct outcome *o)
         return NULL;
     if (said_term(w, v->writer) < b->term.lo)
         return "W3a: an older claim is not adopted";
-    if (others_claim(w, v->writer, MEMBER_NONE) || moved_competes(w, v->writer, v))
+    if (others_claim(w, v->writer, said_by(w, v->writer)->said.fenced ? b->writer : MEMBER_NONE) ||
+        moved_competes(w, v->writer, v))
         return "W3a: an equal claim is adopted only if no other is live";
     if (said_by(w, v->writer)->short_of)
         return "W3a: an equal claim that was behind is not adopted";
@@ -323,6 +340,8 @@ static const char *check_progress(const struct world *w, const struct domain *d)
         return NULL;
     for (uint32_t m = 0; m < w->c.conf.members; m++) {
         if (!newer_claim(w, m, v) || said_bit(d->no_failover, m))
+            continue;
+        if (said_term(w, m) == v->term.lo && others_claim(w, m, v->writer))
             continue;
         if (newest == MEMBER_NONE || said_term(w, m) > said_term(w, newest)) {
             newest = m;

@@ -26,7 +26,8 @@ bool said_answers_now(const struct world *w, uint32_t voice)
 
 bool said_claims_now(const struct world *w, uint32_t voice)
 {
-    return said_answers_now(w, voice) && said_by(w, voice)->said.role == ROLE_WRITER;
+    return said_answers_now(w, voice) && said_by(w, voice)->said.role == ROLE_WRITER &&
+           !said_by(w, voice)->outdated;
 }
 
 bool said_one_server(const struct world *w, uint32_t a, uint32_t b)

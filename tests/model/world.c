@@ -94,6 +94,7 @@ static void add_claims(const struct domain *d, uint32_t member, uint64_t identit
     for (uint64_t term = 1; term <= terms; term++)
         for (uint64_t position = 1; position <= d->positions; position++) {
             struct report claim = answer(member, ROLE_WRITER, term, identity, position);
+            claim.fenced = d->fenced;
             add_report(steps, count, claim, 0);
             if (d->old_questions)
                 add_report(steps, count, claim, OLD_ANSWER_MS);

@@ -49,7 +49,8 @@ struct domain {
     bool operators;       /* accept, freeze, unfreeze */
     bool restarts;
     bool reloads;
-    bool moves; /* W11 */
+    bool moves;  /* W11 */
+    bool fenced; /* W3a: the servers share one volume */
     uint32_t max_switches;
 };
 
@@ -88,6 +89,7 @@ struct witness_member {
     bool connected; /* its last answer's connection stands */
     bool late;
     bool short_of; /* its claim was once behind what had been seen on its term */
+    bool outdated; /* W3a: a fenced one took over from it since it spoke */
     bool gone;     /* W11: broken, or two questions in a row were not answered */
     bool unanswered;
     struct report said;

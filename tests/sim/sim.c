@@ -17,7 +17,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/publish.h"
 #include "agent/daemon/shared.h"
-#include "agent/probe/engines/postgresql_kind.h"
+#include "agent/probe/engines/postgresql/postgresql_kind.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/folder.h"

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql/postgresql.h"
 #include "agent/probe/probe.h"
 
 enum {

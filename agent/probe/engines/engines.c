@@ -7,7 +7,7 @@
 
 #include "agent/probe/engines/engines.h"
 
-#define ROWS(ROW) ROW(postgresql) ROW(mysql)
+#define ROWS(ROW) ROW(postgresql) ROW(aurora_postgresql) ROW(mysql)
 
 #define DECLARE(name)                                                                              \
     extern const struct engine_kind engine_kind_##name;                                            \

@@ -21,9 +21,10 @@ static void every_layer_state_and_mode_has_words(void **state)
                                                       (enum view_mode)mode, (enum view_state)st),
                                         "?");
     for (int reason = 0; reason < REASON_COUNT; reason++) {
-        assert_string_not_equal(explain_change((enum reason)reason, false), "?");
-        /* W12: nobody waits for a term that no server has. */
-        assert_null(strstr(explain_change((enum reason)reason, true), "newer term"));
+        assert_string_not_equal(explain_change((enum reason)reason, EXPLAIN_BY_TERM), "?");
+        /* W12, W3a: nobody waits for a term that no server has. */
+        assert_null(strstr(explain_change((enum reason)reason, EXPLAIN_BY_HEIRS), "newer term"));
+        assert_null(strstr(explain_change((enum reason)reason, EXPLAIN_BY_VOLUME), "newer term"));
     }
 }
 
@@ -72,8 +73,8 @@ static void a_reader_endpoint_is_never_said_to_be_severed(void **state)
 static void a_frozen_cluster_is_said_to_have_both_ways_out_and_to_sever_nothing(void **state)
 {
     (void)state;
-    assert_non_null(strstr(explain_change(REASON_FROZEN, false), "unfreezes"));
-    assert_non_null(strstr(explain_change(REASON_FROZEN, false), "accepts"));
+    assert_non_null(strstr(explain_change(REASON_FROZEN, EXPLAIN_BY_TERM), "unfreezes"));
+    assert_non_null(strstr(explain_change(REASON_FROZEN, EXPLAIN_BY_TERM), "accepts"));
     assert_string_equal(
         explain_layer(LAYER_SEVER, VIEW_ROLE_WRITER, VIEW_MODE_SEVER, VIEW_STATE_FROZEN),
         "nothing while frozen (W7)");

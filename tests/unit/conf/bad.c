@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
-#include "agent/probe/engines/postgresql_kind.h"
+#include "agent/probe/engines/postgresql/postgresql_kind.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
 

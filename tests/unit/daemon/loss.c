@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "agent/daemon/history.h"
-#include "agent/probe/engines/postgresql_kind.h"
+#include "agent/probe/engines/postgresql/postgresql_kind.h"
 #include "tests/support/test.h"
 
 static const char *words(struct loss loss)
@@ -63,6 +63,15 @@ static void what_cannot_be_compared_is_not_known(void **state)
     }
 }
 
+static void what_is_in_a_shared_volume_is_not_lost(void **state)
+{
+    const struct loss loss = {.last = 500, .branch = 400, .comparable = true, .shared = true};
+    (void)state;
+    assert_int_equal(loss_bytes(&loss), 0);
+    assert_string_equal(
+        words(loss), "none: what db-a:5432 committed is in the volume that db-b:5432 writes into");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +79,7 @@ int main(void)
         TEST(a_position_that_is_not_the_branch_point_gives_a_lower_bound),
         TEST(nothing_seen_is_not_called_nothing_lost),
         TEST(what_cannot_be_compared_is_not_known),
+        TEST(what_is_in_a_shared_volume_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

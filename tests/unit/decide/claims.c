@@ -297,6 +297,104 @@ static void W3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **st
     assert_int_equal(story.cleared, 1 << ALARM_AMBIGUOUS);
 }
 
+/* Three servers of one volume: A writes, on the one term that there is. */
+static int set_up_volume(void **state)
+{
+    set_up_steady(state);
+    for (uint32_t m = A; m <= C; m++)
+        story.members[m].says.fenced = true;
+    run_for(100);
+    story_forget();
+    return 0;
+}
+
+/* W3, and not only when the claim before is not live any more. */
+static void W3a_a_fenced_claim_moves_once_the_silent_incumbent_had_its_time(void **state)
+{
+    (void)state;
+    falls_silent(A);
+    is_writer(B, 1);
+    hears(B);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM); /* it is asked first */
+    assert_true(story.asked & MASK(A));
+    wait_for(WRITER_PATIENCE_MS + 50);
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+    assert_true(verdict->demoted & MASK(A));
+}
+
+static void W3a_a_fenced_claim_moves_at_once_if_the_incumbent_is_a_reader_or_broke(void **state)
+{
+    (void)state;
+    is_reader(A);
+    hears(A);
+    is_writer(B, 1);
+    hears(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+    breaks(B);
+    is_writer(A, 1); /* the same server, and the same term, as at first */
+    hears(A);
+    assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
+    assert_int_equal(verdict->demoted, MASK(B));
+    assert_int_equal(verdict->switches, 2);
+}
+
+static void W3a_a_fenced_claim_beside_the_incumbents_is_ambiguous(void **state)
+{
+    (void)state;
+    is_writer(B, 1);
+    run_for(2000);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+    is_reader(A);
+    hears(A);
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+}
+
+static void W3a_a_fenced_claim_is_behind_at_no_position(void **state)
+{
+    (void)state;
+    story.members[B].says.position = 1;
+    breaks(A);
+    is_writer(B, 1);
+    hears(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+}
+
+static void W3a_of_two_fenced_claims_none_is_followed(void **state)
+{
+    (void)state;
+    breaks(A);
+    is_writer(B, 1);
+    is_writer(C, 1);
+    hears(B);
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+    run_for(500);
+    assert_ambiguous(B, REASON_TWO_CLAIMS, C);
+}
+
+/* W9 */
+static void
+W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed(void **state)
+{
+    (void)state;
+    story.c.conf.no_failover = MASK(B);
+    falls_silent(A);
+    is_writer(B, 1);
+    run_for(story.conf.max_stale_ms + 2000);
+    assert_int_equal(verdict->writer, A);
+    assert_int_equal(verdict->state, CLUSTER_STALE);
+}
+
+/* Before the engine fences, or where it does not. */
+static void W3a_a_fence_is_of_the_claim_and_of_no_other(void **state)
+{
+    (void)state;
+    story.members[B].says.fenced = false;
+    falls_silent(A);
+    is_writer(B, 1);
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +420,15 @@ int main(void)
         TEST_FROM(set_up_steady, W4_accept_is_refused_while_the_member_is_late),
         TEST_FROM(set_up_steady, W4_accept_forgets_who_was_behind_of_what_it_discards),
         TEST_FROM(set_up_empty, W3a_claims_at_the_start_that_vanish_are_no_rivals_any_more),
+        TEST_FROM(set_up_volume, W3a_a_fenced_claim_moves_once_the_silent_incumbent_had_its_time),
+        TEST_FROM(set_up_volume,
+                  W3a_a_fenced_claim_moves_at_once_if_the_incumbent_is_a_reader_or_broke),
+        TEST_FROM(set_up_volume, W3a_a_fenced_claim_beside_the_incumbents_is_ambiguous),
+        TEST_FROM(set_up_volume, W3a_a_fenced_claim_is_behind_at_no_position),
+        TEST_FROM(set_up_volume, W3a_of_two_fenced_claims_none_is_followed),
+        TEST_FROM(set_up_volume,
+                  W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed),
+        TEST_FROM(set_up_volume, W3a_a_fence_is_of_the_claim_and_of_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#include "agent/probe/engines/postgresql_reports.h"
+#include "agent/probe/engines/postgresql/postgresql_reports.h"
+#include "agent/probe/postgresql/failures.h"
 #include "tests/support/test.h"
 
 #define WAL  "000000020000000000000004"
@@ -275,7 +276,7 @@ static void failures_are_told_apart_by_sqlstate_and_by_how_far_they_came(void **
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct postgres_failure f;
-        postgres_report_failure(CASES[i].stage, CASES[i].message, &f);
+        postgres_failure_read(CASES[i].stage, CASES[i].message, &f);
         assert_string_equal(f.text, CASES[i].text);
         assert_string_equal(f.sqlstate, CASES[i].sqlstate);
         assert_int_equal(f.kind, CASES[i].kind);
@@ -300,13 +301,13 @@ static void a_failures_text_is_one_printable_line_of_bounded_length(void **state
     char big[1000];
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        postgres_report_failure(POSTGRES_STAGE_SESSION, CASES[i].message, &f);
+        postgres_failure_read(POSTGRES_STAGE_SESSION, CASES[i].message, &f);
         assert_string_equal(f.text, CASES[i].text);
     }
     for (size_t i = 0; i + 2 < sizeof(big); i += 2)
         memcpy(big + i, "\xc3\xa9", 2);
     big[sizeof(big) - 2] = '\0';
-    postgres_report_failure(POSTGRES_STAGE_SESSION, big, &f);
+    postgres_failure_read(POSTGRES_STAGE_SESSION, big, &f);
     assert_int_equal(strlen(f.text), ENGINE_TEXT_MAX - 2); /* no half of a character */
 }
 

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql/postgresql.h"
 #include "agent/probe/probe.h"
 #include "tests/support/fail.h"
 #include "tests/support/fake_loop.h"

@@ -2,8 +2,8 @@
  *
  * postgresql_kind.h - what PostgreSQL is: engine_kind_postgresql, for its row in engines.c.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H
-#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_KIND_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_KIND_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_KIND_H
 
 #include "agent/conf/engine_kind.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * postgresql_kind.c - what PostgreSQL is: see conf/engine_kind.h. Without libpq.
+ * keywords.c - see keywords.h. Used by the kinds of the family.
  *
  * The agent chooses the server, the credentials and what it asks; a keyword that would choose for
  * it is refused in the configuration, where it can still be pointed at.
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/probe/engines/postgresql_kind.h"
+#include "agent/probe/postgresql/keywords.h"
 
 /* libpq takes a dbname with '=' for a whole connection string, host and all. */
 static const char *check_dbname(const char *value, size_t len)
@@ -21,7 +21,7 @@ static const char *check_dbname(const char *value, size_t len)
     return NULL;
 }
 
-static const struct engine_keyword keywords[] = {
+const struct engine_keyword postgres_keywords[] = {
     {.name = "host", .instead = "servers are listed under members"},
     {.name = "hostaddr", .instead = "servers are listed under members"},
     {.name = "port", .instead = "ports are given with the members"},
@@ -36,7 +36,7 @@ static const struct engine_keyword keywords[] = {
     {.name = NULL},
 };
 
-static const char *refuse_uri(const char *connection)
+const char *postgres_refuse_uri(const char *connection)
 {
     if (strncmp(connection, "postgres://", 11) == 0 ||
         strncmp(connection, "postgresql://", 13) == 0)
@@ -45,23 +45,7 @@ static const char *refuse_uri(const char *connection)
 }
 
 /* As pg_lsn prints it. */
-static void print_lsn(uint64_t position, char *ret, size_t size)
+void postgres_print_lsn(uint64_t position, char *ret, size_t size)
 {
     snprintf(ret, size, "%" PRIX32 "/%" PRIX32, (uint32_t)(position >> 32), (uint32_t)position);
 }
-
-const struct engine_kind engine_kind_postgresql = {
-    .name = "postgresql",
-    .default_port = 5432,
-    .client = "libpq",
-    .keywords = keywords,
-    .takes_others = true,
-    .check_connection = refuse_uri,
-    .proof_keyword = "sslmode",
-    .proof_value = "verify-full",
-    .admits_by = "pg_hba.conf", /* in every language */
-    .admit = "add a line for this user, database and address to pg_hba.conf there, and reload it",
-    .print_position = print_lsn,
-    .lag_unit = "bytes",
-    .branch = "branch point",
-};

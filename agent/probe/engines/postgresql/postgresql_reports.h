@@ -3,21 +3,18 @@
  * postgresql_reports.h - what a PostgreSQL server answered, as a report. Pure: strings in, report
  * out.
  *
- * One pass: engines/postgresql.c asks POSTGRES_QUESTION_FIRST once per connection, later
- * POSTGRES_QUESTION, and hands over the texts of the row's columns as they came; on failure it
- * hands over libpq's message and learns what kind of failure that is. Every byte comes from
- * outside: whatever is not exactly what such a server answers is odd, never guessed at. The
- * timeline is lo of the term.
+ * One pass: POSTGRES_QUESTION_FIRST is asked once per connection, later POSTGRES_QUESTION, and the
+ * texts of the row's columns come here as they came. Every byte comes from outside: whatever is not
+ * exactly what such a server answers is odd, never guessed at. The timeline is lo of the term.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H
-#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_REPORTS_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_REPORTS_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_REPORTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "agent/decide/report.h"
-#include "agent/probe/engine.h"
 
 /* The questions. Each is answered by one row in one round trip, with the columns of enum
  * postgres_column; POSTGRES_QUESTION lacks the last two. */
@@ -25,6 +22,10 @@ extern const char POSTGRES_QUESTION[];       /* role, timeline, position */
 extern const char POSTGRES_QUESTION_FIRST[]; /* and which server it is: incarnation, identity */
 /* For a role that may not execute pg_control_system(): without the identity. */
 extern const char POSTGRES_QUESTION_FIRST_DENIED[];
+
+/* Whether an error is that refusal: the only thing asked for that can be refused. */
+bool postgres_denies_identity(const char *sqlstate);
+extern const char POSTGRES_NOTE_NO_IDENTITY[];
 
 enum postgres_column {
     POSTGRES_IN_RECOVERY,
@@ -43,25 +44,5 @@ enum postgres_column {
  * *ret_note: NULL, or a remark for status. */
 bool postgres_report_row(const char *const *columns, int count, struct report *ret_report,
                          const char **ret_note);
-
-/* How far a connection came before it failed. */
-enum postgres_stage {
-    POSTGRES_STAGE_CONNECTING, /* no TCP connection yet */
-    POSTGRES_STAGE_LOGIN,      /* TCP stands; TLS, authentication, start-up */
-    POSTGRES_STAGE_SESSION,    /* questions are being answered */
-    POSTGRES_STAGE_COUNT
-};
-
-struct postgres_failure {
-    enum report_kind kind;
-    enum engine_hint hint;
-    char sqlstate[6]; /* "": the message is not the server's */
-    char text[ENGINE_TEXT_MAX];
-};
-
-/* Understands libpq's message (with PQERRORS_VERBOSE: severity, SQLSTATE, text, details). The text
- * is the first thing said, one line, without libpq's "connection to server at". */
-void postgres_report_failure(enum postgres_stage stage, const char *message,
-                             struct postgres_failure *ret_failure);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * postgresql.h - how PostgreSQL is asked: engine_postgresql, for its row in engines.c.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H
-#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_H
+#define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_POSTGRESQL_H
 
 #include "agent/probe/engine.h"
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * aurora_postgresql_reports.c - see aurora_postgresql_reports.h. Called by aurora_postgresql.c.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/probe/engines/postgresql/aurora_postgresql_reports.h"
+
+/* Every function and operator is schema-qualified: a search_path of the role, or objects that
+ * somebody made in `public`, must not change the answer. The clock is the server's own, and that of
+ * this moment. */
+#define QUESTION                                                                                   \
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.aurora_db_instance_identifier(),"           \
+    " r.server_id, r.session_id OPERATOR(pg_catalog.=) 'MASTER_SESSION_ID',"                       \
+    " CAST(pg_catalog.date_part('epoch',"                                                          \
+    " pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.last_update_timestamp) AS bigint),"    \
+    " r.durable_lsn, r.current_read_lsn"
+#define START_TIME ", pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
+#define IDENTITY   ", (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)"
+#define ROWS       " FROM pg_catalog.aurora_replica_status() AS r"
+
+const char AURORA_QUESTION[] = QUESTION ROWS;
+const char AURORA_QUESTION_FIRST[] = QUESTION START_TIME IDENTITY ROWS;
+const char AURORA_QUESTION_FIRST_LESSER[] = QUESTION START_TIME ROWS;
+const char AURORA_QUESTION_CHEAP[] = "SELECT pg_catalog.pg_is_in_recovery()";
+
+const char AURORA_NOTE_NO_IDENTITY[] =
+    "pg_control_system() does not answer homing's role: no identity, so that other clusters cannot "
+    "be told from this one";
+
+static const char NOTE_NOT_YET[] = "it is in recovery, but aurora_replica_status() names it as the "
+                                   "writer: counted as a reader";
+static const char NOTE_NOT_LONGER[] = "it is not in recovery, but aurora_replica_status() names "
+                                      "another writer: counted as a reader";
+static const char NOTE_NOBODY[] = "aurora_replica_status() names no writer";
+
+static const char WRONG_EMPTY[] = "aurora_replica_status() returns no row: nothing is known of the "
+                                  "cluster; if that lasts, reboot the instance";
+static const char WRONG_OLD[] = "aurora_replica_status() returns no row that is younger than 180 "
+                                "seconds: nothing is known of the cluster";
+
+/* insufficient_privilege, or there is no such function: then that of the instances is missing, too,
+ * if this is no Aurora at all. */
+bool aurora_denies_identity(const char *sqlstate)
+{
+    static const char *const STATES[] = {"42501", "42883", "0A000"};
+    for (size_t i = 0; i < sizeof(STATES) / sizeof(STATES[0]); i++)
+        if (strcmp(sqlstate, STATES[i]) == 0)
+            return true;
+    return false;
+}
+
+const char *aurora_mend(const char *sqlstate)
+{
+    if (strcmp(sqlstate, "42883") == 0)
+        return "it has no aurora_replica_status(): this is no Aurora PostgreSQL; write engine: "
+               "postgresql, or rds-postgresql for a Multi-AZ DB cluster";
+    if (strcmp(sqlstate, "42501") == 0)
+        return "GRANT EXECUTE ON FUNCTION pg_catalog.aurora_replica_status(), "
+               "pg_catalog.aurora_db_instance_identifier() TO homing's role";
+    return NULL;
+}
+
+/* One instance, as the row has it. */
+struct instance {
+    const char *id;
+    bool own;     /* it is the server that was asked */
+    bool master;  /* it is named as the writer */
+    bool current; /* the row is of now */
+    int64_t age_s;
+    uint64_t durable, read; /* 0: not known */
+};
+
+static bool read_lsn(const char *text, uint64_t *ret_lsn)
+{
+    int64_t value = 0;
+    if (text && !postgres_value_integer(text, &value))
+        return false;
+    *ret_lsn = value > 0 ? (uint64_t)value : 0;
+    return true;
+}
+
+/* The server's own row has no time since 13.9, and is of this moment. A row of another instance
+ * without a time is of no known time. */
+static bool read_age(const char *text, struct instance *instance)
+{
+    instance->age_s = 0;
+    instance->current = instance->own;
+    if (!text)
+        return true;
+    instance->current = postgres_value_integer(text, &instance->age_s) &&
+                        instance->age_s <= AURORA_AGE_MAX_S && instance->age_s >= -AURORA_AGE_MAX_S;
+    return postgres_value_integer(text, &instance->age_s);
+}
+
+static bool read_instance(const char *const *columns, struct instance *ret_instance)
+{
+    struct instance instance = {.id = columns[AURORA_ID]};
+    if (!instance.id || !columns[AURORA_SELF])
+        return false;
+    instance.own = strcmp(instance.id, columns[AURORA_SELF]) == 0;
+    if ((columns[AURORA_IS_MASTER] &&
+         !postgres_value_truth(columns[AURORA_IS_MASTER], &instance.master)) ||
+        !read_age(columns[AURORA_AGE_S], &instance) ||
+        !read_lsn(columns[AURORA_DURABLE], &instance.durable) ||
+        !read_lsn(columns[AURORA_READ], &instance.read))
+        return false;
+    *ret_instance = instance;
+    return true;
+}
+
+/* What the rows say together. */
+struct status {
+    bool any;               /* there was a current row */
+    struct instance own;    /* id NULL: it is in no current row */
+    struct instance master; /* the newest one; id NULL: nobody is named */
+};
+
+/* Of several masters, one is of before a failover, or has been renamed since. */
+static void status_take(struct status *status, const struct instance *instance)
+{
+    if (!instance->current)
+        return;
+    status->any = true;
+    if (instance->own)
+        status->own = *instance;
+    if (instance->master && (!status->master.id || instance->age_s < status->master.age_s ||
+                             (instance->own && instance->age_s <= status->master.age_s)))
+        status->master = *instance;
+}
+
+static bool status_read(const struct postgres_rows *rows, struct status *ret_status,
+                        struct topology *topology)
+{
+    for (int i = 0; i < rows->count; i++) {
+        struct instance instance;
+        if (!read_instance(postgres_row(rows, i), &instance))
+            return false;
+        status_take(ret_status, &instance);
+        if (instance.current)
+            topology_add(topology, instance.id, NULL, NULL, 0);
+    }
+    return true;
+}
+
+static const char *note_of(const struct status *status, bool in_recovery)
+{
+    if (!status->master.id)
+        return NOTE_NOBODY;
+    if (status->master.own == !in_recovery)
+        return NULL;
+    return in_recovery ? NOTE_NOT_YET : NOTE_NOT_LONGER;
+}
+
+static void report_make(const struct status *status, bool in_recovery, struct postgres_seen *seen)
+{
+    struct report *report = &seen->report;
+    bool writes = status->master.own && !in_recovery;
+
+    report->kind = REPORT_ANSWER;
+    report->role = writes ? ROLE_WRITER : ROLE_READER;
+    report->term = (struct term){0, writes};
+    report->fenced = true;
+    report->position = writes ? status->master.durable : status->own.read;
+    report->branch = 0;
+    seen->in_recovery = in_recovery;
+    seen->unready = status->master.own == in_recovery;
+    seen->note = note_of(status, in_recovery);
+}
+
+/* Once per connection. */
+static bool read_introduction(const struct postgres_rows *rows, struct report *report)
+{
+    const char *const *first = postgres_row(rows, 0);
+    return (rows->columns <= AURORA_START_TIME ||
+            postgres_value_seconds(first[AURORA_START_TIME], &report->incarnation)) &&
+           (rows->columns <= AURORA_SYSTEM_IDENTIFIER ||
+            postgres_value_identifier(first[AURORA_SYSTEM_IDENTIFIER], &report->identity));
+}
+
+bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen)
+{
+    struct report report = seen->report;
+    struct status status = {0};
+    bool in_recovery;
+
+    if (rows->columns < AURORA_START_TIME || rows->columns > AURORA_COLUMN_COUNT)
+        return false;
+    if (rows->count == 0) {
+        seen->wrong = WRONG_EMPTY;
+        return false;
+    }
+    if (!postgres_value_truth(rows->texts[AURORA_IN_RECOVERY], &in_recovery) ||
+        !status_read(rows, &status, seen->topology) || !read_introduction(rows, &report))
+        return false;
+    if (!status.any) {
+        seen->wrong = WRONG_OLD;
+        return false;
+    }
+    seen->report = report;
+    report_make(&status, in_recovery, seen);
+    return true;
+}

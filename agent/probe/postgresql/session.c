@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session.c - see session.h. Called by the engines of the family.
+ *
+ * 1. The sink is called last, and from the loop only: it may close the session.
+ * 2. A cheap question is answered from the last full one only if no parameter that the server
+ *    reports by itself has changed since that one was sent, and if the server is as much in recovery
+ *    as it was then.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/conf/password.h"
+#include "agent/probe/postgresql/session.h"
+
+struct engine_session {
+    const struct postgres_dialect *dialect;
+    struct engine_sink sink;
+    struct postgres_client *client; /* NULL: it could not begin, and `early` says why */
+    struct loop_timer *later;       /* then the sink is told of it */
+    char early[ENGINE_TEXT_MAX];
+    bool strange;
+    bool introduced;                /* what `first` asks for is known, as far as it can be */
+    bool lesser;                    /* the role may not have all of it */
+    bool cheap;                     /* the question that is being answered */
+    struct postgres_watched at_ask; /* when the last full question was sent */
+    struct postgres_seen seen;
+};
+
+/* How a session ends. */
+
+static void session_failed(void *arg, const struct postgres_failure *failure)
+{
+    struct engine_session *s = arg;
+    s->sink.failed(s->sink.arg, failure->kind, failure->hint, failure->text);
+}
+
+static void session_fail_odd(struct engine_session *s, const char *text)
+{
+    s->sink.failed(s->sink.arg, REPORT_ODD, HINT_NONE, text);
+}
+
+/* Our own fault says nothing about who is at a strange address. */
+static void session_fail_early(void *arg)
+{
+    struct engine_session *s = arg;
+    s->sink.failed(s->sink.arg, s->strange ? REPORT_DENIED : REPORT_ODD, HINT_NONE, s->early);
+}
+
+/* Asking and answering. */
+
+static bool watched_same(struct postgres_watched a, struct postgres_watched b)
+{
+    return a.in_hot_standby == b.in_hot_standby && a.read_only == b.read_only;
+}
+
+static bool session_unchanged(const struct engine_session *s)
+{
+    return watched_same(postgres_client_watched(s->client), s->at_ask);
+}
+
+static bool session_is_watched(const struct engine_session *s)
+{
+    return s->at_ask.in_hot_standby != '\0' && s->at_ask.read_only != '\0';
+}
+
+static void session_send_full(struct engine_session *s)
+{
+    const struct postgres_dialect *d = s->dialect;
+    s->cheap = false;
+    s->at_ask = postgres_client_watched(s->client);
+    if (s->introduced)
+        postgres_client_ask(s->client, d->full);
+    else
+        postgres_client_ask(s->client, s->lesser ? d->lesser : d->first);
+}
+
+static void session_answer(struct engine_session *s)
+{
+    const char *note = s->seen.note;
+    if (!note && s->lesser)
+        note = s->dialect->lesser_note;
+    s->introduced = true;
+    s->sink.answer(s->sink.arg, &s->seen.report, note);
+}
+
+/* The answer to a full question. What has changed while it was made may have changed after it: then it
+ * is asked once more. */
+static void session_take_rows(struct engine_session *s, const struct postgres_rows *rows)
+{
+    struct topology topology;
+    topology_init(&topology);
+    s->seen.wrong = NULL;
+    s->seen.topology = &topology;
+    bool good = s->dialect->read(rows, &s->seen);
+    s->seen.topology = NULL;
+    if (!good) {
+        session_fail_odd(s, s->seen.wrong ? s->seen.wrong : s->dialect->stranger);
+        return;
+    }
+    if (!session_unchanged(s)) {
+        s->introduced = true;
+        session_send_full(s);
+        return;
+    }
+    if (s->sink.topology && topology.count > 0)
+        s->sink.topology(s->sink.arg, &topology);
+    session_answer(s);
+}
+
+/* Whether the answer to the cheap question says what the last full one did. */
+static bool session_is_still(const struct engine_session *s, const struct postgres_answer *answer)
+{
+    const struct postgres_rows *rows = &answer->rows;
+    bool in_recovery;
+
+    if (!session_unchanged(s))
+        return false;
+    if (!s->dialect->cheap)
+        return answer->kind == POSTGRES_ANSWER_EMPTY;
+    return answer->kind == POSTGRES_ANSWER_ROWS && rows->count == 1 && rows->columns == 1 &&
+           postgres_value_truth(rows->texts[0], &in_recovery) && in_recovery == s->seen.in_recovery;
+}
+
+static void session_take_error(struct engine_session *s, const struct postgres_failure *failure)
+{
+    const struct postgres_dialect *d = s->dialect;
+    struct postgres_failure told = *failure;
+    const char *mend = d->mend ? d->mend(failure->sqlstate) : NULL;
+
+    if (!s->introduced && !s->lesser && d->lesser && d->spares(failure->sqlstate)) {
+        s->lesser = true;
+        session_send_full(s);
+        return;
+    }
+    if (mend)
+        snprintf(told.text, sizeof(told.text), "%s", mend);
+    session_failed(s, &told);
+}
+
+static void session_answered(void *arg, const struct postgres_answer *answer)
+{
+    struct engine_session *s = arg;
+
+    if (answer->kind == POSTGRES_ANSWER_NONE)
+        session_fail_odd(s, "the server answered a question with nothing");
+    else if (answer->kind == POSTGRES_ANSWER_ERROR)
+        session_take_error(s, &answer->failure);
+    else if (!s->cheap && answer->kind == POSTGRES_ANSWER_ROWS)
+        session_take_rows(s, &answer->rows);
+    else if (s->cheap && session_is_still(s, answer))
+        session_answer(s);
+    else
+        session_send_full(s);
+}
+
+static void session_ready(void *arg)
+{
+    struct engine_session *s = arg;
+    s->seen.report.authenticated = postgres_client_authenticated(s->client);
+    s->sink.ready(s->sink.arg);
+}
+
+/* Connecting. */
+
+/* As an operator of the file needs it: which one, what is wrong, what to do. */
+static void session_early_password(struct engine_session *s, const char *file, int error)
+{
+    const char *wrong = conf_password_check(file);
+
+    if (error == -ENOMEM)
+        snprintf(s->early, sizeof(s->early), "out of memory");
+    else
+        snprintf(s->early, sizeof(s->early), "password_file %s %s", file,
+                 wrong ? wrong : "could not be read when it was needed");
+}
+
+/* False: out of memory. */
+static bool session_begin(struct engine_session *s, struct loop *loop,
+                          const struct postgres_settings *settings)
+{
+    const struct postgres_events events = {
+        .ready = session_ready,
+        .answered = session_answered,
+        .failed = session_failed,
+        .arg = s,
+    };
+
+    if (s->early[0] == '\0') {
+        s->client = postgres_client_new(loop, settings, &events);
+        return s->client;
+    }
+    s->later = loop_timer_new(loop, session_fail_early, s);
+    if (s->later)
+        loop_timer_set(s->later, 0);
+    return s->later;
+}
+
+static bool session_connect(struct engine_session *s, struct loop *loop,
+                            const struct conf_cluster *cluster, const struct conf_member *member,
+                            const struct address *address)
+{
+    char *password = NULL;
+    int rv = conf_password(cluster, &password);
+
+    if (rv < 0)
+        session_early_password(s, cluster->password_file, rv);
+    const struct postgres_settings settings = {
+        .connection = cluster->connection,
+        .host = member->host,
+        .address = address->text,
+        .port = address->inet.port,
+        .password = password,
+        .strange = s->strange,
+    };
+    bool begun = session_begin(s, loop, &settings);
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return begun;
+}
+
+void postgres_session_close(struct engine_session *s)
+{
+    if (!s)
+        return;
+    loop_timer_free(s->later);
+    postgres_client_free(s->client);
+    free(s);
+}
+
+struct engine_session *postgres_session_open(const struct postgres_dialect *dialect,
+                                             struct loop *loop, const struct conf_cluster *cluster,
+                                             const struct conf_member *member,
+                                             const struct address *address, bool strange,
+                                             const struct engine_sink *sink)
+{
+    struct engine_session *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->dialect = dialect;
+    s->sink = *sink;
+    s->strange = strange;
+    if (!session_connect(s, loop, cluster, member, address)) {
+        postgres_session_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void postgres_session_adopt(struct engine_session *s, const struct engine_sink *sink)
+{
+    s->sink = *sink;
+}
+
+void postgres_session_ask(struct engine_session *s, enum question question)
+{
+    bool can = s->dialect->cheap ? !s->seen.unready : session_is_watched(s);
+
+    if (question == QUESTION_FULL || !s->introduced || !can || !session_unchanged(s)) {
+        session_send_full(s);
+        return;
+    }
+    s->cheap = true;
+    postgres_client_ask(s->client, s->dialect->cheap ? s->dialect->cheap : "");
+}
+
+int postgres_session_descriptor(const struct engine_session *s)
+{
+    return s->client ? postgres_client_descriptor(s->client) : -1;
+}
