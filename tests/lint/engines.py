@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, and agent/probe/NAME, if its client is
-our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
-library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5).
-One TAP line an engine."""
+"""An engine has rooms of its own: outside of its family's files (agent/probe/engines/FAMILY, and agent/probe/FAMILY, if
+its client is our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has
+a client library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in
+homing.yaml(5). Its name has hyphens where those of its files and symbols have underscores. One TAP line an engine."""
 import os
 import re
 from pathlib import Path
@@ -17,9 +17,19 @@ TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
 MANUAL = "packaging/man/homing.yaml.5"
 
 
+def kind(engine):
+    """The file that says what it is; its family is the folder."""
+    return next(FOLDER.rglob(f"{engine}_kind.c"))
+
+
+def spelled(engine):
+    """A pattern of its name as a file's, a symbol's, and as `engine` has it."""
+    return engine.replace("_", "[-_]")
+
+
 def words(engine):
     """Its name, and that of its client library."""
-    return [engine, *re.findall(r'\.client = "(\w+)"', (FOLDER / f"{engine}_kind.c").read_text())]
+    return [spelled(engine), *re.findall(r'\.client = "(\w+)"', kind(engine).read_text())]
 
 
 def statements(path):
@@ -28,9 +38,11 @@ def statements(path):
 
 
 def searched(engine):
+    family = kind(engine).parent
+    rooms = [family, FOLDER.parent / family.name] if family != FOLDER else []
     for folder in ("agent", "proto", "shim"):
         for path in sorted((TOP / folder).rglob("*")):
-            own = path.parent == FOLDER and path.name.startswith(engine) or path.parent == FOLDER.parent / engine
+            own = any(room in path.parents for room in rooms) or path.parent == FOLDER == family and path.name.startswith(engine)
             if path.is_file() and not own and path.suffix in (".c", ".h", ".inc"):
                 yield path
     yield TOP / "configure.ac"
@@ -49,12 +61,16 @@ def faults(engine):
     for test in TESTS:
         if not (TOP / test.format(engine)).is_file():
             yield f"{test.format(engine)}: no such test"
-    if not re.search(rf"\b{engine}\b", (TOP / MANUAL).read_text()):
+    name = engine.replace("_", "-")
+    if f'.name = "{name}"' not in kind(engine).read_text():
+        yield f"{kind(engine).name}: its name is not {name}"
+    # In the pages a hyphen may be one of roff's.
+    if not re.search(rf"(?<![\w-]){name}(?![\w-])", (TOP / MANUAL).read_text().replace("\\-", "-")):
         yield f"{MANUAL} does not name it"
 
 
 def main():
-    engines = sorted(p.name[:-len("_kind.c")] for p in FOLDER.glob("*_kind.c"))
+    engines = sorted(p.name[:-len("_kind.c")] for p in FOLDER.rglob("*_kind.c"))
     if not engines:
         print("Bail out! no engine below " + str(FOLDER))
         return

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_server.h"
 #include "tests/support/test.h"
 
