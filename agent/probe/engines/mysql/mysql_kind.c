@@ -10,8 +10,7 @@
 #include "agent/probe/engines/mysql/family/connection.h"
 #include "agent/probe/engines/mysql/mysql_kind.h"
 
-/* A position is one more than this: 0 is "not known". */
-static void print_count(uint64_t position, char *ret, size_t size)
+void mysql_print_count(uint64_t position, char *ret, size_t size)
 {
     snprintf(ret, size, "%" PRIu64, position == 0 ? 0 : position - 1);
 }
@@ -34,7 +33,7 @@ const struct engine_kind engine_kind_mysql = {
     .check_together = mysql_connection_check,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
-    .print_position = print_count,
+    .print_position = mysql_print_count,
     .print_term = print_view,
     .lag_unit = "transactions",
     .lag_in_transactions = true,

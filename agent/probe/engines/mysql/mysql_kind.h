@@ -9,4 +9,7 @@
 
 extern const struct engine_kind engine_kind_mysql;
 
+/* A position is one more than this: 0 is "not known". */
+void mysql_print_count(uint64_t position, char *ret, size_t size);
+
 #endif

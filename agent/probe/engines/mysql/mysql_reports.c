@@ -82,9 +82,7 @@ static int take_first(struct mysql_seen *seen, const struct mysql_answer *answer
     for (uint32_t i = 0; i < FIRST_COUNT; i++)
         column[i] = mysql_text_at(answer, 0, i);
     if (column[FIRST_AURORA])
-        return mysql_fail(ret,
-                          "this is Aurora, which the engine mysql does not know: it has no server "
-                          "that says by read_only alone whether it is the writer");
+        return mysql_fail(ret, "this is Aurora MySQL; write engine: aurora-mysql");
     if (!column[FIRST_HOSTNAME] || !column[FIRST_PORT] || !column[FIRST_STARTED] ||
         (column[FIRST_WSREP] && !mysql_parse_switch(column[FIRST_WSREP], &wsrep)))
         return mysql_fail_odd(ret);
