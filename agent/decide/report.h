@@ -50,9 +50,9 @@ struct report {
     struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */
     uint64_t position;    /* written (writer) or replayed (reader), in bytes; 0: not known */
     uint64_t branch;      /* of a writer: the position at which its term began; 0: not known */
-    bool
-        fenced; /* W3a: its servers write into one volume, which shuts the old writer out: `term` is
-                  * always the same */
+    /* W3a: its servers write into one volume, which shuts the old writer out. `term` is always the
+     * same. */
+    bool fenced;
     /* W12, for engines whose servers have no term: `term` is all zero, and these two are set. */
     uint64_t self;    /* the name of this data directory, as others name it in `follows`: a hash; 0:
                        * not known, or the engine has a term, and W12 is not for it */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -60,15 +60,15 @@ static void check_report(const struct mysql_seen *seen)
     require(!note || strlen(note) < ENGINE_TEXT_MAX);
 }
 
-static enum mysql_step take(struct mysql_seen *seen, enum mysql_step step, const char *text)
+static int take(struct mysql_seen *seen, enum mysql_step step, const char *text)
 {
     struct mysql_report_failure failure = {.kind = REPORT_KIND_COUNT};
-    enum mysql_step next = mysql_step_take(seen, step, answer_of(seen, text), &failure);
+    int next = mysql_step_take(seen, step, answer_of(seen, text), &failure);
     if (next == MYSQL_STEP_FAILED) {
         require(failure.kind != REPORT_ANSWER && failure.kind < REPORT_KIND_COUNT);
         require(strlen(failure.text) < sizeof(failure.text));
     } else {
-        require(next == MYSQL_STEP_DONE || mysql_question(seen->mariadb, next));
+        require(next == MYSQL_STEP_DONE || mysql_question(seen->mariadb, (enum mysql_step)next));
     }
     return next;
 }
@@ -76,7 +76,7 @@ static enum mysql_step take(struct mysql_seen *seen, enum mysql_step step, const
 static void run(char *text)
 {
     struct mysql_seen seen = {.mariadb = text[0] == 'M', .circular = text[0] == 'C'};
-    enum mysql_step step = MYSQL_STEP_FIRST;
+    int step = MYSQL_STEP_FIRST;
     char *at = strchr(text, '\n');
     for (int i = 0; at && i < 16; i++) {
         char *answer = at + 1;
@@ -86,7 +86,7 @@ static void run(char *text)
         struct mysql_seen other = seen;
         for (int any = 0; any < MYSQL_STEP_COUNT; any++)
             take(&other, (enum mysql_step)any, answer);
-        step = take(&seen, step, answer);
+        step = take(&seen, (enum mysql_step)step, answer);
         if (step == MYSQL_STEP_DONE)
             check_report(&seen);
         if (step >= MYSQL_STEP_COUNT)

@@ -55,13 +55,14 @@ const struct mysql_answer *answer_of(const struct server *s, enum mysql_step ste
 struct told tell_with(struct mysql_seen *seen, const struct server *s)
 {
     struct told t = {.failed = false};
-    enum mysql_step step = seen->introduced ? MYSQL_STEP_CHANNELS : MYSQL_STEP_FIRST;
+    int step = seen->introduced ? MYSQL_STEP_CHANNELS : MYSQL_STEP_FIRST;
     seen->mariadb = s->mariadb;
     seen->circular = s->circular;
     for (int i = 0; step < MYSQL_STEP_COUNT; i++) {
         assert_true(i < 8);
-        assert_non_null(mysql_question(seen->mariadb, step));
-        step = mysql_step_take(seen, step, answer_of(s, step), &t.failure);
+        assert_non_null(mysql_question(seen->mariadb, (enum mysql_step)step));
+        step = mysql_step_take(seen, (enum mysql_step)step, answer_of(s, (enum mysql_step)step),
+                               &t.failure);
     }
     t.failed = step == MYSQL_STEP_FAILED;
     if (!t.failed)

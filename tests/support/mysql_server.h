@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mysql_server.h - a server of MySQL's family that a test describes, asked step by step as
- * engines/mysql.c asks a real one.
+ * engines/mysql/mysql.c asks a real one.
  */
 #ifndef HOMING_TESTS_SUPPORT_MYSQL_SERVER_H
 #define HOMING_TESTS_SUPPORT_MYSQL_SERVER_H
 
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_answer.h"
 
 #define UUID_A "b8d2f67a-eca3-11f1-9972-02fc00000001"

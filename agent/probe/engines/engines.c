@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * engines.c - the table of engines. A row NAME stands for engine_kind_NAME of NAME_kind.c and
- * engine_NAME of NAME.c: nothing else outside of an engine's own files names it.
+ * engine_NAME of NAME.c, in the folder of its family: nothing else outside of that names it.
  */
 #include "config.h"
 
 #include "agent/probe/engines/engines.h"
 
-#define ROWS(ROW) ROW(postgresql) ROW(aurora_postgresql) ROW(mysql)
+#define ROWS(ROW) ROW(postgresql) ROW(aurora_postgresql) ROW(mysql) ROW(aurora_mysql) ROW(rds_mysql)
 
 #define DECLARE(name)                                                                              \
     extern const struct engine_kind engine_kind_##name;                                            \

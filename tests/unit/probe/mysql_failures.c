@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/probe/engines/mysql_failures.h"
+#include "agent/probe/engines/mysql/family/failures.h"
 #include "tests/support/test.h"
 
 static struct mysql_report_failure judge(enum mysql_fault fault, enum mysql_stage stage,

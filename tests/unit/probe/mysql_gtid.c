@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/probe/engines/mysql_gtid.h"
+#include "agent/probe/engines/mysql/family/gtid.h"
 #include "tests/support/test.h"
 
 #define A "b8d2f67a-eca3-11f1-9972-02fc00000001"

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
-#include "agent/probe/engines/mysql_kind.h"
+#include "agent/probe/engines/mysql/family/connection.h"
+#include "agent/probe/engines/mysql/mysql_kind.h"
 #include "tests/support/folder.h"
 #include "tests/support/test.h"
 

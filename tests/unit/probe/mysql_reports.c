@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_server.h"
 #include "tests/support/test.h"
 
@@ -329,7 +329,7 @@ static void other_servers_of_the_protocol_are_named_and_not_asked(void **state)
     assert_non_null(strstr(mysql_server_refuse("10.4.34-MariaDB", 100434, true), "too old"));
     assert_non_null(strstr(mysql_server_refuse("8.0.11-TiDB-v7.5.0", 80011, false), "TiDB"));
     assert_non_null(strstr(mysql_server_refuse("8.0.30-Vitess", 80030, false), "Vitess"));
-    assert_odd(&(struct server){.aurora = "3.08.0"}, "this is Aurora");
+    assert_odd(&(struct server){.aurora = "3.08.0"}, "write engine: aurora-mysql");
 }
 
 static void an_answer_that_no_such_server_gives_is_odd(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql.c - asks a server of MySQL's family over the client of agent/probe/mysql;
- * engines/mysql_reports.c knows what to ask, and what the answers mean.
+ * session.c - asks a server of MySQL's family over the client of agent/probe/mysql: see session.h. The
+ * engine's dialect knows what to ask, and what the answers mean.
  *
  * 1. Nothing here waits: the client moves bytes as far as they go, and the loop calls again.
  * 2. The sink is called last, and from the loop only: it may close the session.
@@ -16,12 +16,13 @@
 #include <string.h>
 
 #include "agent/conf/password.h"
-#include "agent/probe/engines/mysql.h"
-#include "agent/probe/engines/mysql_kind.h"
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/family/connection.h"
+#include "agent/probe/engines/mysql/family/session.h"
 #include "agent/probe/mysql/client.h"
 
 struct engine_session {
+    const struct mysql_dialect *dialect;
+    void *seen; /* the dialect's */
     struct loop *loop;
     struct engine_sink sink;
     struct mysql_client *client;
@@ -30,96 +31,103 @@ struct engine_session {
     bool strange;
     bool ready; /* the sink knows */
     bool asked;
-    enum mysql_step step; /* that is being answered */
-    struct mysql_seen seen;
+    int step; /* that is being answered */
     struct report report;
     struct mysql_report_failure early; /* a failure before there is a client; text "": none */
 };
 
 /* How a session ends. */
 
-static void session_failed(struct engine_session *s, const struct mysql_report_failure *failure)
+static void end_session(struct engine_session *s, const struct mysql_report_failure *failure)
 {
     loop_io_free(s->io);
     s->io = NULL;
     s->sink.failed(s->sink.arg, failure->kind, failure->hint, failure->text);
 }
 
-static void session_fail(struct engine_session *s)
+static void fail(struct engine_session *s)
 {
     struct mysql_report_failure failure;
     mysql_report_failure(mysql_client_failure(s->client), s->strange, &failure);
-    session_failed(s, &failure);
+    end_session(s, &failure);
 }
 
-static void session_fail_later(void *arg)
+static void fail_later(void *arg)
 {
     struct engine_session *s = arg;
     if (s->early.text[0] != '\0')
-        session_failed(s, &s->early);
+        end_session(s, &s->early);
     else
-        session_fail(s);
+        fail(s);
 }
 
 /* Asking and answering. */
 
-static void session_send(struct engine_session *s, enum mysql_step step)
+static void send_question(struct engine_session *s, int step)
 {
     s->step = step;
-    mysql_client_ask(s->client, mysql_question(s->seen.mariadb, step));
+    mysql_client_ask(s->client, s->dialect->question(s->seen, step));
     loop_io_set(s->io, mysql_client_events(s->client));
 }
 
+/* What it says of others, then of itself. The first call cannot close the session. */
+static void hand_over(struct engine_session *s)
+{
+    const struct mysql_dialect *dialect = s->dialect;
+    const struct topology *topology = dialect->topology ? dialect->topology(s->seen) : NULL;
+    const char *note = dialect->report(s->seen, &s->report);
+    if (topology && s->sink.topology)
+        s->sink.topology(s->sink.arg, topology);
+    s->sink.answer(s->sink.arg, &s->report, note);
+}
+
 /* The answer of a step has come. */
-static void session_take(struct engine_session *s)
+static void take_answer(struct engine_session *s)
 {
     struct mysql_report_failure failure;
-    enum mysql_step next =
-        mysql_step_take(&s->seen, s->step, mysql_client_answer(s->client), &failure);
-    if (next < MYSQL_STEP_COUNT) {
-        session_send(s, next);
+    int next = s->dialect->take(s->seen, s->step, mysql_client_answer(s->client), &failure);
+    if (next < MYSQL_STEP_DONE) {
+        send_question(s, next);
         return;
     }
     s->asked = false;
     if (next == MYSQL_STEP_FAILED) {
-        session_failed(s, &failure);
+        end_session(s, &failure);
         return;
     }
     loop_io_set(s->io, mysql_client_events(s->client));
-    const char *note = mysql_report(&s->seen, &s->report);
-    s->sink.answer(s->sink.arg, &s->report, note);
+    hand_over(s);
 }
 
 /* Logged in: what it says of itself decides how it is asked, and whether. */
-static void session_begin(struct engine_session *s)
+static void begin(struct engine_session *s)
 {
     const struct mysql_server *server = mysql_client_server(s->client);
     struct mysql_report_failure refused = {.kind = REPORT_ODD};
-    const char *why = mysql_server_refuse(server->version, server->number, server->mariadb);
+    const char *why = s->dialect->greet(s->seen, server);
     s->ready = true;
-    s->seen.mariadb = server->mariadb;
     loop_io_set(s->io, mysql_client_events(s->client));
     if (!why) {
         s->sink.ready(s->sink.arg);
         return;
     }
     snprintf(refused.text, sizeof(refused.text), "%s (%s)", why, server->version);
-    session_failed(s, &refused);
+    end_session(s, &refused);
 }
 
-static void session_step(void *arg, int events)
+static void go_on(void *arg, int events)
 {
     (void)events;
     struct engine_session *s = arg;
     switch (mysql_client_step(s->client)) {
     case MYSQL_FAILED:
-        session_fail(s);
+        fail(s);
         break;
     case MYSQL_READY:
         if (!s->ready)
-            session_begin(s);
+            begin(s);
         else if (s->asked)
-            session_take(s);
+            take_answer(s);
         break;
     default:
         loop_io_set(s->io, mysql_client_events(s->client));
@@ -130,7 +138,7 @@ static void session_step(void *arg, int events)
 /* Connecting. */
 
 /* As an operator of the file needs it: which one, what is wrong, what to do. */
-static void session_early_password(struct engine_session *s, const char *file, int error)
+static void note_password(struct engine_session *s, const char *file, int error)
 {
     const char *wrong = conf_password_check(file);
     s->early.kind = s->strange ? REPORT_DENIED : REPORT_ODD; /* it says nothing of who is there */
@@ -141,15 +149,15 @@ static void session_early_password(struct engine_session *s, const char *file, i
                  wrong ? wrong : "could not be read when it was needed");
 }
 
-static void session_connect(struct engine_session *s, const struct conf_cluster *cluster,
-                            const struct conf_member *member, const struct address *address)
+static void connect_to(struct engine_session *s, const struct conf_cluster *cluster,
+                       const struct conf_member *member, const struct address *address)
 {
     struct mysql_connection connection;
     char *password = NULL;
     mysql_connection_read(cluster->connection, &connection);
     int rv = conf_password(cluster, &password);
     if (rv < 0) {
-        session_early_password(s, cluster->password_file, rv);
+        note_password(s, cluster->password_file, rv);
         return;
     }
     const struct mysql_settings settings = {
@@ -169,72 +177,68 @@ static void session_connect(struct engine_session *s, const struct conf_cluster 
 }
 
 /* False: out of memory. */
-static bool session_watch(struct engine_session *s)
+static bool watch(struct engine_session *s)
 {
     if (s->early.text[0] != '\0' || (s->client && mysql_client_state(s->client) == MYSQL_FAILED)) {
         loop_timer_set(s->later, 0);
         return true;
     }
-    s->io = s->client ? loop_io_new(s->loop, mysql_client_descriptor(s->client), session_step, s)
-                      : NULL;
+    s->io = s->client ? loop_io_new(s->loop, mysql_client_descriptor(s->client), go_on, s) : NULL;
     if (!s->io)
         return false;
     loop_io_set(s->io, mysql_client_events(s->client));
     return true;
 }
 
-static void session_close(struct engine_session *s)
+void mysql_session_close(struct engine_session *s)
 {
     if (!s)
         return;
     loop_io_free(s->io);
     loop_timer_free(s->later);
     mysql_client_free(s->client);
+    free(s->seen);
     free(s);
 }
 
-static struct engine_session *session_open(struct loop *loop, const struct conf_cluster *cluster,
-                                           const struct conf_member *member,
-                                           const struct address *address, bool strange,
-                                           const struct engine_sink *sink)
+struct engine_session *mysql_session_open(const struct mysql_dialect *dialect, struct loop *loop,
+                                          const struct conf_cluster *cluster,
+                                          const struct conf_member *member,
+                                          const struct address *address, bool strange,
+                                          const struct engine_sink *sink)
 {
     struct engine_session *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
+    s->dialect = dialect;
     s->loop = loop;
     s->sink = *sink;
     s->strange = strange;
-    s->seen.circular = cluster->circular;
-    s->later = loop_timer_new(loop, session_fail_later, s);
-    if (s->later)
-        session_connect(s, cluster, member, address);
-    if (!s->later || !session_watch(s)) {
-        session_close(s);
+    s->seen = calloc(1, dialect->seen_size);
+    s->later = loop_timer_new(loop, fail_later, s);
+    if (s->seen && dialect->begin)
+        dialect->begin(s->seen, cluster);
+    if (s->seen && s->later)
+        connect_to(s, cluster, member, address);
+    if (!s->seen || !s->later || !watch(s)) {
+        mysql_session_close(s);
         return NULL;
     }
     return s;
 }
 
-static void session_ask(struct engine_session *s, enum question question)
+void mysql_session_adopt(struct engine_session *s, const struct engine_sink *sink)
 {
-    enum mysql_step step = MYSQL_STEP_CHANNELS;
-    if (!s->seen.introduced)
-        step = MYSQL_STEP_FIRST;
-    else if (question == QUESTION_CHEAP && !s->seen.unready)
-        step = MYSQL_STEP_CHEAP;
-    s->asked = true;
-    session_send(s, step);
+    s->sink = *sink;
 }
 
-static int session_descriptor(const struct engine_session *s)
+void mysql_session_ask(struct engine_session *s, enum question question)
+{
+    s->asked = true;
+    send_question(s, s->dialect->first(s->seen, question));
+}
+
+int mysql_session_descriptor(const struct engine_session *s)
 {
     return mysql_client_descriptor(s->client);
 }
-
-const struct engine engine_mysql = {
-    .kind = &engine_kind_mysql,
-    .open = session_open,
-    .ask = session_ask,
-    .close = session_close,
-    .descriptor = session_descriptor,
-};

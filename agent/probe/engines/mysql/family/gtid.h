@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_gtid.h - how many transactions a server has, from the sets and lists that it prints. Pure; for
- * engines/mysql_reports.c. False: the text is no such thing, and *ret is untouched.
+ * gtid.h - how many transactions a server has, from the sets and lists that it prints. Pure; for
+ * engines/mysql/mysql_reports.c. False: the text is no such thing, and *ret is untouched.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_GTID_H
-#define HOMING_AGENT_PROBE_ENGINES_MYSQL_GTID_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_GTID_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_GTID_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; called by engines/mysql.c only.
+ * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; called by engines/mysql/mysql.c only.
  *
  * 1. A server that replicates is no writer, however writable it is: a replica that somebody forgot to
  *    close must not take over. `circular` is for pairs where that is meant.
@@ -13,16 +13,14 @@
  */
 #include "config.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "agent/probe/engines/mysql_gtid.h"
-#include "agent/probe/engines/mysql_reports.h"
+#include "agent/probe/engines/mysql/family/gtid.h"
+#include "agent/probe/engines/mysql/mysql_reports.h"
 #include "proto/hash.h"
-#include "proto/utf8.h"
 
 /* Columns of MYSQL_STEP_FIRST and MYSQL_STEP_STATE. */
 enum {
@@ -72,105 +70,35 @@ static const char *const CHANNEL_NAMES[2][CHANNEL_COUNT] = {
      "Slave_SQL_Running", "Master_Server_Id"},
 };
 
-/* ---- values: strict, the whole text or nothing ---- */
-
-/* NULL: SQL NULL, or a text that has a NUL inside, which none of these has. */
-static const char *text_at(const struct mysql_answer *answer, uint32_t row, uint32_t column)
-{
-    const struct mysql_value *value = mysql_answer_at(answer, row, column);
-    return value->text && strlen(value->text) == value->length ? value->text : NULL;
-}
-
-static bool parse_number(const char *text, uint64_t *ret_number)
-{
-    size_t n = text ? gtid_digits(text, ret_number) : 0;
-    return n != 0 && text[n] == '\0';
-}
-
-/* A variable that is on or off; read_only has other values from MariaDB 12 on, which close it, too. */
-static bool parse_switch(const char *text, bool *ret_on)
-{
-    static const char *const OFF[] = {"0", "OFF"};
-    static const char *const ON[] = {"1", "ON", "NO_LOCK", "NO_LOCK_NO_ADMIN"};
-    for (size_t i = 0; text && i < sizeof(OFF) / sizeof(OFF[0]); i++)
-        if (strcasecmp(text, OFF[i]) == 0) {
-            *ret_on = false;
-            return true;
-        }
-    for (size_t i = 0; text && i < sizeof(ON) / sizeof(ON[0]); i++)
-        if (strcasecmp(text, ON[i]) == 0) {
-            *ret_on = true;
-            return true;
-        }
-    return false;
-}
-
-/* ---- hashes: never 0, which is "not known" ---- */
-
-static uint64_t hash_more(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        char lower = (char)tolower((unsigned char)*text);
-        hash = hash_bytes(hash, &lower, 1);
-    }
-    return hash_bytes(hash, "", 1);
-}
-
-static uint64_t hash_end(uint64_t hash)
-{
-    return hash != 0 ? hash : 1;
-}
-
-static uint64_t hash_numbers(const char *what, uint64_t a, uint64_t b)
-{
-    const uint64_t numbers[] = {a, b};
-    return hash_end(hash_bytes(hash_more(HASH_START, what), numbers, sizeof(numbers)));
-}
-
 /* ---- answers ---- */
 
-static enum mysql_step fail(struct mysql_report_failure *ret, const char *text)
-{
-    *ret = (struct mysql_report_failure){.kind = REPORT_ODD};
-    snprintf(ret->text, sizeof(ret->text), "%s", text);
-    return MYSQL_STEP_FAILED;
-}
-
-static enum mysql_step fail_odd(struct mysql_report_failure *ret)
-{
-    return fail(ret, "the server does not answer as MySQL or MariaDB does");
-}
-
-static bool is_row(const struct mysql_answer *answer, uint32_t columns)
-{
-    return answer->rows == 1 && answer->columns == columns;
-}
-
-static enum mysql_step take_first(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                  struct mysql_report_failure *ret)
+static int take_first(struct mysql_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
 {
     const char *column[FIRST_COUNT];
     bool wsrep = false;
-    if (!is_row(answer, FIRST_COUNT))
-        return fail_odd(ret);
+    if (!mysql_is_row(answer, FIRST_COUNT))
+        return mysql_fail_odd(ret);
     for (uint32_t i = 0; i < FIRST_COUNT; i++)
-        column[i] = text_at(answer, 0, i);
+        column[i] = mysql_text_at(answer, 0, i);
     if (column[FIRST_AURORA])
-        return fail(ret, "this is Aurora, which the engine mysql does not know: it has no server "
-                         "that says by read_only alone whether it is the writer");
+        return mysql_fail(ret, "this is Aurora MySQL; write engine: aurora-mysql");
     if (!column[FIRST_HOSTNAME] || !column[FIRST_PORT] || !column[FIRST_STARTED] ||
-        (column[FIRST_WSREP] && !parse_switch(column[FIRST_WSREP], &wsrep)))
-        return fail_odd(ret);
+        (column[FIRST_WSREP] && !mysql_parse_switch(column[FIRST_WSREP], &wsrep)))
+        return mysql_fail_odd(ret);
     if (!seen->mariadb &&
         (!column[FIRST_UUID] || !gtid_is_uuid(column[FIRST_UUID], strlen(column[FIRST_UUID]))))
-        return fail_odd(ret);
+        return mysql_fail_odd(ret);
     const char *group = column[FIRST_GROUP] ? column[FIRST_GROUP] : "";
     seen->galera = wsrep;
-    seen->server = seen->mariadb ? 0 : hash_end(hash_more(HASH_START, column[FIRST_UUID]));
-    seen->group = *group != '\0' ? hash_end(hash_more(hash_more(HASH_START, "group"), group)) : 0;
-    seen->born =
-        hash_more(hash_more(hash_more(HASH_START, column[FIRST_HOSTNAME]), column[FIRST_PORT]),
-                  column[FIRST_STARTED]);
+    seen->server =
+        seen->mariadb ? 0 : mysql_hash_end(mysql_hash_more(HASH_START, column[FIRST_UUID]));
+    seen->group = *group != '\0'
+                      ? mysql_hash_end(mysql_hash_more(mysql_hash_more(HASH_START, "group"), group))
+                      : 0;
+    seen->born = mysql_hash_more(
+        mysql_hash_more(mysql_hash_more(HASH_START, column[FIRST_HOSTNAME]), column[FIRST_PORT]),
+        column[FIRST_STARTED]);
     seen->introduced = true;
     return MYSQL_STEP_CHANNELS;
 }
@@ -200,7 +128,7 @@ static void take_channel(struct mysql_seen *seen, const struct mysql_answer *ans
     static const char OF_GROUPS[] = "group_replication_";
     const char *text[CHANNEL_COUNT];
     for (int i = 0; i < CHANNEL_COUNT; i++) {
-        text[i] = text_at(answer, row, (uint32_t)column[i]);
+        text[i] = mysql_text_at(answer, row, (uint32_t)column[i]);
         text[i] = text[i] ? text[i] : ""; /* a channel that was never started */
     }
     if (strncmp(text[CHANNEL_NAME], OF_GROUPS, sizeof(OF_GROUPS) - 1) == 0)
@@ -213,15 +141,15 @@ static void take_channel(struct mysql_seen *seen, const struct mysql_answer *ans
     }
 }
 
-static enum mysql_step take_channels(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                     struct mysql_report_failure *ret)
+static int take_channels(struct mysql_seen *seen, const struct mysql_answer *answer,
+                         struct mysql_report_failure *ret)
 {
     int column[CHANNEL_COUNT];
     bool grouped = seen->group_channel;
     for (int i = 0; i < CHANNEL_COUNT && answer->rows > 0; i++) {
         column[i] = mysql_answer_column(answer, CHANNEL_NAMES[seen->mariadb][i]);
         if (column[i] < 0)
-            return fail_odd(ret);
+            return mysql_fail_odd(ret);
     }
     seen->channels = 0;
     seen->running = seen->several = seen->group_channel = false;
@@ -244,10 +172,10 @@ static void take_position(struct mysql_seen *seen, uint64_t transactions)
 
 static bool take_state_of_mariadb(struct mysql_seen *seen, const struct mysql_answer *answer)
 {
-    const char *gtids = text_at(answer, 0, STATE_GTIDS);
+    const char *gtids = mysql_text_at(answer, 0, STATE_GTIDS);
     uint64_t last;
-    if (!gtids || !parse_number(text_at(answer, 0, STATE_DOMAIN), &seen->domain) ||
-        !parse_number(text_at(answer, 0, STATE_NUMBER), &seen->number) ||
+    if (!gtids || !mysql_parse_number(mysql_text_at(answer, 0, STATE_DOMAIN), &seen->domain) ||
+        !mysql_parse_number(mysql_text_at(answer, 0, STATE_NUMBER), &seen->number) ||
         !gtid_last(gtids, seen->domain, &last))
         return false;
     take_position(seen, last);
@@ -257,12 +185,12 @@ static bool take_state_of_mariadb(struct mysql_seen *seen, const struct mysql_an
 static bool take_state_of_mysql(struct mysql_seen *seen, const struct mysql_answer *answer,
                                 bool *ret_closed)
 {
-    const char *gtids = text_at(answer, 0, STATE_GTIDS);
-    const char *mode = text_at(answer, 0, STATE_GTID_MODE);
+    const char *gtids = mysql_text_at(answer, 0, STATE_GTIDS);
+    const char *mode = mysql_text_at(answer, 0, STATE_GTID_MODE);
     bool offline, super;
     uint64_t count;
-    if (!gtids || !mode || !parse_switch(text_at(answer, 0, STATE_OFFLINE), &offline) ||
-        !parse_switch(text_at(answer, 0, STATE_SUPER_READ_ONLY), &super) ||
+    if (!gtids || !mode || !mysql_parse_switch(mysql_text_at(answer, 0, STATE_OFFLINE), &offline) ||
+        !mysql_parse_switch(mysql_text_at(answer, 0, STATE_SUPER_READ_ONLY), &super) ||
         !gtid_count(gtids, &count))
         return false;
     take_position(seen, count);
@@ -271,16 +199,16 @@ static bool take_state_of_mysql(struct mysql_seen *seen, const struct mysql_answ
     return true;
 }
 
-static enum mysql_step take_state(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                  struct mysql_report_failure *ret)
+static int take_state(struct mysql_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
 {
     bool closed = false, innodb;
-    if (!is_row(answer, STATE_COUNT) ||
+    if (!mysql_is_row(answer, STATE_COUNT) ||
         !(seen->mariadb ? take_state_of_mariadb(seen, answer)
                         : take_state_of_mysql(seen, answer, &closed)) ||
-        !parse_switch(text_at(answer, 0, STATE_INNODB_READ_ONLY), &innodb) ||
-        !parse_switch(text_at(answer, 0, STATE_READ_ONLY), &seen->read_only))
-        return fail_odd(ret);
+        !mysql_parse_switch(mysql_text_at(answer, 0, STATE_INNODB_READ_ONLY), &innodb) ||
+        !mysql_parse_switch(mysql_text_at(answer, 0, STATE_READ_ONLY), &seen->read_only))
+        return mysql_fail_odd(ret);
     seen->closed = closed || innodb || seen->read_only;
     if (seen->group != 0)
         return MYSQL_STEP_GROUP;
@@ -289,13 +217,13 @@ static enum mysql_step take_state(struct mysql_seen *seen, const struct mysql_an
                : MYSQL_STEP_DONE;
 }
 
-static enum mysql_step take_origin(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                   struct mysql_report_failure *ret)
+static int take_origin(struct mysql_seen *seen, const struct mysql_answer *answer,
+                       struct mysql_report_failure *ret)
 {
     static const char *const WORDS[] = {"DYNAMIC", "PERSISTED", "SQL"};
-    const char *origin = is_row(answer, 1) ? text_at(answer, 0, 0) : NULL;
+    const char *origin = mysql_is_row(answer, 1) ? mysql_text_at(answer, 0, 0) : NULL;
     if (!origin)
-        return fail_odd(ret);
+        return mysql_fail_odd(ret);
     seen->by_word = false;
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++)
         seen->by_word |= strcasecmp(origin, WORDS[i]) == 0;
@@ -307,70 +235,48 @@ static bool parse_view(const char *text, struct term *ret_view)
 {
     struct term view;
     size_t n = text ? gtid_digits(text, &view.hi) : 0;
-    if (n == 0 || text[n] != ':' || view.hi == 0 || !parse_number(text + n + 1, &view.lo))
+    if (n == 0 || text[n] != ':' || view.hi == 0 || !mysql_parse_number(text + n + 1, &view.lo))
         return false;
     *ret_view = view;
     return true;
 }
 
-static enum mysql_step take_group(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                  struct mysql_report_failure *ret)
+static int take_group(struct mysql_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
 {
     uint64_t members, unreachable;
     bool single;
-    if (!is_row(answer, GROUP_COUNT) ||
-        !parse_number(text_at(answer, 0, GROUP_MEMBERS), &members) ||
-        !parse_number(text_at(answer, 0, GROUP_UNREACHABLE), &unreachable) ||
+    if (!mysql_is_row(answer, GROUP_COUNT) ||
+        !mysql_parse_number(mysql_text_at(answer, 0, GROUP_MEMBERS), &members) ||
+        !mysql_parse_number(mysql_text_at(answer, 0, GROUP_UNREACHABLE), &unreachable) ||
         unreachable > members || members > UINT32_MAX ||
-        !parse_switch(text_at(answer, 0, GROUP_SINGLE_PRIMARY), &single))
-        return fail_odd(ret);
-    const char *state = text_at(answer, 0, GROUP_STATE), *role = text_at(answer, 0, GROUP_ROLE);
+        !mysql_parse_switch(mysql_text_at(answer, 0, GROUP_SINGLE_PRIMARY), &single))
+        return mysql_fail_odd(ret);
+    const char *state = mysql_text_at(answer, 0, GROUP_STATE),
+               *role = mysql_text_at(answer, 0, GROUP_ROLE);
     seen->online = state && strcmp(state, "ONLINE") == 0;
     seen->majority = 2 * unreachable < members;
     seen->primary = role && strcmp(role, "PRIMARY") == 0;
     seen->view = (struct term){0};
     if (!single)
-        return fail(ret, "its group has several primaries (group_replication_single_primary_mode "
-                         "is off): homing follows groups with one");
-    if (seen->online && !parse_view(text_at(answer, 0, GROUP_VIEW), &seen->view))
-        return fail_odd(ret);
+        return mysql_fail(ret,
+                          "its group has several primaries (group_replication_single_primary_mode "
+                          "is off): homing follows groups with one");
+    if (seen->online && !parse_view(mysql_text_at(answer, 0, GROUP_VIEW), &seen->view))
+        return mysql_fail_odd(ret);
     return MYSQL_STEP_DONE;
 }
 
-static enum mysql_step take_cheap(struct mysql_seen *seen, const struct mysql_answer *answer,
-                                  struct mysql_report_failure *ret)
+static int take_cheap(struct mysql_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
 {
     bool read_only;
-    if (!is_row(answer, 1) || !parse_switch(text_at(answer, 0, 0), &read_only))
-        return fail_odd(ret);
+    if (!mysql_is_row(answer, 1) || !mysql_parse_switch(mysql_text_at(answer, 0, 0), &read_only))
+        return mysql_fail_odd(ret);
     return read_only == seen->read_only ? MYSQL_STEP_DONE : MYSQL_STEP_CHANNELS;
 }
 
-/* `user`@`%`, from "user@%". */
-static enum mysql_step take_account(const struct mysql_seen *seen,
-                                    const struct mysql_answer *answer,
-                                    struct mysql_report_failure *ret)
-{
-    const char *account = is_row(answer, 1) ? text_at(answer, 0, 0) : NULL;
-    const char *at = account ? strrchr(account, '@') : NULL;
-    char text[2 * ENGINE_TEXT_MAX];
-    if (!at)
-        return fail_odd(ret);
-    snprintf(text, sizeof(text), "a privilege is missing: GRANT %s TO '%.*s'@'%s'", seen->denied,
-             (int)(at - account), account, at + 1);
-    fail(ret, "");
-    utf8_clean(text, strlen(text), ret->text, sizeof(ret->text));
-    return MYSQL_STEP_FAILED;
-}
-
 /* ---- errors in place of an answer ---- */
-
-enum {
-    ER_UNREADY = 1047,      /* ER_UNKNOWN_COM_ERROR: "WSREP has not yet prepared node" */
-    ER_TABLE_DENIED = 1142, /* "SELECT command denied to user … for table 'replication_…'" */
-    ER_COLUMN_DENIED = 1143,
-    ER_PRIVILEGE = 1227, /* "you need (at least one of) the … privilege(s)" */
-};
 
 static const char *table_of(enum mysql_step step, const char *text)
 {
@@ -400,24 +306,20 @@ static bool take_denial(struct mysql_seen *seen, enum mysql_step step,
     return true;
 }
 
-static enum mysql_step take_error(struct mysql_seen *seen, enum mysql_step step,
-                                  const struct mysql_error *error, struct mysql_report_failure *ret)
+static int take_error(struct mysql_seen *seen, enum mysql_step step,
+                      const struct mysql_error *error, struct mysql_report_failure *ret)
 {
-    const struct mysql_failure failure = {
-        .fault = MYSQL_FAULT_SERVER, .stage = MYSQL_STAGE_SESSION, .error = *error};
     if (error->code == ER_UNREADY) {
         seen->unready = true;
         return MYSQL_STEP_DONE;
     }
     if (take_denial(seen, step, error))
         return MYSQL_STEP_ACCOUNT;
-    mysql_report_failure(&failure, false, ret);
-    return MYSQL_STEP_FAILED;
+    return mysql_fail_error(error, ret);
 }
 
-enum mysql_step mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
-                                const struct mysql_answer *answer,
-                                struct mysql_report_failure *ret_failure)
+int mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
+                    const struct mysql_answer *answer, struct mysql_report_failure *ret_failure)
 {
     if (answer->error.code != 0)
         return take_error(seen, step, &answer->error, ret_failure);
@@ -436,7 +338,7 @@ enum mysql_step mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
     case MYSQL_STEP_GROUP:
         return take_group(seen, answer, ret_failure);
     default:
-        return take_account(seen, answer, ret_failure);
+        return mysql_fail_denied(seen->denied, answer, ret_failure);
     }
 }
 
@@ -500,27 +402,27 @@ static void report_names(const struct mysql_seen *seen, struct report *report)
     if (seen->group != 0)
         return;
     if (seen->mariadb) {
-        report->self = hash_numbers("server", seen->domain, seen->number);
-        if (follows && parse_number(seen->source, &number))
-            report->follows = hash_numbers("server", seen->domain, number);
+        report->self = mysql_hash_numbers("server", seen->domain, seen->number);
+        if (follows && mysql_parse_number(seen->source, &number))
+            report->follows = mysql_hash_numbers("server", seen->domain, number);
         return;
     }
     report->self = seen->server;
     if (follows && gtid_is_uuid(seen->source, strlen(seen->source)))
-        report->follows = hash_end(hash_more(HASH_START, seen->source));
+        report->follows = mysql_hash_end(mysql_hash_more(HASH_START, seen->source));
 }
 
 const char *mysql_report(const struct mysql_seen *seen, struct report *report)
 {
     const char *note = NULL;
     uint64_t own =
-        seen->mariadb ? hash_numbers("server", seen->domain, seen->number) : seen->server;
+        seen->mariadb ? mysql_hash_numbers("server", seen->domain, seen->number) : seen->server;
     report->kind = REPORT_ANSWER;
     report->role = judge_role(seen, &note);
     report->identity = seen->group != 0 ? seen->group
-                       : seen->mariadb  ? hash_numbers("mariadb", seen->domain, 0)
-                                        : hash_end(hash_more(HASH_START, "mysql"));
-    report->incarnation = hash_end(hash_bytes(seen->born, &own, sizeof(own)));
+                       : seen->mariadb  ? mysql_hash_numbers("mariadb", seen->domain, 0)
+                                        : mysql_hash_end(mysql_hash_more(HASH_START, "mysql"));
+    report->incarnation = mysql_hash_end(hash_bytes(seen->born, &own, sizeof(own)));
     report->term = seen->group != 0 && report->role == ROLE_WRITER ? seen->view : (struct term){0};
     report->position = seen->position;
     report->branch = 0;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_kind.c - what MySQL and MariaDB are: see conf/engine_kind.h. Without a client.
- *
- * The keywords are our own, as the client is. Those of mysql and mariadb, which people know, are
- * refused with the ones that are meant.
+ * connection.c - see connection.h. The keywords are our own, as the client is. Those of mysql and
+ * mariadb, which people know, are refused with the ones that are meant.
  */
 #include "config.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/conf/connection.h"
-#include "agent/probe/engines/mysql_kind.h"
+#include "agent/probe/engines/mysql/family/connection.h"
 
 static const char *check_user(const char *value, size_t len)
 {
@@ -21,7 +17,7 @@ static const char *check_user(const char *value, size_t len)
                                            : NULL;
 }
 
-static const struct engine_keyword keywords[] = {
+const struct engine_keyword mysql_keywords[] = {
     {.name = "user", .check = check_user},
     {.name = "tls", .check = tls_mode_check},
     {.name = "tls_ca", .file = true},
@@ -47,7 +43,7 @@ static const struct engine_keyword keywords[] = {
     {.name = NULL},
 };
 
-static const char *refuse_uri(const char *connection)
+const char *mysql_connection_refuse(const char *connection)
 {
     if (strncmp(connection, "mysql:", 6) == 0 || strncmp(connection, "mariadb:", 8) == 0 ||
         strncmp(connection, "jdbc:", 5) == 0)
@@ -74,41 +70,9 @@ void mysql_connection_read(const char *connection, struct mysql_connection *ret)
     ret->tls.key = read_path(connection, "tls_key", ret->key);
 }
 
-static const char *check_tls(const char *connection)
+const char *mysql_connection_check(const char *connection)
 {
     struct mysql_connection c;
     mysql_connection_read(connection, &c);
     return tls_settings_check(&c.tls);
 }
-
-/* A position is one more than this: 0 is "not known". */
-static void print_count(uint64_t position, char *ret, size_t size)
-{
-    snprintf(ret, size, "%" PRIu64, position == 0 ? 0 : position - 1);
-}
-
-/* A group's view as its members show it; else the count of switches. */
-static void print_view(uint64_t hi, uint64_t lo, char *ret, size_t size)
-{
-    if (hi == 0)
-        snprintf(ret, size, "%" PRIu64, lo);
-    else
-        snprintf(ret, size, "%" PRIu64 ":%" PRIu64, hi, lo);
-}
-
-const struct engine_kind engine_kind_mysql = {
-    .name = "mysql",
-    .default_port = 3306,
-    .client = "mysql",
-    .keywords = keywords,
-    .check_connection = refuse_uri,
-    .check_together = check_tls,
-    .proof_keyword = "tls",
-    .proof_value = "verify-full",
-    .print_position = print_count,
-    .print_term = print_view,
-    .lag_unit = "transactions",
-    .lag_in_transactions = true,
-    .takes_circular = true,
-    .branch = "position when it took over",
-};

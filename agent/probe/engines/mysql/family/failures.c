@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_failures.c - see mysql_failures.h: what the faults of the client and the errors of servers mean.
+ * failures.c - see failures.h: what the faults of the client and the errors of servers mean.
  */
 #include "config.h"
 
 #include <string.h>
 
-#include "agent/probe/engines/mysql_failures.h"
+#include "agent/probe/engines/mysql/family/failures.h"
 #include "proto/utf8.h"
 
 struct meaning {

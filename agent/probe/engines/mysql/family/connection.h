@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_kind.h - what MySQL and MariaDB are: engine_kind_mysql, for its row in engines.c.
+ * connection.h - the key `connection` of the engines of MySQL's family: what their kinds say of it, and
+ * what it means.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_KIND_H
-#define HOMING_AGENT_PROBE_ENGINES_MYSQL_KIND_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_CONNECTION_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_CONNECTION_H
 
 #include "agent/base/tls/tls.h"
 #include "agent/conf/engine_kind.h"
 
-extern const struct engine_kind engine_kind_mysql;
+/* For struct engine_kind: keywords, check_connection, check_together. */
+extern const struct engine_keyword mysql_keywords[];
+const char *mysql_connection_refuse(const char *connection);
+const char *mysql_connection_check(const char *connection);
 
 /* Bytes of a user's name with its NUL: 80 characters in MariaDB, of up to 4 bytes each. */
 #define MYSQL_USER_SIZE 321

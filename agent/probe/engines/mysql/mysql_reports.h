@@ -2,21 +2,21 @@
  *
  * mysql_reports.h - what a server of MySQL's family answered, as a report. Pure: texts in, report out.
  *
- * One pass: engines/mysql.c asks mysql_question() of a step, hands the answer to
+ * One pass: engines/mysql/mysql.c asks mysql_question() of a step, hands the answer to
  * mysql_step_take(), and does so again with the step that this returns, until it is MYSQL_STEP_DONE; then
  * mysql_report() is the report. MYSQL_STEP_FAILED: the session is of no use, and the failure says why.
  * Every byte comes from outside: what is not exactly what such a server answers is odd.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_REPORTS_H
-#define HOMING_AGENT_PROBE_ENGINES_MYSQL_REPORTS_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_MYSQL_REPORTS_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_MYSQL_REPORTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "agent/decide/report.h"
-#include "agent/probe/engines/mysql_failures.h"
-#include "agent/probe/engines/mysql_questions.h"
+#include "agent/probe/engines/mysql/family/values.h"
+#include "agent/probe/engines/mysql/mysql_questions.h"
 #include "agent/probe/mysql/answer.h"
 
 /* What a server has answered so far. All zero, but for the first three, when a session begins. */
@@ -59,9 +59,8 @@ struct mysql_seen {
 /* Takes in the answer of `step`; returns the step that comes next, MYSQL_STEP_DONE or MYSQL_STEP_FAILED. After
  * MYSQL_STEP_CHEAP, MYSQL_STEP_DONE says that the report of before still holds. ret_failure is set only with
  * MYSQL_STEP_FAILED. */
-enum mysql_step mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
-                                const struct mysql_answer *answer,
-                                struct mysql_report_failure *ret_failure);
+int mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
+                    const struct mysql_answer *answer, struct mysql_report_failure *ret_failure);
 
 /* The report, of which `authenticated` is left as it is. Returns NULL, or a remark for status. */
 const char *mysql_report(const struct mysql_seen *seen, struct report *report);

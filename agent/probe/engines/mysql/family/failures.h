@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_failures.h - what follows from it that there is no session with a server of MySQL's family, or
+ * failures.h - what follows from it that there is no session with a server of MySQL's family, or
  * no more. Pure.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_FAILURES_H
-#define HOMING_AGENT_PROBE_ENGINES_MYSQL_FAILURES_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_FAILURES_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_FAMILY_FAILURES_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_gtid.c - see mysql_gtid.h. Each text is read once, from left to right, and kept nowhere.
+ * gtid.c - see gtid.h. Each text is read once, from left to right, and kept nowhere.
  */
 #include "config.h"
 
 #include <ctype.h>
 #include <string.h>
 
-#include "agent/probe/engines/mysql_gtid.h"
+#include "agent/probe/engines/mysql/family/gtid.h"
 
 size_t gtid_digits(const char *text, uint64_t *ret_number)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mysql_questions.h - what servers of MySQL's family are asked, and which are not asked at all. Pure;
- * engines/mysql_reports.c knows what the columns are.
+ * engines/mysql/mysql_reports.c knows what the columns are.
  */
-#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_QUESTIONS_H
-#define HOMING_AGENT_PROBE_ENGINES_MYSQL_QUESTIONS_H
+#ifndef HOMING_AGENT_PROBE_ENGINES_MYSQL_MYSQL_QUESTIONS_H
+#define HOMING_AGENT_PROBE_ENGINES_MYSQL_MYSQL_QUESTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,8 +19,6 @@ enum mysql_step {
     MYSQL_STEP_GROUP,    /* what its group says of it; only if it has one */
     MYSQL_STEP_ACCOUNT,  /* as whom we are logged in; only to name the account in a GRANT */
     MYSQL_STEP_COUNT,
-    MYSQL_STEP_DONE,
-    MYSQL_STEP_FAILED,
 };
 
 /* NULL, or what this server is and why it is not asked, from what its greeting says of it. */

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#include "agent/probe/engines/mysql_questions.h"
+#include "agent/probe/engines/mysql/family/values.h"
+#include "agent/probe/engines/mysql/mysql_questions.h"
 
 /* Only what an account without any privilege can read, but for the tables of replication.
  * global_variables and variables_info are costly: the server makes all of their rows. So they are
@@ -55,7 +56,7 @@ static const char *const QUESTIONS[MYSQL_STEP_COUNT] = {
         " ON m.MEMBER_ID = @@global.server_uuid"
         " LEFT JOIN performance_schema.replication_group_member_stats AS s"
         " ON s.MEMBER_ID = @@global.server_uuid",
-    [MYSQL_STEP_ACCOUNT] = "SELECT CURRENT_USER()",
+    [MYSQL_STEP_ACCOUNT] = MYSQL_QUESTION_ACCOUNT,
 };
 
 /* Where MariaDB is asked otherwise. */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * aurora_mysql_reports.c - an Aurora MySQL server's answers as reports. Pure; called by aurora_mysql.c only.
+ *
+ * 1. It claims if the newest row of a writer is its own, and if it is writable on this connection. Either
+ *    alone is not enough: one that was just demoted still names itself, and its own row has no time.
+ * 2. Rows older than AURORA_ROW_AGE_S count for nothing, those of writers included. The server's clock
+ *    says how old a row is; it orders rows of one answer, and no claims (W2).
+ * 3. All servers write to one volume: there is one history, and its term is constant. W12 is not for it.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/probe/engines/mysql/aurora_mysql_reports.h"
+#include "agent/probe/engines/mysql/family/gtid.h"
+#include "proto/hash.h"
+
+/* The second in which the server was started is the same in each session. That table is costly, and is
+ * read once in a session. */
+static const char *const QUESTIONS[AURORA_STEP_COUNT] = {
+    [AURORA_STEP_CHEAP] = "SELECT @@global.innodb_read_only",
+    [AURORA_STEP_FIRST] =
+        "SELECT @@aurora_server_id, CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM"
+        " performance_schema.global_status WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED)",
+    [AURORA_STEP_TOPOLOGY] =
+        "SELECT SERVER_ID, SESSION_ID, TIMESTAMPDIFF(MICROSECOND, LAST_UPDATE_TIMESTAMP, NOW(6))"
+        " FROM information_schema.replica_host_status",
+    [AURORA_STEP_STATE] = "SELECT @@global.innodb_read_only",
+    [AURORA_STEP_ACCOUNT] = MYSQL_QUESTION_ACCOUNT,
+};
+
+enum {
+    FIRST_ID,
+    FIRST_STARTED,
+    FIRST_COUNT,
+
+    ROW_ID = 0,
+    ROW_SESSION,
+    ROW_AGE,
+    ROW_COUNT
+};
+
+static const int64_t AGE_MAX_US = AURORA_ROW_AGE_S * INT64_C(1000000);
+static const int64_t NEVER_US = INT64_MAX;
+
+const char *aurora_question(enum aurora_step step)
+{
+    return QUESTIONS[step];
+}
+
+static int take_first(struct aurora_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
+{
+    if (!mysql_is_row(answer, FIRST_COUNT))
+        return mysql_fail_odd(ret);
+    const char *id = mysql_text_at(answer, 0, FIRST_ID);
+    const char *started = mysql_text_at(answer, 0, FIRST_STARTED);
+    if (!id || *id == '\0' || strlen(id) >= sizeof(seen->id) || !started)
+        return mysql_fail_odd(ret);
+    snprintf(seen->id, sizeof(seen->id), "%s", id);
+    seen->born = mysql_hash_more(mysql_hash_more(HASH_START, id), started);
+    seen->introduced = true;
+    return AURORA_STEP_TOPOLOGY;
+}
+
+/* Of a row, in microseconds. The row of the server that answers may have no time: it is of now. A time
+ * that is as far ahead as it may be old is no better. False: the text is none. */
+static bool read_age(const char *text, bool own, int64_t *ret_us)
+{
+    uint64_t number;
+    if (!text) {
+        *ret_us = own ? -AGE_MAX_US : NEVER_US;
+        return true;
+    }
+    bool ahead = *text == '-';
+    if (!mysql_parse_number(text + ahead, &number))
+        return false;
+    if (number > (uint64_t)AGE_MAX_US)
+        *ret_us = NEVER_US;
+    else
+        *ret_us = ahead ? -(int64_t)number : (int64_t)number;
+    return true;
+}
+
+/* What the rows say so far. */
+struct reading {
+    int64_t writer_us; /* the age of the newest row of a writer */
+    uint32_t others, old;
+};
+
+static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer, uint32_t row,
+                     struct reading *reading)
+{
+    const char *id = mysql_text_at(answer, row, ROW_ID);
+    const char *session = mysql_text_at(answer, row, ROW_SESSION);
+    bool own = id && strcmp(id, seen->id) == 0;
+    int64_t age_us;
+    if (!id || !session || !read_age(mysql_text_at(answer, row, ROW_AGE), own, &age_us))
+        return false;
+    reading->others += !own;
+    reading->old += !own && age_us == NEVER_US;
+    if (age_us == NEVER_US)
+        return true;
+    topology_add(&seen->topology, id, NULL, NULL, 0);
+    seen->unlisted &= !own;
+    if (strcmp(session, "MASTER_SESSION_ID") == 0 &&
+        (age_us < reading->writer_us || (own && age_us == reading->writer_us))) {
+        reading->writer_us = age_us;
+        seen->master = own;
+    }
+    return true;
+}
+
+static int take_topology(struct aurora_seen *seen, const struct mysql_answer *answer,
+                         struct mysql_report_failure *ret)
+{
+    struct reading reading = {.writer_us = NEVER_US};
+    topology_init(&seen->topology);
+    seen->told = seen->master = false;
+    seen->unlisted = true;
+    if (answer->rows > 0 && answer->columns != ROW_COUNT)
+        return mysql_fail_odd(ret);
+    for (uint32_t row = 0; row < answer->rows; row++)
+        if (!take_row(seen, answer, row, &reading))
+            return mysql_fail_odd(ret);
+    if (seen->topology.count == 0)
+        return mysql_fail(ret, answer->rows == 0
+                                   ? "information_schema.replica_host_status has no rows"
+                                   : "no row of information_schema.replica_host_status is of the "
+                                     "last 180 s by the server's own clock");
+    seen->lonely = reading.others > 0 && reading.old == reading.others;
+    seen->told = true;
+    return AURORA_STEP_STATE;
+}
+
+static int take_state(struct aurora_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
+{
+    if (!mysql_is_row(answer, 1) ||
+        !mysql_parse_switch(mysql_text_at(answer, 0, 0), &seen->read_only))
+        return mysql_fail_odd(ret);
+    return MYSQL_STEP_DONE;
+}
+
+static int take_cheap(struct aurora_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
+{
+    bool before = seen->read_only;
+    seen->told = false;
+    int next = take_state(seen, answer, ret);
+    return next == MYSQL_STEP_DONE && seen->read_only != before ? AURORA_STEP_TOPOLOGY : next;
+}
+
+static int take_error(enum aurora_step step, const struct mysql_error *error,
+                      struct mysql_report_failure *ret)
+{
+    if (error->code == ER_UNKNOWN_VARIABLE || error->code == ER_UNKNOWN_TABLE)
+        return mysql_fail(ret, "this is no Aurora MySQL; write engine: mysql, or engine: rds-mysql "
+                               "for a Multi-AZ DB cluster of RDS");
+    if (step == AURORA_STEP_TOPOLOGY &&
+        (error->code == ER_TABLE_DENIED || error->code == ER_PRIVILEGE))
+        return AURORA_STEP_ACCOUNT;
+    return mysql_fail_error(error, ret);
+}
+
+int aurora_step_take(struct aurora_seen *seen, enum aurora_step step,
+                     const struct mysql_answer *answer, struct mysql_report_failure *ret_failure)
+{
+    if (answer->error.code != 0)
+        return take_error(step, &answer->error, ret_failure);
+    switch (step) {
+    case AURORA_STEP_CHEAP:
+        return take_cheap(seen, answer, ret_failure);
+    case AURORA_STEP_FIRST:
+        return take_first(seen, answer, ret_failure);
+    case AURORA_STEP_TOPOLOGY:
+        return take_topology(seen, answer, ret_failure);
+    case AURORA_STEP_STATE:
+        return take_state(seen, answer, ret_failure);
+    default:
+        return mysql_fail_denied("PROCESS ON *.*", answer, ret_failure);
+    }
+}
+
+static const char NOTE_UNNAMED[] =
+    "it takes writes, but information_schema.replica_host_status does not call it the writer yet: "
+    "counted as a reader";
+static const char NOTE_UNLISTED[] =
+    "it takes writes, but has no row in information_schema.replica_host_status: counted as a "
+    "reader";
+static const char NOTE_LONELY[] =
+    "no other server has a row of the last 180 s in information_schema.replica_host_status";
+
+bool aurora_is_unsettled(const struct aurora_seen *seen)
+{
+    return !seen->read_only && !seen->master;
+}
+
+const char *aurora_report(const struct aurora_seen *seen, struct report *report)
+{
+    report->kind = REPORT_ANSWER;
+    report->role = seen->master && !seen->read_only ? ROLE_WRITER : ROLE_READER;
+    /* No server says of which cluster it is: for all of them the same. */
+    report->identity = mysql_hash_end(mysql_hash_more(HASH_START, "aurora-mysql"));
+    report->incarnation = mysql_hash_end(seen->born);
+    report->term = (struct term){.lo = 1};
+    report->fenced = true;
+    report->position = report->branch = report->self = report->follows = 0;
+    if (aurora_is_unsettled(seen))
+        return seen->unlisted ? NOTE_UNLISTED : NOTE_UNNAMED;
+    return seen->lonely ? NOTE_LONELY : NULL;
+}

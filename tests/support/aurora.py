@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster of stand-ins for Aurora MySQL (tests/support/aurora_mysql.py), one process a server, on addresses of its own.
+
+    db = Aurora("a", "b")              # a is the writer; hosts a.abc.test and so on, and the cluster's name as a seed
+    db.fail_over("b")                  # what the servers say and take from now on; processes are left alone
+    db.freeze("a"); db.restart("a")
+"""
+import os
+import random
+import signal
+import subprocess
+import sys
+
+from homing import SRC, directory, own_hosts
+from own_names import own_network
+from tap import PATIENCE, cleanups, equal
+
+PASSWORD = "homing-test"
+SERVER = os.path.join(SRC, "tests/support/aurora_mysql.py")
+DOMAIN = "abc.test"
+SEED = "orders.cluster-" + DOMAIN
+MASTER = "MASTER_SESSION_ID"
+
+
+class Aurora:
+    def __init__(self, *names, also=None):
+        """`also`: more names, and where they lead."""
+        self.names, self.net, self.port = list(names), own_network(), str(random.randrange(20000, 32000))
+        self.file, self.processes = os.path.join(directory(), "cluster"), {}
+        own_hosts({SEED: self.address(names[0]), **{f"{name}.{DOMAIN}": self.address(name) for name in names}, **(also or {})})
+        cleanups.append(lambda: [self.kill(name) for name in list(self.processes)])
+        self.fail_over(names[0])
+        for name in names:
+            self.start(name)
+
+    # --- what they say --------------------------------------------------------------------------------
+
+    def say(self, *lines, of=None):
+        """The lines of the file, or of one server's own."""
+        path = self.file + ("." + of if of else "")
+        with open(path + ".new", "w", encoding="ascii") as out:
+            out.write("\n".join(lines) + "\n")
+        os.rename(path + ".new", path)
+
+    def rows(self, writer):
+        return [f"row {name} {MASTER if name == writer else 'reader-' + name} 0.2" for name in self.names]
+
+    def fail_over(self, writer):
+        """Rows and roles of all at once."""
+        self.writer = writer
+        self.say(*self.rows(writer), "open " + writer)
+
+    def forget(self, name):
+        """It says no more than the others."""
+        os.unlink(f"{self.file}.{name}")
+
+    # --- where they are -------------------------------------------------------------------------------
+
+    def address(self, name):
+        return f"{self.net}.{self.names.index(name) + 1}"
+
+    def member(self, name):
+        return f"{name}.{DOMAIN}:{self.port}"
+
+    def start(self, name):
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-B", SERVER, name, self.address(name), self.port, self.file], stdout=subprocess.PIPE, text=True,
+            env=dict(os.environ, STANDIN_ACCOUNTS=f"homing:{PASSWORD},app:{PASSWORD}", LD_PRELOAD=""))
+        equal(self.processes[name].stdout.readline(), "ready\n")
+
+    def freeze(self, name):
+        """No FIN, no RST: as the host of a writer that was fenced."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name):
+        self.processes[name].send_signal(signal.SIGCONT)
+
+    def kill(self, name):
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(PATIENCE)
+
+    def restart(self, name):
+        """As Aurora does with a writer that it demotes."""
+        self.kill(name)
+        self.start(name)
