@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages that people read, one TAP line per promise: how long they may be, that each figure stands in one place,
-that no link leads nowhere, and that the protocol is of the version that the code has."""
+that no link leads nowhere, that what they say to run can be run, and that the protocol is of the version that the code
+has."""
 import os
 import re
 import sys
@@ -111,6 +112,30 @@ def links_lead_somewhere():
                 yield f"{page.relative_to(TOP)}: {link}: no such file"
             elif anchor and anchor not in headings(target):
                 yield f"{page.relative_to(TOP)}: {link}: no such heading"
+
+
+def commands(text):
+    """The programs that a page says to run: the first words in blocks, and in a line where arguments follow or sudo stands
+    before."""
+    block = r"^```\w*\n(.*?)^```"
+    lines = [line for lines in re.findall(block, text, re.M | re.S) for line in lines.splitlines()]
+    spans = [span for span in re.findall(r"`([^`\n]+)`", re.sub(block, "", text, flags=re.M | re.S)) if " " in span]
+    for command in (part for line in lines + spans for part in re.split(r"&&|[;|]", line)):
+        words = [word for word in command.split() if not re.fullmatch(r"sudo|\$|\w+=\S*", word)]
+        yield from words[:1]
+
+
+@rule
+def what_pages_say_to_run_can_be_run():
+    found = 0
+    for page in pages():
+        for program in commands(page.read_text()):
+            if (TOP / program).is_file():
+                found += 1
+                if not os.access(TOP / program, os.X_OK):
+                    yield f"{page.relative_to(TOP)}: {program} is not executable"
+    if found < 20:
+        yield f"{found} programs found, 20 expected at least"
 
 
 @rule
