@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/base/tls/work.h"
 #include "agent/conf/password.h"
 #include "agent/probe/engines/postgresql.h"
 #include "agent/probe/engines/postgresql_kind.h"
@@ -126,6 +127,11 @@ static void session_fail_odd(struct engine_session *s, const char *text)
     snprintf(failure.text, sizeof(failure.text), "%s", text);
     session_failed(s, &failure);
 }
+
+/* Less than ENGINE_TEXT_MAX. */
+static const char TOO_MANY_ROUNDS[] =
+    "the server wants the password hashed more often than 50,000 times: set scram_iterations "
+    "lower there, and then the password of homing's role again";
 
 /* False: the server sends without end, and the session has failed. */
 static bool session_may_read(struct engine_session *s)
@@ -339,7 +345,13 @@ static void session_connecting(void *arg, int events)
     s->io = NULL;
     s->stage =
         PQstatus(s->conn) == CONNECTION_STARTED ? POSTGRES_STAGE_CONNECTING : POSTGRES_STAGE_LOGIN;
-    switch (PQconnectPoll(s->conn)) {
+    tls_work_begin();
+    PostgresPollingStatusType next = PQconnectPoll(s->conn);
+    if (tls_work_end()) {
+        session_fail_odd(s, TOO_MANY_ROUNDS);
+        return;
+    }
+    switch (next) {
     case PGRES_POLLING_READING:
         session_wait(s, LOOP_READ, session_connecting);
         break;
