@@ -30,6 +30,7 @@ struct barred {
     struct loop *loop;
     struct loop_timer *timer;
     const struct sockpath *sock;
+    uint64_t netns; /* that of `sock`; 0: not asked for as yet, or not known */
     struct entry entries[BARRED_MAX];
 };
 
@@ -58,6 +59,14 @@ uint64_t barred_place_of(int fd, pid_t pid)
     if (process >= 0)
         close(process);
     return place;
+}
+
+/* Who is in our own network namespace is barred wherever he is; containers often run as the same number. */
+uint64_t barred_place_in(struct barred *b, uint64_t netns)
+{
+    if (!b->netns)
+        b->netns = netns_of(b->sock->fd);
+    return netns == b->netns ? 0 : netns;
 }
 
 static struct user user_of(const struct ucred *cred)
@@ -191,12 +200,12 @@ static bool is_barred_around(const struct barred *b, uid_t uid, uint64_t for_ms)
 void barred_add_from(struct barred *b, const struct ucred *cred, uint64_t netns, uint64_t for_ms,
                      const char *why)
 {
-    bool everywhere = netns == netns_of(b->sock->fd) || is_barred_around(b, cred->uid, for_ms);
+    bool everywhere = is_barred_around(b, cred->uid, for_ms);
 
     if (cred->uid == 0)
         barred_add(b, cred, for_ms, why);
     else
-        barred_add_at(b, cred, everywhere ? 0 : netns, for_ms, why);
+        barred_add_at(b, cred, everywhere ? 0 : barred_place_in(b, netns), for_ms, why);
 }
 
 void barred_renew(struct barred *b)

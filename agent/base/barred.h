@@ -40,8 +40,12 @@ uint64_t barred_place(pid_t pid);
  * by now, who is not to be barred for it. */
 uint64_t barred_place_of(int fd, pid_t pid);
 
-/* The same, of whom that is known: by now the process may have ended. Of any other user: the network
- * namespace that he is barred in; 0: he is wherever he is. */
+/* The place of any other user who comes from the network namespace `netns` (0: that is not known): 0 in that of `sock`,
+ * else `netns`. */
+uint64_t barred_place_in(struct barred *barred, uint64_t netns);
+
+/* As barred_add(), of whom the place is known: by now the process may have ended. Of another user than root, 0 is
+ * everywhere. */
 void barred_add_at(struct barred *barred, const struct ucred *user, uint64_t place, uint64_t for_ms,
                    const char *why);
 

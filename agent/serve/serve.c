@@ -73,7 +73,6 @@ struct serve {
     struct client_env env;
     struct listener listeners[SERVE_SOCKET_COUNT];
     struct barred *barred;
-    uint64_t netns;        /* our own */
     struct often one, all; /* processes, and users, that come to where they can be barred */
     struct loop_timer *resume;
     struct names names;
@@ -217,48 +216,59 @@ static void client_is_hostile(void *arg, const struct client *c)
 
 /* Whether this user has come too often with this connection. Of root, every container has one: only
  * his single processes count. */
-static bool comes_too_often(struct serve *serve, const struct ucred *cred, uint64_t place)
+static bool comes_too_often(struct serve *serve, const struct serve_peer *peer, uint64_t place)
 {
-    const struct often_who one = {cred->uid, place, cred->pid}, all = {cred->uid, place, 0};
+    const struct often_who one = {peer->uid, place, peer->pid}, all = {peer->uid, place, 0};
     uint64_t now_ms = loop_now_ms(serve->env.loop);
-    bool by_one = cred->pid && often_note(&serve->one, &one, now_ms);
-    bool by_all = cred->uid && often_note(&serve->all, &all, now_ms);
+    bool by_one = peer->pid && often_note(&serve->one, &one, now_ms);
+    bool by_all = peer->uid && often_note(&serve->all, &all, now_ms);
 
     return by_one || by_all;
 }
 
-/* Whether a client of this user is let in at all (3). Who is in our own network namespace is barred
- * wherever he is; containers often run as the same number. */
-static bool is_welcome(const struct listener *l, int fd, const struct ucred *cred)
+/* Whether a client of this user is let in at all (3). */
+static bool is_welcome(const struct listener *l, int fd, const struct serve_peer *peer)
 {
+    const struct ucred cred = {.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
     struct serve *serve = l->serve;
-    uint64_t netns = netns_of(fd), place = netns == serve->netns ? 0 : netns;
+    uint64_t place;
 
-    if (!is_bounded(l, cred->uid))
+    if (!is_bounded(l, cred.uid))
         return true;
-    if (barred_has(serve->barred, cred, netns))
+    if (barred_has(serve->barred, &cred, peer->netns))
         return false;
-    if (!comes_too_often(serve, cred, place))
+    place = barred_place_in(serve->barred, peer->netns);
+    if (!comes_too_often(serve, peer, place))
         return true;
-    barred_add_at(serve->barred, cred, cred->uid ? place : barred_place_of(fd, cred->pid),
+    barred_add_at(serve->barred, &cred, cred.uid ? place : barred_place_of(fd, cred.pid),
                   BARRED_FLOOD_MS,
-                  place && cred->uid ? "it connects all the time: from its network namespace"
-                                     : "it connects all the time");
+                  place && cred.uid ? "it connects all the time: from its network namespace"
+                                    : "it connects all the time");
     return false;
+}
+
+/* False: it cannot be told. */
+static bool read_peer(int fd, struct serve_peer *ret_peer)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+        return false;
+    *ret_peer = (struct serve_peer){
+        .pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .netns = netns_of(fd)};
+    return true;
 }
 
 static void admit(struct listener *l, int fd)
 {
-    struct ucred cred = {.uid = (uid_t)-1};
-    socklen_t len = sizeof(cred);
+    struct serve_peer peer;
     struct client *c = NULL;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) || !is_welcome(l, fd, &cred)) {
+    if (!read_peer(fd, &peer) || !is_welcome(l, fd, &peer)) {
         closer_take(l->serve->env.closer, fd);
         return;
     }
-    struct serve_peer peer = {
-        .pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .netns = netns_of(fd)};
     if (!make_room(l, peer.uid)) {
         refuse(l, fd, &peer);
         return;
@@ -384,7 +394,6 @@ static int listen_all(struct serve *serve, struct sockpath_error error)
     for (int i = 0; i < SERVE_SOCKET_COUNT && rv == 0; i++) {
         struct listener *l = &serve->listeners[i];
         stranger_refuse(listening(l));
-        serve->netns = netns_of(listening(l));
         l->io = loop_io_new(serve->env.loop, listening(l), accept_clients, l);
         rv = l->io ? 0 : -ENOMEM;
     }

@@ -3,8 +3,10 @@
 """What the probe reports of servers that do not answer as they should, each in its own words."""
 
 import os
+import queue
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from homing import Servers  # noqa: E402
-from tap import main, test  # noqa: E402
+from tap import PATIENCE, equal, main, test  # noqa: E402
 from probe import Probe, field  # noqa: E402
 
 USER = "user=homing sslmode=disable"
@@ -271,6 +273,63 @@ def the_environment_of_libpq_is_ignored():
            "PGPASSWORD": "nonsense", "PGSSLMODE": "require", "PGSERVICE": "nonsense"}
     with Probe("user=homing", [PG.member("a")], password(), env=env) as probe:
         probe.wait("report 0 answer writer")
+
+
+def message(kind, body):
+    return kind + struct.pack(">I", len(body) + 4) + body
+
+
+def message_of(client):
+    """The body of the next message, after its kind, if it has one."""
+    return client.recv(struct.unpack(">I", client.recv(4, socket.MSG_WAITALL))[0] - 4, socket.MSG_WAITALL)
+
+
+def wants_rounds(client):
+    """Begins SCRAM, and wants the password hashed as often as libpq goes along with: for an hour."""
+    message_of(client)
+    client.sendall(message(b"R", struct.pack(">I", 10) + b"SCRAM-SHA-256\0\0"))
+    client.recv(1)
+    nonce = message_of(client).rpartition(b",r=")[2]
+    client.sendall(message(b"R", struct.pack(">I", 11) + b"r=" + nonce + b"x,s=c2FsdA==,i=2147483647"))
+
+
+@test
+def a_server_that_wants_the_password_hashed_without_end_is_odd_and_delays_nobody():
+    with Listener(wants_rounds) as greedy:
+        with Probe(USER, [greedy.at, PG.member("a")], password()) as probe:
+            probe.wait("report 0 odd text=the server wants the password hashed more often than")
+            good_beside(probe)
+
+
+@test
+def no_server_makes_libpq_reckon_with_a_prime_of_its_choice():
+    """A real one may have 10,000 bits; a small one tells as well that it is not asked for."""
+    own = PG.file("own", "")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", own, "-out", own + ".pem",
+                    "-subj", "/CN=x", "-days", "2"], check=True, capture_output=True)
+    with open(own + ".dh", "w", encoding="ascii") as file:
+        subprocess.run(["openssl", "dhparam", "-dsaparam", "2048"], check=True, stdout=file, stderr=subprocess.DEVNULL)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
+    tls.load_cert_chain(own + ".pem", own)
+    tls.load_dh_params(own + ".dh")
+    heard = queue.Queue()
+
+    def choose(client):
+        message_of(client)
+        client.sendall(b"S")
+        try:
+            tls.wrap_socket(client, server_side=True).close()
+            heard.put("the prime is taken")
+        except ssl.SSLError as error:
+            heard.put(error.reason)
+        client.close()
+
+    with Listener(choose) as choosy:
+        with Probe("user=homing sslmode=require", [choosy.at, PG.member("a")], password()) as probe:
+            probe.wait("report 0 (odd|refused) text=.*handshake failure")
+    equal(heard.get(timeout=PATIENCE), "NO_SHARED_CIPHER")
 
 
 main()

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/base/tls/work.h"
 #include "agent/probe/postgresql/client.h"
 
 enum {
@@ -35,6 +36,7 @@ struct postgres_client {
     struct loop_timer *later; /* failures found where no event may be called */
     enum postgres_stage stage;
     bool verify_full;
+    bool kerberos; /* the operator wants it, and the agent waits for the KDC */
     bool strange;
     bool asked;
     uint32_t reads;                 /* since the last question was sent */
@@ -264,7 +266,14 @@ static void connecting(void *arg, int events)
     c->io = NULL;
     c->stage =
         PQstatus(c->conn) == CONNECTION_STARTED ? POSTGRES_STAGE_CONNECTING : POSTGRES_STAGE_LOGIN;
-    switch (PQconnectPoll(c->conn)) {
+    tls_work_begin(c->kerberos);
+    PostgresPollingStatusType next = PQconnectPoll(c->conn);
+    const char *wanted = tls_work_end();
+    if (wanted) {
+        fail_odd(c, wanted);
+        return;
+    }
+    switch (next) {
     case PGRES_POLLING_READING:
         wait_for(c, LOOP_READ, connecting);
         break;
@@ -331,14 +340,6 @@ static void params_add_fixed(struct params *p, const struct postgres_settings *s
     params_add(p, "client_encoding", "UTF8");
 }
 
-static bool options_verify_full(const PQconninfoOption *options)
-{
-    for (const PQconninfoOption *o = options; o->keyword; o++)
-        if (strcmp(o->keyword, "sslmode") == 0)
-            return o->val && strcmp(o->val, "verify-full") == 0;
-    return false;
-}
-
 /* Invariant 1: PGHOST and the like would override what the configuration says. */
 void postgres_client_prepare(void)
 {
@@ -355,12 +356,19 @@ void postgres_client_prepare(void)
     }
 }
 
-static const char *options_find(const PQconninfoOption *options, const char *keyword)
+/* NULL: it is not given, or empty. */
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
     for (const PQconninfoOption *o = options; o->keyword; o++)
         if (strcmp(o->keyword, keyword) == 0)
             return o->val && o->val[0] != '\0' ? o->val : NULL;
     return NULL;
+}
+
+static bool option_is(const PQconninfoOption *options, const char *keyword, const char *value)
+{
+    const char *given = option_value(options, keyword);
+    return given && strcmp(given, value) == 0;
 }
 
 /* W11: whoever is at an address that only DNS vouches for must not be told the password. A server
@@ -369,7 +377,7 @@ static const char *options_find(const PQconninfoOption *options, const char *key
 static void params_add_strange(struct params *p, const PQconninfoOption *options)
 {
     static const char ANY_BUT[] = "!password";
-    const char *wanted = options_find(options, "require_auth");
+    const char *wanted = option_value(options, "require_auth");
 
     if (PQlibVersion() < 160000)
         params_add(p, "channel_binding", "require");
@@ -410,7 +418,9 @@ static bool begin(struct postgres_client *c, const struct postgres_settings *set
         PQfreemem(error);
         return false;
     }
-    c->verify_full = options_verify_full(options);
+    c->verify_full = option_is(options, "sslmode", "verify-full");
+    c->kerberos =
+        option_value(options, "gssencmode") && !option_is(options, "gssencmode", "disable");
     bool started = start(c, options, settings);
     PQconninfoFree(options);
     return started;

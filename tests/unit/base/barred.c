@@ -234,6 +234,9 @@ who_hangs_us_is_barred_in_his_network_namespace_and_with_the_third_everywhere(vo
 
     if (own == 0)
         skip();
+    assert_int_equal(barred_place_in(f->barred, own), 0);
+    assert_int_equal(barred_place_in(f->barred, own + 1), own + 1);
+    assert_int_equal(barred_place_in(f->barred, 0), 0);
     barred_add_at(f->barred, &alice, own + 7, BARRED_FLOOD_MS, "for a test"); /* does not count */
     barred_add_from(f->barred, &alice, own + 1, BARRED_MS, "for a test");
     barred_add_from(f->barred, &alice, own + 2, BARRED_MS, "for a test");

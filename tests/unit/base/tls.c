@@ -419,6 +419,35 @@ static void a_peer_that_asks_for_answers_and_reads_none_is_cut_off(void **state)
     finish();
 }
 
+/* What is offered; SSL_get1_groups() has groups without a name from 0x1000000 on. */
+static void assert_no_prime_of_the_servers(void)
+{
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_get_client_ciphers(peer.ssl);
+    int groups[64], count = (int)SSL_get1_groups(peer.ssl, NULL);
+
+    assert_in_range(sk_SSL_CIPHER_num(ciphers), 3, 100);
+    for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+        assert_int_not_equal(SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(ciphers, i)), NID_kx_dhe);
+    assert_in_range(count, 3, 64);
+    SSL_get1_groups(peer.ssl, groups);
+    for (int i = 0; i < count; i++)
+        assert_false(groups[i] >= NID_ffdhe2048 && groups[i] <= NID_ffdhe8192);
+}
+
+static void no_server_makes_us_reckon_with_a_prime_of_its_choice(void **state)
+{
+    static const int versions[] = {0, TLS1_2_VERSION};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct tls_settings settings = {.mode = TLS_REQUIRE};
+        begin_with(&settings, "db1.example.com", "db", NULL, versions[i]);
+        exchange(16384);
+        assert_int_equal(tls_state(tls), TLS_OPEN);
+        assert_no_prime_of_the_servers();
+        finish();
+    }
+}
+
 /* Settings and contexts. */
 
 static void modes_have_names(void **state)
@@ -536,6 +565,7 @@ int main(void)
         TEST(a_peer_that_says_goodbye_is_closed),
         TEST(what_is_not_read_is_not_kept_without_end),
         TEST(a_peer_that_asks_for_answers_and_reads_none_is_cut_off),
+        TEST(no_server_makes_us_reckon_with_a_prime_of_its_choice),
         TEST(modes_have_names),
         TEST(settings_that_do_not_fit_together_are_told),
         TEST(a_file_that_cannot_be_used_is_told_by_name),

@@ -111,6 +111,7 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 
 static uint64_t stopped_ms; /* the clock, if it stands */
 static pid_t newest;        /* if not 0, each client is another process */
+static uint32_t asked; /* how often for something of a socket, but for the reason of an error */
 
 uint64_t __wrap_loop_now_ms(const struct loop *loop)
 {
@@ -121,6 +122,7 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 {
     int rv = __real_getsockopt(fd, level, option, value, len);
 
+    asked += option != SO_ERROR;
     if (rv == 0 && level == SOL_SOCKET && option == SO_PEERCRED && newest)
         ((struct ucred *)value)->pid = ++newest;
     return rv;
@@ -155,6 +157,21 @@ static void he_is_barred_the_nth_time(struct serve_rig *rig, uint32_t n)
     assert_false(is_answered(rig, MANY));
     assert_true(is_answered(rig, MANY + 1));
     stopped_ms = 0;
+}
+
+static void who_comes_costs_two_questions_to_the_kernel(void **state)
+{
+    struct serve_rig *rig = *state;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(rig->base, 0755), 0);
+    assert_true(is_answered(rig, MANY)); /* our own network namespace is known from now on */
+    for (uint32_t i = 0; i < 2; i++) {
+        asked = 0;
+        assert_true(is_answered(rig, i == 0 ? MANY : 0));
+        assert_int_equal(asked, 2);
+    }
 }
 
 static void a_user_one_of_whose_processes_connects_all_the_time_is_barred(void **state)
@@ -206,6 +223,7 @@ int main(void)
         TEST_IN(serve_rig, a_crowd_of_one_uid_that_does_not_read_yet_is_answered),
         TEST_IN(serve_rig, our_own_uid_gets_in_at_admin_sock_whatever_happens_at_agent_sock),
         TEST_IN(serve_rig, a_few_uids_cannot_keep_another_out),
+        TEST_IN(serve_rig, who_comes_costs_two_questions_to_the_kernel),
         TEST_IN(serve_rig, a_user_one_of_whose_processes_connects_all_the_time_is_barred),
         TEST_IN(serve_rig, so_is_a_user_whose_processes_all_together_do),
         TEST_IN(serve_rig, who_connects_as_often_in_a_longer_time_is_not),
