@@ -506,7 +506,8 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
     for (uint32_t i = 0; i < old->conf->endpoint_count; i++)
         take_endpoint(cluster, &old->endpoints[i]);
     probe_inherit(cluster->probe, old->probe);
-    if (cluster_configured(cluster) == cluster_configured(old)) /* the members alone are others */
+    conf.named = cluster_configured(cluster) == cluster_configured(old);
+    if (conf.named) /* the members alone are others */
         probe_adopt(cluster->probe, old->probe);
     map_members(old->conf, cluster->conf, map);
     before.writer = renumber(before.writer, map, old->conf->member_count);

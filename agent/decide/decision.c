@@ -366,12 +366,21 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
     }
 }
 
+/* W12: one server that names others without end would hold up each heir without end. At a first start,
+ * where nothing is held, all are waited for. */
+static bool none_is_waited_for(const struct decision *c, const struct decision_conf *after)
+{
+    return after->named && verdict_holds(&c->verdict) && !topo_awaits(&c->topo);
+}
+
 static void map_topo(struct topo *topo, const uint32_t *map, const struct decision_conf *before,
-                     const struct decision_conf *after)
+                     const struct decision_conf *after, bool joined)
 {
     struct topo old = *topo;
 
     topo_init(topo, after->members);
+    for (uint32_t m = 0; m < after->members; m++)
+        topo->at[m].joined = joined;
     memcpy(topo->shown, old.shown, sizeof(topo->shown));
     topo->shown_next = old.shown_next;
     for (uint32_t m = 0; m < before->members; m++) {
@@ -391,7 +400,7 @@ void decision_reconfigure(struct decision *c, const struct decision_conf *conf, 
 
     clock_advance(c, now_ms);
     map_verdict(&c->verdict, map, &c->conf, conf);
-    map_topo(&c->topo, map, &c->conf, conf);
+    map_topo(&c->topo, map, &c->conf, conf, none_is_waited_for(c, conf));
     c->conf = *conf;
     contest_forget(c);
     struct verdict before = c->verdict;

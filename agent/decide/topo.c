@@ -161,6 +161,14 @@ bool topo_all_heard(const struct topo *t)
     return true;
 }
 
+bool topo_awaits(const struct topo *t)
+{
+    for (uint32_t m = 0; m < t->members; m++)
+        if (!t->at[m].heard && !t->at[m].joined)
+            return true;
+    return false;
+}
+
 bool topo_set_place(struct topo *t, uint32_t place, const struct topo_place *set)
 {
     if (place >= PLACES_MAX || (set->kind != PLACE_FREE && set->member >= t->members))

@@ -21,6 +21,7 @@ struct topo_member {
     enum report_kind kind; /* of the last report of any kind */
     bool heard;            /* a report other than LATE came: a first question that is late says
                             * nothing */
+    bool joined;           /* W12: servers named it after all others were heard */
     bool answered;         /* `last` is set */
     bool standing;         /* the connection of `last` stands */
     bool late;             /* a question is unanswered for `interval` */
@@ -98,6 +99,9 @@ uint32_t topo_aliases(const struct topo *t, uint32_t member);
 
 /* Whether every member has been heard: W3a's first start waits for that. */
 bool topo_all_heard(const struct topo *t);
+
+/* W12: whether a member is waited for, whose claim may be better than that of an heir. */
+bool topo_awaits(const struct topo *t);
 
 /* W11: the place becomes another one, of which nothing was said. With the same kind and member it
  * stays the same one, and only what DNS says of it is new. False: there is no such place. */

@@ -97,6 +97,7 @@ struct decision_conf {
     uint32_t max_stale_ms;
     uint32_t max_switches; /* in 10 minutes, at most BRAKE_SWITCHES_MAX; 0: no brake */
     uint64_t max_lag;      /* in what positions count */
+    bool named;            /* who is new at a reconfiguration was named by servers */
 };
 
 /* What a decision looks at. */

@@ -205,7 +205,7 @@ static bool decide_next(const struct writer_input *in, const struct claims *clai
     if (v->frozen || claims->candidate == MEMBER_NONE)
         return false;
     /* W12: who has to be asked first may have a better claim. */
-    if (!in->first_round_done && in->topo->at[claims->candidate].last.self != 0)
+    if (in->topo->at[claims->candidate].last.self != 0 && topo_awaits(in->topo))
         return v->rival == MEMBER_NONE && claims->count == 1;
     uint64_t deadline_ms = incumbent_deadline(in, stance);
     bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;

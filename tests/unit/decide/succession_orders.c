@@ -88,6 +88,41 @@ static void W12_what_is_called_out_stays_so_while_a_new_member_was_not_heard(voi
     assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
 }
 
+/* Servers may name others without end. */
+static void W12_who_joins_because_a_server_names_it_holds_up_no_heir(void **state)
+{
+    struct decision_conf more = story.conf;
+
+    (void)state;
+    more.members = 4;
+    more.named = true;
+    decision_reconfigure(&story.c, &more, (uint32_t[]){A, B, C}, story.now_ms, &story.last);
+    dies(A);
+    claim(B);
+    run_for(100);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+}
+
+static void W12_who_joins_while_others_are_waited_for_is_waited_for_too(void **state)
+{
+    struct decision_conf more = story.conf;
+
+    (void)state;
+    crash();
+    story_restart(verdict);
+    more.members = 4;
+    more.named = true;
+    decision_reconfigure(&story.c, &more, (uint32_t[]){A, B, C}, story.now_ms, &story.last);
+    reports(A, REPORT_REFUSED);
+    claims_now(B);
+    says(C)->identity++;
+    run_for(100);
+    assert_int_equal(verdict->writer, A);
+    reports(3, REPORT_REFUSED);
+    run_for(100);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+}
+
 static void W12_what_was_saved_makes_an_heir(void **state)
 {
     (void)state;
@@ -467,6 +502,8 @@ static void W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_FROM(set_up, W12_who_joins_because_a_server_names_it_holds_up_no_heir),
+        TEST_FROM(set_up, W12_who_joins_while_others_are_waited_for_is_waited_for_too),
         TEST_FROM(set_up, W12_a_planned_switchover_there_and_back),
         TEST_FROM(set_up, W12_after_a_restart_nobody_succeeds_before_everybody_was_heard),
         TEST_FROM(set_up, W12_of_two_claims_after_a_restart_both_are_called_out),
