@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, and agent/probe/NAME, if its client is
 our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
-library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5).
-One TAP line an engine."""
+library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target, a word in homing.yaml(5) and
+a row of the table of what is supported. One TAP line an engine."""
 import os
 import re
 from pathlib import Path
@@ -15,6 +15,7 @@ PLACES = {"agent/probe/engines/engines.c": (1,), "agent/probe/Makefile.inc": (1,
 # What it has besides.
 TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
 MANUAL = "packaging/man/homing.yaml.5"
+SUPPORTED = "agent/probe/engines/README.md"
 
 
 def words(engine):
@@ -51,6 +52,8 @@ def faults(engine):
             yield f"{test.format(engine)}: no such test"
     if not re.search(rf"\b{engine}\b", (TOP / MANUAL).read_text()):
         yield f"{MANUAL} does not name it"
+    if f"\n| `{engine}` | " not in (TOP / SUPPORTED).read_text():
+        yield f"{SUPPORTED} has no row of it"
 
 
 def main():
