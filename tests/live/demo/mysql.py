@@ -149,6 +149,19 @@ class Scene:
             print(f"{program}: {lanes.both(self.folder, f'{number}-plain', f'{number}-homing')}")
 
 
+def introduce():
+    if len(PROGRAMS) > 1:
+        who = f"""{len(PROGRAMS)} programs write twice a second to {NAME}, each twice: as it is, and under homing.
+PyMySQL keeps a connection, and pings it before each write. mysql2 and Sequelize have a pool."""
+    else:
+        who = f"""A program writes twice a second to {NAME}, and twice there is one: as it is, and under homing. It
+keeps a connection (PyMySQL), and pings it before each write. Those with a pool need node, mysql2 and Sequelize."""
+    print(f"""{who} For those
+without homing, the name leads to the new writer as soon as homing has published it: no DNS is late here.
+. good  x failed  | promotion
+""", flush=True)
+
+
 def main():
     print("Starting a MariaDB writer and its replica …", flush=True)
     stage = Stage()
@@ -162,18 +175,16 @@ def main():
         db.sql(old, "SHUTDOWN WAIT FOR ALL SLAVES")
         db.processes.pop(old).wait()
 
-    print(f"""{len(PROGRAMS)} program{"s" if len(PROGRAMS) > 1 else ""} write twice a second to {NAME}, each twice: as it is, and under homing.
-PyMySQL keeps a connection, and pings it before each write. {"mysql2 and Sequelize have a pool." if len(PROGRAMS) > 1 else "The pools need node, mysql2 and Sequelize."} For who is without
-homing, the name leads to the new writer as soon as homing has published it: no DNS is late here.
-. good  x failed  | promotion
-
-Demoted in place: in {BEFORE_S} s the writer becomes read-only, as in a planned switchover, and keeps its connections.
+    introduce()
+    print(f"""Demoted in place: in {BEFORE_S} s the writer becomes read-only, as in a planned switchover, and keeps its connections.
 Writes over them fail (error 1290); a ping does not.
 """, flush=True)
     Scene(stage, "in-place", "a", "b").play(demote, 13)
     db.follow("a", "b")
     eventually(lambda: stage.knows("b", "a"), "the old writer is an heir")
-    print(f"\nStopped: in {BEFORE_S} s the writer, which is the other server now, is shut down. That ends its connections.\n", flush=True)
+    print(f"""
+Stopped: in {BEFORE_S} s the writer, which is the other server now, is shut down. That ends its connections.
+""", flush=True)
     Scene(stage, "stopped", "b", "a").play(stop, 8)
     db.start("b", "--read-only")
     db.follow("b", "a")
