@@ -4,7 +4,8 @@
 beside that for what they share; an engine outside of a family is a family of one. Outside of these, tests and manuals, no
 name of the family nor of its client library stands anywhere but in one row an engine of a table, one statement of a
 Makefile.inc and, if it has a client library, one line of configure.ac, not even in a comment. Each engine has a unit test,
-a fuzz target and a word in homing.yaml(5). Names have hyphens, files and symbols underscores. One TAP line an engine."""
+a fuzz target, a word in homing.yaml(5) and a row of the table of what is supported. Names have hyphens, files and symbols
+underscores. One TAP line an engine."""
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ PLACES = {"agent/probe/engines/engines.c": (1,), "agent/probe/Makefile.inc": (1,
 # What an engine has besides; by the name of its files.
 TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
 MANUAL = "packaging/man/homing.yaml.5"
+SUPPORTED = "agent/probe/engines/README.md"
 
 
 def family(kind):
@@ -73,6 +75,8 @@ def faults(kind):
     # In the pages a hyphen may be one of roff's.
     if not re.search(rf"(?<![\w-]){called}(?![\w-])", (TOP / MANUAL).read_text().replace("\\-", "-")):
         yield f"{MANUAL} does not name it"
+    if f"\n| `{called}` | " not in (TOP / SUPPORTED).read_text():
+        yield f"{SUPPORTED} has no row of it"
 
 
 def main():

@@ -4,15 +4,16 @@
 # The demonstration: two real PostgreSQL servers, one real switchover, and the same unmodified
 # programs writing by the same name twice, without homing and with it: one that connects anew after any
 # error, and one with a pool, which keeps a connection as long as it is healthy. Called by
-# `./bootstrap demo`.
+# `./bootstrap demo`. With MariaDB (`--engine mysql`) the rest is in demo/mysql.py.
 #
 # All of it lives in namespaces of its own (network, mounts, processes): its own loopback, its own
 # resolv.conf, and nothing is left when it ends, however it ends.
 #
-# usage: demo.sh BUILDDIR
+# usage: demo.sh BUILDDIR [postgresql|mysql]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:-build}" && pwd)
+engine=${2:-postgresql}
 
 NAME=orders-db.internal
 DNS_ADDRESS=127.77.0.53
@@ -20,7 +21,7 @@ DNS_ADDRESS=127.77.0.53
 DNS_LATE=30
 DNS_TTL=5
 
-# Where node finds `pg`: in what ./bootstrap fetched, or in Debian's package.
+# Where node finds `pg` or `mysql2`: in what ./bootstrap fetched, or in Debian's package.
 export NODE_PATH=$build/tools/node/node_modules
 
 outside() {
@@ -32,7 +33,7 @@ outside() {
         echo "demo: cannot make namespaces; run it as root, outside of an unprivileged container" >&2
         exit 1
     }
-    HOMING_DEMO=$work unshare --mount --net --ipc --pid --fork --mount-proc --kill-child "$0" "$build"
+    HOMING_DEMO=$work unshare --mount --net --ipc --pid --fork --mount-proc --kill-child "$0" "$build" "$engine"
 }
 
 # --- inside the namespaces ---------------------------------------------------------------------------
@@ -46,7 +47,6 @@ name_server() {
     echo "nameserver $DNS_ADDRESS" >"$work/names/resolv.conf"
     echo 'hosts: files dns' >"$work/names/nsswitch.conf"
     "$here/../support/own_names.sh" "$work/names"
-    point_dns a
     "$here/../support/dns.py" "$DNS_ADDRESS" 53 "$work/zone" >"$work/dns.log" 2>&1 &
 }
 
@@ -104,13 +104,20 @@ switchover() {
 inside() {
     work=$HOMING_DEMO
     export PATH=/usr/sbin:/sbin:$PATH
+    ip link set lo up
+    name_server
+    "inside_$engine"
+}
+
+inside_mysql() { /usr/bin/python3 -B "$here/demo/mysql.py" "$work" "$build" "$NAME"; }
+
+inside_postgresql() {
     . "$here/../support/pg.sh"
     say "Starting a PostgreSQL primary and its streaming standby …"
-    ip link set lo up
     pg_root_new "$work"
     pg_init a
     pg_clone b a
-    name_server
+    point_dns a
     agent
     if has_pool; then
         say "Two programs write twice a second to $NAME, each twice: as it is, and under homing. One"

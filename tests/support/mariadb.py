@@ -99,11 +99,15 @@ class MariaDB:
         """As root, whom read_only does not stop. From 11.4 on the client wants TLS, over its socket too, unless it is told otherwise."""
         return self.run("mariadb", "--no-defaults", "--skip-ssl", "--socket=" + f"{self.root}/{name}.sock", "-uroot", "-NB", "-e", text)
 
+    def where(self, _):
+        """What stands before a server's command: for a host of its own."""
+        return []
+
     def begin(self, name, *options):
         """Its process; it may not answer yet."""
         with open(f"{self.root}/{name}.log", "a", encoding="utf-8") as log:
             self.processes[name] = subprocess.Popen(
-                [*self.as_user, self.server, "--no-defaults", f"--datadir={self.root}/{name}",
+                [*self.where(name), *self.as_user, self.server, "--no-defaults", f"--datadir={self.root}/{name}",
                  f"--bind-address={self.address(name)}", f"--port={self.port}", f"--socket={self.root}/{name}.sock",
                  f"--pid-file={self.root}/{name}.pid", f"--server-id={self.numbers[name]}", *OPTIONS, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self.env())

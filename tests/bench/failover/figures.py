@@ -10,7 +10,9 @@ import statistics
 from dataclasses import dataclass
 
 LINE = re.compile(r"(\d{13}) (\d+) (begin|ok|error)(?: (\S+) ?(.*))?$")
-READ_ONLY = "read-only transaction"
+# PostgreSQL's, and MySQL's and MariaDB's: the option read_only, a transaction, InnoDB.
+READ_ONLY_CODES = ("25006", "1290", "1792", "1836")
+READ_ONLY = re.compile("read-only transaction|--read-only option", re.IGNORECASE)
 # The new writer cannot take a write before its promotion, and the old one is gone well before it: so much
 # a client's clock reading may precede the observer's.
 SKEW_MS = 20
@@ -47,7 +49,7 @@ def parse(lines):
 
 
 def is_read_only(statement):
-    return statement[3] == "25006" or READ_ONLY in statement[4]
+    return statement[3] in READ_ONLY_CODES or bool(READ_ONLY.search(statement[4]))
 
 
 def measure(statements, times, died=False):

@@ -40,12 +40,14 @@ class Player:
             command, port = proxies.BY_NAME[lane.client.proxy](directory, address)
             host = address
             self.proxy = self.start(self.with_homing(command), "proxy")
-        # PHP's streams know no SCRAM and go in by trust; everybody else logs in with this password.
-        env = {"PGHOST": host, "PGPORT": port, "PGUSER": "homing", "PGPASSWORD": "homing-test",
-               "PGDATABASE": "postgres", "PGSSLMODE": "disable", "PGSSLROOTCERT": "ca.pem", "CLIENT": lane.id,
-               **lane.client.env}
         command = lane.client.command if lane.client.proxy else self.with_homing(lane.client.command)
-        self.process = self.start(command, "lines", env)
+        self.process = self.start(command, "lines", self.environment(host, port))
+
+    def environment(self, host, port):
+        """PHP's streams know no SCRAM and go in by trust; everybody else logs in with this password."""
+        return {"PGHOST": host, "PGPORT": port, "PGUSER": "homing", "PGPASSWORD": "homing-test",
+                "PGDATABASE": "postgres", "PGSSLMODE": "disable", "PGSSLROOTCERT": "ca.pem", "CLIENT": self.lane.id,
+                **self.lane.client.env}
 
     def with_homing(self, command):
         return [self.stage.build + "/homingctl", "run", "--", *command] if self.lane.homing else command

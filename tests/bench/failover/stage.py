@@ -47,6 +47,11 @@ class Background(threading.Thread):
 
 
 class Stage:
+    port = PORT
+    cluster_keys = """    engine: postgresql
+    connection: "user=homing dbname=postgres sslmode=disable"
+"""
+
     def __init__(self, work, build, mode):
         self.work, self.root, self.build, self.mode = work, work, build, mode
         self.net, self.count, self.services = Net(), 0, []
@@ -133,14 +138,12 @@ class Stage:
             out.write("""agent: {run_dir: %s/run, state_dir: %s/state}
 clusters:
   - name: orders
-    engine: postgresql
-%s    max_switches: 0
+%s%s    max_switches: 0
     members: ["%s:%s", "%s:%s"]
-    connection: "user=homing dbname=postgres sslmode=disable"
     password_file: password
     endpoints: [{names: [%s], role: writer}]
-""" % (self.work, self.work, "" if self.mode == "default" else "    mode: %s\n" % self.mode,
-       ADDRESSES["a"], PORT, ADDRESSES["b"], PORT, NAME))
+""" % (self.work, self.work, self.cluster_keys, "" if self.mode == "default" else "    mode: %s\n" % self.mode,
+       ADDRESSES["a"], self.port, ADDRESSES["b"], self.port, NAME))
         self.agent = self.spawn("agent", [self.build + "/homingd", "--config", self.work + "/homing.yaml",
                                           "--log-format", "json"], "homingd")
         self.wait_agent("a")
@@ -162,7 +165,7 @@ clusters:
                     raise RuntimeError("homingd ended:\n" + log.read())
             out = self.homingctl("-o", "json", "status")
             cluster = json.loads(out)["clusters"][0] if out else {}
-            return cluster.get("state") == "steady" and cluster.get("writer") == ADDRESSES[node] + ":" + PORT
+            return cluster.get("state") == "steady" and cluster.get("writer") == ADDRESSES[node] + ":" + self.port
         eventually(follows, "the agent's writer is " + node)
 
     def published_ms(self, since_ms):

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Draws the lanes of the demonstration while they grow: one character per write, and `|` where the
-# standby was promoted. On a terminal in place; elsewhere once, when the lanes have ended.
+# standby was promoted. On a terminal in place; elsewhere once, when the lanes have ended. With MariaDB
+# mysql.py draws its own lanes with what is here.
 #
-# usage: lanes.py DIR     reads DIR/plain, DIR/homing, DIR/pool-*, DIR/promoted; ends when DIR/end exists
+# usage: lanes.py DIR     reads DIR/plain, DIR/homing, DIR/pool-*, DIR/promoted; ends when DIR/end exists. What was
+#                         before the time in DIR/began, if there is one, is not drawn
 
 import os
 import shutil
@@ -29,9 +31,13 @@ def writes(path):
     return [(float(line.split()[0]), line.split()[1] == "good") for line in lines(path) if len(line.split()) > 1]
 
 
-def promotion(folder):
-    found = lines(os.path.join(folder, "promoted"))
+def moment(folder, name):
+    found = lines(os.path.join(folder, name))
     return float(found[0]) if found else None
+
+
+def since(when, lane):
+    return [it for it in lane if it[0] >= when]
 
 
 def draw(lane, promoted):
@@ -51,17 +57,26 @@ def lanes_of(folder):
     return LANES + (POOLS if os.path.exists(os.path.join(folder, "pool-plain")) else ())
 
 
-def show(folder, drawn):
-    """Draws the lanes over those drawn before; returns them."""
-    promoted = promotion(folder)
-    known = lanes_of(folder)
+def show(folder, known, drawn):
+    """Draws the lanes [(label, file)] over those drawn before; returns them."""
+    promoted, began = moment(folder, "promoted"), moment(folder, "began") or 0
     width = max(len(label) for label, _ in known) + 1
-    lanes = [f"{label:<{width}} {draw(writes(os.path.join(folder, file)), promoted)}" for label, file in known]
+    lanes = [f"{label:<{width}} {draw(since(began, writes(os.path.join(folder, file))), promoted)}" for label, file in known]
     if drawn:
         sys.stdout.write(f"\033[{sum(map(rows, drawn))}A")
     sys.stdout.write("".join(lane + "\n" for lane in lanes))
     sys.stdout.flush()
     return lanes
+
+
+def watch(folder, known, ended):
+    """Until ended(); known(folder): the lanes that there are by now."""
+    drawn = []
+    while not ended():
+        if sys.stdout.isatty():
+            drawn = show(folder, known(folder), drawn)
+        time.sleep(0.1)
+    show(folder, known(folder), drawn)
 
 
 def outage(lane):
@@ -72,7 +87,7 @@ def outage(lane):
             return when - last_good
         if good:
             last_good = when
-        failed = failed or not good
+        failed = failed or (not good and last_good is not None)
     return None if failed else 0.0
 
 
@@ -80,26 +95,26 @@ def seconds(value):
     return "never while we watched" if value is None else f"{value:.1f} s"
 
 
+def both(folder, plain, homing):
+    """What the lanes of these files say of a program."""
+    without, with_it = (seconds(outage(writes(os.path.join(folder, file)))) for file in (plain, homing))
+    return f"{without} without homing, {with_it} with homing."
+
+
 def summary(folder):
-    plain, homing, multi = (outage(writes(os.path.join(folder, name))) for name in ("plain", "homing", "multi"))
-    print(f"\nFrom the last good write to the next one: {seconds(plain)} without homing, {seconds(homing)} with homing.")
+    print(f"\nFrom the last good write to the next one: {both(folder, 'plain', 'homing')}")
     if len(lanes_of(folder)) > len(LANES):
-        plain, homing = (outage(writes(os.path.join(folder, file))) for _, file in POOLS)
-        print(f"The pool: {seconds(plain)} without homing, {seconds(homing)} with homing.")
-    print(f"libpq multi-host, if you can reconfigure: {seconds(multi)} (host=a,b target_session_attrs=read-write)")
+        print(f"The pool: {both(folder, 'pool-plain', 'pool-homing')}")
+    multi = seconds(outage(writes(os.path.join(folder, "multi"))))
+    print(f"libpq multi-host, if you can reconfigure: {multi} (host=a,b target_session_attrs=read-write)")
 
 
 def main():
     folder = sys.argv[1]
-    live = sys.stdout.isatty()
-    drawn = []
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends at once and says nothing
-    while not os.path.exists(os.path.join(folder, "end")):
-        if live:
-            drawn = show(folder, drawn)
-        time.sleep(0.1)
-    show(folder, drawn)
+    watch(folder, lanes_of, lambda: os.path.exists(os.path.join(folder, "end")))
     summary(folder)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HikariCP as it comes, over PostgreSQL's JDBC driver: a request every 20 ms, at most 20 at once.
+// HikariCP as it comes, over PostgreSQL's or MariaDB's JDBC driver: a request every 20 ms, at most 20 at once.
 //
 // usage: Hikari JDBC-URL
 import com.zaxxer.hikari.HikariConfig;
@@ -19,13 +19,18 @@ public class Hikari {
         System.out.println(System.currentTimeMillis() + " " + number + " " + what.replaceAll("\\s+", " "));
     }
 
+    // MariaDB's errors have a number; PostgreSQL's have none.
+    static String code(SQLException e) {
+        return e.getErrorCode() > 0 ? "" + e.getErrorCode() : e.getSQLState() == null ? "-" : e.getSQLState();
+    }
+
     static void request(HikariDataSource pool, int number) {
         say(number, "begin");
         try (Connection connection = pool.getConnection(); Statement statement = connection.createStatement()) {
             statement.executeUpdate(SQL);
             say(number, "ok");
         } catch (SQLException e) {
-            say(number, "error " + (e.getSQLState() == null ? "-" : e.getSQLState()) + " " + e.getMessage());
+            say(number, "error " + code(e) + " " + e.getMessage());
         }
         places.release();
     }
@@ -33,8 +38,10 @@ public class Hikari {
     public static void main(String[] args) throws InterruptedException {
         HikariConfig config = new HikariConfig();
         config.setJdbcUrl(args[0]);
-        config.setUsername(System.getenv("PGUSER"));
-        config.setPassword(System.getenv("PGPASSWORD"));
+        if (System.getenv("PGUSER") != null) { // else the URL says it
+            config.setUsername(System.getenv("PGUSER"));
+            config.setPassword(System.getenv("PGPASSWORD"));
+        }
         // Else one that is started while there is no database ends, and waits for whoever starts it again.
         config.setInitializationFailTimeout(-1);
         HikariDataSource pool = new HikariDataSource(config);

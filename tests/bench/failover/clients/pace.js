@@ -19,7 +19,8 @@ async function request(insert) {
         say(n, 'ok');
     } catch (error) {
         const cause = error.original || error.driverError || error;
-        say(n, `error ${cause.code || '-'} ${error.message}`);
+        // MySQL's errors have a number; its code is a word.
+        say(n, `error ${(cause.sqlState ? cause.errno : cause.code) || '-'} ${error.message}`);
     }
     running--;
 }

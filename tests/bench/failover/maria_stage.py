@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""maria_stage.py - the stage with two MariaDB nodes: as stage.py has it, with the servers of tests/support/mariadb.py."""
+import json
+import os
+import sys
+import tempfile
+
+from stage import ADDRESSES, SRC, Stage, eventually
+
+sys.path.insert(0, os.path.join(SRC, "tests/support"))
+from mariadb import PASSWORD, MariaDB  # noqa: E402, F401
+
+PORT, USER, DATABASE = "3306", "app", "app"
+
+
+class Servers(MariaDB):
+    """Each in its host's network namespace."""
+
+    def __init__(self, hosts):
+        self.hosts = hosts
+        super().__init__()
+        self.net, self.port = ADDRESSES["a"].rpartition(".")[0], PORT
+
+    def where(self, name):
+        return self.hosts.inside(name)
+
+    def begin(self, name, *options):
+        super().begin(name, "--max-connections=400", *options)
+
+    def down(self, name):
+        """As a service manager does, but nothing is lost to the replica."""
+        self.sql(name, "SHUTDOWN WAIT FOR ALL SLAVES")
+        self.processes.pop(name).wait()
+
+
+class MariaStage(Stage):
+    port = PORT
+    cluster_keys = """    engine: mysql
+    connection: "user=homing tls=off"
+"""
+
+    def start_nodes(self):
+        for node, address in ADDRESSES.items():
+            self.net.add(node, address, routed=True)
+        tempfile.tempdir = self.work
+        self.db = Servers(self.net)
+        self.root = self.db.root
+        self.db.init("a")
+        self.db.sql("a", "CREATE TABLE app.writes (id BIGINT PRIMARY KEY AUTO_INCREMENT, client VARCHAR(60), "
+                    "at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
+        self.db.clone("b", "a")
+
+    def wait_agent(self, node):
+        """Until the other one is seen to follow, too: it takes over then (W12)."""
+        super().wait_agent(node)
+        if self.mode == "none":
+            return
+        other = "%s:%s" % (next(address for name, address in ADDRESSES.items() if name != node), PORT)
+
+        def follows():
+            cluster = json.loads(self.homingctl("-o", "json", "status"))["clusters"][0]
+            return any(member["member"] == other and member.get("heir") for member in cluster["members"])
+        eventually(follows, other + " is an heir")
