@@ -231,10 +231,31 @@ static int session_descriptor(const struct engine_session *s)
     return mysql_client_descriptor(s->client);
 }
 
+static enum engine_stage session_stage(const struct engine_session *s)
+{
+    if (!s->client || mysql_client_descriptor(s->client) < 0)
+        return ENGINE_STAGE_BEFORE;
+    if (s->ready)
+        return ENGINE_STAGE_SESSION;
+    if (!mysql_client_is_connected(s->client))
+        return ENGINE_STAGE_CONNECTING;
+    return mysql_client_is_in_tls(s->client) ? ENGINE_STAGE_TLS : ENGINE_STAGE_LOGIN;
+}
+
+static void session_look(const struct engine_session *s, struct engine_look *ret_look)
+{
+    *ret_look = (struct engine_look){
+        .stage = session_stage(s),
+        .encrypted = s->ready && mysql_client_expires(s->client) != 0,
+        .version = s->ready ? mysql_client_server(s->client)->version : "",
+    };
+}
+
 const struct engine engine_mysql = {
     .kind = &engine_kind_mysql,
     .open = session_open,
     .ask = session_ask,
     .close = session_close,
     .descriptor = session_descriptor,
+    .look = session_look,
 };

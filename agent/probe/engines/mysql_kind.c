@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/conf/connection.h"
+#include "agent/probe/engines/mysql_advice.h"
 #include "agent/probe/engines/mysql_kind.h"
 
 static const char *check_user(const char *value, size_t len)
@@ -105,6 +106,7 @@ const struct engine_kind engine_kind_mysql = {
     .check_together = check_tls,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = mysql_advice,
     .print_position = print_count,
     .print_term = print_view,
     .lag_unit = "transactions",

@@ -21,6 +21,7 @@
 
 #include "agent/conf/password.h"
 #include "agent/probe/engines/postgresql.h"
+#include "agent/probe/engines/postgresql_advice.h"
 #include "agent/probe/engines/postgresql_kind.h"
 #include "agent/probe/engines/postgresql_reports.h"
 
@@ -66,13 +67,10 @@ struct engine_session {
     struct watched at_ask; /* when the last full question was sent */
     struct report report;  /* the last full answer */
     const char *note;
+    char no_identity[POSTGRES_NOTE_SIZE]; /* the note for identity_denied */
     struct postgres_failure early;  /* a failure before there is a connection; text "": none */
     char farewell[ENGINE_TEXT_MAX]; /* what the server said unasked, such as why it closes */
 };
-
-static const char NOTE_NO_IDENTITY[] =
-    "homing's role may not execute pg_control_system(): no identity (GRANT EXECUTE ON FUNCTION "
-    "pg_catalog.pg_control_system() TO it)";
 
 static const char KEPT_PASSWORD[] = "no password is sent to a new address without TLS and SCRAM: "
                                     "use both (sslmode=require), or name "
@@ -195,7 +193,7 @@ static void session_answer(struct engine_session *s)
 {
     const char *note = s->note;
     if (!note && s->identity_denied)
-        note = NOTE_NO_IDENTITY;
+        note = postgres_note_no_identity(PQdb(s->conn), PQuser(s->conn), s->no_identity);
     s->asked = false;
     s->introduced = true;
     s->sink.answer(s->sink.arg, &s->report, note);
@@ -567,6 +565,29 @@ static int postgres_descriptor(const struct engine_session *s)
     return PQsocket(s->conn);
 }
 
+static enum engine_stage session_stage(const struct engine_session *s)
+{
+    ConnStatusType status = PQstatus(s->conn);
+    if (!s->conn || s->early.text[0] != '\0')
+        return ENGINE_STAGE_BEFORE;
+    if (s->stage == POSTGRES_STAGE_SESSION)
+        return ENGINE_STAGE_SESSION;
+    if (status == CONNECTION_STARTED ||
+        (status == CONNECTION_BAD && s->stage == POSTGRES_STAGE_CONNECTING))
+        return ENGINE_STAGE_CONNECTING;
+    return status == CONNECTION_SSL_STARTUP ? ENGINE_STAGE_TLS : ENGINE_STAGE_LOGIN;
+}
+
+static void postgres_look(const struct engine_session *s, struct engine_look *ret_look)
+{
+    const char *version = PQparameterStatus(s->conn, "server_version");
+    *ret_look = (struct engine_look){
+        .stage = session_stage(s),
+        .encrypted = PQsslInUse(s->conn) == 1,
+        .version = version ? version : "",
+    };
+}
+
 const struct engine engine_postgresql = {
     .kind = &engine_kind_postgresql,
     .prepare = environment_clear,
@@ -574,4 +595,5 @@ const struct engine engine_postgresql = {
     .ask = postgres_ask,
     .close = postgres_close,
     .descriptor = postgres_descriptor,
+    .look = postgres_look,
 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/probe/engines/postgresql_advice.h"
 #include "agent/probe/engines/postgresql_kind.h"
 
 /* libpq takes a dbname with '=' for a whole connection string, host and all. */
@@ -61,6 +62,7 @@ const struct engine_kind engine_kind_postgresql = {
     .proof_value = "verify-full",
     .admits_by = "pg_hba.conf", /* in every language */
     .admit = "add a line for this user, database and address to pg_hba.conf there, and reload it",
+    .advice = postgresql_advice,
     .print_position = print_lsn,
     .lag_unit = "bytes",
     .branch = "branch point",
