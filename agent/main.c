@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/daemon/daemon.h"
+#include "agent/doctor/doctor.h"
 #include "agent/probe/engines/engines.h"
 #include "agent/sever/client/sever_child.h"
 
@@ -39,7 +41,8 @@ enum exit_code {
 enum task {
     TASK_RUN,
     TASK_CHECK,
-    TASK_DUMP
+    TASK_DUMP,
+    TASK_DOCTOR
 };
 
 struct arguments {
@@ -51,7 +54,8 @@ struct arguments {
 
 static const char help[] =
     "Usage: homingd [--config FILE] [--takeover] [--log-format json|text]\n"
-    "       homingd --check-config FILE | --dump-config FILE | --version | --help\n"
+    "       homingd --check-config FILE | --dump-config FILE | --doctor FILE\n"
+    "       homingd --version | --help\n"
     "\n"
     "Knows the current writer of every configured database cluster, and publishes it to\n"
     "the programs on this node that run with libhoming.so.\n"
@@ -61,6 +65,8 @@ static const char help[] =
     "  --log-format FORMAT  json, or text (the default on a terminal)\n"
     "  --check-config FILE  check the configuration and exit: 0 good, 2 not\n"
     "  --dump-config FILE   print it with all defaults, secrets hidden\n"
+    "  --doctor FILE        log in to each server that it names, and say what is to be mended:\n"
+    "                       0 nothing, 1 problems, 2 the configuration itself\n"
     "\n"
     "SIGHUP reads the configuration again; SIGTERM ends. See homingd(8), homingctl(1).\n";
 
@@ -89,6 +95,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
         {"config", required_argument, NULL, 'c'},
         {"check-config", required_argument, NULL, 'k'},
         {"dump-config", required_argument, NULL, 'd'},
+        {"doctor", required_argument, NULL, 'D'},
         {"takeover", no_argument, NULL, 't'},
         {"log-format", required_argument, NULL, 'l'},
         {"version", no_argument, NULL, 'V'},
@@ -105,8 +112,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
             break;
         case 'k':
         case 'd':
+        case 'D':
             ret->config = optarg;
-            ret->task = c == 'k' ? TASK_CHECK : TASK_DUMP;
+            ret->task = c == 'k' ? TASK_CHECK : c == 'd' ? TASK_DUMP : TASK_DOCTOR;
             break;
         case 't':
             ret->takeover = true;
@@ -231,17 +239,25 @@ static void ask_for_precedence(void)
         (void)setpriority(PRIO_PROCESS, 0, NICE);
 }
 
-static void prepare_process(void)
+/* For each process that asks servers. */
+static void prepare_to_ask(void)
 {
-    struct rlimit files, none = {0, 0};
+    struct rlimit none = {0, 0};
 
     for (const struct engine *const *engine = engines; *engine; engine++)
         if ((*engine)->prepare)
             (*engine)->prepare();
-    ask_for_precedence();
-    umask(022);
     signal(SIGPIPE, SIG_IGN);
     setrlimit(RLIMIT_CORE, &none); /* passwords are in memory while members connect */
+}
+
+static void prepare_process(void)
+{
+    struct rlimit files;
+
+    prepare_to_ask();
+    ask_for_precedence();
+    umask(022);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -311,6 +327,37 @@ static int run(const struct arguments *arguments)
     return rv < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
+/* ---- the doctor ---- */
+
+/* Whoever runs it may be root, who can read every file: so it can be, but no more. */
+static bool keep_reading(void)
+{
+    int rv = privilege_keep(UINT64_C(1) << CAP_DAC_READ_SEARCH);
+
+    if (rv < 0)
+        fprintf(stderr, "homingd: cannot give up capabilities: %s\n", strerror(-rv));
+    return rv == 0;
+}
+
+static int doctor(const struct arguments *arguments)
+{
+    struct conf *conf;
+    int64_t problems;
+
+    if (conf_load(arguments->config, engine_kinds, stderr, &conf) < 0)
+        return EXIT_USAGE;
+    if (!keep_reading()) {
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
+    say_who_can_read(conf);
+    problems = doctor_run(conf, engines, stdout);
+    if (problems < 0)
+        fprintf(stderr, "homingd: %s\n", strerror((int)-problems));
+    conf_free(conf);
+    return problems == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
@@ -318,9 +365,13 @@ int main(int argc, char **argv)
 
     if (code >= 0)
         return code;
-    if (arguments.task != TASK_RUN)
+    if (arguments.task == TASK_CHECK || arguments.task == TASK_DUMP)
         return check_config(&arguments);
     leave_shim(argv);
+    if (arguments.task == TASK_DOCTOR) {
+        prepare_to_ask();
+        return doctor(&arguments);
+    }
     prepare_process();
     log_init(arguments.json, LOG_INFO);
     return run(&arguments);

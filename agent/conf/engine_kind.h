@@ -33,6 +33,13 @@ enum engine_tells {
     ENGINE_TELLS_COUNT
 };
 
+/* What an operator can do about a failure or a remark. */
+struct engine_advice {
+    const char *words; /* the server's or the client's text has them */
+    const char *line; /* $1 .. $3: the first pieces of the text that stand in double quotes; $u: the
+                        * user of the configuration. If there is none of these, the next row counts. */
+};
+
 struct engine_kind {
     const char *name; /* as `engine` has it; its files have _ for each - */
     uint16_t default_port;
@@ -54,6 +61,9 @@ struct engine_kind {
     /* If what a server says when it denies us has these words, our credentials are not what is wrong, and that is to be
      * done instead. NULL: it has none. */
     const char *admits_by, *admit;
+
+    /* The first that fits counts; the last one's words are NULL. NULL: the engine has none. */
+    const struct engine_advice *advice;
 
     /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);

@@ -39,6 +39,23 @@ enum engine_hint {
 
 struct engine_session;
 
+/* How far a session has come, or had come when it failed. */
+enum engine_stage {
+    ENGINE_STAGE_BEFORE,     /* nothing was sent: the settings or this machine are in the way */
+    ENGINE_STAGE_CONNECTING, /* no TCP connection */
+    ENGINE_STAGE_TLS,        /* TCP stands, and TLS was asked for */
+    ENGINE_STAGE_LOGIN,      /* TCP stands; as the engine can tell, TLS does where it is wanted */
+    ENGINE_STAGE_SESSION,    /* logged in */
+    ENGINE_STAGE_COUNT
+};
+
+/* What a session shows of itself. */
+struct engine_look {
+    enum engine_stage stage;
+    bool encrypted;      /* when ready: TLS is in use */
+    const char *version; /* "": not known. As the server sent it: not fit for a terminal */
+};
+
 /* Where a session's answers go. `text` is the server's own words, or the library's, one line. */
 struct engine_sink {
     /* Connected and authenticated; asks may follow. */
@@ -76,6 +93,9 @@ struct engine {
     /* The descriptor of its one connection, when it is ready. NULL: it cannot be told, and members
      * whose addresses the kernel replaces are not severed (listed.h). */
     int (*descriptor)(const struct engine_session *session);
+    /* At any time until close(), and inside of a sink's call. The version lives as long as the session.
+     * NULL: nothing is shown. */
+    void (*look)(const struct engine_session *session, struct engine_look *ret_look);
 };
 
 /* The engine of this kind in a list that ends with NULL; NULL: it is not in it. */

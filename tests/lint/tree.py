@@ -42,6 +42,8 @@ MAY_USE = {
                             "agent/conf", "agent/base", "proto"],
     # Hearsay of the servers about each other, before anybody acts on it.
     "agent/discover": ["agent/probe/topology.h", "agent/conf", "agent/base", "proto"],
+    # A process of its own, that asks once and says what to mend.
+    "agent/doctor": ["agent/discover/named.h", "agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
     "agent/state": ["agent/discover/roster.h", "agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/publish": ["agent/state", "agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/serve": ["agent/base", "proto"],
@@ -52,8 +54,8 @@ MAY_USE = {
                      "agent/discover", "agent/decide", "agent/conf", "agent/base", "proto"],
     "agent/admin": ["agent/daemon", "agent/discover/roster.h", "agent/serve", "agent/sever/client", "agent/publish", "agent/decide",
                     "agent/conf", "agent/base", "proto"],
-    # main.c alone stands here: it wires admin's methods and the table of engines into the daemon.
-    "agent": ["agent/admin", "agent/daemon", "agent/sever/client", "agent/probe/engines", "agent/conf", "agent/base",
+    # main.c alone stands here: it wires admin's methods and the table of engines into the daemon, and into the doctor.
+    "agent": ["agent/admin", "agent/daemon", "agent/doctor", "agent/sever/client", "agent/probe/engines", "agent/conf", "agent/base",
               "proto"],
     # homing-sever, and homingctl.
     "agent/sever/deputy": ["agent/base", "proto"],

@@ -284,6 +284,17 @@ const struct mysql_server *mysql_client_server(const struct mysql_client *client
     return &client->wire.login.server;
 }
 
+bool mysql_client_is_connected(const struct mysql_client *client)
+{
+    return client->connected;
+}
+
+bool mysql_client_is_in_tls(const struct mysql_client *client)
+{
+    return client->wire.failure.fault == MYSQL_FAULT_TLS ||
+           (client->tls && tls_state(client->tls) == TLS_HANDSHAKE);
+}
+
 int64_t mysql_client_expires(const struct mysql_client *client)
 {
     return client->tls ? tls_peer_expires(client->tls) : 0;

@@ -72,6 +72,10 @@ const struct mysql_failure *mysql_client_failure(const struct mysql_client *clie
 /* Valid from the first time on that the state was MYSQL_READY; before that, all zero. */
 const struct mysql_server *mysql_client_server(const struct mysql_client *client);
 
+/* Whether TCP stands, or stood; and whether it is TLS that goes on, or has failed. */
+bool mysql_client_is_connected(const struct mysql_client *client);
+bool mysql_client_is_in_tls(const struct mysql_client *client);
+
 /* When the server's certificate expires, in seconds since 1970; 0: no TLS, or not seen yet. */
 int64_t mysql_client_expires(const struct mysql_client *client);
 

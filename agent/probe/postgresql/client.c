@@ -472,3 +472,36 @@ int postgres_client_descriptor(const struct postgres_client *c)
 {
     return PQsocket(c->conn);
 }
+
+const char *postgres_client_database(const struct postgres_client *c)
+{
+    return PQdb(c->conn);
+}
+
+const char *postgres_client_role(const struct postgres_client *c)
+{
+    return PQuser(c->conn);
+}
+
+static enum engine_stage stage(const struct postgres_client *c)
+{
+    ConnStatusType status = PQstatus(c->conn);
+    if (!c->conn || c->early.text[0] != '\0')
+        return ENGINE_STAGE_BEFORE;
+    if (c->stage == POSTGRES_STAGE_SESSION)
+        return ENGINE_STAGE_SESSION;
+    if (status == CONNECTION_STARTED ||
+        (status == CONNECTION_BAD && c->stage == POSTGRES_STAGE_CONNECTING))
+        return ENGINE_STAGE_CONNECTING;
+    return status == CONNECTION_SSL_STARTUP ? ENGINE_STAGE_TLS : ENGINE_STAGE_LOGIN;
+}
+
+void postgres_client_look(const struct postgres_client *c, struct engine_look *ret_look)
+{
+    const char *version = PQparameterStatus(c->conn, "server_version");
+    *ret_look = (struct engine_look){
+        .stage = stage(c),
+        .encrypted = PQsslInUse(c->conn) == 1,
+        .version = version ? version : "",
+    };
+}

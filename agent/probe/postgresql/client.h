@@ -80,5 +80,10 @@ struct postgres_watched postgres_client_watched(const struct postgres_client *cl
 /* The server proved its name (TLS with verify-full). When ready. */
 bool postgres_client_authenticated(const struct postgres_client *client);
 int postgres_client_descriptor(const struct postgres_client *client);
+/* Where and as whom it is logged in; when ready. */
+const char *postgres_client_database(const struct postgres_client *client);
+const char *postgres_client_role(const struct postgres_client *client);
+/* At any time: engine.h's look(). */
+void postgres_client_look(const struct postgres_client *client, struct engine_look *ret_look);
 
 #endif

@@ -11,6 +11,7 @@
 #define HOMING_AGENT_PROBE_POSTGRESQL_SESSION_H
 
 #include "agent/probe/engine.h"
+#include "agent/probe/postgresql/advice.h"
 #include "agent/probe/postgresql/client.h"
 
 /* What read() makes of an answer. */
@@ -29,7 +30,9 @@ struct postgres_dialect {
      * this SQLSTATE is about. NULL: there is no such thing. */
     const char *lesser;
     bool (*spares)(const char *sqlstate);
-    const char *lesser_note;
+    /* The remark then; it ends with what mends that. Returns `ret`. */
+    const char *(*lesser_note)(const char *database, const char *role,
+                               char ret[POSTGRES_NOTE_SIZE]);
     /* A row of one truth: pg_is_in_recovery(). NULL: it is enough that no parameter has changed which
      * the server reports by itself. */
     const char *cheap;
@@ -51,6 +54,7 @@ void postgres_session_adopt(struct engine_session *session, const struct engine_
 void postgres_session_ask(struct engine_session *session, enum question question);
 void postgres_session_close(struct engine_session *session);
 int postgres_session_descriptor(const struct engine_session *session);
+void postgres_session_look(const struct engine_session *session, struct engine_look *ret_look);
 
 /* An engine of the family: engine_NAME and the open() of its own. */
 #define POSTGRES_ENGINE(name, its_dialect)                                                         \
@@ -69,6 +73,7 @@ int postgres_session_descriptor(const struct engine_session *session);
         .ask = postgres_session_ask,                                                               \
         .close = postgres_session_close,                                                           \
         .descriptor = postgres_session_descriptor,                                                 \
+        .look = postgres_session_look,                                                             \
     }
 
 #endif

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "agent/probe/engines/mysql/aurora_mysql_kind.h"
+#include "agent/probe/engines/mysql/family/advice.h"
 #include "agent/probe/engines/mysql/family/connection.h"
 
 const struct engine_kind engine_kind_aurora_mysql = {
@@ -17,6 +18,7 @@ const struct engine_kind engine_kind_aurora_mysql = {
     .check_together = mysql_connection_check,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = mysql_advice,
     .lag_unit = "transactions",
     .lag_in_transactions = true,
     .branch = "position when it took over",

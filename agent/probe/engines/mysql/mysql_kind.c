@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "agent/probe/engines/mysql/family/advice.h"
 #include "agent/probe/engines/mysql/family/connection.h"
 #include "agent/probe/engines/mysql/mysql_kind.h"
 
@@ -33,6 +34,7 @@ const struct engine_kind engine_kind_mysql = {
     .check_together = mysql_connection_check,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = mysql_advice,
     .print_position = mysql_print_count,
     .print_term = print_view,
     .lag_unit = "transactions",

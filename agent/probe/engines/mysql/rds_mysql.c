@@ -74,4 +74,5 @@ const struct engine engine_rds_mysql = {
     .ask = mysql_session_ask,
     .close = mysql_session_close,
     .descriptor = mysql_session_descriptor,
+    .look = mysql_session_look,
 };

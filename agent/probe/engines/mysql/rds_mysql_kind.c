@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "agent/probe/engines/mysql/family/advice.h"
 #include "agent/probe/engines/mysql/family/connection.h"
 #include "agent/probe/engines/mysql/mysql_kind.h"
 #include "agent/probe/engines/mysql/rds_mysql_kind.h"
@@ -18,6 +19,7 @@ const struct engine_kind engine_kind_rds_mysql = {
     .check_together = mysql_connection_check,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = mysql_advice,
     .print_position = mysql_print_count,
     .lag_unit = "transactions",
     .lag_in_transactions = true,

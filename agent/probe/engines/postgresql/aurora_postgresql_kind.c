@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "agent/probe/engines/postgresql/aurora_postgresql_kind.h"
+#include "agent/probe/postgresql/advice.h"
 #include "agent/probe/postgresql/keywords.h"
 
 /* It has one, which says nothing: all servers write into one volume. */
@@ -27,6 +28,7 @@ const struct engine_kind engine_kind_aurora_postgresql = {
     .check_connection = postgres_refuse_uri,
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
+    .advice = postgres_advice,
     .print_term = print_term,
     .lag_unit = "bytes",
     .branch = "branch point",

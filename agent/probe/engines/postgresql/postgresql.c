@@ -21,7 +21,7 @@ static const struct postgres_dialect dialect = {
     .first = POSTGRES_QUESTION_FIRST,
     .lesser = POSTGRES_QUESTION_FIRST_DENIED,
     .spares = postgres_denies_identity,
-    .lesser_note = POSTGRES_NOTE_NO_IDENTITY,
+    .lesser_note = postgres_note_no_identity,
     .read = read_rows,
     .stranger = "the server does not answer as a PostgreSQL does",
 };

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "agent/probe/engines/postgresql/postgresql_kind.h"
+#include "agent/probe/postgresql/advice.h"
 #include "agent/probe/postgresql/keywords.h"
 
 const struct engine_kind engine_kind_postgresql = {
@@ -16,6 +17,7 @@ const struct engine_kind engine_kind_postgresql = {
     .check_connection = postgres_refuse_uri,
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
+    .advice = postgres_advice,
     .admits_by = POSTGRES_ADMITS_BY,
     .admit = POSTGRES_ADMIT,
     .print_position = postgres_print_lsn,

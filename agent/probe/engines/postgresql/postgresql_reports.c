@@ -39,10 +39,6 @@ const char POSTGRES_QUESTION[] = QUESTION;
 const char POSTGRES_QUESTION_FIRST[] = QUESTION START_TIME IDENTITY;
 const char POSTGRES_QUESTION_FIRST_DENIED[] = QUESTION START_TIME;
 
-const char POSTGRES_NOTE_NO_IDENTITY[] =
-    "homing's role may not execute pg_control_system(): no identity (GRANT EXECUTE ON FUNCTION "
-    "pg_catalog.pg_control_system() TO it)";
-
 /* insufficient_privilege */
 bool postgres_denies_identity(const char *sqlstate)
 {

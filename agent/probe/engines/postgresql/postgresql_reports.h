@@ -25,7 +25,6 @@ extern const char POSTGRES_QUESTION_FIRST_DENIED[];
 
 /* Whether an error is that refusal: the only thing asked for that can be refused. */
 bool postgres_denies_identity(const char *sqlstate);
-extern const char POSTGRES_NOTE_NO_IDENTITY[];
 
 enum postgres_column {
     POSTGRES_IN_RECOVERY,

@@ -242,3 +242,23 @@ int mysql_session_descriptor(const struct engine_session *s)
 {
     return mysql_client_descriptor(s->client);
 }
+
+static enum engine_stage stage(const struct engine_session *s)
+{
+    if (!s->client || mysql_client_descriptor(s->client) < 0)
+        return ENGINE_STAGE_BEFORE;
+    if (s->ready)
+        return ENGINE_STAGE_SESSION;
+    if (!mysql_client_is_connected(s->client))
+        return ENGINE_STAGE_CONNECTING;
+    return mysql_client_is_in_tls(s->client) ? ENGINE_STAGE_TLS : ENGINE_STAGE_LOGIN;
+}
+
+void mysql_session_look(const struct engine_session *s, struct engine_look *ret_look)
+{
+    *ret_look = (struct engine_look){
+        .stage = stage(s),
+        .encrypted = s->ready && mysql_client_expires(s->client) != 0,
+        .version = s->ready ? mysql_client_server(s->client)->version : "",
+    };
+}

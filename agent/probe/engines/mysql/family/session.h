@@ -44,5 +44,6 @@ void mysql_session_adopt(struct engine_session *s, const struct engine_sink *sin
 void mysql_session_ask(struct engine_session *s, enum question question);
 void mysql_session_close(struct engine_session *s);
 int mysql_session_descriptor(const struct engine_session *s);
+void mysql_session_look(const struct engine_session *s, struct engine_look *ret_look);
 
 #endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * advice.h - what to do about a failure or a note, by its words. Pure.
+ */
+#ifndef HOMING_AGENT_DOCTOR_ADVICE_H
+#define HOMING_AGENT_DOCTOR_ADVICE_H
+
+#include <stdbool.h>
+
+#include "agent/conf/engine_kind.h"
+
+#define ADVICE_SIZE 700
+
+/* The statement that grants what is missing, with which an engine ends its words; NULL: there is none. */
+const char *advice_grant(const char *words);
+
+/* That statement, as it is to be run; else what the engine has to say about such words. `user`: whom
+ * the configuration logs in as; "": not known. False: nobody knows. */
+bool advice_find(const struct engine_kind *kind, const char *user, const char *words,
+                 char ret[ADVICE_SIZE]);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * judge_together.c - see judge_together.h. What the agent would make of it is decide's; here is only
+ * what an operator should mend before.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/doctor/judge_together.h"
+#include "agent/doctor/label.h"
+
+/* A member that answered. */
+struct voice {
+    const struct seen_server *server;
+    const struct report *report;
+    char label[LABEL_SIZE];
+    bool again; /* one before it is the same server */
+};
+
+struct voices {
+    struct voice at[HOMING_MEMBERS_MAX];
+    uint32_t count;
+    bool all; /* no member is missing */
+};
+
+/* Where only seeds are configured, they speak. */
+static void gather(const struct seen_cluster *cluster, struct voices *ret)
+{
+    bool seeds = cluster->conf->member_count == 0;
+
+    ret->count = 0;
+    ret->all = !seeds;
+    for (uint32_t i = 0; i < cluster->server_count && ret->count < HOMING_MEMBERS_MAX; i++) {
+        const struct seen_server *server = &cluster->servers[i];
+        const struct seen_visit *answer = seen_answer(server);
+        struct voice *v = &ret->at[ret->count];
+        if (server->seed != seeds)
+            continue;
+        ret->all = ret->all && answer;
+        if (!answer)
+            continue;
+        *v = (struct voice){.server = server, .report = &answer->report};
+        label_server(server, v->label);
+        ret->count++;
+    }
+}
+
+/* ---- no server twice ---- */
+
+static bool is_same_server(const struct report *a, const struct report *b)
+{
+    return a->incarnation != 0 && a->incarnation == b->incarnation && a->identity == b->identity;
+}
+
+static void judge_twins(struct findings *f, struct voices *voices)
+{
+    for (uint32_t i = 1; i < voices->count; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            struct voice *one = &voices->at[j], *other = &voices->at[i];
+            if (other->again || one->again || !is_same_server(one->report, other->report))
+                continue;
+            other->again = true;
+            if (!other->server->seed)
+                findings_add(f, FINDING_PROBLEM,
+                             "list each server once, by a name that never leads to another one",
+                             "%s and %s are one server under two names", one->label, other->label);
+        }
+}
+
+/* W12: two servers that call themselves the same cannot be told apart in what others follow. */
+static void judge_namesakes(struct findings *f, const struct voices *voices)
+{
+    for (uint32_t i = 1; i < voices->count; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            const struct voice *one = &voices->at[j], *other = &voices->at[i];
+            if (other->again || one->again || other->report->self == 0 ||
+                one->report->self != other->report->self)
+                continue;
+            findings_add(f, FINDING_PROBLEM, "give each server an id of its own",
+                         "%s and %s have the same server id: homing cannot tell which of them "
+                         "others follow (W12)",
+                         one->label, other->label);
+        }
+}
+
+/* ---- one data set ---- */
+
+/* The identity that most members have; of two, that of who claims to be the writer. */
+static const struct voice *find_common(const struct voices *voices)
+{
+    const struct voice *best = NULL;
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < voices->count; i++) {
+        const struct report *own = voices->at[i].report;
+        uint32_t weight = own->role == ROLE_WRITER ? 1 : 0;
+        for (uint32_t j = 0; j < voices->count; j++)
+            weight += voices->at[j].report->identity == own->identity ? 2 : 0;
+        if (own->identity != 0 && weight > most) {
+            most = weight;
+            best = &voices->at[i];
+        }
+    }
+    return best;
+}
+
+static void judge_data(struct findings *f, const struct voices *voices)
+{
+    const struct voice *common = find_common(voices);
+    uint32_t same = 0;
+
+    for (uint32_t i = 0; common && i < voices->count; i++) {
+        const struct voice *v = &voices->at[i];
+        same += v->report->identity == common->report->identity;
+        if (v->report->identity == 0 || v->report->identity == common->report->identity)
+            continue;
+        findings_add(
+            f, FINDING_PROBLEM,
+            "correct its address, take it out of members, or build it anew from the writer",
+            "%s holds another data set than %s (identity %" PRIu64 ", not %" PRIu64
+            "): homing never follows it by itself (W4)",
+            v->label, common->label, v->report->identity, common->report->identity);
+    }
+    if (same < 2 || same < voices->count)
+        return;
+    if (common->report->self == 0)
+        findings_add(f, FINDING_OK, NULL, "all %u that answered hold one data set", same);
+    else /* W12: nothing but a group or a domain tells data sets apart */
+        findings_add(f, FINDING_OK, NULL,
+                     "all %u that answered say the same of their data set, as far as they can tell",
+                     same);
+}
+
+/* ---- one writer ---- */
+
+static void list_writers(const struct engine_kind *kind, const struct voices *voices, char *ret,
+                         size_t size)
+{
+    size_t used = 0;
+    char term[ENGINE_PRINT_SIZE];
+
+    ret[0] = '\0';
+    for (uint32_t i = 0; i < voices->count && used < size; i++) {
+        const struct report *report = voices->at[i].report;
+        if (report->role != ROLE_WRITER || voices->at[i].again)
+            continue;
+        engine_print_term(kind, report->term.hi, report->term.lo, term, sizeof(term));
+        used += (size_t)snprintf(ret + used, size - used, "%s%s (term %s)", used ? ", " : "",
+                                 voices->at[i].label, term);
+    }
+}
+
+static void judge_writers(struct findings *f, const struct engine_kind *kind,
+                          const struct voices *voices)
+{
+    char list[FINDINGS_LINE / 2];
+    uint32_t claims = 0;
+
+    for (uint32_t i = 0; i < voices->count; i++)
+        claims += voices->at[i].report->role == ROLE_WRITER && !voices->at[i].again;
+    list_writers(kind, voices, list, sizeof(list));
+    if (voices->count == 0)
+        findings_add(f, FINDING_HINT, NULL, "nobody answered: who is the writer cannot be said");
+    else if (claims == 0)
+        findings_add(f, FINDING_PROBLEM,
+                     voices->all ? "promote one, or add the writer to members"
+                                 : "see to those that do not answer; else promote one",
+                     "none of the %u that answered claims to be the writer", voices->count);
+    else if (claims == 1)
+        findings_add(f, FINDING_OK, NULL, "one claims to be the writer: %s", list);
+    else
+        findings_add(
+            f, FINDING_PROBLEM,
+            "demote or stop all but one; until then homing keeps the writer that it has, or "
+            "has none (W3, W3a)",
+            "%u claim to be the writer: %s", claims, list);
+}
+
+/* ---- who follows whom (W12) ---- */
+
+static bool is_known(const struct voices *voices, uint64_t self)
+{
+    for (uint32_t i = 0; i < voices->count; i++)
+        if (voices->at[i].report->self == self)
+            return true;
+    return false;
+}
+
+static void judge_followers(struct findings *f, const struct voices *voices)
+{
+    for (uint32_t i = 0; i < voices->count; i++) {
+        const struct voice *v = &voices->at[i];
+        if (v->report->self == 0 || v->report->role != ROLE_READER || v->again)
+            continue;
+        if (v->report->follows == 0)
+            findings_add(
+                f, FINDING_REMARK, "let it replicate from the writer",
+                "%s is a reader, but replicates from nobody that is known: it is no heir (W12)",
+                v->label);
+        else if (voices->all && !is_known(voices, v->report->follows))
+            findings_add(f, FINDING_REMARK,
+                         "add that one to members, or let it replicate from the writer",
+                         "%s replicates from a server that is not among the members", v->label);
+    }
+}
+
+void judge_together(struct findings *f, const struct seen_cluster *cluster)
+{
+    struct voices voices;
+
+    gather(cluster, &voices);
+    judge_twins(f, &voices);
+    judge_namesakes(f, &voices);
+    judge_data(f, &voices);
+    judge_writers(f, cluster->conf->engine, &voices);
+    judge_followers(f, &voices);
+}

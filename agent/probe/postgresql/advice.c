@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * advice.c - see advice.h. Called by way of the kind. The words are English, as
+ * libpq's always are; what a server says in another language gets no advice but the kind's `admit`.
+ */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "agent/probe/postgresql/advice.h"
+
+const struct engine_advice postgres_advice[] = {
+    {"password authentication failed for user",
+     "write its password to password_file, or on the writer: ALTER ROLE \"$1\" LOGIN PASSWORD "
+     "'...'; "
+     "(if there is no such role: CREATE ROLE \"$1\" LOGIN PASSWORD '...';)"},
+    {"no password supplied", "name a file that holds the role's password in password_file"},
+    {"no pg_hba.conf entry",
+     "add to pg_hba.conf there, behind no line that rejects it: host \"$3\" \"$2\" $1/32 "
+     "scram-sha-256 (IPv6: /128); then SELECT pg_reload_conf();"},
+    {"pg_hba.conf rejects",
+     "a line with reject in pg_hba.conf there comes first: move it, or take it away"},
+    {"role \"", "on the writer: CREATE ROLE \"$1\" LOGIN PASSWORD '...';"},
+    {"is not permitted to log in", "on the writer: ALTER ROLE \"$1\" LOGIN;"},
+    {"database \"", "write dbname=postgres in connection, or a database that is there"},
+    {"permission denied for database",
+     "on the writer: GRANT CONNECT ON DATABASE \"$1\" TO \"$u\";"},
+    {"server does not support SSL", "turn ssl on there (ssl = on, ssl_cert_file, ssl_key_file); "
+                                    "sslmode=prefer would go without it"},
+    {"root certificate file", "name the CA's file in connection: sslrootcert=/path/of/ca.crt"},
+    {"certificate verify failed", "name the file of the CA that signed its certificate in "
+                                  "connection: sslrootcert=/path/of/ca.crt"},
+    {"does not match host name", "call the member by a name that its certificate bears"},
+    {"certificate has expired", "renew the server's certificate"},
+    {"received invalid response to", "something else listens at this port: correct it in members"},
+    {"expected authentication request",
+     "something else listens at this port: correct it in members"},
+    {"invalid sslmode", "correct connection: sslmode is disable, prefer, require or verify-full"},
+    {"invalid connection option", "correct this keyword of connection"},
+    {"starting up", "wait until it is ready; a standby may need hot_standby = on"},
+    {"not accepting connections", "a standby has to take connections: hot_standby = on there"},
+    {"too many clients", "raise max_connections there, or give back connections"},
+    {"remaining connection slots", "raise max_connections there, or give back connections"},
+    {"too many connections for role", "on the writer: ALTER ROLE \"$1\" CONNECTION LIMIT -1;"},
+    {"Connection refused",
+     "nobody listens there: start it, correct the port in members, or add the address to "
+     "listen_addresses"},
+    {NULL, NULL},
+};
+
+/* As PQescapeIdentifier() does, for a name of up to 63 bytes, as such a server has them. */
+static void quote(const char *name, char ret[130])
+{
+    size_t used = 0;
+
+    ret[used++] = '"';
+    for (; *name && used < 126; name++) {
+        if (*name == '"')
+            ret[used++] = '"';
+        ret[used++] = *name;
+    }
+    ret[used++] = '"';
+    ret[used] = '\0';
+}
+
+const char *postgres_note_no_identity(const char *database, const char *user,
+                                      char ret[POSTGRES_NOTE_SIZE])
+{
+    char role[130];
+
+    quote(user ? user : "", role);
+    snprintf(ret, POSTGRES_NOTE_SIZE,
+             "homing's role may not execute pg_control_system(): no identity. In database %.63s: "
+             "GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO %s",
+             database ? database : "", role);
+    return ret;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * advice.h - what to do about what a PostgreSQL server, or libpq, says.
+ */
+#ifndef HOMING_AGENT_PROBE_POSTGRESQL_ADVICE_H
+#define HOMING_AGENT_PROBE_POSTGRESQL_ADVICE_H
+
+#include "agent/conf/engine_kind.h"
+
+extern const struct engine_advice postgres_advice[];
+
+#define POSTGRES_NOTE_SIZE 480
+
+/* The remark for a role that may not execute pg_control_system(). It ends with the statement that mends
+ * that, as it has to be run: a function is granted in one database. Returns `ret`. */
+const char *postgres_note_no_identity(const char *database, const char *user,
+                                      char ret[POSTGRES_NOTE_SIZE]);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * postgresql_advice.c - the statement that grants what is missing, as it has to be run.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/probe/postgresql/advice.h"
+#include "tests/support/test.h"
+
+static void expect_end(const char *user, const char *end)
+{
+    char note[POSTGRES_NOTE_SIZE];
+    const char *said = postgres_note_no_identity("app", user, note);
+    size_t len = strlen(said), end_len = strlen(end);
+
+    assert_true(len > end_len);
+    assert_string_equal(said + len - end_len, end);
+    assert_non_null(strstr(said, "In database app: GRANT EXECUTE ON FUNCTION "));
+}
+
+static void a_role_is_quoted_as_a_name(void **state)
+{
+    (void)state;
+    expect_end("homing", "pg_control_system() TO \"homing\"");
+    expect_end("a \"b\"", " TO \"a \"\"b\"\"\"");
+    expect_end(NULL, " TO \"\"");
+}
+
+static void the_longest_names_are_whole(void **state)
+{
+    char user[64], end[80];
+
+    (void)state;
+    memset(user, 'u', 63);
+    user[63] = '\0';
+    snprintf(end, sizeof(end), " TO \"%s\"", user);
+    expect_end(user, end);
+}
+
+/* What a server says is looked for in these: a row with nothing to look for would fit everything. */
+static void each_advice_has_words_and_a_line(void **state)
+{
+    (void)state;
+    for (const struct engine_advice *a = postgres_advice; a->words; a++) {
+        assert_true(strlen(a->words) > 5);
+        assert_true(strlen(a->line) > 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_role_is_quoted_as_a_name),
+        TEST(the_longest_names_are_whole),
+        TEST(each_advice_has_words_and_a_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
