@@ -301,6 +301,22 @@ def a_server_that_wants_the_password_hashed_without_end_is_odd_and_delays_nobody
             good_beside(probe)
 
 
+def wants_kerberos(client):
+    message_of(client)
+    client.sendall(message(b"R", struct.pack(">I", 7)))
+    client.recv(1)
+
+
+@test
+def a_server_that_wants_kerberos_makes_nobody_wait_for_a_kdc():
+    with Listener(wants_kerberos) as realm:
+        with Probe(USER, [realm.at, PG.member("a")], password()) as probe:
+            probe.wait("report 0 odd text=the server wants Kerberos, for which the agent would have to wait")
+            good_beside(probe)
+        with Probe(USER + " gssencmode=prefer", [realm.at, PG.member("a")], password()) as probe:
+            probe.wait("report 0 odd text=GSSAPI continuation error")
+
+
 @test
 def no_server_makes_libpq_reckon_with_a_prime_of_its_choice():
     """A real one may have 10,000 bits; a small one tells as well that it is not asked for."""

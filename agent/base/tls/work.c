@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * work.c - as work.h says. Neither bound can be set in libpq, so two functions of OpenSSL stand here
- * in their place: the dynamic linker finds those of the program first, for libpq too. Each goes on to
- * the real one.
+ * work.c - as work.h says. A client library has no setting for any of this, so functions of OpenSSL and of
+ * Kerberos stand here in place of their own: the dynamic linker finds those of the program first, for
+ * libraries too. Each goes on to the real one.
  */
 #include "config.h"
 
@@ -26,8 +26,9 @@ static const char *const GROUPS[] = {
     "P-256:P-384:P-521",
 };
 
-static bool bounded;
+static bool bounded, kerberos_too;
 static uint32_t rounds;
+static bool kerberos_wanted;
 
 /* False: this system has no such function. */
 static bool find_real(const char *name, void *ret_function)
@@ -80,7 +81,7 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
 
 /* ---- passwords ---- */
 
-/* libpq begins one for each round. */
+/* One is begun for each round. */
 int HMAC_Init_ex(HMAC_CTX *ctx, const void *key, int len, const EVP_MD *digest, ENGINE *engine)
 {
     static int (*real)(HMAC_CTX *, const void *, int, const EVP_MD *, ENGINE *);
@@ -92,14 +93,49 @@ int HMAC_Init_ex(HMAC_CTX *ctx, const void *key, int len, const EVP_MD *digest, 
     return real(ctx, key, len, digest, engine);
 }
 
-void tls_work_begin(void)
+/* ---- Kerberos ---- */
+
+#define KERBEROS_UNAVAILABLE (16u << 16) /* GSS_S_UNAVAILABLE */
+
+/* As <gssapi/gssapi.h> has them; all but the flags and times are pointers. */
+typedef uint32_t kerberos_fn(uint32_t *, void *, void *, void *, void *, uint32_t, uint32_t, void *,
+                             void *, void *, void *, uint32_t *, uint32_t *);
+kerberos_fn gss_init_sec_context;
+
+uint32_t gss_init_sec_context(uint32_t *ret_minor, void *credentials, void *context, void *name,
+                              void *mechanism, uint32_t flags, uint32_t seconds, void *channel,
+                              void *token, void *ret_mechanism, void *ret_token,
+                              uint32_t *ret_flags, uint32_t *ret_seconds)
+{
+    kerberos_fn *real;
+
+    kerberos_wanted = true;
+    if ((bounded && !kerberos_too) || !find_real("gss_init_sec_context", &real)) {
+        *ret_minor = 0;
+        return KERBEROS_UNAVAILABLE;
+    }
+    return real(ret_minor, credentials, context, name, mechanism, flags, seconds, channel, token,
+                ret_mechanism, ret_token, ret_flags, ret_seconds);
+}
+
+/* ---- for who calls a library ---- */
+
+void tls_work_begin(bool kerberos)
 {
     bounded = true;
     rounds = 0;
+    kerberos_too = kerberos;
+    kerberos_wanted = false;
 }
 
-bool tls_work_end(void)
+const char *tls_work_end(void)
 {
     bounded = false;
-    return rounds > TLS_WORK_ROUNDS;
+    if (rounds > TLS_WORK_ROUNDS)
+        return "the server wants the password hashed more often than 50,000 times: set "
+               "scram_iterations lower there, and then the password of homing's role again";
+    if (kerberos_wanted && !kerberos_too)
+        return "the server wants Kerberos, for which the agent would have to wait: let homing's "
+               "role log in by a password or a certificate, or write gssencmode=prefer";
+    return NULL;
 }

@@ -59,6 +59,7 @@ struct engine_session {
     enum postgres_stage stage;
     bool verify_full;
     bool strange;
+    bool kerberos; /* the operator wants it */
     bool asked;
     uint32_t reads;        /* since the last question was sent */
     bool introduced;       /* identity and incarnation are known, as far as they can be */
@@ -127,11 +128,6 @@ static void session_fail_odd(struct engine_session *s, const char *text)
     snprintf(failure.text, sizeof(failure.text), "%s", text);
     session_failed(s, &failure);
 }
-
-/* Less than ENGINE_TEXT_MAX. */
-static const char TOO_MANY_ROUNDS[] =
-    "the server wants the password hashed more often than 50,000 times: set scram_iterations "
-    "lower there, and then the password of homing's role again";
 
 /* False: the server sends without end, and the session has failed. */
 static bool session_may_read(struct engine_session *s)
@@ -345,10 +341,11 @@ static void session_connecting(void *arg, int events)
     s->io = NULL;
     s->stage =
         PQstatus(s->conn) == CONNECTION_STARTED ? POSTGRES_STAGE_CONNECTING : POSTGRES_STAGE_LOGIN;
-    tls_work_begin();
+    tls_work_begin(s->kerberos);
     PostgresPollingStatusType next = PQconnectPoll(s->conn);
-    if (tls_work_end()) {
-        session_fail_odd(s, TOO_MANY_ROUNDS);
+    const char *wanted = tls_work_end();
+    if (wanted) {
+        session_fail_odd(s, wanted);
         return;
     }
     switch (next) {
@@ -412,12 +409,19 @@ static void params_add_fixed(struct params *p, const char *host, const char *hos
     params_add(p, "client_encoding", "UTF8");
 }
 
-static bool options_verify_full(const PQconninfoOption *options)
+/* NULL: it is not given. */
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
     for (const PQconninfoOption *o = options; o->keyword; o++)
-        if (strcmp(o->keyword, "sslmode") == 0)
-            return o->val && strcmp(o->val, "verify-full") == 0;
-    return false;
+        if (strcmp(o->keyword, keyword) == 0)
+            return o->val;
+    return NULL;
+}
+
+static bool option_is(const PQconninfoOption *options, const char *keyword, const char *value)
+{
+    const char *given = option_value(options, keyword);
+    return given && strcmp(given, value) == 0;
 }
 
 /* Invariant 1: PGHOST and the like would override what the configuration says. */
@@ -466,6 +470,8 @@ static bool session_start(struct engine_session *s, const PQconninfoOption *opti
     struct params params = {.count = 0};
     char port[8];
     snprintf(port, sizeof(port), "%u", address->inet.port);
+    s->kerberos =
+        option_value(options, "gssencmode") && !option_is(options, "gssencmode", "disable");
     params_add_defaults(&params);
     params_add_options(&params, options);
     params_add_fixed(&params, member->host, address->text, port, password);
@@ -513,7 +519,7 @@ static bool session_begin(struct engine_session *s, const struct conf_cluster *c
         PQfreemem(error);
         return false;
     }
-    s->verify_full = options_verify_full(options);
+    s->verify_full = option_is(options, "sslmode", "verify-full");
     int rv = conf_password(cluster, &password);
     if (rv < 0)
         session_early_password(s, cluster->password_file, rv);
