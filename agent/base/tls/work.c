@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
+<<<<<<< HEAD
  * work.c - as work.h says. None of this can be set in libpq, so functions of OpenSSL and of Kerberos stand here in place of
  * their own: the dynamic linker finds those of the program first, for libpq too. Each goes on to the
  * real one.
+=======
+ * work.c - as work.h says. A client library has no setting for any of this, so functions of OpenSSL and of
+ * Kerberos stand here in place of their own: the dynamic linker finds those of the program first, for
+ * libraries too. Each goes on to the real one.
+>>>>>>> w-hostile
  */
 #include "config.h"
 
@@ -81,7 +87,7 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
 
 /* ---- passwords ---- */
 
-/* libpq begins one for each round. */
+/* One is begun for each round. */
 int HMAC_Init_ex(HMAC_CTX *ctx, const void *key, int len, const EVP_MD *digest, ENGINE *engine)
 {
     static int (*real)(HMAC_CTX *, const void *, int, const EVP_MD *, ENGINE *);
