@@ -8,7 +8,7 @@
 #include "tests/model/world.h"
 
 enum {
-    DOMAINS = 17
+    DOMAINS = 18
 };
 
 extern const struct domain domains[DOMAINS];
