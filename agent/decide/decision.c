@@ -147,11 +147,30 @@ static void wake_at(uint64_t *wake_ms, uint64_t now_ms, uint64_t at_ms)
         *wake_ms = at_ms;
 }
 
+static struct writer_input input(const struct decision *c)
+{
+    return (struct writer_input){
+        .conf = &c->conf,
+        .topo = &c->topo,
+        .held = &c->verdict,
+        .first_round_done = c->first_round_done,
+        .asked_again_ms = c->asked_again_ms != 0 ? c->asked_again_ms : c->now_ms,
+        .reaffirmed_ms = c->reaffirmed_ms,
+        .last_call_ms = c->last_call_ms,
+        .now_ms = c->now_ms,
+    };
+}
+
 /* The next moment at which time alone changes something. What is past was dealt with in this
  * pass. */
 static uint64_t wake_next(const struct decision *c, const struct writer_output *out)
 {
     uint64_t wake_ms = 0, now_ms = c->now_ms;
+    struct writer_input in = input(c);
+
+    /* Moves are looked at before the writer: who is not the writer any more may move as a reader. */
+    if (moves_find(&in) != MEMBER_NONE)
+        wake_at(&wake_ms, now_ms, now_ms + 1);
 
     if (c->verdict.writer != MEMBER_NONE)
         wake_at(&wake_ms, now_ms, c->verdict.confirmed_ms + c->conf.max_stale_ms);
@@ -177,20 +196,6 @@ static void persist_update(struct decision *c, struct actions *acts)
                     (acts->confirmed && c->now_ms - c->persisted_ms >= c->conf.max_stale_ms / 4);
     if (acts->persist)
         c->persisted_ms = c->now_ms;
-}
-
-static struct writer_input input(const struct decision *c)
-{
-    return (struct writer_input){
-        .conf = &c->conf,
-        .topo = &c->topo,
-        .held = &c->verdict,
-        .first_round_done = c->first_round_done,
-        .asked_again_ms = c->asked_again_ms != 0 ? c->asked_again_ms : c->now_ms,
-        .reaffirmed_ms = c->reaffirmed_ms,
-        .last_call_ms = c->last_call_ms,
-        .now_ms = c->now_ms,
-    };
 }
 
 static void adopt(struct decision *c, uint32_t member, enum reason reason)

@@ -80,12 +80,14 @@ static int kernel_ask_clock(clockid_t id, struct timespec *ret)
 }
 
 /* The kernel maps a function into each process that reads the clock without a system call. There may
- * be none, as under valgrind. */
+ * be none, as under valgrind or an emulator: getauxval() sets errno then. */
 __attribute__((noinline, cold)) static void *kernel_find_clock(void)
 {
+    struct libc_kept kept = libc_keep_errno();
     unsigned long image = getauxval ? getauxval(AT_SYSINFO_EHDR) : 0;
     void *found = image ? next_in_image((const void *)image, KERNEL_CLOCK) : NULL;
 
+    libc_restore_errno(kept);
     return found ? found : (void *)kernel_ask_clock;
 }
 

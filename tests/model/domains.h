@@ -8,7 +8,7 @@
 #include "tests/model/world.h"
 
 enum {
-    DOMAINS = 19
+    DOMAINS = 20
 };
 
 extern const struct domain domains[DOMAINS];

@@ -18,6 +18,8 @@
 
 #include "agent/decide/claims.h"
 #include "tests/model/merge.h"
+#include "tests/model/moved.h"
+#include "tests/model/said.h"
 
 #define PATIENCE_MS WRITER_PATIENCE_MS
 
@@ -92,8 +94,8 @@ static void merge_witness_member(struct world *w, const struct domain *d, uint32
 static void merge_place(struct world *w, const struct domain *d, uint32_t voice)
 {
     struct topo_member *m = &w->c.topo.at[voice];
-    struct witness_place *seen = &w->w.places[voice != CANDIDATE];
-    uint32_t live_ms = d->timeout_ms + (voice == LEFT ? w->c.topo.left_pause_ms : 0);
+    struct witness_place *seen = &w->w.places[said_place(voice)];
+    uint32_t live_ms = d->timeout_ms + (said_is_left(voice) ? w->c.topo.left_pause_ms : 0);
 
     merge_report(&m->last, d, w->now_ms);
     merge_report(&seen->is.said, d, w->now_ms);
@@ -263,8 +265,8 @@ void merge_world(struct world *w, const struct domain *d)
         merge_member(w, d, m);
         merge_witness_member(w, d, m);
     }
-    merge_place(w, d, CANDIDATE);
-    merge_place(w, d, LEFT);
+    for (uint32_t p = 0; p < MODEL_PLACES; p++)
+        merge_place(w, d, moved_places[p]);
     merge_verdict(&w->c.verdict, d, w->now_ms);
     merge_contest(&w->c, d, w->now_ms);
     merge_schedule(&w->c, d, w->now_ms);

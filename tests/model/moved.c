@@ -9,18 +9,22 @@
 #include "tests/model/moved.h"
 #include "tests/model/said.h"
 
-const uint32_t moved_places[MODEL_PLACES] = {CANDIDATE, LEFT};
+const uint32_t moved_places[MODEL_PLACES] = {CANDIDATE(0), LEFT(0), CANDIDATE(1), LEFT(1)};
 
 uint32_t witness_bit(uint64_t incarnation)
 {
-    return incarnation == 0 ? 0 : incarnation == MOVED_TO ? 8 : 1u << (incarnation - 100);
+    return incarnation == 0          ? 0
+           : incarnation >= MOVED_TO ? 8u << (incarnation - MOVED_TO)
+                                     : 1u << (incarnation - 100);
 }
 
-/* Whether the server there is a member other than 0, or member 0 that also answers as itself. */
+/* Whether the server there is another member, or the member itself that also answers as itself. */
 static bool is_somebody(const struct world *w, uint32_t voice)
 {
+    uint32_t owner = said_owner(voice);
+
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        if (said_one_server(w, voice, m) && (m != 0 || said_answers_now(w, 0)))
+        if (said_one_server(w, voice, m) && (m != owner || said_answers_now(w, m)))
             return true;
     return false;
 }
@@ -41,9 +45,9 @@ static bool competes(const struct world *w, uint32_t other, uint32_t voice, cons
     return other != voice && said_claims_now(w, other) && !said_one_server(w, other, voice) && !old;
 }
 
-static bool is_gone(const struct world *w, const struct verdict *v)
+static bool is_gone(const struct world *w, uint32_t member, const struct verdict *v)
 {
-    const struct witness_member *m = said_by(w, 0);
+    const struct witness_member *m = said_by(w, member);
 
     return m->gone || (m->said.identity != 0 && m->said.identity != v->identity);
 }
@@ -53,50 +57,53 @@ static bool contested_place(const struct world *w, uint32_t voice, const struct 
     bool any = false;
 
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        any |= competes(w, m, voice, v) && !(m == 0 && is_gone(w, v));
+        any |= competes(w, m, voice, v) && !(m == said_owner(voice) && is_gone(w, m, v));
     for (uint32_t p = 0; p < MODEL_PLACES; p++)
         any |= competes(w, moved_places[p], voice, v);
     return any;
 }
 
 /* Lacks something that was seen of this term, or the term before. */
-static bool place_lacks(const struct world *w, const struct verdict *v, uint64_t seen)
+static bool place_lacks(const struct world *w, uint32_t voice, const struct verdict *v,
+                        uint64_t seen)
 {
-    const struct witness_member *c = said_by(w, CANDIDATE);
+    const struct witness_member *c = said_by(w, voice);
 
     return c->said.term.lo == v->term.lo ? c->short_of || c->said.position < seen
                                          : c->said.branch < v->position;
 }
 
-/* Why what is said at the candidate is not member 0's own word; NULL: it is. */
-static const char *not_its_own(const struct world *w, const struct verdict *v, uint64_t seen)
+/* Why what is said at its candidate is not the member's own word; NULL: it is. */
+static const char *not_its_own(const struct world *w, uint32_t member, const struct verdict *v,
+                               uint64_t seen)
 {
-    const struct witness_member *c = said_by(w, CANDIDATE);
+    uint32_t voice = CANDIDATE(member);
+    const struct witness_member *c = said_by(w, voice);
     bool claim = c->said.role == ROLE_WRITER;
 
-    if (!said_answers_now(w, CANDIDATE) || c->late)
+    if (!said_answers_now(w, voice) || c->late)
         return "W11: who does not answer is not moved to";
     if (c->said.identity != v->identity)
         return "W11: another data set is not moved to";
-    if (is_somebody(w, CANDIDATE))
+    if (is_somebody(w, voice))
         return "W11: a server that a member already is is not moved to";
     if (w->w.left & witness_bit(c->said.incarnation))
         return "W11: a server that was left is not moved to";
-    if (!w->w.places[0].named)
+    if (!w->w.places[said_place(voice)].named)
         return "W11: DNS has to say so twice";
-    if (!is_gone(w, v))
+    if (!is_gone(w, member, v))
         return "W11: a member that is not gone does not move";
     if (claim && c->said.term.lo < v->term.lo)
         return "W11: an older term is not moved to";
-    if (claim && place_lacks(w, v, seen))
+    if (claim && place_lacks(w, voice, v, seen))
         return "W11: what lacks something is not moved to";
-    if (claim && contested_place(w, CANDIDATE, v))
+    if (claim && contested_place(w, voice, v))
         return "W11: of two claims none is moved to";
-    if (claim && (w->c.conf.no_failover & 1))
+    if (claim && said_bit(w->c.conf.no_failover, member))
         return "W11: a member without failover moves as a reader only";
     if (claim && v->frozen)
         return "W10: a frozen writer stays";
-    if (!claim && v->writer == 0)
+    if (!claim && v->writer == member)
         return "W11: the writer does not move as a reader";
     return verdict_holds(v) ? NULL : "W11: nothing is held to judge by";
 }
@@ -107,9 +114,10 @@ const char *rules_check_moved(const struct world *w, const struct step *step,
     struct verdict before = step->kind == STEP_ACCEPT ? w->c.verdict : o->before;
 
     before.frozen = before.frozen && step->kind != STEP_UNFREEZE;
-    if (o->actions.moved != 0 || o->actions.moved_place != 0)
+    if (o->actions.moved >= MODEL_MOVERS ||
+        PLACE_VOICE(o->actions.moved_place) != CANDIDATE(o->actions.moved))
         return "W11: the member that is named moves to where it is named";
-    return not_its_own(w, &before, o->seen_position);
+    return not_its_own(w, o->actions.moved, &before, o->seen_position);
 }
 
 /* W11, the other way round: a writer that is at another address for certain is followed. */
@@ -117,9 +125,10 @@ const char *moved_check_followed(const struct world *w, const struct outcome *o)
 {
     const struct verdict *v = &w->c.verdict;
 
-    if (o->actions.moved != MEMBER_NONE || !w->w.places[0].there || v->writer != 0)
+    if (o->actions.moved != MEMBER_NONE || v->writer >= MODEL_MOVERS ||
+        !w->w.places[said_place(CANDIDATE(v->writer))].there)
         return NULL;
-    return not_its_own(w, v, w->w.seen_position)
+    return not_its_own(w, v->writer, v, w->w.seen_position)
                ? NULL
                : "W11: a member that is at another address for certain is followed";
 }
@@ -128,7 +137,7 @@ const char *moved_check_followed(const struct world *w, const struct outcome *o)
 bool moved_is_rival(const struct world *w, uint32_t voice)
 {
     const struct verdict *v = &w->c.verdict;
-    const struct witness_place *p = &w->w.places[voice != CANDIDATE];
+    const struct witness_place *p = &w->w.places[said_place(voice)];
 
     if (!moved_place_claims(w, voice))
         return false;
@@ -136,8 +145,8 @@ bool moved_is_rival(const struct world *w, uint32_t voice)
         return p->is.said.identity != v->discarded;
     if (said_term(w, voice) < v->term.lo)
         return false;
-    return voice == LEFT || (w->w.left & witness_bit(p->is.said.incarnation)) ||
-           place_lacks(w, v, w->w.seen_position) ||
+    return said_is_left(voice) || (w->w.left & witness_bit(p->is.said.incarnation)) ||
+           place_lacks(w, voice, v, w->w.seen_position) ||
            w->now_ms >= p->claims_since_ms + 2 * w->c.conf.timeout_ms;
 }
 

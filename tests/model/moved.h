@@ -9,7 +9,7 @@
 
 extern const uint32_t moved_places[MODEL_PLACES]; /* their voices */
 
-/* The bit of an incarnation in struct witness's `left`. */
+/* The bit of an incarnation in struct witness's `left`: of 100 it is bit 0, of MOVED_TO bit 3. */
 uint32_t witness_bit(uint64_t incarnation);
 
 /* The member that just moved, before the witness learns of that. NULL, or the rule that broke. */

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "tests/model/merge.h"
+#include "tests/model/moved.h"
 #include "tests/model/pack.h"
+#include "tests/model/said.h"
 
 #define TIME_BITS  11
 #define TIME_NEVER 2047u
@@ -55,15 +57,13 @@ static void tape_bits(struct tape *t, uint32_t width, uint64_t *value)
 
 static void tape_member_number(struct tape *t, uint32_t *member)
 {
-    uint64_t number = *member == MEMBER_NONE ? MODEL_MAX
-                      : *member == CANDIDATE ? MODEL_MAX + 1
-                      : *member == LEFT      ? MODEL_MAX + 2
-                                             : *member;
+    uint64_t number = *member == MEMBER_NONE         ? MODEL_MAX
+                      : *member < HOMING_MEMBERS_MAX ? *member
+                                                     : MODEL_MAX + 1 + said_place(*member);
     tape_bits(t, 3, &number);
-    *member = number == MODEL_MAX       ? MEMBER_NONE
-              : number == MODEL_MAX + 1 ? CANDIDATE
-              : number == MODEL_MAX + 2 ? LEFT
-                                        : (uint32_t)number;
+    *member = number == MODEL_MAX  ? MEMBER_NONE
+              : number > MODEL_MAX ? moved_places[number - MODEL_MAX - 1]
+                                   : (uint32_t)number;
 }
 
 static void tape_past(struct tape *t, uint64_t *time_ms)
@@ -95,7 +95,7 @@ static void tape_minutes(struct tape *t, uint64_t *time_ms)
 static void tape_report(struct tape *t, struct report *r)
 {
     uint64_t incarnation = r->incarnation == 0          ? 0
-                           : r->incarnation == MOVED_TO ? 4
+                           : r->incarnation >= MOVED_TO ? 4 + r->incarnation - MOVED_TO
                                                         : r->incarnation - 99;
 
     TAPE(t, 2, r->role);
@@ -103,7 +103,9 @@ static void tape_report(struct tape *t, struct report *r)
     TAPE(t, 2, r->identity);
     TAPE(t, 3, r->position);
     tape_bits(t, 3, &incarnation);
-    r->incarnation = incarnation == 0 ? 0 : incarnation == 4 ? MOVED_TO : incarnation + 99;
+    r->incarnation = incarnation == 0   ? 0
+                     : incarnation >= 4 ? MOVED_TO + incarnation - 4
+                                        : incarnation + 99;
     if (t->domain->moves)
         TAPE(t, 3, r->branch);
     if (t->domain->fenced)
@@ -140,10 +142,13 @@ static void tape_witness_member(struct tape *t, struct witness_member *m)
 
 static void tape_fenced_places(struct tape *t, struct verdict *v)
 {
-    uint64_t fenced = (v->fenced_places & 1) | (v->fenced_places >> PLACE_CANDIDATES_MAX & 1) << 1;
+    uint32_t movers = (1u << MODEL_MOVERS) - 1;
+    uint64_t candidates = v->fenced_places & movers,
+             left = v->fenced_places >> PLACE_CANDIDATES_MAX & movers;
 
-    tape_bits(t, 2, &fenced);
-    v->fenced_places = (uint32_t)((fenced & 1) | fenced >> 1 << PLACE_CANDIDATES_MAX);
+    tape_bits(t, MODEL_MOVERS, &candidates);
+    tape_bits(t, MODEL_MOVERS, &left);
+    v->fenced_places = (uint32_t)(candidates | left << PLACE_CANDIDATES_MAX);
 }
 
 static void tape_verdict(struct tape *t, struct verdict *v)
@@ -198,14 +203,16 @@ static void tape_brakes(struct tape *t, struct world *w)
 }
 
 /* Where a place is, and what the decision and the witness know of it. */
-static void tape_place(struct tape *t, struct world *w, uint32_t voice, enum place_kind kind)
+static void tape_place(struct tape *t, struct world *w, uint32_t voice)
 {
     struct topo_place *place = &w->c.topo.places[voice - HOMING_MEMBERS_MAX];
-    struct witness_place *seen = &w->w.places[voice != CANDIDATE];
+    struct witness_place *seen = &w->w.places[said_place(voice)];
+    enum place_kind kind = said_is_left(voice) ? PLACE_LEFT : PLACE_CANDIDATE;
 
     TAPE(t, 1, seen->there);
     TAPE(t, 1, seen->named);
     place->kind = seen->there ? kind : PLACE_FREE;
+    place->member = seen->there ? said_owner(voice) : 0;
     place->named = seen->named;
     tape_past(t, &place->claim_ms);
     tape_past(t, &seen->claims_since_ms);
@@ -218,17 +225,18 @@ static void tape_place(struct tape *t, struct world *w, uint32_t voice, enum pla
 /* The order in which incarnations were left says nothing. */
 static void tape_left(struct tape *t, struct world *w)
 {
-    static const uint64_t incarnations[] = {100, 101, 102, MOVED_TO};
+    static const uint64_t incarnations[] = {100, 101, 102, MOVED_TO, MOVED_TO + 1};
+    const uint32_t count = sizeof(incarnations) / sizeof(incarnations[0]);
     struct topo *topo = &w->c.topo;
     uint64_t shown = 0;
 
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < count; i++)
         shown |= (uint64_t)topo_was_shown(topo, incarnations[i]) << i;
-    TAPE(t, 4, shown);
-    TAPE(t, 4, w->w.left);
+    TAPE(t, 5, shown);
+    TAPE(t, 5, w->w.left);
     memset(topo->shown, 0, sizeof(topo->shown));
     topo->shown_next = 0;
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < count; i++)
         if (shown >> i & 1)
             topo_note_shown(topo, incarnations[i]);
 }
@@ -240,8 +248,8 @@ static void tape_moves(struct tape *t, struct world *w)
         TAPE(t, 1, w->w.at[m].gone);
         TAPE(t, 1, w->w.at[m].unanswered);
     }
-    tape_place(t, w, CANDIDATE, PLACE_CANDIDATE);
-    tape_place(t, w, LEFT, PLACE_LEFT);
+    for (uint32_t p = 0; p < (t->domain->swaps ? MODEL_PLACES : 2); p++)
+        tape_place(t, w, moved_places[p]);
     tape_left(t, w);
 }
 

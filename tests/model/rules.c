@@ -79,7 +79,7 @@ static void witness_gone(struct witness_member *m, enum report_kind kind)
 void witness_report(struct world *w, const struct report *report)
 {
     bool at_place = report->member >= HOMING_MEMBERS_MAX;
-    struct witness_place *place = &w->w.places[report->member != CANDIDATE];
+    struct witness_place *place = at_place ? &w->w.places[said_place(report->member)] : NULL;
     struct witness_member *m = at_place ? &place->is : &w->w.at[report->member];
 
     if (at_place && !place->there)
@@ -161,8 +161,9 @@ static void witness_positions(struct world *w, const struct outcome *o)
         w->w.seen_position = said_by(w, v->writer)->said.position;
     for (uint32_t p = 0; p < MODEL_PLACES; p++) {
         struct witness_member *x = &w->w.places[p].is;
-        if (!said_one_server(w, moved_places[p], 0) && said_of_this_set(w, moved_places[p], v) &&
-            said_term(w, moved_places[p]) == v->term.lo && lacks(x, w->w.seen_position))
+        uint32_t voice = moved_places[p];
+        if (!said_one_server(w, voice, said_owner(voice)) && said_of_this_set(w, voice, v) &&
+            said_term(w, voice) == v->term.lo && lacks(x, w->w.seen_position))
             x->short_of = true;
     }
 }

@@ -123,7 +123,14 @@ int main(void)
         .positions = 2, .readers = true,       .paces = true,     .no_failover = 2,
         .moves = true,  .old_questions = true, .operators = true, .max_switches = 15,
     };
+    static const struct domain swapping = {
+        BEATS_FINE,     .members = 2,      .terms = 2,         .identities = 1,
+        .positions = 2, .readers = true,   .paces = true,      .moves = true,
+        .swaps = true,  .operators = true, .max_switches = 15,
+    };
     const struct CMUnitTest tests[] = {
+        {"the_rules_hold_in_long_random_stories_with_addresses_exchanged",
+         the_rules_hold_in_long_random_stories, NULL, NULL, (void *)&swapping},
         {"the_rules_hold_in_long_random_stories_with_moves", the_rules_hold_in_long_random_stories,
          NULL, NULL, (void *)&moving},
         {"the_rules_hold_in_long_random_stories", the_rules_hold_in_long_random_stories, NULL, NULL,

@@ -11,15 +11,30 @@ bool said_bit(uint32_t mask, uint32_t member)
     return (mask >> member & 1) != 0;
 }
 
+bool said_is_left(uint32_t voice)
+{
+    return voice >= LEFT(0);
+}
+
+uint32_t said_owner(uint32_t voice)
+{
+    return said_is_left(voice) ? voice - LEFT(0) : voice - CANDIDATE(0);
+}
+
+uint32_t said_place(uint32_t voice)
+{
+    return 2 * said_owner(voice) + said_is_left(voice);
+}
+
 const struct witness_member *said_by(const struct world *w, uint32_t voice)
 {
-    return voice < HOMING_MEMBERS_MAX ? &w->w.at[voice] : &w->w.places[voice != CANDIDATE].is;
+    return voice < HOMING_MEMBERS_MAX ? &w->w.at[voice] : &w->w.places[said_place(voice)].is;
 }
 
 bool said_answers_now(const struct world *w, uint32_t voice)
 {
     const struct witness_member *m = said_by(w, voice);
-    uint32_t pause_ms = voice == LEFT ? w->c.topo.left_pause_ms : 0;
+    uint32_t pause_ms = said_is_left(voice) ? w->c.topo.left_pause_ms : 0;
 
     return m->connected && w->now_ms < m->said_ms + w->c.conf.timeout_ms + pause_ms;
 }

@@ -9,7 +9,12 @@
 
 bool said_bit(uint32_t mask, uint32_t member);
 
-/* A member, or what is at CANDIDATE or LEFT. */
+/* Of a place: whose it is, whether that member left it, and its index among moved_places. */
+uint32_t said_owner(uint32_t voice);
+bool said_is_left(uint32_t voice);
+uint32_t said_place(uint32_t voice);
+
+/* A member, or what is at a place. */
 const struct witness_member *said_by(const struct world *w, uint32_t voice);
 
 /* W1: its connection stands, and it said so less than timeout ago; a left address is asked less

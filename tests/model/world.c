@@ -11,6 +11,7 @@
 
 #include "tests/model/moved.h"
 #include "tests/model/rules.h"
+#include "tests/model/said.h"
 
 static struct decision_conf domain_conf(const struct domain *d)
 {
@@ -47,8 +48,8 @@ static void copy_part(const struct world *from, struct world *to, size_t begin, 
 void world_copy(const struct world *from, struct world *to)
 {
     copy_part(from, to, 0, offsetof(struct world, c.topo.at[MODEL_MAX]));
-    to->c.topo.at[CANDIDATE] = from->c.topo.at[CANDIDATE];
-    to->c.topo.at[LEFT] = from->c.topo.at[LEFT];
+    for (uint32_t p = 0; p < MODEL_PLACES; p++)
+        to->c.topo.at[moved_places[p]] = from->c.topo.at[moved_places[p]];
     copy_part(from, to, offsetof(struct world, c.topo.places), sizeof(*to));
 }
 
@@ -98,20 +99,20 @@ static void add_claims(const struct domain *d, uint32_t member, uint64_t identit
             add_report(steps, count, claim, 0);
             if (d->old_questions)
                 add_report(steps, count, claim, OLD_ANSWER_MS);
-            if (d->aliases && member == d->members - 1) {
-                claim.incarnation = 100;
+            if (d->swaps || (d->aliases && member == d->members - 1)) {
+                claim.incarnation = d->swaps ? 101 - member : 100;
                 add_report(steps, count, claim, 0);
             }
         }
 }
 
-/* What is said at a place: by the server that member 0 was, or by one that came up since. A newer
- * term began where the position says. */
+/* What is said at a place: by the server that member 0 was, or by one that came up since; by member
+ * 1's, if the names are exchanged. A newer term began where the position says. */
 static void add_place(const struct domain *d, uint32_t voice, struct step *steps, uint32_t *count)
 {
-    static const uint64_t incarnations[] = {100, MOVED_TO};
+    static const uint64_t incarnations[] = {100, MOVED_TO, 101, MOVED_TO + 1};
 
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < (d->swaps ? 4 : 2); i++)
         for (uint64_t identity = 1; identity <= d->identities; identity++) {
             struct report said = answer(voice, ROLE_READER, 0, identity, d->positions);
             said.incarnation = incarnations[i];
@@ -130,10 +131,12 @@ static void add_place(const struct domain *d, uint32_t voice, struct step *steps
 
 static void add_moves(const struct domain *d, struct step *steps, uint32_t *count)
 {
-    for (enum step_kind kind = STEP_NAMED; kind <= STEP_FORGET; kind++)
-        add(steps, count, (struct step){.kind = kind});
-    add_place(d, CANDIDATE, steps, count);
-    add_place(d, LEFT, steps, count);
+    for (uint32_t m = 0; m < (d->swaps ? MODEL_MOVERS : 1); m++) {
+        for (enum step_kind kind = STEP_NAMED; kind <= STEP_FORGET; kind++)
+            add(steps, count, (struct step){.kind = kind, .member = m});
+        add_place(d, CANDIDATE(m), steps, count);
+        add_place(d, LEFT(m), steps, count);
+    }
     for (uint32_t m = 0; m < d->members; m++)
         add_report(steps, count, (struct report){.member = m, .kind = REPORT_TIMEOUT}, 0);
 }
@@ -184,28 +187,30 @@ uint32_t world_steps(const struct domain *d, struct step *ret_steps)
 
 static void set_place(struct world *w, uint32_t voice, enum place_kind kind, bool named)
 {
-    struct witness_place *place = &w->w.places[voice != CANDIDATE];
+    struct witness_place *place = &w->w.places[said_place(voice)];
 
     if (kind == PLACE_FREE || !place->there)
         memset(place, 0, sizeof(*place));
     place->there = kind != PLACE_FREE;
     place->named = named;
-    decision_set_place(&w->c, voice - HOMING_MEMBERS_MAX,
-                       &(struct topo_place){.kind = kind, .named = named});
+    decision_set_place(
+        &w->c, voice - HOMING_MEMBERS_MAX,
+        &(struct topo_place){.kind = kind, .member = said_owner(voice), .named = named});
 }
 
-/* As the daemon does it: member 0 is where the candidate was, and its address before is left. */
-static void follow_move(struct world *w)
+/* As the daemon does it: the member is where its candidate was, and its address before is left. */
+static void follow_move(struct world *w, uint32_t member)
 {
-    struct witness_member *m = &w->w.at[0], to = w->w.places[0].is;
+    struct witness_place *place = &w->w.places[said_place(CANDIDATE(member))];
+    struct witness_member *m = &w->w.at[member], to = place->is;
 
     if (m->said.incarnation != to.said.incarnation)
         w->w.left |= witness_bit(m->said.incarnation);
     *m = to;
-    m->said.member = 0;
-    memset(&w->w.places[0], 0, sizeof(w->w.places[0]));
-    set_place(w, LEFT, PLACE_FREE, false);
-    set_place(w, LEFT, PLACE_LEFT, false);
+    m->said.member = member;
+    memset(place, 0, sizeof(*place));
+    set_place(w, LEFT(member), PLACE_FREE, false);
+    set_place(w, LEFT(member), PLACE_LEFT, false);
 }
 
 static const char *conclude(struct world *w, const struct domain *d, const struct step *step,
@@ -220,7 +225,7 @@ static const char *conclude(struct world *w, const struct domain *d, const struc
     o->seen_position = w->w.seen_position;
     if (o->actions.moved != MEMBER_NONE) {
         broken = rules_check_moved(w, step, o);
-        follow_move(w);
+        follow_move(w, o->actions.moved);
     }
     witness_outcome(w, d, step, o);
     return broken ? broken : rules_check(w, d, step, o);
@@ -391,12 +396,13 @@ const char *world_step(struct world *w, const struct domain *d, const struct ste
         return NULL;
     case STEP_NAMED:
     case STEP_NAMED_TWICE:
-        set_place(w, CANDIDATE, PLACE_CANDIDATE, step->kind == STEP_NAMED_TWICE);
+        set_place(w, CANDIDATE(step->member), PLACE_CANDIDATE, step->kind == STEP_NAMED_TWICE);
         event.kind = EVENT_TICK;
         break;
     case STEP_UNNAMED:
     case STEP_FORGET:
-        set_place(w, step->kind == STEP_FORGET ? LEFT : CANDIDATE, PLACE_FREE, false);
+        set_place(w, step->kind == STEP_FORGET ? LEFT(step->member) : CANDIDATE(step->member),
+                  PLACE_FREE, false);
         event.kind = EVENT_TICK;
         break;
     case STEP_RESTART:
@@ -434,7 +440,7 @@ void step_print(const struct step *step)
     const struct report *r = &step->report;
 
     printf("#   %s", step_names[step->kind]);
-    if (step->kind == STEP_ACCEPT)
+    if (step->kind == STEP_ACCEPT || (step->kind >= STEP_NAMED && step->kind <= STEP_FORGET))
         printf(" member %u", step->member);
     if (step->kind == STEP_REPORT)
         printf(" of member %u: %s", step->member, report_kind_name(r->kind));

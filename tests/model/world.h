@@ -18,11 +18,13 @@
 #define OLD_ANSWER_MS  150 /* how long ago the question of an old answer was sent */
 #define SWITCHES_LIMIT (BRAKE_SWITCHES_MAX + 1)
 
-/* W11: member 0 may have one candidate and one left address. */
-#define MODEL_PLACES 2
-#define CANDIDATE    PLACE_VOICE(0)
-#define LEFT         PLACE_VOICE(PLACE_CANDIDATES_MAX)
-#define MOVED_TO     200 /* an incarnation that only a place shows */
+/* W11: member 0 may have one candidate and one left address; where addresses are exchanged, so may
+ * member 1. */
+#define MODEL_MOVERS      2
+#define MODEL_PLACES      (2 * MODEL_MOVERS)
+#define CANDIDATE(member) PLACE_VOICE(member)
+#define LEFT(member)      PLACE_VOICE(PLACE_CANDIDATES_MAX + (member))
+#define MOVED_TO          200 /* an incarnation that a place shows first; MOVED_TO + 1: likewise */
 
 /* All times of a world are multiples of a beat, so that few differ. Their order is production's:
  * patience (150 ms), patience after an answer, timeout, patience with one unheard, max_stale. */
@@ -50,6 +52,7 @@ struct domain {
     bool restarts;
     bool reloads;
     bool moves;  /* W11 */
+    bool swaps;  /* W11: names of two members lead to each other's servers; with `moves` */
     bool fenced; /* W3a: the servers share one volume */
     uint32_t max_switches;
 };
@@ -68,7 +71,7 @@ enum step_kind {
     STEP_RESTART, /* killed; the next one knows what was persisted */
     STEP_ROTATE,  /* a reload that renumbers all members */
     STEP_REPLACE, /* a reload in which another member takes the place of the first */
-    STEP_NAMED,   /* DNS names another address of member 0 */
+    STEP_NAMED,   /* DNS names another address of the member */
     STEP_NAMED_TWICE,
     STEP_UNNAMED, /* it names only the old one */
     STEP_FORGET,  /* the left address is forgotten */
@@ -104,8 +107,8 @@ struct witness_place {
 
 struct witness {
     struct witness_member at[MODEL_MAX];
-    struct witness_place places[MODEL_PLACES];
-    uint32_t left;          /* mask of incarnations that were left: bit 0 is 100, bit 3 MOVED_TO */
+    struct witness_place places[MODEL_PLACES]; /* in the order of moved_places */
+    uint32_t left;          /* mask of incarnations that were left: witness_bit() */
     uint64_t asked_ms;      /* the agent asked the writer once more: start of the contest */
     uint64_t reaffirmed_ms; /* the writer's last answer to a question sent after that */
     uint64_t evidence_ms;   /* W9: the last thing that can be called a confirmation */
@@ -133,7 +136,7 @@ struct outcome {
     uint64_t seen_position;
 };
 
-#define STEPS_MAX 256
+#define STEPS_MAX 384
 
 void world_start(struct world *w, const struct domain *d);
 

@@ -259,6 +259,16 @@ def a_preload_that_refuses_system_calls_and_gives_another_time_stands_in_nobodys
                 eventually(lambda probe=probe: probe.address(DNS) == "10.1.2.3", "the agent is asked")
 
 
+@per_libc
+def errno_is_kept_where_the_kernel_has_no_clock_to_be_called(libc):
+    source = Path(os.environ["HOMING_SRCDIR"]) / "tests/shim/no_image.c"
+    with Agent() as agent, tempfile.TemporaryDirectory() as folder:
+        no_image = compiled(folder, "no_image.so", "-shared", "-fPIC", "-nostdlib", str(source))
+        agent.entry("db", "10.1.2.3")
+        with Probe(libc, agent, preload=f"{no_image}:{LIBRARY}") as probe:
+            assert probe.gai("db").startswith("rc=0 errno=77 "), "the first lookup, which looks for the clock"
+
+
 @test
 def a_setuid_program_ignores_the_environment():
     if os.geteuid() != 0:

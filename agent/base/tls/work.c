@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
-<<<<<<< HEAD
- * work.c - as work.h says. None of this can be set in libpq, so functions of OpenSSL and of Kerberos stand here in place of
- * their own: the dynamic linker finds those of the program first, for libpq too. Each goes on to the
- * real one.
-=======
  * work.c - as work.h says. A client library has no setting for any of this, so functions of OpenSSL and of
  * Kerberos stand here in place of their own: the dynamic linker finds those of the program first, for
  * libraries too. Each goes on to the real one.
->>>>>>> w-hostile
  */
 #include "config.h"
 

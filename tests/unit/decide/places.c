@@ -180,6 +180,25 @@ static void an_older_claim_is_called_out_only_after_the_writer_was_heard(void **
     assert_ambiguous(B, REASON_OLDER_TERM, PLACE_VOICE(0));
 }
 
+static void who_is_not_the_writer_any_more_moves_as_a_reader_without_another_report(void **state)
+{
+    struct report says = started_anew(A);
+
+    (void)state;
+    says.role = ROLE_READER;
+    breaks(A);
+    set_place(0, named(A));
+    answers(0, says);
+    assert_int_equal(story.moved, 0); /* the writer does not move as a reader */
+    promote(B, 2);
+    assert_int_equal(verdict->writer, B);
+    assert_int_equal(story.moved, 0);
+    assert_int_equal(story.c.wake_ms, story.now_ms + 1);
+    story.now_ms = story.c.wake_ms;
+    handle(&(struct event){.kind = EVENT_TICK});
+    assert_int_equal(story.last.moved, A);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +210,8 @@ int main(void)
         TEST_FROM(set_up_settled, an_old_writer_that_answers_does_not_move_as_a_reader),
         TEST_FROM(set_up_settled, accept_at_an_address_of_another_member_makes_that_the_writer),
         TEST_FROM(set_up_settled, members_move_one_at_a_time),
+        TEST_FROM(set_up_settled,
+                  who_is_not_the_writer_any_more_moves_as_a_reader_without_another_report),
         TEST_FROM(set_up_settled, what_a_member_showed_before_a_restart_is_left_with_its_address),
         TEST_FROM(set_up_settled, an_older_claim_is_called_out_only_after_the_writer_was_heard),
     };
