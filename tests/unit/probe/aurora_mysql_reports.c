@@ -50,8 +50,8 @@ static int ask(struct aurora_seen *seen, const struct server *s, enum aurora_ste
     for (int i = 0; next < AURORA_STEP_COUNT; i++) {
         assert_true(i < 6);
         assert_non_null(aurora_question((enum aurora_step)next));
-        next = aurora_step_take(seen, (enum aurora_step)next,
-                                answer_of(s, (enum aurora_step)next), ret_failure);
+        next = aurora_step_take(seen, (enum aurora_step)next, answer_of(s, (enum aurora_step)next),
+                                ret_failure);
     }
     return next;
 }
@@ -115,16 +115,16 @@ static void the_own_row_has_no_time_and_counts_all_the_same(void **state)
 
 static void one_that_was_just_demoted_names_itself_and_claims_no_more(void **state)
 {
-    struct told t = tell(&(struct server){
-        .rows = "a|" MASTER "|\\N\nb|" READER "|" SOON, .read_only = "1"});
+    struct told t =
+        tell(&(struct server){.rows = "a|" MASTER "|\\N\nb|" READER "|" SOON, .read_only = "1"});
     (void)state;
     assert_int_equal(t.report.role, ROLE_READER);
 }
 
 static void one_that_takes_writes_but_is_not_named_writer_yet_is_a_reader(void **state)
 {
-    struct told t = tell(
-        &(struct server){.id = "b", .rows = "a|" MASTER "|" SOON "\nb|" READER "|" SOON});
+    struct told t =
+        tell(&(struct server){.id = "b", .rows = "a|" MASTER "|" SOON "\nb|" READER "|" SOON});
     (void)state;
     assert_int_equal(t.report.role, ROLE_READER);
     assert_non_null(strstr(t.note, "does not call it the writer yet"));
@@ -184,8 +184,8 @@ static void a_time_that_is_far_ahead_is_no_better_than_an_old_one(void **state)
 {
     struct aurora_seen seen = {.introduced = false};
     (void)state;
-    tell_with(&seen, &(struct server){.rows = "a|" MASTER "|\\N\nb|" READER "|-" SOON
-                                              "\nc|" READER "|-" HOURS});
+    tell_with(&seen, &(struct server){.rows = "a|" MASTER "|\\N\nb|" READER "|-" SOON "\nc|" READER
+                                              "|-" HOURS});
     assert_true(names(&seen, "b"));
     assert_false(names(&seen, "c"));
 }
@@ -206,6 +206,7 @@ static void an_empty_topology_is_a_failure_and_no_empty_cluster(void **state)
     assert_true(empty.failed && !seen.told);
     assert_int_equal(empty.failure.kind, REPORT_ODD);
     assert_non_null(strstr(empty.failure.text, "has no rows"));
+    assert_int_equal(empty.failure.hint, HINT_STARTING);
     struct told old = tell(&(struct server){.rows = "b|" MASTER "|" HOURS});
     assert_true(old.failed);
     assert_non_null(strstr(old.failure.text, "no row"));
@@ -229,8 +230,9 @@ static void each_row_names_a_server_by_its_id(void **state)
 static void a_renamed_instance_is_named_by_its_new_id_alone(void **state)
 {
     struct aurora_seen seen = {.introduced = false};
-    struct told t = tell_with(&seen, &(struct server){.id = "new", .rows = "old|" MASTER "|" HOURS
-                                                                           "\nnew|" MASTER "|\\N"});
+    struct told t =
+        tell_with(&seen, &(struct server){.id = "new",
+                                          .rows = "old|" MASTER "|" HOURS "\nnew|" MASTER "|\\N"});
     (void)state;
     assert_int_equal(t.report.role, ROLE_WRITER);
     assert_int_equal(seen.topology.count, 1);
@@ -240,7 +242,8 @@ static void a_renamed_instance_is_named_by_its_new_id_alone(void **state)
 static void a_restarted_server_is_another_incarnation_of_the_same_data(void **state)
 {
     struct told a = tell(&(struct server){.rows = "a|" MASTER "|" SOON});
-    struct told again = tell(&(struct server){.rows = "a|" MASTER "|" SOON, .started = "1796032458"});
+    struct told again =
+        tell(&(struct server){.rows = "a|" MASTER "|" SOON, .started = "1796032458"});
     struct told b = tell(&(struct server){.id = "b", .rows = "b|" READER "|" SOON});
     (void)state;
     assert_true(a.report.incarnation != again.report.incarnation);
@@ -257,15 +260,15 @@ static void a_cheap_question_is_enough_while_nothing_changed(void **state)
     struct mysql_report_failure failure;
     (void)state;
     tell_with(&seen, &a);
-    assert_int_equal(aurora_step_take(&seen, AURORA_STEP_CHEAP, answer_of(&a, AURORA_STEP_CHEAP),
-                                      &failure),
-                     MYSQL_STEP_DONE);
+    assert_int_equal(
+        aurora_step_take(&seen, AURORA_STEP_CHEAP, answer_of(&a, AURORA_STEP_CHEAP), &failure),
+        MYSQL_STEP_DONE);
     assert_false(seen.told);
     assert_false(aurora_is_unsettled(&seen));
     a.read_only = "1";
-    assert_int_equal(aurora_step_take(&seen, AURORA_STEP_CHEAP, answer_of(&a, AURORA_STEP_CHEAP),
-                                      &failure),
-                     AURORA_STEP_TOPOLOGY);
+    assert_int_equal(
+        aurora_step_take(&seen, AURORA_STEP_CHEAP, answer_of(&a, AURORA_STEP_CHEAP), &failure),
+        AURORA_STEP_TOPOLOGY);
 }
 
 static void one_that_is_not_named_writer_yet_is_asked_in_full(void **state)
@@ -321,9 +324,9 @@ static void another_error_is_told_in_the_servers_words(void **state)
     struct aurora_seen seen = {.introduced = true};
     struct mysql_report_failure failure;
     (void)state;
-    assert_int_equal(aurora_step_take(&seen, AURORA_STEP_STATE, answer_error(1053, "shutdown"),
-                                      &failure),
-                     MYSQL_STEP_FAILED);
+    assert_int_equal(
+        aurora_step_take(&seen, AURORA_STEP_STATE, answer_error(1053, "shutdown"), &failure),
+        MYSQL_STEP_FAILED);
     assert_int_equal(failure.kind, REPORT_BROKEN);
     assert_string_equal(failure.text, "shutdown");
 }

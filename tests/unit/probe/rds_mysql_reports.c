@@ -69,11 +69,10 @@ static void W12_its_readers_follow_its_writer(void **state)
 {
     struct rds_seen a = {.told = false}, b = {.told = false};
     struct heard writer = hear(&a, &(struct server){.uuid = UUID_A}, ROWS);
-    struct heard reader = hear(&b,
-                               &(struct server){.uuid = UUID_B,
-                                                .read_only = "1",
-                                                .channels = "|db-1|ON|0|0|ON|" UUID_A},
-                               ROWS);
+    struct heard reader = hear(
+        &b,
+        &(struct server){.uuid = UUID_B, .read_only = "1", .channels = "|db-1|ON|0|0|ON|" UUID_A},
+        ROWS);
     (void)state;
     assert_int_equal(writer.report.role, ROLE_WRITER);
     assert_int_equal(reader.report.role, ROLE_READER);
@@ -111,8 +110,8 @@ static void a_topology_without_the_server_itself_is_of_something_else(void **sta
 
 static void rows_of_another_shape_are_odd(void **state)
 {
-    static const char *const ODD[] = {"7|db-1|0|7",       "7|db-1|65536|7", "7|db-1|x|7",
-                                      "7|db-1|\\N|7",     "7|\\N|3306|7",   "\\N|db-1|3306|7",
+    static const char *const ODD[] = {"7|db-1|0|7",     "7|db-1|65536|7", "7|db-1|x|7",
+                                      "7|db-1|\\N|7",   "7|\\N|3306|7",   "\\N|db-1|3306|7",
                                       "7|db-1|3306|\\N"};
     (void)state;
     for (size_t i = 0; i < sizeof(ODD) / sizeof(ODD[0]); i++) {

@@ -25,7 +25,7 @@ static int first(const void *arg, enum question question)
     if (!seen->introduced)
         return AURORA_STEP_FIRST;
     return question == QUESTION_CHEAP && !aurora_is_unsettled(seen) ? AURORA_STEP_CHEAP
-                                                                     : AURORA_STEP_TOPOLOGY;
+                                                                    : AURORA_STEP_TOPOLOGY;
 }
 
 static const char *ask(const void *seen, int step)

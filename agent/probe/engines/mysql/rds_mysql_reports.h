@@ -12,7 +12,8 @@
 #include "agent/probe/topology.h"
 
 enum {
-    RDS_STEP_TOPOLOGY = MYSQL_STEP_COUNT, /* who is in the cluster: before all that decides its role */
+    RDS_STEP_TOPOLOGY =
+        MYSQL_STEP_COUNT, /* who is in the cluster: before all that decides its role */
     RDS_STEP_COUNT,
 };
 
