@@ -90,8 +90,8 @@ def W12_the_reader_that_was_seen_to_follow_takes_over_when_the_writer_dies():
 
 @test
 def the_old_one_is_built_anew_and_takes_over_in_place():
+    db.sql("b", f"UPDATE mysql.rds_topology SET id = {db.born + 1} WHERE endpoint = 'a.{DOMAIN}'")
     db.clone("a", "b")
-    db.sql("b", f"UPDATE mysql.rds_topology SET id = {db.numbers['a']} WHERE endpoint = 'a.{DOMAIN}'")
     settled("a")
     db.switch("b", "a")
     steady("a", "3")
@@ -99,7 +99,7 @@ def the_old_one_is_built_anew_and_takes_over_in_place():
 
 @test
 def a_table_that_does_not_name_its_server_names_no_members():
-    db.sql("a", f"UPDATE mysql.rds_topology SET id = id + 100, endpoint = CONCAT('green-', endpoint)")
+    db.sql("a", "UPDATE mysql.rds_topology SET id = id + 100, endpoint = CONCAT('green-', endpoint)")
     eventually(lambda: "does not name this server" in (member("a").get("error") or ""), "it is told")
     equal({m["member"] for m in agent.cluster("orders")["members"]}, {f"{name}.{DOMAIN}:{db.port}" for name in "ab"})
     equal(agent.resolve(NAME), [db.address("a")])

@@ -206,6 +206,7 @@ static void an_empty_topology_is_a_failure_and_no_empty_cluster(void **state)
     assert_true(empty.failed && !seen.told);
     assert_int_equal(empty.failure.kind, REPORT_ODD);
     assert_non_null(strstr(empty.failure.text, "has no rows"));
+    assert_int_equal(empty.failure.hint, HINT_STARTING);
     struct told old = tell(&(struct server){.rows = "b|" MASTER "|" HOURS});
     assert_true(old.failed);
     assert_non_null(strstr(old.failure.text, "no row"));

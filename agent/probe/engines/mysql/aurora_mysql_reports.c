@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "agent/probe/engines/mysql/aurora_mysql_reports.h"
-#include "agent/probe/engines/mysql/family/gtid.h"
 #include "proto/hash.h"
 
 /* The second in which the server was started is the same in each session. That table is costly, and is
@@ -113,6 +112,17 @@ static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer
     return true;
 }
 
+/* A server that has just begun may say so for a while: it is asked again soon. */
+static int fail_empty(const struct mysql_answer *answer, struct mysql_report_failure *ret)
+{
+    int next = mysql_fail(ret, answer->rows == 0
+                                   ? "information_schema.replica_host_status has no rows"
+                                   : "no row of information_schema.replica_host_status is of the "
+                                     "last 180 s by the server's own clock");
+    ret->hint = HINT_STARTING;
+    return next;
+}
+
 static int take_topology(struct aurora_seen *seen, const struct mysql_answer *answer,
                          struct mysql_report_failure *ret)
 {
@@ -126,10 +136,7 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
         if (!take_row(seen, answer, row, &reading))
             return mysql_fail_odd(ret);
     if (seen->topology.count == 0)
-        return mysql_fail(ret, answer->rows == 0
-                                   ? "information_schema.replica_host_status has no rows"
-                                   : "no row of information_schema.replica_host_status is of the "
-                                     "last 180 s by the server's own clock");
+        return fail_empty(answer, ret);
     seen->lonely = reading.others > 0 && reading.old == reading.others;
     seen->told = true;
     return AURORA_STEP_STATE;
