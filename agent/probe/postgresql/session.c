@@ -33,19 +33,19 @@ struct engine_session {
 
 /* How a session ends. */
 
-static void session_failed(void *arg, const struct postgres_failure *failure)
+static void failed(void *arg, const struct postgres_failure *failure)
 {
     struct engine_session *s = arg;
     s->sink.failed(s->sink.arg, failure->kind, failure->hint, failure->text);
 }
 
-static void session_fail_odd(struct engine_session *s, const char *text)
+static void fail_odd(struct engine_session *s, const char *text)
 {
     s->sink.failed(s->sink.arg, REPORT_ODD, HINT_NONE, text);
 }
 
 /* Our own fault says nothing about who is at a strange address. */
-static void session_fail_early(void *arg)
+static void fail_early(void *arg)
 {
     struct engine_session *s = arg;
     s->sink.failed(s->sink.arg, s->strange ? REPORT_DENIED : REPORT_ODD, HINT_NONE, s->early);
@@ -53,22 +53,22 @@ static void session_fail_early(void *arg)
 
 /* Asking and answering. */
 
-static bool watched_same(struct postgres_watched a, struct postgres_watched b)
+static bool are_same(struct postgres_watched a, struct postgres_watched b)
 {
     return a.in_hot_standby == b.in_hot_standby && a.read_only == b.read_only;
 }
 
-static bool session_unchanged(const struct engine_session *s)
+static bool is_unchanged(const struct engine_session *s)
 {
-    return watched_same(postgres_client_watched(s->client), s->at_ask);
+    return are_same(postgres_client_watched(s->client), s->at_ask);
 }
 
-static bool session_is_watched(const struct engine_session *s)
+static bool is_watched(const struct engine_session *s)
 {
     return s->at_ask.in_hot_standby != '\0' && s->at_ask.read_only != '\0';
 }
 
-static void session_send_full(struct engine_session *s)
+static void send_full(struct engine_session *s)
 {
     const struct postgres_dialect *d = s->dialect;
     s->cheap = false;
@@ -79,7 +79,7 @@ static void session_send_full(struct engine_session *s)
         postgres_client_ask(s->client, s->lesser ? d->lesser : d->first);
 }
 
-static void session_answer(struct engine_session *s)
+static void tell_answer(struct engine_session *s)
 {
     const char *note = s->seen.note;
     if (!note && s->lesser)
@@ -90,7 +90,7 @@ static void session_answer(struct engine_session *s)
 
 /* The answer to a full question. What has changed while it was made may have changed after it: then it
  * is asked once more. */
-static void session_take_rows(struct engine_session *s, const struct postgres_rows *rows)
+static void take_rows(struct engine_session *s, const struct postgres_rows *rows)
 {
     struct topology topology;
     topology_init(&topology);
@@ -99,26 +99,26 @@ static void session_take_rows(struct engine_session *s, const struct postgres_ro
     bool good = s->dialect->read(rows, &s->seen);
     s->seen.topology = NULL;
     if (!good) {
-        session_fail_odd(s, s->seen.wrong ? s->seen.wrong : s->dialect->stranger);
+        fail_odd(s, s->seen.wrong ? s->seen.wrong : s->dialect->stranger);
         return;
     }
-    if (!session_unchanged(s)) {
+    if (!is_unchanged(s)) {
         s->introduced = true;
-        session_send_full(s);
+        send_full(s);
         return;
     }
     if (s->sink.topology && topology.count > 0)
         s->sink.topology(s->sink.arg, &topology);
-    session_answer(s);
+    tell_answer(s);
 }
 
 /* Whether the answer to the cheap question says what the last full one did. */
-static bool session_is_still(const struct engine_session *s, const struct postgres_answer *answer)
+static bool is_still(const struct engine_session *s, const struct postgres_answer *answer)
 {
     const struct postgres_rows *rows = &answer->rows;
     bool in_recovery;
 
-    if (!session_unchanged(s))
+    if (!is_unchanged(s))
         return false;
     if (!s->dialect->cheap)
         return answer->kind == POSTGRES_ANSWER_EMPTY;
@@ -126,7 +126,7 @@ static bool session_is_still(const struct engine_session *s, const struct postgr
            postgres_value_truth(rows->texts[0], &in_recovery) && in_recovery == s->seen.in_recovery;
 }
 
-static void session_take_error(struct engine_session *s, const struct postgres_failure *failure)
+static void take_error(struct engine_session *s, const struct postgres_failure *failure)
 {
     const struct postgres_dialect *d = s->dialect;
     struct postgres_failure told = *failure;
@@ -134,31 +134,31 @@ static void session_take_error(struct engine_session *s, const struct postgres_f
 
     if (!s->introduced && !s->lesser && d->lesser && d->spares(failure->sqlstate)) {
         s->lesser = true;
-        session_send_full(s);
+        send_full(s);
         return;
     }
     if (mend)
         snprintf(told.text, sizeof(told.text), "%s", mend);
-    session_failed(s, &told);
+    failed(s, &told);
 }
 
-static void session_answered(void *arg, const struct postgres_answer *answer)
+static void answered(void *arg, const struct postgres_answer *answer)
 {
     struct engine_session *s = arg;
 
     if (answer->kind == POSTGRES_ANSWER_NONE)
-        session_fail_odd(s, "the server answered a question with nothing");
+        fail_odd(s, "the server answered a question with nothing");
     else if (answer->kind == POSTGRES_ANSWER_ERROR)
-        session_take_error(s, &answer->failure);
+        take_error(s, &answer->failure);
     else if (!s->cheap && answer->kind == POSTGRES_ANSWER_ROWS)
-        session_take_rows(s, &answer->rows);
-    else if (s->cheap && session_is_still(s, answer))
-        session_answer(s);
+        take_rows(s, &answer->rows);
+    else if (s->cheap && is_still(s, answer))
+        tell_answer(s);
     else
-        session_send_full(s);
+        send_full(s);
 }
 
-static void session_ready(void *arg)
+static void ready(void *arg)
 {
     struct engine_session *s = arg;
     s->seen.report.authenticated = postgres_client_authenticated(s->client);
@@ -168,7 +168,7 @@ static void session_ready(void *arg)
 /* Connecting. */
 
 /* As an operator of the file needs it: which one, what is wrong, what to do. */
-static void session_early_password(struct engine_session *s, const char *file, int error)
+static void note_password(struct engine_session *s, const char *file, int error)
 {
     const char *wrong = conf_password_check(file);
 
@@ -180,13 +180,13 @@ static void session_early_password(struct engine_session *s, const char *file, i
 }
 
 /* False: out of memory. */
-static bool session_begin(struct engine_session *s, struct loop *loop,
-                          const struct postgres_settings *settings)
+static bool begin(struct engine_session *s, struct loop *loop,
+                  const struct postgres_settings *settings)
 {
     const struct postgres_events events = {
-        .ready = session_ready,
-        .answered = session_answered,
-        .failed = session_failed,
+        .ready = ready,
+        .answered = answered,
+        .failed = failed,
         .arg = s,
     };
 
@@ -194,21 +194,21 @@ static bool session_begin(struct engine_session *s, struct loop *loop,
         s->client = postgres_client_new(loop, settings, &events);
         return s->client;
     }
-    s->later = loop_timer_new(loop, session_fail_early, s);
+    s->later = loop_timer_new(loop, fail_early, s);
     if (s->later)
         loop_timer_set(s->later, 0);
     return s->later;
 }
 
-static bool session_connect(struct engine_session *s, struct loop *loop,
-                            const struct conf_cluster *cluster, const struct conf_member *member,
-                            const struct address *address)
+static bool begin_with_password(struct engine_session *s, struct loop *loop,
+                                const struct conf_cluster *cluster,
+                                const struct conf_member *member, const struct address *address)
 {
     char *password = NULL;
     int rv = conf_password(cluster, &password);
 
     if (rv < 0)
-        session_early_password(s, cluster->password_file, rv);
+        note_password(s, cluster->password_file, rv);
     const struct postgres_settings settings = {
         .connection = cluster->connection,
         .host = member->host,
@@ -217,7 +217,7 @@ static bool session_connect(struct engine_session *s, struct loop *loop,
         .password = password,
         .strange = s->strange,
     };
-    bool begun = session_begin(s, loop, &settings);
+    bool begun = begin(s, loop, &settings);
     if (password)
         explicit_bzero(password, strlen(password));
     free(password);
@@ -245,7 +245,7 @@ struct engine_session *postgres_session_open(const struct postgres_dialect *dial
     s->dialect = dialect;
     s->sink = *sink;
     s->strange = strange;
-    if (!session_connect(s, loop, cluster, member, address)) {
+    if (!begin_with_password(s, loop, cluster, member, address)) {
         postgres_session_close(s);
         return NULL;
     }
@@ -259,10 +259,10 @@ void postgres_session_adopt(struct engine_session *s, const struct engine_sink *
 
 void postgres_session_ask(struct engine_session *s, enum question question)
 {
-    bool can = s->dialect->cheap ? !s->seen.unready : session_is_watched(s);
+    bool can = s->dialect->cheap ? !s->seen.unready : is_watched(s);
 
-    if (question == QUESTION_FULL || !s->introduced || !can || !session_unchanged(s)) {
-        session_send_full(s);
+    if (question == QUESTION_FULL || !s->introduced || !can || !is_unchanged(s)) {
+        send_full(s);
         return;
     }
     s->cheap = true;
