@@ -58,8 +58,9 @@ bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
     if (before == MEMBER_NONE || writer == MEMBER_NONE || topo_same_server(topo, before, writer))
         return false;
     for (uint32_t m = 0; m < topo->members; m++)
-        if (topo_same_server(topo, before, m) && topo->at[m].last.fenced)
-            any = topo->at[m].outdated = true;
+        if (topo_same_server(topo, before, m) && topo->at[m].last.fenced &&
+            topo->at[m].last.role == ROLE_WRITER)
+            any = topo->at[m].outdated = topo->at[m].unyielding = true;
     return any;
 }
 

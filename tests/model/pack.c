@@ -122,8 +122,10 @@ static void tape_member(struct tape *t, struct topo_member *m)
     TAPE(t, 1, m->standing);
     TAPE(t, 1, m->late);
     TAPE(t, 1, m->behind);
-    if (t->domain->fenced)
+    if (t->domain->fenced) {
         TAPE(t, 1, m->outdated);
+        TAPE(t, 1, m->unyielding);
+    }
     TAPE(t, 2, m->good_answers);
     tape_past(t, &m->answered_ms);
 }
@@ -135,8 +137,10 @@ static void tape_witness_member(struct tape *t, struct witness_member *m)
     TAPE(t, 1, m->connected);
     TAPE(t, 1, m->late);
     TAPE(t, 1, m->short_of);
-    if (t->domain->fenced)
+    if (t->domain->fenced) {
         TAPE(t, 1, m->outdated);
+        TAPE(t, 1, m->unyielding);
+    }
     tape_past(t, &m->said_ms);
 }
 

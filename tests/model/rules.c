@@ -61,6 +61,8 @@ static void witness_answer(struct world *w, struct witness_member *m, const stru
 {
     if (r->role != ROLE_WRITER || claim_begins(m, r))
         m->short_of = false;
+    if (r->role == ROLE_READER || r->incarnation != m->said.incarnation)
+        m->unyielding = false;
     m->said = *r;
     m->said_ms = w->now_ms;
     m->connected = true;
@@ -221,8 +223,9 @@ static void witness_takeover(struct world *w, const struct step *step, const str
         said_one_server(w, before, writer))
         return;
     for (uint32_t m = 0; m < w->c.conf.members; m++)
-        if (said_one_server(w, before, m) && said_by(w, m)->said.fenced)
-            w->w.at[m].outdated = true;
+        if (said_one_server(w, before, m) && said_by(w, m)->said.fenced &&
+            said_by(w, m)->said.role == ROLE_WRITER)
+            w->w.at[m].outdated = w->w.at[m].unyielding = true;
 }
 
 void witness_outcome(struct world *w, const struct domain *d, const struct step *step,
@@ -301,6 +304,9 @@ static const char *check_good(const struct world *w, const struct outcome *o)
     if (others_claim(w, v->writer, said_by(w, v->writer)->said.fenced ? b->writer : MEMBER_NONE) ||
         moved_competes(w, v->writer, v))
         return "W3a: an equal claim is adopted only if no other is live";
+    if (said_by(w, v->writer)->unyielding && b->writer != MEMBER_NONE &&
+        said_by(w, b->writer)->said.role != ROLE_READER)
+        return "W3a: who has not noticed that another one took over is not followed";
     if (said_by(w, v->writer)->short_of)
         return "W3a: an equal claim that was behind is not adopted";
     return NULL;
@@ -343,6 +349,8 @@ static const char *check_progress(const struct world *w, const struct domain *d)
         if (!newer_claim(w, m, v) || said_bit(d->no_failover, m))
             continue;
         if (said_term(w, m) == v->term.lo && others_claim(w, m, v->writer))
+            continue;
+        if (said_by(w, m)->unyielding && said_by(w, v->writer)->said.role != ROLE_READER)
             continue;
         if (newest == MEMBER_NONE || said_term(w, m) > said_term(w, newest)) {
             newest = m;

@@ -91,9 +91,10 @@ struct witness_member {
     bool heard;     /* something definite since the agent's start */
     bool connected; /* its last answer's connection stands */
     bool late;
-    bool short_of; /* its claim was once behind what had been seen on its term */
-    bool outdated; /* W3a: a fenced one took over from it since it spoke */
-    bool gone;     /* W11: broken, or two questions in a row were not answered */
+    bool short_of;   /* its claim was once behind what had been seen on its term */
+    bool unyielding; /* W3a: nor was it a reader or started again since then */
+    bool outdated;   /* W3a: a fenced one took over from it since it spoke */
+    bool gone;       /* W11: broken, or two questions in a row were not answered */
     bool unanswered;
     struct report said;
     uint64_t said_ms;

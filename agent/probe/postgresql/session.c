@@ -34,7 +34,7 @@ struct engine_session {
 
 /* How a session ends. */
 
-static void end(void *arg, const struct postgres_failure *failure)
+static void failed(void *arg, const struct postgres_failure *failure)
 {
     struct engine_session *s = arg;
     s->sink.failed(s->sink.arg, failure->kind, failure->hint, failure->text);
@@ -54,14 +54,14 @@ static void fail_early(void *arg)
 
 /* Asking and answering. */
 
-static bool watched_same(struct postgres_watched a, struct postgres_watched b)
+static bool are_same(struct postgres_watched a, struct postgres_watched b)
 {
     return a.in_hot_standby == b.in_hot_standby && a.read_only == b.read_only;
 }
 
 static bool is_unchanged(const struct engine_session *s)
 {
-    return watched_same(postgres_client_watched(s->client), s->at_ask);
+    return are_same(postgres_client_watched(s->client), s->at_ask);
 }
 
 static bool is_watched(const struct engine_session *s)
@@ -80,7 +80,7 @@ static void send_full(struct engine_session *s)
         postgres_client_ask(s->client, s->lesser ? d->lesser : d->first);
 }
 
-static void conclude(struct engine_session *s)
+static void tell_answer(struct engine_session *s)
 {
     const char *note = s->seen.note;
     if (!note && s->lesser)
@@ -111,7 +111,7 @@ static void take_rows(struct engine_session *s, const struct postgres_rows *rows
     }
     if (s->sink.topology && topology.count > 0)
         s->sink.topology(s->sink.arg, &topology);
-    conclude(s);
+    tell_answer(s);
 }
 
 /* Whether the answer to the cheap question says what the last full one did. */
@@ -141,10 +141,10 @@ static void take_error(struct engine_session *s, const struct postgres_failure *
     }
     if (mend)
         snprintf(told.text, sizeof(told.text), "%s", mend);
-    end(s, &told);
+    failed(s, &told);
 }
 
-static void take_answer(void *arg, const struct postgres_answer *answer)
+static void answered(void *arg, const struct postgres_answer *answer)
 {
     struct engine_session *s = arg;
 
@@ -155,7 +155,7 @@ static void take_answer(void *arg, const struct postgres_answer *answer)
     else if (!s->cheap && answer->kind == POSTGRES_ANSWER_ROWS)
         take_rows(s, &answer->rows);
     else if (s->cheap && is_still(s, answer))
-        conclude(s);
+        tell_answer(s);
     else
         send_full(s);
 }
@@ -170,7 +170,7 @@ static void ready(void *arg)
 /* Connecting. */
 
 /* As an operator of the file needs it: which one, what is wrong, what to do. */
-static void early_password(struct engine_session *s, const char *file, int error)
+static void note_password(struct engine_session *s, const char *file, int error)
 {
     const char *wrong = conf_password_check(file);
 
@@ -187,8 +187,8 @@ static bool begin(struct engine_session *s, struct loop *loop,
 {
     const struct postgres_events events = {
         .ready = ready,
-        .answered = take_answer,
-        .failed = end,
+        .answered = answered,
+        .failed = failed,
         .arg = s,
     };
 
@@ -202,15 +202,15 @@ static bool begin(struct engine_session *s, struct loop *loop,
     return s->later;
 }
 
-static bool connect_to(struct engine_session *s, struct loop *loop,
-                       const struct conf_cluster *cluster, const struct conf_member *member,
-                       const struct address *address)
+static bool begin_with_password(struct engine_session *s, struct loop *loop,
+                                const struct conf_cluster *cluster,
+                                const struct conf_member *member, const struct address *address)
 {
     char *password = NULL;
     int rv = conf_password(cluster, &password);
 
     if (rv < 0)
-        early_password(s, cluster->password_file, rv);
+        note_password(s, cluster->password_file, rv);
     const struct postgres_settings settings = {
         .connection = cluster->connection,
         .host = member->host,
@@ -247,7 +247,7 @@ struct engine_session *postgres_session_open(const struct postgres_dialect *dial
     s->dialect = dialect;
     s->sink = *sink;
     s->strange = strange;
-    if (!connect_to(s, loop, cluster, member, address)) {
+    if (!begin_with_password(s, loop, cluster, member, address)) {
         postgres_session_close(s);
         return NULL;
     }

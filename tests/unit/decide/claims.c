@@ -371,6 +371,38 @@ static void W3a_of_two_fenced_claims_none_is_followed(void **state)
     assert_ambiguous(B, REASON_TWO_CLAIMS, C);
 }
 
+/* It was frozen, and goes on. */
+static void W3a_an_old_writer_that_has_not_noticed_is_not_followed_from_a_silent_one(void **state)
+{
+    (void)state;
+    falls_silent(A);
+    promote(B, 1);
+    wait_for(WRITER_PATIENCE_MS + 50);
+    assert_int_equal(verdict->writer, B);
+    is_writer(A, 1);
+    run_for(100);
+    assert_ambiguous(B, REASON_TWO_CLAIMS, A);
+    breaks(B);
+    run_for(500);
+    assert_int_equal(verdict->writer, B);
+    story.members[A].says.incarnation += 50; /* it was started again */
+    run_for(100);
+    assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
+}
+
+static void W3a_an_old_writer_that_has_not_noticed_is_followed_from_a_reader(void **state)
+{
+    (void)state;
+    falls_silent(A);
+    promote(B, 1);
+    wait_for(WRITER_PATIENCE_MS + 50);
+    is_writer(A, 1);
+    run_for(100);
+    is_reader(B);
+    hears(B);
+    assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
+}
+
 /* W9 */
 static void
 W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed(void **state)
@@ -426,6 +458,9 @@ int main(void)
         TEST_FROM(set_up_volume, W3a_a_fenced_claim_beside_the_incumbents_is_ambiguous),
         TEST_FROM(set_up_volume, W3a_a_fenced_claim_is_behind_at_no_position),
         TEST_FROM(set_up_volume, W3a_of_two_fenced_claims_none_is_followed),
+        TEST_FROM(set_up_volume,
+                  W3a_an_old_writer_that_has_not_noticed_is_not_followed_from_a_silent_one),
+        TEST_FROM(set_up_volume, W3a_an_old_writer_that_has_not_noticed_is_followed_from_a_reader),
         TEST_FROM(set_up_volume,
                   W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed),
         TEST_FROM(set_up_volume, W3a_a_fence_is_of_the_claim_and_of_no_other),

@@ -22,6 +22,18 @@ static void readers_are_those_that_follow(void **state)
     assert_int_equal(verdict->readers, MASK(B) | MASK(C));
 }
 
+/* W3a */
+static void a_reader_of_the_writers_volume_needs_no_position(void **state)
+{
+    (void)state;
+    story.c.conf.max_lag = 1000;
+    story.members[B].says.position = 0;
+    story.members[C].says.position = 0;
+    story.members[C].says.fenced = true;
+    run_for(500);
+    assert_int_equal(verdict->readers, MASK(C));
+}
+
 static void a_reader_enters_at_its_first_good_answer(void **state)
 {
     (void)state;
@@ -522,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_FROM(set_up_settled, readers_are_those_that_follow),
+        TEST_FROM(set_up_settled, a_reader_of_the_writers_volume_needs_no_position),
         TEST_FROM(set_up_empty, a_reader_enters_at_its_first_good_answer),
         TEST_FROM(set_up_settled, a_reader_leaves_at_once_and_returns_after_three_good_answers),
         TEST_FROM(set_up_settled, a_reader_silent_for_timeout_leaves_without_a_report),
