@@ -57,7 +57,7 @@ static int take(struct aurora_seen *seen, enum aurora_step step, const char *tex
         require(failure.kind != REPORT_ANSWER && failure.kind < REPORT_KIND_COUNT);
         require(strlen(failure.text) < sizeof(failure.text));
     } else {
-        require(next == MYSQL_STEP_DONE || aurora_question((enum aurora_step)next));
+        require(next == MYSQL_STEP_DONE || aurora_question(seen, (enum aurora_step)next));
     }
     return next;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The engine aurora-mysql with stand-ins for Aurora's servers (tests/support/aurora_mysql.py), which no real Aurora has
+"""The engines aurora-mysql and aurora-global-mysql with stand-ins for Aurora's servers (tests/support/aurora_mysql.py), which no real Aurora has
 confirmed: one seed and a pattern are configured; failovers, and programs of MySQL's world under the library."""
 import os
 import subprocess
@@ -14,7 +14,7 @@ from sever import need_root  # noqa: E402
 
 need_root()
 own_namespaces("--mount")
-from aurora import DOMAIN, MASTER, PASSWORD, SEED, Aurora  # noqa: E402
+from aurora import DOMAIN, ELSEWHERE, MASTER, PASSWORD, SEED, Aurora  # noqa: E402
 
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
 db = Aurora("a", "b", "c")
@@ -218,6 +218,28 @@ def another_engine_says_that_these_are_aurora():
     agent.write(cluster("mysql", of="members: [%s]" % db.member("b"), pattern=None))
     agent.ok("reload")
     eventually(lambda: "write engine: aurora-mysql" in (member("b").get("error") or ""), "which engine is needed")
+
+
+@test
+def a_global_database_is_followed_into_another_region():
+    agent.kill()
+    of = (f"seeds: [{SEED}:{db.port}]\n    host_patterns: [{{region: eu-west-1, pattern: '?.{DOMAIN}'}}, "
+          f"{{region: us-east-1, pattern: '?.{ELSEWHERE}'}}]")
+    far = f"c.{ELSEWHERE}:{db.port}"
+    db.say(f"row a {MASTER} 0 eu-west-1 1000", "row b reader-b 0 eu-west-1 1000", "row c reader-c 0 us-east-1 900", "open a")
+    other = Agent(cluster("aurora-global-mysql", of, pattern=None)).start()
+    other.wait_writer("orders", db.member("a"))
+    equal({m["member"] for m in other.cluster("orders")["members"]}, {db.member("a"), db.member("b"), far})
+    db.say("row a reader-a 0 eu-west-1 1000", "row b reader-b 0 eu-west-1 1000", f"row c {MASTER} 0 us-east-1 900", "open c")
+    other.wait_state("orders", "ambiguous")
+    db.say("row a reader-a 0 eu-west-1 1000", "row b reader-b 0 eu-west-1 1000", f"row c {MASTER} 0 us-east-1 1001", "open c")
+    other.ok("accept", "orders", far)
+    other.wait_writer("orders", far)
+    db.say(f"row a {MASTER} 0 eu-west-1 1002", "row b reader-b 0 eu-west-1 1002", "row c reader-c 0 us-east-1 1001", "open a")
+    other.wait_writer("orders", db.member("a"))
+    equal(other.resolve(NAME), [db.address("a")])
+    other.kill()
+    agent.start()
 
 
 @test

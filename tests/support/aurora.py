@@ -17,17 +17,17 @@ from tap import PATIENCE, cleanups, equal
 
 PASSWORD = "homing-test"
 SERVER = os.path.join(SRC, "tests/support/aurora_mysql.py")
-DOMAIN = "abc.test"
+DOMAIN, ELSEWHERE = "abc.test", "xyz.test"  # of a region, and of another one
 SEED = "orders.cluster-" + DOMAIN
 MASTER = "MASTER_SESSION_ID"
 
 
 class Aurora:
-    def __init__(self, *names, also=None):
-        """`also`: more names, and where they lead."""
+    def __init__(self, *names):
         self.names, self.net, self.port = list(names), own_network(), str(random.randrange(20000, 32000))
         self.file, self.processes = os.path.join(directory(), "cluster"), {}
-        own_hosts({SEED: self.address(names[0]), **{f"{name}.{DOMAIN}": self.address(name) for name in names}, **(also or {})})
+        own_hosts({SEED: self.address(names[0]),
+                   **{f"{name}.{domain}": self.address(name) for name in names for domain in (DOMAIN, ELSEWHERE)}})
         cleanups.append(lambda: [self.kill(name) for name in list(self.processes)])
         self.fail_over(names[0])
         for name in names:

@@ -187,6 +187,8 @@ class Server:
             low = re.sub(r"\s+as\s+\w+$", "", column.lower())
             if low.startswith("timestampdiff(microsecond"):
                 out.append(None if seconds is None else int(seconds * 1000000))
+            elif low in ("null", "0"):
+                out.append(None if low == "null" else 0)
             elif low.startswith("case when"):
                 out.append(int(session == "MASTER_SESSION_ID"))
             else:

@@ -34,7 +34,7 @@ static const struct mysql_answer *answer_of(const struct server *s, enum aurora_
         return answer_table("id|t", "%s|%s", s->id ? s->id : "a",
                             s->started ? s->started : "1796032457");
     case AURORA_STEP_TOPOLOGY:
-        return answer_table("SERVER_ID|SESSION_ID|age", "%s", s->rows);
+        return answer_table("SERVER_ID|SESSION_ID|age|region|lsn", "%s", s->rows);
     case AURORA_STEP_ACCOUNT:
         return answer_table("a", "homing@%%");
     default:
@@ -49,7 +49,7 @@ static int ask(struct aurora_seen *seen, const struct server *s, enum aurora_ste
     int next = (int)step;
     for (int i = 0; next < AURORA_STEP_COUNT; i++) {
         assert_true(i < 6);
-        assert_non_null(aurora_question((enum aurora_step)next));
+        assert_non_null(aurora_question(seen, (enum aurora_step)next));
         next = aurora_step_take(seen, (enum aurora_step)next, answer_of(s, (enum aurora_step)next),
                                 ret_failure);
     }

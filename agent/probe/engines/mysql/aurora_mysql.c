@@ -16,22 +16,17 @@
 static const char *greet(void *seen, const struct mysql_server *server)
 {
     (void)seen;
-    return server->mariadb ? "this is MariaDB, and no Aurora; write engine: mysql" : NULL;
+    return aurora_server_refuse(server->mariadb);
 }
 
-static int first(const void *arg, enum question question)
+static int first(const void *seen, enum question question)
 {
-    const struct aurora_seen *seen = arg;
-    if (!seen->introduced)
-        return AURORA_STEP_FIRST;
-    return question == QUESTION_CHEAP && !aurora_is_unsettled(seen) ? AURORA_STEP_CHEAP
-                                                                    : AURORA_STEP_TOPOLOGY;
+    return (int)aurora_first(seen, question == QUESTION_CHEAP);
 }
 
 static const char *ask(const void *seen, int step)
 {
-    (void)seen;
-    return aurora_question((enum aurora_step)step);
+    return aurora_question(seen, (enum aurora_step)step);
 }
 
 static int take(void *seen, int step, const struct mysql_answer *answer,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * aurora_mysql_reports.c - an Aurora MySQL server's answers as reports. Pure; called by aurora_mysql.c only.
+ * aurora_mysql_reports.c - an Aurora MySQL server's answers as reports. Pure; called by aurora_mysql.c and
+ * aurora_global_mysql.c only.
  *
  * 1. It claims if the newest row of a writer is its own, and if it is writable on this connection. Either
  *    alone is not enough: one that was just demoted still names itself, and its own row has no time.
  * 2. Rows older than AURORA_ROW_AGE_S count for nothing, those of writers included. The server's clock
  *    says how old a row is; it orders rows of one answer, and no claims (W2).
- * 3. All servers write to one volume: there is one history, and its term is constant. W12 is not for it.
+ * 3. All servers of a region write to one volume: there is one history, and its term is constant. W12 is not
+ *    for it. Between the regions of a Global Database there are positions (W3a).
  */
 #include "config.h"
 
@@ -24,11 +26,14 @@ static const char *const QUESTIONS[AURORA_STEP_COUNT] = {
         "SELECT @@aurora_server_id, CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM"
         " performance_schema.global_status WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED)",
     [AURORA_STEP_TOPOLOGY] =
-        "SELECT SERVER_ID, SESSION_ID, TIMESTAMPDIFF(MICROSECOND, LAST_UPDATE_TIMESTAMP, NOW(6))"
-        " FROM information_schema.replica_host_status",
+        "SELECT SERVER_ID, SESSION_ID, TIMESTAMPDIFF(MICROSECOND, LAST_UPDATE_TIMESTAMP, NOW(6)),"
+        " NULL, NULL FROM information_schema.replica_host_status",
     [AURORA_STEP_STATE] = "SELECT @@global.innodb_read_only",
     [AURORA_STEP_ACCOUNT] = MYSQL_QUESTION_ACCOUNT,
 };
+
+static const char QUESTION_GLOBAL[] = "SELECT SERVER_ID, SESSION_ID, 0, AWS_REGION, DURABLE_LSN"
+                                      " FROM information_schema.aurora_global_db_instance_status";
 
 enum {
     FIRST_ID,
@@ -38,15 +43,29 @@ enum {
     ROW_ID = 0,
     ROW_SESSION,
     ROW_AGE,
+    ROW_REGION, /* these two of a Global Database alone */
+    ROW_LSN,
     ROW_COUNT
 };
 
 static const int64_t AGE_MAX_US = AURORA_ROW_AGE_S * INT64_C(1000000);
 static const int64_t NEVER_US = INT64_MAX;
 
-const char *aurora_question(enum aurora_step step)
+const char *aurora_server_refuse(bool mariadb)
 {
-    return QUESTIONS[step];
+    return mariadb ? "this is MariaDB, and no Aurora; write engine: mysql" : NULL;
+}
+
+enum aurora_step aurora_first(const struct aurora_seen *seen, bool cheap)
+{
+    if (!seen->introduced)
+        return AURORA_STEP_FIRST;
+    return cheap && !aurora_is_unsettled(seen) ? AURORA_STEP_CHEAP : AURORA_STEP_TOPOLOGY;
+}
+
+const char *aurora_question(const struct aurora_seen *seen, enum aurora_step step)
+{
+    return seen->global && step == AURORA_STEP_TOPOLOGY ? QUESTION_GLOBAL : QUESTIONS[step];
 }
 
 static int take_first(struct aurora_seen *seen, const struct mysql_answer *answer,
@@ -89,12 +108,22 @@ struct reading {
     uint32_t others, old;
 };
 
+/* Servers of two regions may have one id: then the writer's row is the one that counts. */
+static void take_own(struct aurora_seen *seen, bool master, const char *lsn)
+{
+    uint64_t position = 0;
+    seen->unlisted = false;
+    if (mysql_parse_number(lsn, &position) && (master || seen->position == 0))
+        seen->position = position;
+}
+
 static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer, uint32_t row,
                      struct reading *reading)
 {
     const char *id = mysql_text_at(answer, row, ROW_ID);
     const char *session = mysql_text_at(answer, row, ROW_SESSION);
     bool own = id && strcmp(id, seen->id) == 0;
+    bool master = session && strcmp(session, "MASTER_SESSION_ID") == 0;
     int64_t age_us;
     if (!id || !session || !read_age(mysql_text_at(answer, row, ROW_AGE), own, &age_us))
         return false;
@@ -102,10 +131,10 @@ static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer
     reading->old += !own && age_us == NEVER_US;
     if (age_us == NEVER_US)
         return true;
-    topology_add(&seen->topology, id, NULL, NULL, 0);
-    seen->unlisted &= !own;
-    if (strcmp(session, "MASTER_SESSION_ID") == 0 &&
-        (age_us < reading->writer_us || (own && age_us == reading->writer_us))) {
+    topology_add(&seen->topology, id, NULL, mysql_text_at(answer, row, ROW_REGION), 0);
+    if (own)
+        take_own(seen, master, mysql_text_at(answer, row, ROW_LSN));
+    if (master && (age_us < reading->writer_us || (own && age_us == reading->writer_us))) {
         reading->writer_us = age_us;
         seen->master = own;
     }
@@ -113,12 +142,16 @@ static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer
 }
 
 /* A server that has just begun may say so for a while: it is asked again soon. */
-static int fail_empty(const struct mysql_answer *answer, struct mysql_report_failure *ret)
+static int fail_empty(const struct aurora_seen *seen, const struct mysql_answer *answer,
+                      struct mysql_report_failure *ret)
 {
-    int next = mysql_fail(ret, answer->rows == 0
-                                   ? "information_schema.replica_host_status has no rows"
-                                   : "no row of information_schema.replica_host_status is of the "
-                                     "last 180 s by the server's own clock");
+    int next = mysql_fail(
+        ret, seen->global
+                 ? "information_schema.aurora_global_db_instance_status has no rows; if this is no "
+                   "Global Database, write engine: aurora-mysql"
+             : answer->rows == 0 ? "information_schema.replica_host_status has no rows"
+                                 : "no row of information_schema.replica_host_status is of the "
+                                   "last 180 s by the server's own clock");
     ret->hint = HINT_STARTING;
     return next;
 }
@@ -129,6 +162,7 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
     struct reading reading = {.writer_us = NEVER_US};
     topology_init(&seen->topology);
     seen->told = seen->master = false;
+    seen->position = 0;
     seen->unlisted = true;
     if (answer->rows > 0 && answer->columns != ROW_COUNT)
         return mysql_fail_odd(ret);
@@ -136,7 +170,7 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
         if (!take_row(seen, answer, row, &reading))
             return mysql_fail_odd(ret);
     if (seen->topology.count == 0)
-        return fail_empty(answer, ret);
+        return fail_empty(seen, answer, ret);
     seen->lonely = reading.others > 0 && reading.old == reading.others;
     seen->told = true;
     return AURORA_STEP_STATE;
@@ -160,9 +194,12 @@ static int take_cheap(struct aurora_seen *seen, const struct mysql_answer *answe
     return next == MYSQL_STEP_DONE && seen->read_only != before ? AURORA_STEP_TOPOLOGY : next;
 }
 
-static int take_error(enum aurora_step step, const struct mysql_error *error,
-                      struct mysql_report_failure *ret)
+static int take_error(const struct aurora_seen *seen, enum aurora_step step,
+                      const struct mysql_error *error, struct mysql_report_failure *ret)
 {
+    if (error->code == ER_UNKNOWN_TABLE && seen->global)
+        return mysql_fail(ret, "this is no Aurora MySQL of 3.04 or later, which a Global Database "
+                               "has to be here; write engine: aurora-mysql for one region");
     if (error->code == ER_UNKNOWN_VARIABLE || error->code == ER_UNKNOWN_TABLE)
         return mysql_fail(ret, "this is no Aurora MySQL; write engine: mysql, or engine: rds-mysql "
                                "for a Multi-AZ DB cluster of RDS");
@@ -176,7 +213,7 @@ int aurora_step_take(struct aurora_seen *seen, enum aurora_step step,
                      const struct mysql_answer *answer, struct mysql_report_failure *ret_failure)
 {
     if (answer->error.code != 0)
-        return take_error(step, &answer->error, ret_failure);
+        return take_error(seen, step, &answer->error, ret_failure);
     switch (step) {
     case AURORA_STEP_CHEAP:
         return take_cheap(seen, answer, ret_failure);
@@ -192,11 +229,10 @@ int aurora_step_take(struct aurora_seen *seen, enum aurora_step step,
 }
 
 static const char NOTE_UNNAMED[] =
-    "it takes writes, but information_schema.replica_host_status does not call it the writer yet: "
+    "it takes writes, but the table of its cluster's servers does not call it the writer yet: "
     "counted as a reader";
 static const char NOTE_UNLISTED[] =
-    "it takes writes, but has no row in information_schema.replica_host_status: counted as a "
-    "reader";
+    "it takes writes, but has no row in the table of its cluster's servers: counted as a reader";
 static const char NOTE_LONELY[] =
     "no other server has a row of the last 180 s in information_schema.replica_host_status";
 
@@ -210,11 +246,14 @@ const char *aurora_report(const struct aurora_seen *seen, struct report *report)
     report->kind = REPORT_ANSWER;
     report->role = seen->master && !seen->read_only ? ROLE_WRITER : ROLE_READER;
     /* No server says of which cluster it is: for all of them the same. */
-    report->identity = mysql_hash_end(mysql_hash_more(HASH_START, "aurora-mysql"));
+    report->identity =
+        mysql_hash_end(mysql_hash_more(HASH_START, seen->global ? "aurora-global" : "aurora"));
     report->incarnation = mysql_hash_end(seen->born);
     report->term = (struct term){.lo = 1};
-    report->fenced = true;
-    report->position = report->branch = report->self = report->follows = 0;
+    /* Each region has a volume of its own, and nothing shuts the old writer's out. */
+    report->fenced = !seen->global;
+    report->position = seen->position;
+    report->branch = report->self = report->follows = 0;
     if (aurora_is_unsettled(seen))
         return seen->unlisted ? NOTE_UNLISTED : NOTE_UNNAMED;
     return seen->lonely ? NOTE_LONELY : NULL;

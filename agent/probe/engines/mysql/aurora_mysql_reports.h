@@ -33,23 +33,31 @@ enum {
     AURORA_ROW_AGE_S = 180,
 };
 
-/* All zero when a session begins. */
+/* All zero, but for the first, when a session begins. */
 struct aurora_seen {
+    bool global; /* asked as a server of a Global Database, whose rows have regions and no times */
     bool introduced;
     char id[TOPOLOGY_ID_SIZE]; /* its own name in the cluster */
     uint64_t born;             /* hash of that and its start */
 
     struct topology topology;
-    bool told;     /* by the last question */
-    bool master;   /* the newest row of a writer is its own */
-    bool unlisted; /* it has no row that is young enough */
-    bool lonely;   /* the rows of all others are too old */
+    bool told;         /* by the last question */
+    bool master;       /* the newest row of a writer is its own */
+    bool unlisted;     /* it has no row that is young enough */
+    bool lonely;       /* the rows of all others are too old */
+    uint64_t position; /* of a Global Database: what its own row says to be durable; 0: not known */
 
     bool read_only;
 };
 
+/* A server that is no Aurora, from what its greeting says of it: what to do instead; NULL: go on. */
+const char *aurora_server_refuse(bool mariadb);
+
+/* The step with which a question begins; `cheap`: a cheap one. */
+enum aurora_step aurora_first(const struct aurora_seen *seen, bool cheap);
+
 /* The question of a step before AURORA_STEP_COUNT. */
-const char *aurora_question(enum aurora_step step);
+const char *aurora_question(const struct aurora_seen *seen, enum aurora_step step);
 
 /* As mysql_step_take(). */
 int aurora_step_take(struct aurora_seen *seen, enum aurora_step step,

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * aurora_global_mysql_reports.c - what a hostile server of a Global Database says of others: an answer to
+ * the question for the topology, as tests/fuzz/mysql_reports.c has them, but without names of columns.
+ */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/probe/engines/mysql/aurora_mysql_reports.h"
+#include "tests/support/mysql_answer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+static void check_report(const struct aurora_seen *seen)
+{
+    struct report report = {.role = ROLE_NONE};
+    const char *note = aurora_report(seen, &report);
+    require(report.role == (seen->master ? ROLE_WRITER : ROLE_READER));
+    require(report.position == seen->position && report.self == 0 && report.follows == 0);
+    require(seen->position == 0 || !seen->unlisted);
+    require(!note || strlen(note) < ENGINE_TEXT_MAX);
+}
+
+static void run(const char *text)
+{
+    static struct aurora_seen seen;
+    struct mysql_report_failure failure = {.kind = REPORT_KIND_COUNT};
+    memset(&seen, 0, sizeof(seen));
+    seen = (struct aurora_seen){.global = true, .introduced = true, .id = "a"};
+    int next = aurora_step_take(&seen, AURORA_STEP_TOPOLOGY,
+                                text[0] == '!'
+                                    ? answer_error((unsigned)strtoul(text + 1, NULL, 10), text + 1)
+                                    : answer_table("a|b|c|d|e", "%s", text),
+                                &failure);
+    if (next == MYSQL_STEP_FAILED) {
+        require(failure.kind != REPORT_ANSWER && failure.kind < REPORT_KIND_COUNT);
+        require(strlen(failure.text) < sizeof(failure.text) && !seen.told);
+        return;
+    }
+    require(next == AURORA_STEP_ACCOUNT || next == AURORA_STEP_STATE);
+    require(seen.told == (next == AURORA_STEP_STATE));
+    require(seen.topology.count <= HOMING_MEMBERS_MAX);
+    check_report(&seen);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    if (!text)
+        return 0;
+    memcpy(text, data, size);
+    text[size] = '\0';
+    run(text);
+    free(text);
+    return 0;
+}
