@@ -168,9 +168,9 @@ static void the_way_in_is_told_apart(void **state)
 
 static void a_failure_says_how_far_it_came(void **state)
 {
-    static const char *const failed[] = {
-        "cannot be asked: x", "no TCP connection: x", "TCP works, TLS does not: x",
-        "TCP works, login does not: x", "login works, but x"};
+    static const char *const failed[] = {"cannot be asked: x", "no TCP connection: x",
+                                         "TCP works, TLS does not: x",
+                                         "TCP works, login does not: x", "login works, but x"};
     static const char *const silent[] = {
         "no TCP connection within 5 s", "no TCP connection within 5 s",
         "TCP works, but no TLS within 5 s", "TCP works, but no login within 5 s",
