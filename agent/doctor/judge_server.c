@@ -167,7 +167,8 @@ static void judge_silent(struct findings *f, const struct seen_cluster *cluster,
     bool reached = visit->stage >= ENGINE_STAGE_TLS;
     char mend[128];
 
-    snprintf(mend, sizeof(mend), "it hangs, or no %s is at this port", cluster->conf->engine->name);
+    snprintf(mend, sizeof(mend), "it hangs, it or this node is too busy, or no %s is at this port",
+             cluster->conf->engine->name);
     findings_add(f, weigh(cluster, server),
                  reached ? mend : "its host is down, or a route or a firewall is in the way",
                  "%s: %s within %d s", label, WORKS[visit->stage], SEEN_SECONDS);
