@@ -2,6 +2,7 @@
 """maria_stage.py - the stage with two MariaDB nodes: as stage.py has it, with the servers of tests/support/mariadb.py."""
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -25,12 +26,20 @@ class Servers(MariaDB):
         return self.hosts.inside(name)
 
     def begin(self, name, *options):
-        super().begin(name, "--max-connections=400", *options)
+        # Of rows that are there already replication makes what they are elsewhere: see rewind().
+        super().begin(name, "--max-connections=400", "--binlog-format=ROW", "--slave-exec-mode=IDEMPOTENT", *options)
 
     def down(self, name):
         """As a service manager does, but nothing is lost to the replica."""
         self.sql(name, "SHUTDOWN WAIT FOR ALL SLAVES")
         self.processes.pop(name).wait()
+
+    def rewind(self, name, to):
+        """It starts with the record of transactions that `to` had when it was promoted. A new clone would have to
+        replay all rounds."""
+        self.start(name, "--read-only")
+        fork = self.sql(to, "SELECT @@global.gtid_slave_pos")
+        self.sql(name, f"RESET MASTER; SET GLOBAL gtid_slave_pos = '{fork}'")
 
 
 class MariaStage(Stage):
@@ -42,7 +51,10 @@ class MariaStage(Stage):
     def start_nodes(self):
         for node, address in ADDRESSES.items():
             self.net.add(node, address, routed=True)
-        tempfile.tempdir = self.work
+        # In memory: the disk of a busy machine would be measured instead, which takes seconds to write.
+        tempfile.tempdir = self.work + "/servers"
+        os.mkdir(tempfile.tempdir)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", tempfile.tempdir], check=True)
         self.db = Servers(self.net)
         self.root = self.db.root
         self.db.init("a")

@@ -63,12 +63,11 @@ def move_name(stage, standby, times):
 
 def restore(stage, kind, writer, standby):
     """The old writer is a replica of the new one."""
-    if kind == "F2":  # what it has written since is nobody's
+    if kind == "F2":  # what it has that was not replicated is nobody's
         stage.db.kill(writer)
         stage.net.mend(writer)
-        stage.db.clone(writer, standby)
-        return
-    if kind == "F1":
+        stage.db.rewind(writer, standby)
+    elif kind == "F1":
         stage.db.start(writer, "--read-only")
     stage.db.follow(writer, standby)
 
@@ -160,7 +159,7 @@ def play_all(stage, options, out):
     print("MariaDB %s; homing's mode: %s. Seconds from the publication of the new writer to a client's first good write,\n"
           "median (worst)" % (version, stage.mode), flush=True)
     proxies()
-    clients, kinds = maria_lanes.choose(options.only), [k for k in KINDS if not options.kind or k in options.kind]
+    clients, kinds = maria_lanes.choose(options.only), options.kind or list(KINDS)
     results, nodes = {}, ["a", "b"]
     for kind in kinds:
         for number in range(options.rounds):
