@@ -164,7 +164,9 @@ def the_steady_pace_asks_cheaply_between_full_questions():
             full = log.read_text().count("statement: SELECT pg_catalog.pg_is_in_recovery") - before
     finally:
         PG.sql("a", "ALTER ROLE homing RESET log_statement")
-    assert 0 < 2 * full < len(answers), (full, len(answers))
+    # Before 14 no server reports by itself what has changed.
+    cheaply = 0 < 2 * full < len(answers) if int(PG.version("a")) >= 14 else full >= len(answers) - 1
+    assert cheaply, (full, len(answers))
 
 
 @test
@@ -198,8 +200,8 @@ def a_read_only_monitoring_role_says_nothing_about_the_server():
 @test
 def hostile_objects_in_the_search_path_do_not_change_the_answer():
     PG.sql("a", "CREATE SCHEMA evil")
-    PG.sql("a", "CREATE FUNCTION evil.pg_is_in_recovery() RETURNS bool LANGUAGE sql RETURN true")
-    PG.sql("a", "CREATE FUNCTION evil.lie(text, text) RETURNS bool LANGUAGE sql RETURN true")
+    PG.sql("a", "CREATE FUNCTION evil.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS 'SELECT true'")
+    PG.sql("a", "CREATE FUNCTION evil.lie(text, text) RETURNS bool LANGUAGE sql AS 'SELECT true'")
     PG.sql("a", "CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.lie)")
     PG.sql("a", "GRANT USAGE ON SCHEMA evil TO homing")
     PG.sql("a", "ALTER ROLE homing SET search_path = evil, pg_catalog")

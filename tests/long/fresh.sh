@@ -53,6 +53,16 @@ root_make() {
     # What was downloaded is kept for the next run.
     echo 'Binary::apt-get::APT::Keep-Downloaded-Packages "true";' >>"$root/etc/apt/apt.conf.d/90machine"
     sources_copy
+    servers_copy
+}
+
+servers_copy() { # that this machine has fetched with npm, which the new one then does not need
+    local number place=tools/postgresql
+    for number in $("$top/tests/support/postgresql.sh" "$build" list ends); do
+        [ -d "$build/$place/$number" ] || continue
+        mkdir -p "$root/homing/build/$place"
+        cp -r "$build/$place/$number" "$root/homing/build/$place"
+    done
 }
 
 sources_copy() { # what git would have, also if not committed yet; of a tarball, all but what was built

@@ -19,17 +19,19 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--boun
 
 
 class Servers:
-    """PostgreSQL servers of one root directory: servers.init("a"), servers.promote("b")."""
+    """PostgreSQL servers of one root directory: servers.init("a"), servers.promote("b"). `version`: one that
+    postgresql.sh has fetched; without: $HOMING_PG_VERSION, or the machine's own."""
 
-    def __init__(self):
-        done = subprocess.run(["bash", PG_SH, "root_new"], capture_output=True, text=True)
+    def __init__(self, version=None):
+        self.of = {"HOMING_PG_VERSION": version} if version else {}
+        done = subprocess.run(["bash", PG_SH, "root_new"], env=dict(os.environ, **self.of), capture_output=True, text=True)
         if done.returncode != 0:
             give_up(" ".join(done.stderr.split()))
         self.root = done.stdout.strip()
         cleanups.append(lambda: self("destroy"))
 
     def __call__(self, verb, *args):
-        env = dict(os.environ, PG_ROOT=self.root)
+        env = dict(os.environ, PG_ROOT=self.root, **self.of)
         done = subprocess.run(["bash", PG_SH, verb, *args], env=env, capture_output=True, text=True)
         assert done.returncode == 0, "pg.sh %s %s: %s" % (verb, " ".join(args), done.stderr)
         return done.stdout.strip()
@@ -65,9 +67,9 @@ def preload(*names):
     return dict(os.environ, LD_PRELOAD=":".join(f"{at}/{name}.so" for name in names))
 
 
-def pair():
+def pair(version=None):
     """Servers "a", and "b", which is its standby."""
-    servers = Servers()
+    servers = Servers(version)
     servers.init("a")
     servers.clone("b", "a")
     return servers

@@ -14,11 +14,18 @@
 #     psql "$(pg_conninfo b)"                # role postgres (superuser), trust; role homing: password
 #
 # Servers never run as root: as $PG_USER (default: postgres, else nobody) if the caller is root.
+#
+# They are of the newest version that the machine has; or of $HOMING_PG_VERSION, which postgresql.sh has fetched into
+# $HOMING_BUILDDIR (default: build of this tree). What is not there with those is the machine's own: psql speaks to all.
 
 set -u
 
-PG_BIN=${PG_BIN:-$(for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
+PG_MACHINE=${PG_BIN:-$(for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
     [ ! -x "$d/initdb" ] || echo "$d"; done | sort -V | tail -1)}
+PG_BUILD=${HOMING_BUILDDIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build}
+PG_BIN=${HOMING_PG_VERSION:+$PG_BUILD/tools/postgresql/$HOMING_PG_VERSION/bin}
+PG_BIN=${PG_BIN:-$PG_MACHINE}
+[ ! -d "${PG_ROOT:-}/postgresql" ] || PG_BIN=$PG_ROOT/postgresql/bin
 PG_USER=${PG_USER:-$(id -un postgres 2>/dev/null || echo nobody)}
 PG_PASSWORD=homing-test # of role homing
 
@@ -37,7 +44,9 @@ pg_as() {
 
 # A new root directory under $1 (default: $TMPDIR or /tmp), printed by the command form.
 pg_root_new() {
-    [ -n "$PG_BIN" ] || { pg_die "no PostgreSQL server found: install postgresql"; return 1; }
+    [ -n "$PG_MACHINE" ] || { pg_die "no PostgreSQL server found: install postgresql"; return 1; }
+    [ -x "$PG_BIN/postgres" ] ||
+        { pg_die "no PostgreSQL in $PG_BIN: tests/support/postgresql.sh build ${HOMING_PG_VERSION:-} fetches it"; return 1; }
     PG_ROOT=$(mktemp -d "${1:-${TMPDIR:-/tmp}}/homing-pg.XXXXXX") || return 1
     export PG_ROOT
     # Loopback addresses are plentiful: two random octets and a random port do not meet another run's.
@@ -46,7 +55,14 @@ pg_root_new() {
     echo "${PG_PORT:-$((RANDOM % 20000 + 20000))}" >"$PG_ROOT/port"
     chmod 755 "$PG_ROOT"
     [ "$(id -u)" = 0 ] && chown "$PG_USER" "$PG_ROOT"
+    pg_bin_reach || return 1
     [ "${BASH_SOURCE[0]}" != "$0" ] || echo "$PG_ROOT"
+}
+
+# A build may be where the servers' user gets nowhere, as in somebody's home: then they run a copy.
+pg_bin_reach() {
+    pg_as test -x "$PG_BIN/postgres" && return
+    cp -r "$(dirname "$PG_BIN")" "$PG_ROOT/postgresql" && chmod 755 "$PG_ROOT/postgresql" && PG_BIN=$PG_ROOT/postgresql/bin
 }
 
 pg_net() { cat "$PG_ROOT/net"; } # its first three octets; .1 and up are servers, .253 may be a DNS server
@@ -66,7 +82,7 @@ pg_pid() {
 pg_psql() {
     local name=$1
     shift
-    pg_as "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 -d "$(pg_conninfo "$name")" "$@"
+    pg_as "$PG_MACHINE/psql" -XAtq -v ON_ERROR_STOP=1 -d "$(pg_conninfo "$name")" "$@"
 }
 
 # pg_sql NAME SQL: prints the result.
@@ -114,7 +130,7 @@ pg_init() {
     {
         printf '%s\n' "unix_socket_directories = ''" 'shared_buffers = 16MB' 'max_connections = 60' \
             'fsync = off' 'wal_level = replica' 'wal_log_hints = on' 'hot_standby = on' \
-            'wal_keep_size = 128MB' 'max_wal_size = 256MB' 'min_wal_size = 32MB' \
+            "$(pg_wal_kept "$name")" "password_encryption = 'scram-sha-256'" 'max_wal_size = 256MB' 'min_wal_size = 32MB' \
             'dynamic_shared_memory_type = mmap' 'wal_receiver_timeout = 5s' \
             'wal_retrieve_retry_interval = 200ms' 'logging_collector = off' "log_line_prefix = '%m [%p] '" \
             'recovery_target_timeline = latest' "$@"
@@ -129,6 +145,12 @@ CONF
         pg_sql "$name" "CREATE ROLE homing LOGIN PASSWORD '$PG_PASSWORD'"
 }
 
+pg_version() { cat "$PG_ROOT/$1/PG_VERSION"; }
+
+pg_wal_kept() { # 128 MB of it
+    if [ "$(pg_version "$1")" -ge 13 ]; then echo 'wal_keep_size = 128MB'; else echo 'wal_keep_segments = 8'; fi
+}
+
 # pg_clone NAME FROM: a streaming standby of FROM, started and caught up.
 pg_clone() {
     pg_address_new "$1"
@@ -136,10 +158,31 @@ pg_clone() {
 }
 
 pg_copy() {
+    local how=pg_copy_files
+    [ ! -x "$PG_BIN/pg_basebackup" ] || how=pg_copy_base
     rm -rf "${PG_ROOT:?}/$1"
-    pg_as "$PG_BIN/pg_basebackup" -D "$PG_ROOT/$1" -d "$(pg_conninfo "$2")" -c fast -X stream -N -R \
-        >>"$(pg_log "$1")" 2>&1 || { tail -5 "$(pg_log "$1")" >&2; return 1; }
+    $how "$1" "$2" >>"$(pg_log "$1")" 2>&1 || { tail -5 "$(pg_log "$1")" >&2; return 1; }
     pg_settings "$1" "$2"
+}
+
+pg_copy_base() {
+    pg_as "$PG_BIN/pg_basebackup" -D "$PG_ROOT/$1" -d "$(pg_conninfo "$2")" -c fast -X stream -N -R
+}
+
+# As pg_basebackup does, which refuses servers that are newer than itself: the files, between the begin and the end of a
+# backup in one session, and what the end returns as backup_label. The log comes by streaming. tar complains of files that
+# change meanwhile, as they may.
+pg_copy_files() {
+    local new=$PG_ROOT/$1 from=$PG_ROOT/$2 begin="pg_backup_start('copy', true)" end='pg_backup_stop(false)' name
+    local -a without=('--exclude=./postmaster.*' '--exclude=./pg_wal/*[0-9A-F]') # of pg_wal all but histories
+    [ "$(pg_version "$2")" -ge 15 ] || begin="pg_start_backup('copy', true, false)" end='pg_stop_backup(false, false)'
+    for name in pg_replslot pg_dynshmem pg_notify pg_serial pg_snapshots pg_stat_tmp pg_subtrans; do
+        without+=("--exclude=./$name/*")
+    done
+    pg_as mkdir -m 700 "$new" && pg_psql "$2" -c "SELECT $begin" \
+        -c "\\! tar -C $from ${without[*]} -cf - . | tar -C $new -xf -" \
+        -c "\\! cp $from/global/pg_control $new/global" \
+        -c "\\o $new/backup_label" -c "SELECT labelfile FROM $end" && pg_as touch "$new/standby.signal"
 }
 
 # Waits until it answers (a standby: read-only queries).
@@ -206,8 +249,8 @@ pg_rejoin() {
     pg_stop "$1" fast || pg_kill "$1"
     # Until its first checkpoint a promoted server's control file names the timeline before, and pg_rewind believes it.
     pg_sql "$2" CHECKPOINT || return 1
-    if ! pg_as "$PG_BIN/pg_rewind" -D "$PG_ROOT/$1" --source-server="$(pg_conninfo "$2")" --no-sync \
-        >>"$(pg_log "$1")" 2>&1; then
+    if [ ! -x "$PG_BIN/pg_rewind" ] || ! pg_as "$PG_BIN/pg_rewind" -D "$PG_ROOT/$1" \
+        --source-server="$(pg_conninfo "$2")" --no-sync >>"$(pg_log "$1")" 2>&1; then
         pg_copy "$1" "$2" || return 1
     fi
     pg_settings "$1" "$2"
