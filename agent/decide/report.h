@@ -26,6 +26,14 @@ struct term {
     uint64_t lo;
 };
 
+/* W3: what a claim says of the lock by which its failover manager appoints one leader. */
+enum lock {
+    LOCK_NONE, /* nothing, or nothing that can be relied on */
+    LOCK_HELD,
+    LOCK_LOST, /* somebody else may hold it */
+    LOCK_COUNT
+};
+
 enum report_kind {
     REPORT_ANSWER,  /* it answered: role and all facts are set */
     REPORT_LATE,    /* a question has been unanswered for `interval` */
@@ -50,6 +58,8 @@ struct report {
     struct term term;     /* of a writer: its own; of a reader: what it follows, or zero */
     uint64_t position;    /* written (writer) or replayed (reader), in bytes; 0: not known */
     uint64_t branch;      /* of a writer: the position at which its term began; 0: not known */
+    enum lock lock;       /* of a writer */
+    uint64_t lock_of;     /* whose lock: a hash of its name */
     /* W12, for engines whose servers have no term: `term` is all zero, and these two are set. */
     uint64_t self;    /* the name of this data directory, as others name it in `follows`: a hash; 0:
                        * not known, or the engine has a term, and W12 is not for it */
