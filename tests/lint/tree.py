@@ -24,6 +24,7 @@ MAY_USE = {
     "proto": [],
     "agent/base": ["proto"],
     "agent/base/tls": [],
+    "agent/base/http": ["agent/base/tls", "agent/base", "proto"],
     "agent/conf": ["agent/conf/file", "agent/base", "proto"],
     "agent/conf/file": ["agent/conf/conf.h", "agent/conf/keys.h", "agent/conf/engine_kind.h", "agent/base", "proto"],
     "agent/decide": ["proto"],
