@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, and agent/probe/NAME, if its client is
-our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
+"""An engine has rooms of its own: outside of its files (agent/probe/engines/NAME*, or that folder's NAME/, and
+agent/probe/NAME, if its client is our own), tests and manuals it is named by one row of a table, one statement of a Makefile.inc and, if it has a client
 library, one line of configure.ac, not even in a comment. It has a unit test, a fuzz target and a word in homing.yaml(5).
 One TAP line an engine."""
 import os
@@ -17,9 +17,14 @@ TESTS = ("tests/unit/probe/{}_reports.c", "tests/fuzz/{}_reports.c")
 MANUAL = "packaging/man/homing.yaml.5"
 
 
+def kinds():
+    return sorted([*FOLDER.glob("*_kind.c"), *FOLDER.glob("*/*_kind.c")])
+
+
 def words(engine):
     """Its name, and that of its client library."""
-    return [engine, *re.findall(r'\.client = "(\w+)"', (FOLDER / f"{engine}_kind.c").read_text())]
+    kind = next(p for p in kinds() if p.name == f"{engine}_kind.c")
+    return [engine, *re.findall(r'\.client = "(\w+)"', kind.read_text())]
 
 
 def statements(path):
@@ -30,7 +35,7 @@ def statements(path):
 def searched(engine):
     for folder in ("agent", "proto", "shim"):
         for path in sorted((TOP / folder).rglob("*")):
-            own = path.parent == FOLDER and path.name.startswith(engine) or path.parent == FOLDER.parent / engine
+            own = path.parent == FOLDER and path.name.startswith(engine) or path.parent in (FOLDER / engine, FOLDER.parent / engine)
             if path.is_file() and not own and path.suffix in (".c", ".h", ".inc"):
                 yield path
     yield TOP / "configure.ac"
@@ -54,7 +59,7 @@ def faults(engine):
 
 
 def main():
-    engines = sorted(p.name[:-len("_kind.c")] for p in FOLDER.glob("*_kind.c"))
+    engines = sorted(p.name[:-len("_kind.c")] for p in kinds())
     if not engines:
         print("Bail out! no engine below " + str(FOLDER))
         return

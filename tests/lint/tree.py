@@ -30,8 +30,10 @@ MAY_USE = {
     "agent/decide": ["proto"],
     "agent/probe": ["agent/decide/report.h", "agent/decide/pace.h", "agent/decide/place.h", "agent/conf", "agent/base", "proto"],
     "agent/probe/mysql": ["agent/base/tls", "agent/base", "proto"],
-    "agent/probe/engines": ["agent/probe", "agent/probe/mysql", "agent/decide/report.h", "agent/conf", "agent/base/tls",
+    "agent/probe/engines": ["agent/probe/engines/patroni", "agent/probe", "agent/probe/mysql", "agent/decide/report.h", "agent/conf", "agent/base/tls",
                             "agent/base", "proto"],
+    "agent/probe/engines/patroni": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base/http", "agent/base/tls",
+                                    "agent/base", "proto"],
     # Hearsay of the servers about each other, before anybody acts on it.
     "agent/discover": ["agent/probe/topology.h", "agent/conf", "agent/base", "proto"],
     "agent/state": ["agent/discover/roster.h", "agent/decide", "agent/conf", "agent/base", "proto"],
@@ -77,6 +79,7 @@ LIBRARIES = {
     r"cyaml/.*": "agent/conf/file/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
     r"(libpq|postgres).*\.h": "agent/probe/engines/postgresql.c",
+    r"jansson\.h": "agent/probe/engines/patroni/patroni_status.c",
     r"msgpack.*": "proto/msg.c",
 }
 # What is no client library: libc's and the kernel's.

@@ -7,7 +7,7 @@
 
 #include "agent/probe/engines/engines.h"
 
-#define ROWS(ROW) ROW(postgresql) ROW(mysql)
+#define ROWS(ROW) ROW(postgresql) ROW(mysql) ROW(patroni)
 
 #define DECLARE(name)                                                                              \
     extern const struct engine_kind engine_kind_##name;                                            \
