@@ -10,6 +10,7 @@ import sys
 import time
 
 del sys.path[0]  # this folder's modules are not Patroni's
+import patroni.postgresql  # noqa: E402,F401  # first, in version 4: its modules import each other
 from patroni.ha import Ha  # noqa: E402
 
 HELD = sys.argv.pop(1)

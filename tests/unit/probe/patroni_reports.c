@@ -206,8 +206,8 @@ static void half_a_claim_is_none(void **state)
         "\"role\": \"king\", \"timeline\": 1, \"xlog\": {\"location\": "
         "1}}",
         "{\"state\": \"running\", \"role\": \"replica\", \"database_system_identifier\": \"x\"}",
-        "{\"state\": \"running\", \"role\": \"replica\", \"database_system_identifier\": "
-        "\"18446744073709551616\"}",
+        ("{\"state\": \"running\", \"role\": \"replica\", \"database_system_identifier\": "
+         "\"18446744073709551616\"}"),
     };
     (void)state;
     for (size_t i = 0; i < sizeof(BODIES) / sizeof(BODIES[0]); i++) {
