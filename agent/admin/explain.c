@@ -81,6 +81,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_MOVED] = "the writer stops claiming and another member claims a newer term",
     [REASON_OTHER_ADDRESS] = "the present writer claims again, or the operator accepts the claim",
     [REASON_SUCCEEDED] = "the writer stops claiming and a member that follows it claims",
+    [REASON_LOCK] = "the writer stops claiming and another member claims a newer term",
     [REASON_UNPROVEN] =
         "the present writer or a member that followed it claims, or the operator accepts the claim",
     [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
@@ -99,6 +100,7 @@ static const char *const changes_by_heirs[REASON_COUNT] = {
     [REASON_UNCONFIRMED] = "the writer answers again, or a member that followed it claims",
     [REASON_MOVED] = "the writer stops claiming and a member that follows it claims",
     [REASON_TAKEN_OVER] = "the writer stops claiming and a member that follows it claims",
+    [REASON_LOCK] = "the writer stops claiming and a member that follows it claims",
 };
 
 /* W3a: where the term is always the same, nobody claims a newer one. */

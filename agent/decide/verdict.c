@@ -53,6 +53,8 @@ static const struct reason_words reasons[REASON_COUNT] = {
                               "told to be the member's own"},
     [REASON_SUCCEEDED] = {"succeeded",
                           "W12: it was seen to follow the writer before, which does not claim"},
+    [REASON_LOCK] = {"lock", "W3: a newer term with the leader lock, and the writer before claims "
+                             "without it"},
     [REASON_UNPROVEN] = {"unproven",
                          "W12: a claim of a server that was not seen to follow the writer, or that "
                          "lacks what the writer had when it became the writer"},

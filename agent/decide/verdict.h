@@ -45,6 +45,7 @@ enum reason {
     REASON_MOVED,            /* W11: the writer's data set came up at another address of its name */
     REASON_OTHER_ADDRESS, /* W11: a claim at another address that is not the member's by itself */
     REASON_SUCCEEDED,     /* W12: an heir of the writer claims, and the writer does not */
+    REASON_LOCK,          /* W3: a newer term with the leader lock, and an incumbent without it */
     REASON_UNPROVEN,      /* W12: a claim for which nothing speaks */
     REASON_TAKEN_OVER,    /* W3, W3a: a fenced server claims, and the incumbent does not */
     REASON_COUNT

@@ -193,6 +193,16 @@ static void decide_first(const struct writer_input *in, const struct claims *cla
         v->reason = sole == MEMBER_NONE ? REASON_CLAIMS_AT_START : REASON_NO_FAILOVER;
 }
 
+/* W3: the failover manager of both has appointed the member that claims a newer term, and the incumbent
+ * knows that it is not the one any more. */
+static bool lock_decides(const struct writer_input *in, const struct verdict *v, uint32_t member)
+{
+    const struct report *own = &in->topo->at[v->writer].last, *other = &in->topo->at[member].last;
+
+    return own->lock == LOCK_LOST && other->lock == LOCK_HELD && own->lock_of == other->lock_of &&
+           claim_rank(in->topo, v, member) == RANK_NEWER;
+}
+
 /* W3. True: the only other claim has to wait until the incumbent answered once more, or its time is
  * over. Until then the cluster is not called ambiguous: the incumbent may have been demoted since
  * its last answer. But if a rival was named already, that is not taken back. */
@@ -210,6 +220,10 @@ static bool decide_next(const struct writer_input *in, const struct claims *clai
     /* W12: who has to be asked first may have a better claim. */
     if (in->topo->at[claims->candidate].last.self != 0 && topo_awaits(in->topo))
         return v->rival == MEMBER_NONE && claims->count == 1;
+    if (stance == STANCE_CLAIMS && lock_decides(in, v, claims->candidate)) {
+        writer_adopt(v, in->topo, claims->candidate, REASON_LOCK, in->now_ms);
+        return false;
+    }
     uint64_t deadline_ms = incumbent_deadline(in, stance);
     bool over = in->now_ms >= deadline_ms && in->last_call_ms != 0 && in->now_ms > in->last_call_ms;
 

@@ -24,6 +24,7 @@ MAY_USE = {
     "proto": [],
     "agent/base": ["proto"],
     "agent/base/tls": [],
+    "agent/base/http": ["agent/base/tls", "agent/base", "proto"],
     "agent/conf": ["agent/conf/file", "agent/base", "proto"],
     "agent/conf/file": ["agent/conf/conf.h", "agent/conf/keys.h", "agent/conf/engine_kind.h", "agent/base", "proto"],
     "agent/decide": ["proto"],
@@ -38,8 +39,10 @@ MAY_USE = {
                                          "agent/base/tls", "agent/base", "proto"],
     "agent/probe/engines/mysql": ["agent/probe/engines/mysql/family", "agent/probe", "agent/probe/mysql", "agent/decide/report.h",
                                   "agent/conf", "agent/base", "proto"],
-    "agent/probe/engines": ["agent/probe/engines/postgresql", "agent/probe/engines/mysql", "agent/probe", "agent/decide/report.h",
-                            "agent/conf", "agent/base", "proto"],
+    "agent/probe/engines/patroni": ["agent/probe", "agent/decide/report.h", "agent/conf", "agent/base/http", "agent/base/tls",
+                                    "agent/base", "proto"],
+    "agent/probe/engines": ["agent/probe/engines/postgresql", "agent/probe/engines/patroni", "agent/probe/engines/mysql",
+                            "agent/probe", "agent/decide/report.h", "agent/conf", "agent/base", "proto"],
     # Hearsay of the servers about each other, before anybody acts on it.
     "agent/discover": ["agent/probe/topology.h", "agent/conf", "agent/base", "proto"],
     # A process of its own, that asks once and says what to mend.
@@ -87,6 +90,7 @@ LIBRARIES = {
     r"cyaml/.*": "agent/conf/file/schema.c",
     r"ares.*\.h": "agent/probe/resolve.c",
     r"(libpq|postgres).*\.h": "agent/probe/postgresql/client.c",
+    r"jansson\.h": "agent/probe/engines/patroni/patroni_status.c",
     r"msgpack.*": "proto/msg.c",
 }
 # What is no client library: libc's and the kernel's.
