@@ -115,6 +115,7 @@ static const char *const changes_by_volume[REASON_COUNT] = {
     [REASON_ACCEPTED] = "the writer stops claiming and another member claims",
     [REASON_UNCONFIRMED] = "the writer answers again, or another member claims",
     [REASON_MOVED] = "the writer stops claiming and another member claims",
+    [REASON_LOCK] = "the writer stops claiming and another member claims",
     [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
 };
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Cross-builds the library for arm64 and runs its tests under qemu-user, on glibc and musl. Part of `./bootstrap check
-# --long` on amd64. Needs gcc-aarch64-linux-gnu, qemu-user-static, and a kernel (6.7 or later) on which a user namespace
+# Cross-builds the library for arm64 and runs its tests under qemu-user, on glibc and musl. Run by hand,
+# on amd64. Needs gcc-aarch64-linux-gnu, qemu-user-static, and a kernel (6.7 or later) on which a user namespace
 # has formats of binaries of its own: this machine learns to run arm64 programs in the namespace of the tests alone.
 #
 # The arm64 packages come from where this machine's apt has its own. They are unpacked to BUILDDIR/long/arm64, and not
