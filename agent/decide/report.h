@@ -61,8 +61,8 @@ struct report {
     /* W3a: its servers write into one volume, which shuts the old writer out. `term` is always the
      * same. */
     bool fenced;
-    enum lock lock;       /* of a writer */
-    uint64_t lock_of;     /* whose lock: a hash of its name */
+    enum lock lock;   /* of a writer */
+    uint64_t lock_of; /* whose lock: a hash of its name */
     /* W12, for engines whose servers have no term: `term` is all zero, and these two are set. */
     uint64_t self;    /* the name of this data directory, as others name it in `follows`: a hash; 0:
                        * not known, or the engine has a term, and W12 is not for it */
