@@ -7,11 +7,12 @@
 
 #include "agent/probe/engines/engines.h"
 
-/* clang-format off: a line for each family */
-#define ROWS(ROW)                                                                                  \
-    ROW(postgresql)                                                                                \
-    ROW(aurora_postgresql) ROW(patroni) ROW(mysql) ROW(aurora_mysql) ROW(aurora_global_mysql)      \
-        ROW(rds_mysql)
+/* A line for each family. */
+/* clang-format off */
+#define ROWS(ROW) \
+    ROW(postgresql) ROW(aurora_postgresql) \
+    ROW(patroni) \
+    ROW(mysql) ROW(aurora_mysql) ROW(aurora_global_mysql) ROW(rds_mysql)
 /* clang-format on */
 
 #define DECLARE(name)                                                                              \
