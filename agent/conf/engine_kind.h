@@ -64,6 +64,9 @@ struct engine_kind {
 
     /* The first that fits counts; the last one's words are NULL. NULL: the engine has none. */
     const struct engine_advice *advice;
+    /* What its own words may ask an administrator to GRANT: no other such statement is told to be run.
+     * The last one is NULL. NULL: nothing. */
+    const char *const *grants;
 
     /* A position or a term as its operators write it. NULL: plain numbers. */
     void (*print_position)(uint64_t position, char *ret, size_t size);

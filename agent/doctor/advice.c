@@ -4,28 +4,55 @@
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/doctor/advice.h"
 
-/* A server has a part in what is printed here, and an administrator may run it: one statement, for one
- * account. */
-static bool is_harmless(const char *statement)
+/* Whether this is what the engine may lack. One that ends with a dot stands for each table there. */
+static bool is_lacked(const struct engine_kind *kind, const char *what, size_t len)
 {
-    uint32_t quotes = 0;
+    static const char TABLE[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
 
-    for (const char *at = statement; *at; at++)
-        quotes += *at == '\'';
-    return quotes <= 4 && !strpbrk(statement, ";\n\\");
+    for (const char *const *g = kind->grants; g && *g; g++) {
+        size_t n = strlen(*g);
+        if (len < n || strncmp(what, *g, n) != 0)
+            continue;
+        if (len == n || ((*g)[n - 1] == '.' && strspn(what + n, TABLE) == len - n))
+            return true;
+    }
+    return false;
 }
 
-const char *advice_grant(const char *words)
+/* 'user'@'host' or "user", and nothing behind it. */
+static bool is_account(const char *text, const char *user)
 {
-    const char *at = strstr(words, ": GRANT ");
+    size_t len = strlen(user);
+    char quote = *text;
 
-    return at && is_harmless(at) ? at + 2 : NULL;
+    if (len == 0 || (quote != '\'' && quote != '"') || strncmp(text + 1, user, len) != 0 ||
+        text[1 + len] != quote)
+        return false;
+    text += 2 + len;
+    if (*text == '\0')
+        return true;
+    if (strncmp(text, "@'", 2) != 0)
+        return false;
+    text += 2 + strcspn(text + 2, "';\n\\");
+    return strcmp(text, "'") == 0;
+}
+
+/* Whatever a server says may look like this, and an administrator may run it: so it is only what the
+ * engine asks for by itself, and only for homing's own account. */
+const char *advice_grant(const struct engine_kind *kind, const char *user, const char *words)
+{
+    static const char BEGIN[] = ": GRANT ", TO[] = " TO ";
+    const char *at = strstr(words, BEGIN), *what = at ? at + strlen(BEGIN) : NULL;
+    const char *to = what ? strstr(what, TO) : NULL;
+
+    if (!to || !is_lacked(kind, what, (size_t)(to - what)) || !is_account(to + strlen(TO), user))
+        return NULL;
+    return at + 2;
 }
 
 /* The number-th piece that stands in double quotes; false: there are not so many. */
@@ -78,7 +105,7 @@ static bool fill_in(const char *line, const char *user, const char *words, char 
 bool advice_find(const struct engine_kind *kind, const char *user, const char *words,
                  char ret[ADVICE_SIZE])
 {
-    const char *grant = advice_grant(words);
+    const char *grant = advice_grant(kind, user, words);
 
     if (grant) {
         snprintf(ret, ADVICE_SIZE, "%s;", grant);

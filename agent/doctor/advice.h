@@ -11,8 +11,9 @@
 
 #define ADVICE_SIZE 700
 
-/* The statement that grants what is missing, with which an engine ends its words; NULL: there is none. */
-const char *advice_grant(const char *words);
+/* The statement that grants `user` what the engine may lack, with which that ends its words; NULL: there
+ * is none. A server's own words are no such statement. */
+const char *advice_grant(const struct engine_kind *kind, const char *user, const char *words);
 
 /* That statement, as it is to be run; else what the engine has to say about such words. `user`: whom
  * the configuration logs in as; "": not known. False: nobody knows. */

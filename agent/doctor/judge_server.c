@@ -104,10 +104,10 @@ static void add_words(struct findings *f, enum finding finding, const struct con
                       const char *before, const char *words)
 {
     char user[256] = "", advice[ADVICE_SIZE];
-    const char *grant = advice_grant(words);
-    int len = grant ? (int)(grant - words - 2) : (int)strlen(words);
 
     conf_connection_get(conf->connection, "user", user, sizeof(user));
+    const char *grant = advice_grant(conf->engine, user, words);
+    int len = grant ? (int)(grant - words - 2) : (int)strlen(words);
     findings_add(f, grant ? FINDING_PROBLEM : finding,
                  advice_find(conf->engine, user, words, advice) ? advice : NULL, "%s%.*s%s", before,
                  len, words, grant ? "; as an administrator, on the writer:" : "");

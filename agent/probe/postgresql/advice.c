@@ -49,6 +49,8 @@ const struct engine_advice postgres_advice[] = {
     {NULL, NULL},
 };
 
+const char *const postgres_grants[] = {"EXECUTE ON FUNCTION pg_catalog.pg_control_system()", NULL};
+
 /* As PQescapeIdentifier() does, for a name of up to 63 bytes, as such a server has them. */
 static void quote(const char *name, char ret[130])
 {

@@ -8,6 +8,7 @@
 #include "agent/conf/engine_kind.h"
 
 extern const struct engine_advice postgres_advice[];
+extern const char *const postgres_grants[];
 
 #define POSTGRES_NOTE_SIZE 480
 

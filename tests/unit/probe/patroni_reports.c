@@ -261,6 +261,27 @@ static void a_document_that_goes_too_deep_is_none(void **state)
     assert_false(hear(503, body));
 }
 
+static void brackets_in_texts_do_not_hide_how_deep_a_document_goes(void **state)
+{
+    static const char *const TEXTS[] = {"]]]]]]]]]]]]]]]]", "\\\"]]]]]]]]]]]]]]]]", "\\\\"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
+        char body[256], deep[17] = "", back[17] = "";
+        memset(deep, '[', 16);
+        memset(back, ']', 16);
+        snprintf(body, sizeof(body),
+                 "{\"state\": \"running\", " IDENTIFIER
+                 "\"role\": \"replica\", \"b\": \"%s\", \"a\": %s%s}",
+                 TEXTS[i], deep, back);
+        assert_false(hear(503, body));
+        snprintf(body, sizeof(body),
+                 "{\"state\": \"running\", " IDENTIFIER
+                 "\"role\": \"replica\", \"b\": \"%s[[[[[[[[[[[[[[[[[\"}",
+                 TEXTS[i]);
+        assert_true(hear(503, body));
+    }
+}
+
 static void why_there_was_no_answer_is_told_with_a_guess_at_tls(void **state)
 {
     struct http_failure f = {HTTP_FAULT_NETWORK, false, "cannot connect: Connection refused"};
@@ -302,6 +323,7 @@ int main(void)
         TEST(what_is_no_patroni_is_told_with_what_to_do),
         TEST(who_wants_authentication_is_not_asked_again),
         TEST(a_document_that_goes_too_deep_is_none),
+        TEST(brackets_in_texts_do_not_hide_how_deep_a_document_goes),
         TEST(why_there_was_no_answer_is_told_with_a_guess_at_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ const struct engine_kind engine_kind_aurora_mysql = {
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = mysql_advice,
+    .grants = mysql_grants,
     .lag_unit = "transactions",
     .lag_in_transactions = true,
     .branch = "position when it took over",

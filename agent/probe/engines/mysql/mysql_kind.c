@@ -35,6 +35,7 @@ const struct engine_kind engine_kind_mysql = {
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = mysql_advice,
+    .grants = mysql_grants,
     .print_position = mysql_print_count,
     .print_term = print_view,
     .lag_unit = "transactions",

@@ -20,6 +20,7 @@ const struct engine_kind engine_kind_rds_mysql = {
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = mysql_advice,
+    .grants = mysql_grants,
     .print_position = mysql_print_count,
     .lag_unit = "transactions",
     .lag_in_transactions = true,

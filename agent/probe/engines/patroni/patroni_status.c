@@ -14,14 +14,20 @@ void patroni_status_prepare(void)
     json_object_seed(0);
 }
 
-/* jansson would go down 2048 levels, and that far on our stack. Brackets within strings count, too: no
- * text of Patroni's has as many. */
+/* jansson would go down 2048 levels, and that far on our stack. A bracket within a text is none: enough
+ * of them that close would hide as many that open. */
 static bool is_shallow(const char *text, size_t len)
 {
+    bool quoted = false;
     int depth = 0;
 
     for (size_t i = 0; i < len; i++) {
-        depth += (text[i] == '{' || text[i] == '[') - (text[i] == '}' || text[i] == ']');
+        if (quoted && text[i] == '\\')
+            i++; /* what is escaped ends no text */
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (text[i] == '{' || text[i] == '[') - (text[i] == '}' || text[i] == ']');
         if (depth > PATRONI_DEPTH_MAX)
             return false;
     }

@@ -29,6 +29,7 @@ const struct engine_kind engine_kind_aurora_postgresql = {
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
     .advice = postgres_advice,
+    .grants = postgres_grants,
     .print_term = print_term,
     .lag_unit = "bytes",
     .branch = "branch point",

@@ -18,6 +18,7 @@ const struct engine_kind engine_kind_postgresql = {
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
     .advice = postgres_advice,
+    .grants = postgres_grants,
     .admits_by = POSTGRES_ADMITS_BY,
     .admit = POSTGRES_ADMIT,
     .print_position = postgres_print_lsn,

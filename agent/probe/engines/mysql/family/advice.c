@@ -27,3 +27,7 @@ const struct engine_advice mysql_advice[] = {
      "skip_networking"},
     {NULL, NULL},
 };
+
+const char *const mysql_grants[] = {"PROCESS ON *.*", "SLAVE MONITOR ON *.*",
+                                    "SELECT ON performance_schema.", "SELECT ON mysql.rds_topology",
+                                    NULL};

@@ -8,5 +8,6 @@
 #include "agent/conf/engine_kind.h"
 
 extern const struct engine_advice mysql_advice[];
+extern const char *const mysql_grants[];
 
 #endif
