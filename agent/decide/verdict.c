@@ -29,7 +29,8 @@ static const struct reason_words reasons[REASON_COUNT] = {
                                 "W3a: the only claim, on the held term and not behind"},
     [REASON_INCUMBENT_CLAIMS] = {"incumbent_claims", "W1: the writer itself says so"},
     [REASON_INCUMBENT_SILENT] = {"incumbent_silent",
-                                 "W5: the writer is silent, which is no evidence against it"},
+                                 "W5: the writer is silent, which is no evidence against it; "
+                                 "if it is down, bring it back or have another one promoted"},
     [REASON_INCUMBENT_READER] = {"incumbent_reader",
                                  "W6: the writer was demoted, and nobody claims to follow it"},
     [REASON_TWO_CLAIMS] = {"two_claims", "W3: two members claim to be the writer"},

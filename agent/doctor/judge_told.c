@@ -83,7 +83,7 @@ static void judge_row(struct findings *f, const struct conf_cluster *conf, const
     label_server(told->server, label);
     if (named == NAMED_GOOD)
         findings_add(f, FINDING_OK, NULL, "%s names %s, which is %s", label, host.text,
-                     is_member(conf, &host) ? "a member" : "taken as a member");
+                     is_member(conf, &host) ? "a member" : "taken as a member, and not asked here");
     else
         findings_add(f, FINDING_PROBLEM, find_mend(named),
                      "%s names '%s'%s%s, which %s: homing would refuse it", label, name,

@@ -4,7 +4,8 @@
 beside that for what they share; an engine outside of a family is a family of one. Outside of these, tests and manuals, no
 name of the family nor of its client library stands anywhere but in one row an engine of a table, one statement of a
 Makefile.inc and, if it has a client library, one line of configure.ac, not even in a comment. Each engine has a unit test,
-a fuzz target, a word in homing.yaml(5) and a row of the table of what is supported. Names have hyphens, files and symbols
+a fuzz target, a word in homing.yaml(5) and a row of the table of what is supported; and for the doctor advice, and a look
+at how far a session came. Names have hyphens, files and symbols
 underscores. One TAP line an engine."""
 import os
 import re
@@ -69,6 +70,11 @@ def faults(kind):
     called = name(kind).replace("_", "-")
     if f'.name = "{called}"' not in kind.read_text():
         yield f"{kind.relative_to(TOP)} calls it otherwise than {called}"
+    if ".advice = " not in kind.read_text():
+        yield f"{kind.relative_to(TOP)} has no advice: nobody is told what to do about its failures"
+    engine = kind.with_name(name(kind) + ".c")
+    if not re.search(r"\.look = |^POSTGRES_ENGINE\(", engine.read_text(), re.M):
+        yield f"{engine.relative_to(TOP)} has no look: the doctor cannot say how far a session came"
     for test in TESTS:
         if not (TOP / test.format(name(kind))).is_file():
             yield f"{test.format(name(kind))}: no such test"

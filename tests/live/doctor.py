@@ -186,9 +186,21 @@ def a_missing_password_a_missing_role_and_a_missing_database_are_named():
     seen = Seen(cluster_text("orders", [PG.member("a")], connection=USER))
     assert "password_file" in seen.mend("PROBLEM .* no password supplied"), seen.text
     seen = Seen(postgres(PG.member("a"), connection="user=nobody_here sslmode=disable"))
-    seen.mend('PROBLEM .*"nobody_here"')
+    assert seen.mend('PROBLEM .*"nobody_here"').startswith("correct user in connection, or "), seen.text
     seen = Seen(postgres(PG.member("a"), connection=USER + " dbname=nowhere"))
     assert "dbname=" in seen.mend('PROBLEM .*: TCP works, .*database "nowhere" does not exist'), seen.text
+
+
+@test
+def a_role_that_may_not_come_in_is_let_in_by_the_statement_that_is_printed():
+    cluster = postgres(PG.member("a"))
+    for spoiled in ("NOLOGIN", "CONNECTION LIMIT 0"):
+        PG.sql("a", "ALTER ROLE homing " + spoiled)
+        try:
+            PG.sql("a", Seen(cluster).mend('PROBLEM .*role "homing"').removeprefix("on the writer: "))
+            Seen(cluster).ends(0, 0)
+        finally:
+            PG.sql("a", "ALTER ROLE homing LOGIN CONNECTION LIMIT -1")
 
 
 @test
@@ -228,6 +240,15 @@ def a_wrong_port_and_another_engine_behind_it_are_named():
     assert "something else listens" in seen.mend(f"PROBLEM .* {MY.member('a')}: TCP works, TLS or login does not: "), seen.text
     assert "no mysql is at this port" in seen.mend(f"PROBLEM .* {PG.member('a')}: TCP works, but no login within 5 s"), seen.text
     seen.ends(4, 0)
+
+
+@test
+def a_REST_API_that_is_not_there_is_named_by_its_own_port():
+    port = PG.member("a").rsplit(":", 1)[1]
+    for rest, what in ("1", "no TCP connection: REST API, port 1: cannot connect: Connection refused"), (
+            port, f"TCP works, TLS or login does not: REST API, port {port}: the server has closed the connection without an answer"):
+        seen = Seen(cluster_text("orders", [PG.member("a")], connection="rest_port=" + rest, engine="patroni"))
+        assert "rest_port" in seen.mend(f"PROBLEM .* {PG.member('a')}: {what}"), seen.text
 
 
 @test

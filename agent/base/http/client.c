@@ -293,6 +293,17 @@ int http_client_events(const struct http_client *client)
     return plain || sealed || client->broken != 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ;
 }
 
+bool http_client_is_connected(const struct http_client *client)
+{
+    return client->connected;
+}
+
+bool http_client_is_in_tls(const struct http_client *client)
+{
+    return client->tls && tls_state(client->tls) != TLS_OPEN &&
+           tls_state(client->tls) != TLS_CLOSED;
+}
+
 const struct http_reader *http_client_answer(const struct http_client *client)
 {
     return &client->reader;

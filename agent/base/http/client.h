@@ -57,6 +57,10 @@ enum http_client_state http_client_state(const struct http_client *client);
 int http_client_descriptor(const struct http_client *client); /* -1: none was made */
 int http_client_events(const struct http_client *client);     /* LOOP_READ, LOOP_WRITE */
 
+/* How far it has come, or had come when it broke: whether TCP stands; whether TLS was begun, and does not stand. */
+bool http_client_is_connected(const struct http_client *client);
+bool http_client_is_in_tls(const struct http_client *client);
+
 /* Of HTTP_ANSWERED, and of HTTP_BROKEN; they live as long as the client. */
 const struct http_reader *http_client_answer(const struct http_client *client);
 const struct http_failure *http_client_failure(const struct http_client *client);

@@ -21,8 +21,10 @@ const struct engine_advice postgres_advice[] = {
      "scram-sha-256 (IPv6: /128); then SELECT pg_reload_conf();"},
     {"pg_hba.conf rejects",
      "a line with reject in pg_hba.conf there comes first: move it, or take it away"},
-    {"role \"", "on the writer: CREATE ROLE \"$1\" LOGIN PASSWORD '...';"},
     {"is not permitted to log in", "on the writer: ALTER ROLE \"$1\" LOGIN;"},
+    {"too many connections for role", "on the writer: ALTER ROLE \"$1\" CONNECTION LIMIT -1;"},
+    {"role \"", "correct user in connection, or on the writer: CREATE ROLE \"$1\" LOGIN PASSWORD "
+                "'...';"},
     {"database \"", "write dbname=postgres in connection, or a database that is there"},
     {"permission denied for database",
      "on the writer: GRANT CONNECT ON DATABASE \"$1\" TO \"$u\";"},
@@ -42,7 +44,6 @@ const struct engine_advice postgres_advice[] = {
     {"not accepting connections", "a standby has to take connections: hot_standby = on there"},
     {"too many clients", "raise max_connections there, or give back connections"},
     {"remaining connection slots", "raise max_connections there, or give back connections"},
-    {"too many connections for role", "on the writer: ALTER ROLE \"$1\" CONNECTION LIMIT -1;"},
     {"Connection refused",
      "nobody listens there: start it, correct the port in members, or add the address to "
      "listen_addresses"},

@@ -411,7 +411,8 @@ static void who_is_named_and_refused_is_said_once_with_the_reason(void **state)
     servers[0].visits[0].told = &told;
     servers[1].visits[0].told = &again;
     expect(3, 0);
-    expect_line("  ok       a:5000 names db1.x, which is taken as a member\n");
+    expect_line("  ok       a:5000 names db1.x, which is taken as a member, "
+                "and not asked here\n");
     expect_line(
         "a:5000 names 'evil.y', which is outside of host_patterns and allowed_networks: homing");
     expect_line("a:5000 names 'db2.x', which has a port that stands in ports");

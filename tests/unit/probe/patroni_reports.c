@@ -286,23 +286,23 @@ static void why_there_was_no_answer_is_told_with_a_guess_at_tls(void **state)
 {
     struct http_failure f = {HTTP_FAULT_NETWORK, false, "cannot connect: Connection refused"};
     (void)state;
-    patroni_report_failure(&f, false, false, &failure);
+    patroni_report_failure(&f, 8008, false, false, &failure);
     assert_int_equal(failure.kind, REPORT_REFUSED);
-    assert_string_equal(failure.text, "cannot connect: Connection refused");
+    assert_string_equal(failure.text, "REST API, port 8008: cannot connect: Connection refused");
     f = (struct http_failure){HTTP_FAULT_NETWORK, true,
                               "the server has closed the connection without an answer"};
-    patroni_report_failure(&f, false, false, &failure);
+    patroni_report_failure(&f, 8008, false, false, &failure);
     assert_failure(REPORT_REFUSED, HINT_NONE,
                    "without an answer. If it speaks TLS there, write tls=verify-full");
-    patroni_report_failure(&f, true, false, &failure);
+    patroni_report_failure(&f, 8008, true, false, &failure);
     assert_null(strstr(failure.text, "If it speaks TLS"));
     f.fault = HTTP_FAULT_ANSWER;
-    patroni_report_failure(&f, true, false, &failure);
+    patroni_report_failure(&f, 8008, true, false, &failure);
     assert_int_equal(failure.kind, REPORT_ODD);
     f.fault = HTTP_FAULT_LOCAL;
-    patroni_report_failure(&f, false, false, &failure);
+    patroni_report_failure(&f, 8008, false, false, &failure);
     assert_int_equal(failure.kind, REPORT_ODD);
-    patroni_report_failure(&f, false, true, &failure);
+    patroni_report_failure(&f, 8008, false, true, &failure);
     assert_int_equal(failure.kind, REPORT_DENIED);
 }
 

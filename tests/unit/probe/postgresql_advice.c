@@ -50,12 +50,33 @@ static void each_advice_has_words_and_a_line(void **state)
     }
 }
 
+/* Of the first row that fits. */
+static const char *line_for(const char *words)
+{
+    const struct engine_advice *a = postgres_advice;
+
+    while (a->words && !strstr(words, a->words))
+        a++;
+    assert_non_null(a->words);
+    return a->line;
+}
+
+static void a_role_that_is_there_is_not_to_be_created(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(line_for("role \"homing\" is not permitted to log in"), "LOGIN;"));
+    assert_non_null(
+        strstr(line_for("too many connections for role \"homing\""), "CONNECTION LIMIT -1;"));
+    assert_non_null(strstr(line_for("role \"homing\" does not exist"), "CREATE ROLE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_role_is_quoted_as_a_name),
         TEST(the_longest_names_are_whole),
         TEST(each_advice_has_words_and_a_line),
+        TEST(a_role_that_is_there_is_not_to_be_created),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,4 +76,5 @@ const struct engine engine_aurora_global_mysql = {
     .ask = mysql_session_ask,
     .close = mysql_session_close,
     .descriptor = mysql_session_descriptor,
+    .look = mysql_session_look,
 };

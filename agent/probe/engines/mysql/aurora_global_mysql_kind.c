@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "agent/probe/engines/mysql/aurora_global_mysql_kind.h"
+#include "agent/probe/engines/mysql/family/advice.h"
 #include "agent/probe/engines/mysql/family/connection.h"
 
 const struct engine_kind engine_kind_aurora_global_mysql = {
@@ -18,6 +19,7 @@ const struct engine_kind engine_kind_aurora_global_mysql = {
     .check_together = mysql_connection_check,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = mysql_advice,
     .lag_unit = "bytes",
     .branch = "position when it took over",
 };

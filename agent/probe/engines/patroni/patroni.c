@@ -29,15 +29,30 @@ struct engine_session {
     struct inet_address address; /* of the REST API */
     char *host;
     bool strange;
-    bool ready; /* the sink knows */
+    bool ready;              /* the sink knows */
+    enum engine_stage stage; /* how far the last question came, once it is over */
     struct http_client *client;
     struct loop_io *io;       /* NULL while there is no client, or it failed at once */
     struct loop_timer *later; /* failures found where the sink may not be called */
 };
 
+static enum engine_stage session_stage(const struct engine_session *s)
+{
+    if (s->ready)
+        return ENGINE_STAGE_SESSION;
+    if (!s->client)
+        return s->stage;
+    if (http_client_descriptor(s->client) < 0)
+        return ENGINE_STAGE_BEFORE;
+    if (!http_client_is_connected(s->client))
+        return ENGINE_STAGE_CONNECTING;
+    return http_client_is_in_tls(s->client) ? ENGINE_STAGE_TLS : ENGINE_STAGE_LOGIN;
+}
+
 /* The question that was asked is over. */
 static void session_hang_up(struct engine_session *s)
 {
+    s->stage = session_stage(s);
     loop_io_free(s->io);
     s->io = NULL;
     http_client_free(s->client);
@@ -56,8 +71,8 @@ static void session_fail(struct engine_session *s)
 {
     struct patroni_failure failure = {.kind = REPORT_ODD, .text = "out of memory"};
     if (s->client)
-        patroni_report_failure(http_client_failure(s->client), s->connection.tls.mode != TLS_OFF,
-                               s->strange, &failure);
+        patroni_report_failure(http_client_failure(s->client), s->address.port,
+                               s->connection.tls.mode != TLS_OFF, s->strange, &failure);
     session_failed(s, &failure);
 }
 
@@ -70,6 +85,9 @@ static void session_take(struct engine_session *s)
     const char *note;
 
     if (!patroni_report(&answer, &report, &note, &failure)) {
+        session_hang_up(s);
+        if (failure.kind == REPORT_REFUSED) /* Patroni's own word of its database */
+            s->stage = ENGINE_STAGE_SESSION;
         session_failed(s, &failure);
         return;
     }
@@ -136,6 +154,15 @@ static void session_ask(struct engine_session *s, enum question question)
     session_send(s);
 }
 
+static void session_look(const struct engine_session *s, struct engine_look *ret_look)
+{
+    *ret_look = (struct engine_look){
+        .stage = session_stage(s),
+        .encrypted = s->ready && s->connection.tls.mode != TLS_OFF,
+        .version = "",
+    };
+}
+
 static void session_close(struct engine_session *s)
 {
     if (!s)
@@ -178,4 +205,5 @@ const struct engine engine_patroni = {
     .open = session_open,
     .ask = session_ask,
     .close = session_close,
+    .look = session_look,
 };

@@ -87,6 +87,19 @@ static void print_lsn(uint64_t position, char *ret, size_t size)
     snprintf(ret, size, "%" PRIX32 "/%" PRIX32, (uint32_t)(position >> 32), (uint32_t)position);
 }
 
+static const struct engine_advice advice[] = {
+    {"cannot connect: Connection refused",
+     "no Patroni listens there: start it, correct rest_port in connection, or see restapi.listen"},
+    {"in clear where TLS begins",
+     "write tls=off in connection, correct rest_port, or give Patroni restapi.certfile"},
+    {"without an answer", "correct rest_port in connection: Patroni's is 8008 unless "
+                          "restapi.listen says otherwise"},
+    {"the database is not running", "look at Patroni's log there, and at patronictl list"},
+    {"it wants authentication",
+     "what stands before Patroni there has to let `GET /primary` pass without an account"},
+    {NULL, NULL},
+};
+
 const struct engine_kind engine_kind_patroni = {
     .name = "patroni",
     .default_port = 5432,
@@ -96,6 +109,7 @@ const struct engine_kind engine_kind_patroni = {
     .check_together = check_tls,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
+    .advice = advice,
     .print_position = print_lsn,
     .lag_unit = "bytes",
     .branch = "branch point",

@@ -251,8 +251,9 @@ bool patroni_report(const struct patroni_answer *answer, struct report *ret_repo
 
 /* Failures. */
 
-void patroni_report_failure(const struct http_failure *failure, bool tls, bool strange,
-                            struct patroni_failure *ret_failure)
+/* A member is called by its database's port: the words have the one that was asked. */
+void patroni_report_failure(const struct http_failure *failure, uint16_t port, bool tls,
+                            bool strange, struct patroni_failure *ret_failure)
 {
     static const enum report_kind KINDS[] = {
         [HTTP_FAULT_NETWORK] = REPORT_REFUSED,
@@ -265,7 +266,7 @@ void patroni_report_failure(const struct http_failure *failure, bool tls, bool s
     fail(ret_failure, KINDS[failure->fault], HINT_NONE, "");
     if (failure->fault == HTTP_FAULT_LOCAL && strange)
         ret_failure->kind = REPORT_DENIED; /* it says nothing of who is there */
-    snprintf(ret_failure->text, sizeof(ret_failure->text), "%.*s%s",
-             (int)sizeof(ret_failure->text) - 60, failure->text,
+    snprintf(ret_failure->text, sizeof(ret_failure->text), "REST API, port %u: %.*s%s", port,
+             (int)sizeof(ret_failure->text) - 80, failure->text,
              no_tls ? ". If it speaks TLS there, write tls=verify-full" : "");
 }

@@ -39,8 +39,8 @@ struct patroni_failure {
 bool patroni_report(const struct patroni_answer *answer, struct report *ret_report,
                     const char **ret_note, struct patroni_failure *ret_failure);
 
-/* Why there was no answer. tls: it was asked over TLS. strange: nobody knows who is there (W11). */
-void patroni_report_failure(const struct http_failure *failure, bool tls, bool strange,
-                            struct patroni_failure *ret_failure);
+/* Why there was no answer at this port. tls: it was asked over TLS. strange: nobody knows who is there (W11). */
+void patroni_report_failure(const struct http_failure *failure, uint16_t port, bool tls,
+                            bool strange, struct patroni_failure *ret_failure);
 
 #endif

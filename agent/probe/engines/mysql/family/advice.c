@@ -10,7 +10,9 @@
 #include "agent/probe/engines/mysql/family/advice.h"
 
 const struct engine_advice mysql_advice[] = {
-    {"Access denied for user", "write its password to password_file, or on the writer: ALTER USER "
+    {"(using password: NO)", "name a file that holds the account's password in password_file"},
+    {"Access denied for user", "correct user in connection, write its password to password_file, "
+                               "or on the writer: ALTER USER "
                                "'name'@'host' IDENTIFIED BY "
                                "'...'; (SELECT user, host FROM mysql.user shows which there are; "
                                "if there is none: CREATE USER)"},
