@@ -4,6 +4,8 @@
     db = Aurora("a", "b")              # a is the writer; hosts a.abc.test and so on, and the cluster's name as a seed
     db.fail_over("b")                  # what the servers say and take from now on; processes are left alone
     db.freeze("a"); db.restart("a")
+
+`others`: names of other servers, {name: address}, as names can be put once.
 """
 import os
 import random
@@ -23,10 +25,10 @@ MASTER = "MASTER_SESSION_ID"
 
 
 class Aurora:
-    def __init__(self, *names):
+    def __init__(self, *names, others=None):
         self.names, self.net, self.port = list(names), own_network(), str(random.randrange(20000, 32000))
         self.file, self.processes = os.path.join(directory(), "cluster"), {}
-        own_hosts({SEED: self.address(names[0]),
+        own_hosts({SEED: self.address(names[0]), **(others or {}),
                    **{f"{name}.{domain}": self.address(name) for name in names for domain in (DOMAIN, ELSEWHERE)}})
         cleanups.append(lambda: [self.kill(name) for name in list(self.processes)])
         self.fail_over(names[0])

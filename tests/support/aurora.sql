@@ -2,7 +2,7 @@
 -- What stands in for an Aurora PostgreSQL: its functions, with the columns, types and NULLs that AWS documents, on plain
 -- PostgreSQL servers that replicate. An instance's id is inst-N, with N the last number of its address. A server that is
 -- not in recovery names itself as the writer, and one that is names whom the table says. This is no Aurora: there is no
--- shared volume, and nothing shuts an old writer out.
+-- shared volume, and nothing shuts an old writer out. AWS's own wrapper for Node.js takes it for one (tests/live/oracle.py).
 SET allow_system_table_mods = on;
 CREATE TABLE public.aurora_instances (server_id text PRIMARY KEY, writes boolean NOT NULL, age interval NOT NULL DEFAULT '0');
 
@@ -27,3 +27,10 @@ RETURNS SETOF record LANGUAGE sql STABLE AS $$
         NULL::bigint, NULL::double precision, NULL::integer, 1.0::double precision
     FROM public.aurora_instances AS i
 $$;
+
+-- By this setting, which Aurora has, AWS's drivers tell it from any other PostgreSQL.
+CREATE OR REPLACE VIEW pg_catalog.pg_settings AS
+    SELECT * FROM pg_catalog.pg_show_all_settings()
+    UNION ALL SELECT 'rds.extensions', 'aurora_stat_utils, pg_stat_statements, plpgsql', NULL, 'Customized Options',
+        'The extensions that RDS provides', NULL, 'internal', 'string', 'default', NULL, NULL, NULL,
+        'aurora_stat_utils, pg_stat_statements, plpgsql', 'aurora_stat_utils, pg_stat_statements, plpgsql', NULL, NULL, false;

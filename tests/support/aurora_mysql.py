@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in for one server of an Aurora MySQL cluster: Aurora cannot be had outside of AWS. It speaks MySQL's protocol as
 8.0 does, answers what drivers and homing ask, and says of its cluster what a file says. Nothing is stored: a write is taken
-or refused. How Aurora really behaves is known from AWS's manuals and drivers alone, and no test with this shows it.
+or refused. How Aurora really behaves is known from AWS's manuals and drivers alone, and no test with this shows it; AWS's
+own wrapper for Node.js takes it for one (tests/live/oracle.py).
 
 usage: aurora_mysql.py ID ADDRESS PORT FILE     prints "ready" once it listens; the accounts, as USER:PASSWORD with commas
 between them, are in the environment as STANDIN_ACCOUNTS
@@ -31,7 +32,8 @@ ER_READ_ONLY, ER_READ_ONLY_MODE, ER_UNSUPPORTED = 1290, 1836, 1295
 # LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 0x1 | 0x2 | 0x4 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x80000
 NATIVE = b"mysql_native_password"
-STRING, NUMBER = 253, 8
+STRING, NUMBER, FRACTION = 253, 8, 5
+OF_TYPE = {int: NUMBER, float: FRACTION}
 FIXED = {
     "version": "8.0.39", "version_comment": "Source distribution", "autocommit": 1, "auto_increment_increment": 1,
     "character_set_client": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_results": "utf8mb4",
@@ -107,9 +109,10 @@ class Wire:
         end = b"\xfe\0\0\2\0"
         packets = [length_coded(len(names))]
         for at, name in enumerate(names):
-            is_number = bool(rows) and all(isinstance(row[at], int) for row in rows)
+            kinds = {type(row[at]) for row in rows}
+            kind = OF_TYPE.get(kinds.pop(), STRING) if len(kinds) == 1 else STRING
             packets.append(b"".join(map(length_coded, (b"def", b"", b"", b"", name.encode(), name.encode()))) + b"\x0c" +
-                           struct.pack("<HIBHBH", 63 if is_number else 45, 1024, NUMBER if is_number else STRING, 0, 0, 0))
+                           struct.pack("<HIBHBH", 45 if kind == STRING else 63, 1024, kind, 0, 31 * (kind == FRACTION), 0))
         packets.append(end)
         for row in rows:
             packets.append(b"".join(b"\xfb" if value is None else length_coded(str(value).encode()) for value in row))
@@ -127,6 +130,12 @@ def items(text):
             out.append(text[at:i].strip())
             at = i + 1
     return [*out, text[at:].strip()]
+
+
+def named(columns):
+    """(what each asks for, its name)"""
+    of = [re.fullmatch(r"(.*?)(?:\s+as\s+[`']?(\w+)[`']?)?", column, re.I | re.S) for column in columns]
+    return [it[1] for it in of], [it[2] or it[1] for it in of]
 
 
 class Server:
@@ -155,6 +164,7 @@ class Server:
                  "version()": FIXED["version"], "current_user()": user + "@%", "user()": user + "@%", "null": None}
         low = item.lower()
         variable = re.fullmatch(r"@@(?:global\.|session\.)?(\w+)", low)
+        joined = re.fullmatch(r"concat\((.*)\)", item, re.I)
         of_table = re.search(r"variable_value from [\w.]+ where variable_name = '(\w+)'", low)
         if variable:
             found = self.variable(variable[1])
@@ -163,6 +173,8 @@ class Server:
             return found
         if of_table:
             return self.started if of_table[1] == "uptime" else self.variable(of_table[1])
+        if joined:
+            return "".join(str(self.value(one, user)) for one in items(joined[1]))
         if re.fullmatch(r"\d+", item):
             return int(item)
         if re.fullmatch(r"'[^']*'|\"[^\"]*\"", item):
@@ -179,12 +191,12 @@ class Server:
         """Of one of the two tables of the cluster, as the question has its columns."""
         server, session, age, region, lsn = [*row, *["eu-west-1", "1000"][len(row) - 3:]]
         seconds = None if age == "NULL" else float(age)
-        of_column = {"server_id": server, "session_id": session, "aws_region": region, "durable_lsn": int(lsn), "cpu": 1,
-                     "replica_lag_in_milliseconds": 0 if session == "MASTER_SESSION_ID" else 12, "visibility_lag_in_msec": 12,
+        of_column = {"server_id": server, "session_id": session, "aws_region": region, "durable_lsn": int(lsn), "cpu": 1.5,
+                     "replica_lag_in_milliseconds": 0.0 if session == "MASTER_SESSION_ID" else 12.5, "visibility_lag_in_msec": 12,
                      "last_update_timestamp": None if seconds is None else self.now(seconds)}
         out = []
         for column in columns:
-            low = re.sub(r"\s+as\s+\w+$", "", column.lower())
+            low = column.lower()
             if low.startswith("timestampdiff(microsecond"):
                 out.append(None if seconds is None else int(seconds * 1000000))
             elif low in ("null", "0"):
@@ -202,20 +214,24 @@ class Server:
         rows = cluster.rows
         if "server_id = @@aurora_server_id" in where:
             rows = [row for row in rows if row[:2] == [self.name, "MASTER_SESSION_ID"]]
-        return columns, [self.row(columns, row) for row in rows]
+        if "<= 300 or session_id = 'master_session_id'" in where:
+            rows = [row for row in rows if row[1] == "MASTER_SESSION_ID" or row[2] != "NULL" and float(row[2]) <= 300]
+        asked, names = named(columns)
+        return names, [self.row(asked, row) for row in rows]
 
     def select(self, text, user):
         table = re.search(r"\sfrom\s+information_schema\.(replica_host_status|aurora_global_db_instance_status)\b(.*)$", text,
                           re.I | re.S)
         if table:
             return self.rows(items(text[:table.start()][6:].strip()), table[1].lower(), table[2].lower())
+        if re.search(r"\sfrom\s+information_schema\.tables\s", text, re.I):
+            return ["tmp"], []
         other = re.search(r"^[^(]*\sfrom\s+([\w.`]+)", text, re.I)
         if other:
             raise Refused(ER_NO_TABLE, f"Table '{other[1]}' doesn't exist")
         columns = items(re.sub(r"\s+limit\s+\d+$", "", text[6:].strip(), flags=re.I))
-        plain = [re.sub(r"\s+as\s+[\w`]+$", "", column, flags=re.I) for column in columns]
-        names = [re.split(r"\s+as\s+", column, flags=re.I)[-1].strip("`") for column in columns]
-        return names, [[self.value(column, user) for column in plain]]
+        asked, names = named(columns)
+        return names, [[self.value(column, user) for column in asked]]
 
     def answer(self, text, user):
         """(names, rows), or None: it is done."""
@@ -229,7 +245,7 @@ class Server:
         if verb == "show":
             name = re.search(r"like '(\w+)'", text, re.I)
             found = self.variable(name[1]) if name else None
-            return ["Variable_name", "Value"], [[name[1], found]] if found is not None else []
+            return ["Variable_name", "Value"], ([] if found is None else [[name[1], str(found)]])
         return self.select(text, user) if verb == "select" else None
 
 
