@@ -8,8 +8,9 @@
 #include "agent/probe/engines/engines.h"
 
 #define ROWS(ROW)                                                                                  \
-    ROW(postgresql) ROW(aurora_postgresql) ROW(patroni)                                            \
-    ROW(mysql) ROW(aurora_mysql) ROW(aurora_global_mysql) ROW(rds_mysql)
+    ROW(postgresql)                                                                                \
+    ROW(aurora_postgresql) ROW(rds_postgresql) ROW(patroni) ROW(mysql) ROW(aurora_mysql)           \
+        ROW(aurora_global_mysql) ROW(rds_mysql)
 
 #define DECLARE(name)                                                                              \
     extern const struct engine_kind engine_kind_##name;                                            \
