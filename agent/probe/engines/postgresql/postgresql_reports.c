@@ -9,35 +9,10 @@
 #include "agent/probe/engines/postgresql/postgresql_reports.h"
 #include "agent/probe/postgresql/values.h"
 
-/* Every function and operator is schema-qualified: a search_path of the role, or objects that
- * somebody made in `public`, must not change the answer.
- *
- * The timeline is taken from the name of the WAL file being written: pg_control_checkpoint() shows
- * the old one until the first checkpoint after a promotion. pg_settings is costly (it builds all
- * rows), and is only read if there is something to explain. The position of a writer is the one up to
- * which its log is flushed: a server that crashed comes back with at least that (W3a, W11), and may
- * lack what was only written. After a promotion, the position that
- * was replayed last does not change any more: it is the point at which the timelines part. Any role
- * may ask for it. */
-#define QUESTION                                                                                   \
-    "SELECT pg_catalog.pg_is_in_recovery(),"                                                       \
-    " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
-    " ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END,"                       \
-    " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"           \
-    " ELSE pg_catalog.pg_current_wal_flush_lsn() END,"                                             \
-    " pg_catalog.current_setting('transaction_read_only'),"                                        \
-    " CASE WHEN pg_catalog.current_setting('default_transaction_read_only')"                       \
-    " OPERATOR(pg_catalog.=) 'off' THEN NULL"                                                      \
-    " ELSE (SELECT s.source FROM pg_catalog.pg_settings AS s"                                      \
-    " WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') END,"                   \
-    " CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"                                          \
-    " ELSE pg_catalog.pg_last_wal_replay_lsn() END"
-#define START_TIME ", pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
-#define IDENTITY   ", (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)"
-
-const char POSTGRES_QUESTION[] = QUESTION;
-const char POSTGRES_QUESTION_FIRST[] = QUESTION START_TIME IDENTITY;
-const char POSTGRES_QUESTION_FIRST_DENIED[] = QUESTION START_TIME;
+const char POSTGRES_QUESTION[] = "SELECT " POSTGRES_ASKS;
+const char POSTGRES_QUESTION_FIRST[] =
+    "SELECT " POSTGRES_ASKS POSTGRES_ASKS_START_TIME POSTGRES_ASKS_IDENTITY;
+const char POSTGRES_QUESTION_FIRST_DENIED[] = "SELECT " POSTGRES_ASKS POSTGRES_ASKS_START_TIME;
 
 /* insufficient_privilege */
 bool postgres_denies_identity(const char *sqlstate)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rds_postgresql_reports.c - see rds_postgresql_reports.h. Called by rds_postgresql.c.
+ *
+ * 1. Whom it names is hearsay. It is the writer if it is not in recovery, and says of nobody that it
+ *    replicates from him.
+ * 2. show_topology() is there for blue/green deployments, too, and names other servers then: it counts
+ *    only if it names the server that shows it.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/probe/engines/postgresql/postgresql_reports.h"
+#include "agent/probe/engines/postgresql/rds_postgresql_reports.h"
+
+/* The columns have the names of their functions: those return no records. */
+#define QUESTION                                                                                   \
+    "SELECT t.id, t.endpoint, t.port,"                                                             \
+    " (SELECT dbi_resource_id FROM rds_tools.dbi_resource_id()),"                                  \
+    " (SELECT multi_az_db_cluster_source_dbi_resource_id"                                          \
+    " FROM rds_tools.multi_az_db_cluster_source_dbi_resource_id()), " POSTGRES_ASKS
+#define ROWS " FROM rds_tools.show_topology('homing') AS t"
+
+const char RDS_POSTGRES_QUESTION[] = QUESTION ROWS;
+const char RDS_POSTGRES_QUESTION_FIRST[] =
+    QUESTION POSTGRES_ASKS_START_TIME POSTGRES_ASKS_IDENTITY ROWS;
+const char RDS_POSTGRES_QUESTION_FIRST_DENIED[] = QUESTION POSTGRES_ASKS_START_TIME ROWS;
+const char RDS_POSTGRES_QUESTION_CHEAP[] = "SELECT pg_catalog.pg_is_in_recovery()";
+
+static const char NOTE_FOLLOWS[] =
+    "it is not in recovery, but rds_tools names another server as its "
+    "source: counted as a reader";
+
+static const char WRONG_EMPTY[] =
+    "rds_tools.show_topology() returns no row; if this is no Multi-AZ "
+    "DB cluster, write engine: postgresql";
+static const char WRONG_STRANGE[] =
+    "rds_tools.show_topology() does not name this server; if this is "
+    "no Multi-AZ DB cluster, write engine: postgresql";
+
+/* There is no such schema (3F000), or no such function in it (42883). */
+const char *rds_postgres_mend(const char *sqlstate)
+{
+    if (strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42883") == 0)
+        return "CREATE EXTENSION rds_tools in the database of connection; if this is no Multi-AZ "
+               "DB "
+               "cluster of RDS, write engine: postgresql, or aurora-postgresql";
+    if (strcmp(sqlstate, "42501") == 0)
+        return "GRANT USAGE ON SCHEMA rds_tools TO homing's role; GRANT EXECUTE ON ALL FUNCTIONS "
+               "IN "
+               "SCHEMA rds_tools TO homing's role";
+    return NULL;
+}
+
+/* *ret_own: it is the row of the server that shows it. */
+static bool read_row(const char *const *columns, struct topology *topology, bool *ret_own)
+{
+    const char *id = columns[RDS_POSTGRES_ID];
+    const char *host = columns[RDS_POSTGRES_ENDPOINT];
+    const char *self = columns[RDS_POSTGRES_SELF];
+    int64_t port;
+
+    if (!id || !host || !self || !postgres_value_integer(columns[RDS_POSTGRES_PORT], &port) ||
+        port <= 0 || port > UINT16_MAX)
+        return false;
+    topology_add(topology, NULL, host, NULL, (uint16_t)port);
+    *ret_own = strcmp(id, self) == 0;
+    return true;
+}
+
+/* False: it is odd, and *ret_wrong says why, or is NULL. */
+static bool read_topology(const struct postgres_rows *rows, struct topology *topology,
+                          const char **ret_wrong)
+{
+    bool listed = false;
+
+    for (int i = 0; i < rows->count; i++) {
+        bool own;
+        if (!read_row(postgres_row(rows, i), topology, &own))
+            return false;
+        listed |= own;
+    }
+    if (!listed)
+        *ret_wrong = rows->count == 0 ? WRONG_EMPTY : WRONG_STRANGE;
+    return listed;
+}
+
+static bool follows_another(const char *const *columns)
+{
+    const char *source = columns[RDS_POSTGRES_SOURCE];
+    return source && source[0] != '\0' && strcmp(source, columns[RDS_POSTGRES_SELF]) != 0;
+}
+
+bool rds_postgres_read(const struct postgres_rows *rows, struct postgres_seen *seen)
+{
+    struct report report = seen->report;
+    const char *note = NULL;
+
+    if (rows->columns < RDS_POSTGRES_COLUMN_COUNT ||
+        !read_topology(rows, seen->topology, &seen->wrong))
+        return false;
+    const char *const *first = postgres_row(rows, 0);
+    const char *const *rest = first + RDS_POSTGRES_COLUMN_COUNT;
+    if (!postgres_report_row(rest, rows->columns - RDS_POSTGRES_COLUMN_COUNT, &report, &note))
+        return false;
+    seen->in_recovery = strcmp(rest[POSTGRES_IN_RECOVERY], "t") == 0;
+    seen->unready = !seen->in_recovery && follows_another(first);
+    if (seen->unready)
+        report.role = ROLE_READER;
+    seen->report = report;
+    seen->note = seen->unready ? NOTE_FOLLOWS : note;
+    return true;
+}
