@@ -20,6 +20,7 @@ const struct engine_kind engine_kind_aurora_global_mysql = {
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = mysql_advice,
+    .grants = mysql_grants,
     .lag_unit = "bytes",
     .branch = "position when it took over",
 };

@@ -20,6 +20,7 @@ const struct engine_kind engine_kind_rds_postgresql = {
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
     .advice = postgres_advice,
+    .grants = postgres_grants,
     .print_position = postgres_print_lsn,
     .lag_unit = "bytes",
     .branch = "branch point",
