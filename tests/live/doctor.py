@@ -3,6 +3,7 @@
 """`homingd --doctor` with real servers: what it finds, what it says has to be done, and how it ends."""
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -73,6 +74,12 @@ def mariadb(*members, connection="user=homing tls=off", password=PASSWORD, name=
     return cluster_text(name, members, connection=connection, engine="mysql", also=f"    password_file: {secret}\n")
 
 
+def has_left(client):
+    poll = select.poll()
+    poll.register(client, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
 class Listener:
     """Does with each client what `treat` does, and then nothing until the client leaves. `most`: at once."""
 
@@ -80,7 +87,7 @@ class Listener:
         self.socket = socket.create_server((address, 0))
         self.port = self.socket.getsockname()[1]
         self.at = f"127.0.0.1:{self.port}"
-        self.treat, self.lock, self.now, self.most = treat, threading.Lock(), 0, 0
+        self.treat, self.lock, self.here, self.most = treat, threading.Lock(), set(), 0
         threading.Thread(target=self.serve, daemon=True).start()
         cleanups.append(self.socket.close)
 
@@ -94,8 +101,9 @@ class Listener:
 
     def keep(self, client):
         with self.lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
+            self.here.add(client)
+            # Who has hung up already is not here, even if his thread has not seen it yet.
+            self.most = max(self.most, sum(not has_left(one) for one in self.here))
         try:
             self.treat(client)
             while client.recv(4096):
@@ -103,7 +111,7 @@ class Listener:
         except OSError:
             pass
         with self.lock:
-            self.now -= 1
+            self.here.remove(client)
         client.close()
 
 
