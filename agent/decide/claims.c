@@ -55,7 +55,8 @@ bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
 {
     bool any = false;
 
-    if (before == MEMBER_NONE || writer == MEMBER_NONE || topo_same_server(topo, before, writer))
+    /* Once there is a writer, there is always one (W5). */
+    if (before == MEMBER_NONE || topo_same_server(topo, before, writer))
         return false;
     for (uint32_t m = 0; m < topo->members; m++)
         if (topo_same_server(topo, before, m) && topo->at[m].last.fenced &&

@@ -94,6 +94,19 @@ static void W3_a_lock_does_not_order_two_claims_of_one_term(void **state)
     assert_ambiguous(A, REASON_TWO_CLAIMS, B);
 }
 
+static void W3a_a_lock_does_not_order_two_claims_to_one_volume(void **state)
+{
+    (void)state;
+    for (uint32_t m = 0; m < story.c.conf.members; m++)
+        story.members[m].says.fenced = true;
+    says_lock(A, LOCK_LOST, OURS);
+    says_lock(B, LOCK_HELD, OURS);
+    hears(A);
+    promote(B, 1);
+    run_for(200);
+    assert_ambiguous(A, REASON_TWO_CLAIMS, B);
+}
+
 static void W4_a_lock_does_not_speak_for_another_data_set(void **state)
 {
     (void)state;
@@ -139,6 +152,7 @@ int main(void)
         TEST(W3_without_both_halves_of_the_evidence_the_incumbent_stays),
         TEST_FROM(set_up_steady, W3_the_lock_of_another_cluster_decides_nothing),
         TEST_FROM(set_up_steady, W3_a_lock_does_not_order_two_claims_of_one_term),
+        TEST_FROM(set_up_steady, W3a_a_lock_does_not_order_two_claims_to_one_volume),
         TEST_FROM(set_up_steady, W4_a_lock_does_not_speak_for_another_data_set),
         TEST_FROM(set_up_steady, W2_a_lock_brings_no_older_term_back),
         TEST_FROM(set_up_steady, W10_a_lock_does_not_move_a_frozen_cluster),
