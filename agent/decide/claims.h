@@ -25,8 +25,8 @@ struct claims {
     uint32_t count;     /* bits in `mask` */
     uint32_t newest;    /* the best ranked of them, and of these the newest term; or MEMBER_NONE */
     uint32_t candidate; /* the one that W3a finds good; MEMBER_NONE: none is, or two are alike */
-    bool unsettling; /* W9: one is newer, foreign, or fenced and equal, so others cannot confirm a
-                         * silent writer */
+    /* W9: one is newer, foreign, or fenced and equal, so others cannot confirm a silent writer. */
+    bool unsettling;
 };
 
 const char *rank_name(enum rank rank);

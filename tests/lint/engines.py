@@ -73,7 +73,7 @@ def faults(kind):
     if ".advice = " not in kind.read_text():
         yield f"{kind.relative_to(TOP)} has no advice: nobody is told what to do about its failures"
     engine = kind.with_name(name(kind) + ".c")
-    if not re.search(r"\.look = |^POSTGRES_ENGINE\(", engine.read_text(), re.M):
+    if not re.search(r"\.look = |^(POSTGRES|MYSQL)_ENGINE\(", engine.read_text(), re.M):
         yield f"{engine.relative_to(TOP)} has no look: the doctor cannot say how far a session came"
     for test in TESTS:
         if not (TOP / test.format(name(kind))).is_file():

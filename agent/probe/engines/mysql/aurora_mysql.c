@@ -56,20 +56,4 @@ static const struct mysql_dialect dialect = {
     .topology = topology,
 };
 
-static struct engine_session *open_session(struct loop *loop, const struct conf_cluster *cluster,
-                                           const struct conf_member *member,
-                                           const struct address *address, bool strange,
-                                           const struct engine_sink *sink)
-{
-    return mysql_session_open(&dialect, loop, cluster, member, address, strange, sink);
-}
-
-const struct engine engine_aurora_mysql = {
-    .kind = &engine_kind_aurora_mysql,
-    .open = open_session,
-    .adopt = mysql_session_adopt,
-    .ask = mysql_session_ask,
-    .close = mysql_session_close,
-    .descriptor = mysql_session_descriptor,
-    .look = mysql_session_look,
-};
+MYSQL_ENGINE(aurora_mysql, dialect);

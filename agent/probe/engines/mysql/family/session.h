@@ -46,4 +46,22 @@ void mysql_session_close(struct engine_session *s);
 int mysql_session_descriptor(const struct engine_session *s);
 void mysql_session_look(const struct engine_session *s, struct engine_look *ret_look);
 
+/* An engine of the family: engine_NAME and the open() of its own. */
+#define MYSQL_ENGINE(name, its_dialect)                                                            \
+    static struct engine_session *name##_open(                                                     \
+        struct loop *loop, const struct conf_cluster *cluster, const struct conf_member *member,   \
+        const struct address *address, bool strange, const struct engine_sink *sink)               \
+    {                                                                                              \
+        return mysql_session_open(&(its_dialect), loop, cluster, member, address, strange, sink);  \
+    }                                                                                              \
+    const struct engine engine_##name = {                                                          \
+        .kind = &engine_kind_##name,                                                               \
+        .open = name##_open,                                                                       \
+        .adopt = mysql_session_adopt,                                                              \
+        .ask = mysql_session_ask,                                                                  \
+        .close = mysql_session_close,                                                              \
+        .descriptor = mysql_session_descriptor,                                                    \
+        .look = mysql_session_look,                                                                \
+    }
+
 #endif
