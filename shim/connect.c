@@ -21,7 +21,7 @@ connect_interposed(int fd, const struct sockaddr *address, socklen_t len) __asm_
 __attribute__((noinline)) static int connect_seen(next_connect *real, int fd,
                                                   const struct sockaddr *address, socklen_t len)
 {
-    if (steer_pass_unmanaged(fd, address))
+    if (steer_pass_unmanaged(fd, address) || steer_pass_several(fd, address))
         return real(fd, address, len);
     return steer(real, fd, address, len);
 }

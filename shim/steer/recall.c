@@ -348,24 +348,32 @@ static void recall_insert(struct recall_note *note, uint64_t stamps[RECALL_NAMES
         }
 }
 
-/* The latest first; but before it the one that the thread has just looked up. */
-static void recall_for_several(const struct recall_connect *connect)
+/* The latest first; but before it the one that the thread has just looked up. Not inlined, because of
+ * its stack. */
+__attribute__((noinline)) static void recall_names(const struct seen_address *address,
+                                                   struct recall_note *ret)
 {
-    struct recall_note note = {.names = {0}};
     uint64_t stamps[RECALL_NAMES] = {0};
     struct seen_name name = {0};
     struct seen seen;
 
-    seen_find(&connect->address, &seen);
-    note.where = seen.asked ? RECALL_ASKED : 0;
-    for (int i = 0; i < SEEN_PROBES && seen_next(&connect->address, name.hash, &name); i++) {
+    seen_find(address, &seen);
+    ret->where = seen.asked ? RECALL_ASKED : 0;
+    for (int i = 0; i < SEEN_PROBES && seen_next(address, name.hash, &name); i++) {
         struct seen_name found = name;
 
         if (found.hash == seen.asked)
             found.stamp = UINT64_MAX;
         if (found.hash != SEEN_FOREIGN)
-            recall_insert(&note, stamps, found);
+            recall_insert(ret, stamps, found);
     }
+}
+
+__attribute__((noinline)) static void recall_for_several(const struct recall_connect *connect)
+{
+    struct recall_note note = {.names = {0}};
+
+    recall_names(&connect->address, &note);
     recall_note(&note, connect, RECALL_NAMED);
 }
 

@@ -394,20 +394,6 @@ __attribute__((noinline)) static int steer_elsewhere(const struct steer_call *ca
 
 /* ---- one connect ---- */
 
-/* The same for an address that the process was given for several names. */
-static bool steer_are_unmanaged(const struct seen_address *address)
-{
-    const struct attached *head = attach_present();
-    struct seen_name name = {0};
-
-    if (!head)
-        return false;
-    while (seen_next(address, name.hash, &name))
-        if (view_has_hash(&head->map, name.hash))
-            return false;
-    return true;
-}
-
 /* No name is known for the address, and the reason may be that there was no room for one. */
 static void steer_count_untracked(void)
 {
@@ -437,19 +423,7 @@ static enum redirect_action steer_known(struct steer_call *call)
     return call->redirect.action;
 }
 
-/* Before the real connect: the names may be managed one day. */
-__attribute__((noinline)) static void steer_pass_names(const struct steer_call *call)
-{
-    const struct recall_connect connect = {call->fd, call->to.port, call->key, 0};
-
-    late(attach_present());
-    recall_for_names(&connect);
-    if (!steer_are_unmanaged(&call->key))
-        late_once_more();
-}
-
-/* Begins a call. False: the address is of no name, or of none that is managed. Not inlined, because
- * of its stack. */
+/* Begins a call. False: the address is of no name. Not inlined, because of its stack. */
 __attribute__((noinline)) static bool steer_take(int fd, const struct sockaddr *address,
                                                  struct steer_call *ret)
 {
@@ -467,13 +441,9 @@ __attribute__((noinline)) static bool steer_take(int fd, const struct sockaddr *
     ret->crowded = seen.crowded;
     ret->has_turn = false;
     ret->turn = 0;
-    if (!known)
-        return false;
-    steer_take_address(address, ret);
-    if (!steer_are_unmanaged(&ret->key))
-        return true;
-    steer_pass_names(ret);
-    return false;
+    if (known)
+        steer_take_address(address, ret);
+    return known;
 }
 
 /* Whether the index of the newest view has it, or that of one before: a new agent may not know yet
@@ -558,6 +528,35 @@ __attribute__((aligned(64))) bool steer_pass_unmanaged(int fd, const struct sock
     recall_for_name(&connect, name);
     if (attach_present() != head || steer_changes(head) != changes)
         late_once_more(); /* somebody may have looked before this was recalled */
+    steer_pass(fd, address);
+    return true;
+}
+
+/* Whether there is a view, and it has none of the names that the process was given the address for. */
+static bool steer_are_unmanaged(const struct attached *head, const struct seen_address *address)
+{
+    struct seen_name name = {0};
+    bool any = false;
+
+    while (head && seen_next(address, name.hash, &name)) {
+        if (view_has_hash(&head->map, name.hash))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+__attribute__((noinline)) bool steer_pass_several(int fd, const struct sockaddr *address)
+{
+    const struct attached *head = attach_present();
+    const struct recall_connect connect = steer_connect(fd, address);
+
+    if (!steer_are_unmanaged(head, &connect.address))
+        return false;
+    late(head);
+    recall_for_names(&connect);
+    if (!steer_are_unmanaged(attach_present(), &connect.address))
+        late_once_more();
     steer_pass(fd, address);
     return true;
 }

@@ -2,8 +2,8 @@
  *
  * steer.h - takes one connect() to where it belongs.
  *
- * One pass: steer_may() and steer_pass_unmanaged() let most connects go at a glance. For any other,
- * steer() asks the view about each name that the process was given the address for (finding.h), and
+ * One pass: steer_may() and steer_pass_unmanaged() let most connects go at a glance, and
+ * steer_pass_several() after a walk. For any other, steer() asks the view about each name that the process was given the address for (finding.h), and
  * decides (redirect.h). Then it renews the permit, waits for a writer if need be, writes the tag,
  * and connects: to the address asked for, or to another one.
  *
@@ -84,6 +84,10 @@ void steer_pass(int fd, const struct sockaddr *address);
  * view has nothing for that: it may be managed one day. If there is a newer view by now, the next
  * lookup finds out. False: it is not so, and nothing was done. */
 bool steer_pass_unmanaged(int fd, const struct sockaddr *address);
+
+/* The same for one that the process was given for several names. None of what steer() decides with is on
+ * the stack. */
+bool steer_pass_several(int fd, const struct sockaddr *address);
 
 /* For an IPv4 or IPv6 address: `real`, the real connect(), to it or to another one, or a
  * failure with ECONNREFUSED. */
