@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from homing import PLAIN, Agent, Holder, cluster_text  # noqa: E402
-from patroni_cluster import FAILOVER, Patroni  # noqa: E402
+from patroni_cluster import Patroni  # noqa: E402
 from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
@@ -37,18 +37,18 @@ def state():
 
 
 def steady(name):
-    eventually(lambda: state() == ("steady", p.member(name)), f"{name} is the steady writer", FAILOVER)
+    p.in_time(lambda: state() == ("steady", p.member(name)), f"{name} is the steady writer")
     eventually(lambda: agent.resolve(NAME) == [p.address(name)], "the name leads there")
 
 
 def serves_readers(name):
     p.wait_replica(name)
-    eventually(lambda: member(name)["reader"], f"{name} serves readers", FAILOVER)
+    p.in_time(lambda: member(name)["reader"], f"{name} serves readers")
 
 
 def reaches(name):
     """The program's next question; the one before may have been answered by the old writer."""
-    eventually(lambda: holder.ask().split()[:2][-1] == p.address(name), f"the program is at {name}", FAILOVER)
+    p.in_time(lambda: holder.ask().split()[:2][-1] == p.address(name), f"the program is at {name}")
 
 
 class Stranger(http.server.BaseHTTPRequestHandler):
@@ -126,7 +126,7 @@ def W6_a_leader_that_hung_and_wakes_up_is_not_followed():
     steady("b")
     reaches("b")
     p.go_on("a")
-    eventually(lambda: member("a")["connected"], "it answers again", FAILOVER)
+    p.in_time(lambda: member("a")["connected"], "it answers again")
     equal(state(), ("steady", p.member("b")))
     serves_readers("a")
     equal(state(), ("steady", p.member("b")))
@@ -135,10 +135,10 @@ def W6_a_leader_that_hung_and_wakes_up_is_not_followed():
 @test
 def W3_who_got_the_lock_is_followed_while_the_old_leader_cannot_let_go():
     p.hold("b")
-    eventually(lambda: p.says("b")[0] == 503 and p.says("a")[1].get("cluster_unlocked"), "the lock has run out", FAILOVER)
+    p.in_time(lambda: p.says("b")[0] == 503 and p.says("a")[1].get("cluster_unlocked"), "the lock has run out")
     equal(state(), ("steady", p.member("b")))
     p.fail_over("a")
-    eventually(lambda: agent.cluster("orders")["reason"] == "lock", "the lock decides", FAILOVER)
+    p.in_time(lambda: agent.cluster("orders")["reason"] == "lock", "the lock decides")
     equal((p.says("b")[1]["role"] in ("master", "primary"), agent.cluster("orders")["writer"]), (True, p.member("a")))
     reaches("a")
     p.release("b")
@@ -149,7 +149,7 @@ def W3_who_got_the_lock_is_followed_while_the_old_leader_cannot_let_go():
 @test
 def W3_in_a_paused_cluster_a_second_primary_is_ambiguous():
     p.ctl("pause", "--wait", "orders")
-    eventually(lambda: "paused" in (member("a").get("note") or ""), "it says so", FAILOVER)
+    p.in_time(lambda: "paused" in (member("a").get("note") or ""), "it says so")
     p.sql("b", "SELECT pg_promote()")
     eventually(lambda: state() == ("ambiguous", p.member("a")), "both claim")
     p.ctl("resume", "--wait", "orders")
@@ -160,9 +160,9 @@ def W3_in_a_paused_cluster_a_second_primary_is_ambiguous():
 @test
 def W6_without_etcd_there_is_no_writer_and_with_it_there_is_one_again():
     p.end_store()
-    eventually(lambda: state()[0] == "no_writer", "the leader has demoted itself", FAILOVER)
+    p.in_time(lambda: state()[0] == "no_writer", "the leader has demoted itself")
     p.begin_store()
-    eventually(lambda: state()[0] == "steady", "one of them is the leader", FAILOVER)
+    p.in_time(lambda: state()[0] == "steady", "one of them is the leader")
 
 
 main()

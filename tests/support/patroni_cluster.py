@@ -175,17 +175,30 @@ class Patroni:
     def says(self, name):
         return self.get(f"http://{self.address(name)}:{self.rest}/primary") or (None, {})
 
+    def in_time(self, condition, what):
+        """Patroni takes its time; if it takes too much, its logs say with what."""
+        try:
+            return eventually(condition, what, FAILOVER)
+        except AssertionError as failure:
+            logs = "\n".join(f"--- {name}\n{self.log(name)}" for name in self.processes)
+            raise AssertionError(f"{failure}\n{logs}") from None
+
     def wait_leader(self, name):
         def there():
             status, document = self.says(name)
             return status == 200 and document.get("state") == "running"
-        eventually(there, f"{name} is the leader", FAILOVER)
+        self.in_time(there, f"{name} is the leader")
+
+    def streams(self, name):
+        """Another one says so: who crashed as the leader is a replica for a moment, before it has to be rewound."""
+        text = f"SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = '{name}'"
+        return any(self.run_sql(other, text).stdout.strip() == "1" for other in self.names if other != name)
 
     def wait_replica(self, name):
         def there():
             document = self.says(name)[1]
-            return (document.get("state"), document.get("role")) == ("running", "replica")
-        eventually(there, f"{name} is a replica", FAILOVER)
+            return (document.get("state"), document.get("role")) == ("running", "replica") and self.streams(name)
+        self.in_time(there, f"{name} is a replica")
 
     def run_ctl(self, *args):
         return subprocess.run([*self.as_user, "patronictl", "-c", f"{self.root}/a.yml", *args], capture_output=True, text=True,
@@ -202,8 +215,11 @@ class Patroni:
         """Asked for; who asks may not live to see it."""
         self.run_ctl("failover", "orders", "--candidate", to, "--force")
 
+    def run_sql(self, name, text):
+        return subprocess.run([self.bin + "/psql", "-XAtq", "-h", self.address(name), "-p", self.port, "-U", "postgres", "-c", text],
+                              capture_output=True, text=True, env={"PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "2"}, check=False)
+
     def sql(self, name, text):
-        done = subprocess.run([self.bin + "/psql", "-XAtq", "-h", self.address(name), "-p", self.port, "-U", "postgres", "-c",
-                               text], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
+        done = self.run_sql(name, text)
         assert done.returncode == 0, f"psql: {done.stderr}"
         return done.stdout.strip()
