@@ -22,8 +22,9 @@ import urllib.request
 from tap import PATIENCE, cleanups, end, eventually, give_up
 
 HELD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "patroni_held.py")
-# The shortest that all releases take.
-TIMES = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}
+# The shortest `ttl` that all releases take, and with it the longest that a busy machine may keep etcd's answers from a leader
+# until he gives up.
+TIMES = {"ttl": 20, "loop_wait": 1, "retry_timeout": 9}
 # From the loss of a leader until the lock has run out and another one is promoted; from nothing to a replica.
 FAILOVER = 4 * PATIENCE
 
