@@ -11,6 +11,7 @@
 #ifndef HOMING_AGENT_PROBE_MYSQL_LOGIN_H
 #define HOMING_AGENT_PROBE_MYSQL_LOGIN_H
 
+#include "agent/base/stream/bytes.h"
 #include "agent/base/tls/tls.h"
 #include "agent/probe/mysql/failure.h"
 #include "agent/probe/mysql/packet.h"

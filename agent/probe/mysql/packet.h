@@ -29,22 +29,6 @@ enum {
 };
 #define PACKET_END_MAX 8
 
-/* A growing piece of memory; all zero: empty. */
-struct bytes {
-    uint8_t *data;
-    size_t count, size;
-};
-
-/* False: it would be more than `most`, or there is no memory (errno); nothing has changed. */
-bool bytes_add(struct bytes *b, const void *data, size_t count, size_t most);
-/* Takes the first `count` away. */
-void bytes_drop(struct bytes *b, size_t count);
-/* Empty; a large block is given back. */
-void bytes_clear(struct bytes *b);
-/* As bytes_clear(), after all that was ever in it has been overwritten. */
-void bytes_wipe(struct bytes *b);
-void bytes_free(struct bytes *b);
-
 struct cursor {
     const uint8_t *at, *end;
     bool bad;

@@ -9,6 +9,7 @@
 #ifndef HOMING_AGENT_PROBE_MYSQL_RESULT_H
 #define HOMING_AGENT_PROBE_MYSQL_RESULT_H
 
+#include "agent/base/stream/bytes.h"
 #include "agent/probe/mysql/answer.h"
 #include "agent/probe/mysql/packet.h"
 
