@@ -51,8 +51,9 @@ void claims_mark_behind(struct topo *topo, const struct verdict *held)
             topo->at[v].behind = true;
 }
 
-bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
+bool claims_mark_outdated(struct topo *topo, struct verdict *held, uint32_t writer)
 {
+    uint32_t before = held->writer;
     bool any = false;
 
     /* Once there is a writer, there is always one (W5). */
@@ -61,7 +62,9 @@ bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
     for (uint32_t m = 0; m < topo->members; m++)
         if (topo_same_server(topo, before, m) && topo->at[m].last.fenced &&
             topo->at[m].last.role == ROLE_WRITER)
-            any = topo->at[m].outdated = topo->at[m].unyielding = true;
+            any = topo->at[m].outdated = true;
+    if (any)
+        verdict_note_unyielding(held, topo->at[before].last.incarnation);
     return any;
 }
 
