@@ -15,11 +15,14 @@
 
 static void json_char(FILE *out, uint32_t code, const char *bytes, size_t size)
 {
+    char escape[UTF8_ESCAPE_SIZE];
+
     if (code == '"' || code == '\\')
         fprintf(out, "\\%c", (char)code);
-    else if (utf8_is_control(code))
-        fprintf(out, "\\u%04x", (unsigned)code);
-    else
+    else if (utf8_is_control(code)) {
+        utf8_escape(code, escape);
+        fputs(escape, out);
+    } else
         fwrite(bytes, 1, size, out);
 }
 

@@ -313,6 +313,20 @@ static void put_warnings(struct msg_writer *w, const struct cluster *cluster)
     msg_close(w);
 }
 
+/* W9: others confirm a writer that is silent. Before it was heard or asked in vain, nobody has since the
+ * start. */
+static const char *confirmed_by(const struct cluster *cluster)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+
+    if (verdict->writer >= cluster->conf->member_count || !verdict->confirmed_ms)
+        return NULL;
+    const struct topo_member *said = members_said(&cluster->members, verdict->writer);
+    if (!said->heard)
+        return NULL;
+    return said->answered && said->answered_ms >= verdict->confirmed_ms ? "writer" : "others";
+}
+
 static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uint64_t now_ms)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
@@ -324,6 +338,7 @@ static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uin
     put_member_name(w, "rival", cluster, verdict->rival);
     put_age(w, "since_ms", verdict->since_ms, now_ms);
     put_age(w, "confirmed_ms", verdict->confirmed_ms, now_ms);
+    msg_put_key_str(w, "confirmed_by", confirmed_by(cluster));
     put_term(w, "term", cluster, verdict->term);
     put_identity(w, verdict->identity);
     msg_put_key_bool(w, "authenticated", verdict->authenticated);

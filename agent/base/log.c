@@ -82,16 +82,17 @@ static void put_int(struct log_line *line, int64_t num)
 /* `size` 0: the byte is not UTF-8. No character that a terminal acts upon gets through. */
 static void put_char(struct log_line *line, const char *text, size_t size, uint32_t code)
 {
-    char escape[8];
+    char escape[UTF8_ESCAPE_SIZE];
     if (size == 0)
         put_text(line, "\xef\xbf\xbd");
     else if (code == '\n')
         put_text(line, "\\n");
     else if (code == '\t')
         put_text(line, "\\t");
-    else if (utf8_is_control(code))
-        put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)code));
-    else if (code == '"' || code == '\\')
+    else if (utf8_is_control(code)) {
+        utf8_escape(code, escape);
+        put_text(line, escape);
+    } else if (code == '"' || code == '\\')
         put(line, (char[]){'\\', (char)code}, 2);
     else
         put(line, text, size);

@@ -273,6 +273,33 @@ static int take_defaults(struct checker *checker, struct mapping *mapping)
     return rv;
 }
 
+static bool has_region(const struct conf_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->host_pattern_count; i++)
+        if (cluster->host_patterns[i].region)
+            return true;
+    return false;
+}
+
+/* What this engine would take no notice of. */
+static void refuse_idle(struct checker *checker, const struct conf_node *node,
+                        const struct conf_cluster *cluster)
+{
+    const struct engine_kind *engine = cluster->engine;
+
+    if (cluster->circular && !engine->takes_circular)
+        conf_errors_add(checker->errors, conf_position_at(node, "circular"),
+                        "circular is not for %s; remove it", engine->name);
+    if (cluster->password_file && engine->no_password)
+        conf_errors_add(checker->errors, conf_position_at(node, "password_file"),
+                        "password_file is not for %s; %s", engine->name, engine->no_password);
+    if (engine->tells == ENGINE_TELLS_HOSTS && has_region(cluster))
+        conf_errors_add(checker->errors, conf_position_at(node, "host_patterns"),
+                        "region is not for %s, whose servers tell of none; write the patterns "
+                        "alone",
+                        engine->name);
+}
+
 static int take_cluster(struct checker *checker, struct mapping *mapping)
 {
     const uint64_t places = bits_of(CONF_PLACE_CLUSTER, "members") |
@@ -288,9 +315,8 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     agree_timing(checker, mapping, &cluster->timing);
     if ((mapping->wrong & places) == 0)
         conf_agree_members(cluster, checker->errors);
-    if (cluster->circular && !cluster->engine->takes_circular)
-        conf_errors_add(checker->errors, conf_position_at(mapping->node, "circular"),
-                        "circular is not for %s; remove it", cluster->engine->name);
+    if ((mapping->wrong & bits_of(CONF_PLACE_CLUSTER, "engine")) == 0)
+        refuse_idle(checker, mapping->node, cluster);
     if (mapping->wrong == 0) {
         conf_agree_discovery(cluster, checker->errors);
         conf_agree_lag(mapping->node, cluster->engine, checker->errors);
@@ -321,6 +347,17 @@ static int take_word_member(struct checker *checker, const struct mapping *mappi
     return rv;
 }
 
+/* A seed is no member, and never the writer. */
+static void refuse_failover(struct checker *checker, const struct conf_node *node,
+                            const struct conf_key *key)
+{
+    if (strcmp(key->name, "seeds") == 0 && node->kind == CONF_NODE_MAPPING &&
+        conf_position_find(node, "failover"))
+        conf_errors_add(checker->errors, conf_position_at(node, "failover"),
+                        "failover is not for seeds, which never become the writer; remove it, or "
+                        "list the server under members");
+}
+
 /* A member, or a seed, that is refused is left out, so that no second error comes of it. */
 static int take_member(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                        struct conf_cluster *cluster)
@@ -333,6 +370,7 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
                                    .roams = list == cluster->seeds,
                                    .at = mapping->node->at};
     mapping->object = member;
+    refuse_failover(checker, mapping->node, key);
     int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
                                                       : take_word_member(checker, mapping, member);
     if (rv == 0 && mapping->wrong == 0 && member->host) {

@@ -58,6 +58,9 @@ struct engine_kind {
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;
 
+    /* password_file is refused, and this says why. NULL: it is taken. */
+    const char *no_password;
+
     /* If what a server says when it denies us has these words, our credentials are not what is wrong, and that is to be
      * done instead. NULL: it has none. */
     const char *admits_by, *admit;

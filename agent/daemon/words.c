@@ -321,6 +321,18 @@ static const char *advice(const struct topo_member *said)
     return "look whether it is up, and whether its host and port are right";
 }
 
+/* W5, W9: what becomes of programs meanwhile. */
+static const char *fate(const struct cluster *cluster, uint32_t member)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+
+    if (member != verdict->writer)
+        return "";
+    return verdict->state == CLUSTER_SUSPECT || verdict->state == CLUSTER_FROZEN
+               ? ", or have another one promoted: programs are sent there until another one claims"
+               : ", or have another one promoted";
+}
+
 static void text_unreachable(const struct cluster *cluster, uint32_t member, char *ret, size_t size)
 {
     const struct topo_member *said = members_said(&cluster->members, member);
@@ -330,9 +342,10 @@ static void text_unreachable(const struct cluster *cluster, uint32_t member, cha
     char name[MEMBER_TEXT_SIZE];
 
     words_member_at(cluster, member, name);
-    snprintf(ret, size, "%s cannot be asked for %" PRIu64 " s: %s%s%s; %s", name, s,
+    snprintf(ret, size, "%s%s cannot be asked for %" PRIu64 " s: %s%s%s; %s%s",
+             member == cluster->decision.verdict.writer ? "the writer " : "", name, s,
              said->heard ? report_kind_name(said->kind) : "not heard since the start",
-             error[0] ? ": " : "", error, advice(said));
+             error[0] ? ": " : "", error, advice(said), fate(cluster, member));
 }
 
 /* As many as an operator types. They are those to which severing would apply. */

@@ -51,8 +51,9 @@ void claims_mark_behind(struct topo *topo, const struct verdict *held)
             topo->at[v].behind = true;
 }
 
-bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
+bool claims_mark_outdated(struct topo *topo, struct verdict *held, uint32_t writer)
 {
+    uint32_t before = held->writer;
     bool any = false;
 
     /* Once there is a writer, there is always one (W5). */
@@ -61,7 +62,9 @@ bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer)
     for (uint32_t m = 0; m < topo->members; m++)
         if (topo_same_server(topo, before, m) && topo->at[m].last.fenced &&
             topo->at[m].last.role == ROLE_WRITER)
-            any = topo->at[m].outdated = topo->at[m].unyielding = true;
+            any = topo->at[m].outdated = true;
+    if (any)
+        verdict_note_unyielding(held, topo->at[before].last.incarnation);
     return any;
 }
 
@@ -106,11 +109,15 @@ static uint32_t newest_eligible(const struct writer_input *in, const struct verd
     return alike ? MEMBER_NONE : best;
 }
 
-/* W11: whether a place of this data set claims, too, by another server. */
+/* W11: whether a place of this data set claims, too, by another server. W3a: beside a fenced claim, one
+ * whose question is unanswered may be what the old writer said before that was shut out. */
 static bool place_claims(const struct writer_input *in, const struct verdict *held, uint32_t member)
 {
+    bool fenced = in->topo->at[member].last.fenced;
+
     for (uint32_t v = HOMING_MEMBERS_MAX; v < TOPO_VOICES_MAX; v++)
-        if (topo_claims(in->topo, v, in->conf->timeout_ms, in->now_ms) &&
+        if (!(fenced && in->topo->at[v].late) &&
+            topo_claims(in->topo, v, in->conf->timeout_ms, in->now_ms) &&
             !topo_same_server(in->topo, v, member) && claim_rank(in->topo, held, v) >= RANK_BEHIND)
             return true;
     return false;

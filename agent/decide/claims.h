@@ -36,10 +36,11 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
 void claims_collect(const struct writer_input *in, const struct verdict *held,
                     struct claims *ret_claims);
 
-/* W3a: if a fenced server takes over from `before`, terms do not tell the claim that this one made
+/* W3a: if a fenced server takes over from the held writer, terms do not tell the claim that this one made
  * until then from a new one: it is none any more. A new one is no more than that of an old writer
- * that has not noticed, until it was a reader or was started again. True: there was such a claim. */
-bool claims_mark_outdated(struct topo *topo, uint32_t before, uint32_t writer);
+ * that has not noticed (`unyielding`), until it was a reader or was started again. True: there was
+ * such a claim. */
+bool claims_mark_outdated(struct topo *topo, struct verdict *held, uint32_t writer);
 
 /* W3a: remembers which claims are behind the newest position of the held term. Such a claim stays
  * behind, however far its member writes on. Called after each decision. */

@@ -253,7 +253,7 @@ static void pass(struct decision *c, const struct verdict *before, struct action
     move_members(c, acts);
     struct writer_input in = input(c);
     writer_decide(&in, &out);
-    if (claims_mark_outdated(&c->topo, c->verdict.writer, out.verdict.writer))
+    if (claims_mark_outdated(&c->topo, &c->verdict, out.verdict.writer))
         writer_decide(&in, &out); /* the same again, without that claim beside the new one */
     if (out.verdict.writer != c->verdict.writer || out.verdict.self != c->verdict.self) {
         /* The new writer may be contested in its turn; it has not been asked about that yet. */
@@ -466,6 +466,8 @@ static void take_report(struct decision *c, const struct report *report)
         succession_judge(&c->verdict, &c->topo, c->conf.timeout_ms, &judged, c->now_ms);
         topo_note(&c->topo, &judged, c->now_ms);
         if (report->kind == REPORT_ANSWER) {
+            if (report->role != ROLE_WRITER)
+                verdict_forget_unyielding(&c->verdict, report->incarnation);
             answered = report->member;
             contest_note(c, report);
         }

@@ -43,8 +43,6 @@ static void member_answer(struct topo_member *m, const struct report *report, ui
 {
     if (m->answered && !claim_continues(&m->last, report))
         m->behind = false;
-    if (report->role != ROLE_WRITER || report->incarnation != m->last.incarnation)
-        m->unyielding = false;
     m->last = *report;
     m->last.asked_ms = asked_ms(report, now_ms);
     m->answered = true;

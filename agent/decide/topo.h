@@ -28,7 +28,6 @@ struct topo_member {
     bool behind;           /* W3a: its claim was seen behind the held position. It stays behind
                             * while it claims on that term, however far it writes on */
     bool outdated;         /* W3a: it claimed, and a fenced one took over: it has to say so again */
-    bool unyielding;       /* W3a: since then it was neither a reader nor started again */
     bool unproven;         /* W12: it claims, and nothing speaks for the claim */
     bool detached;         /* W12: it ended as an heir because it followed nobody for long */
     uint8_t good_answers;  /* as a reader, in a row, up to READER_GOOD_ANSWERS */

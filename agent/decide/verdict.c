@@ -94,6 +94,34 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
            memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
+           memcmp(a->unyielding, b->unyielding, sizeof(a->unyielding)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||
            a->switches != b->switches;
+}
+
+bool verdict_is_unyielding(const struct verdict *v, uint64_t incarnation)
+{
+    for (uint32_t i = 0; incarnation != 0 && i < HOMING_MEMBERS_MAX; i++)
+        if (v->unyielding[i] == incarnation)
+            return true;
+    return false;
+}
+
+void verdict_note_unyielding(struct verdict *v, uint64_t incarnation)
+{
+    if (incarnation == 0 || verdict_is_unyielding(v, incarnation))
+        return;
+    memmove(&v->unyielding[1], v->unyielding, sizeof(v->unyielding) - sizeof(v->unyielding[0]));
+    v->unyielding[0] = incarnation;
+}
+
+void verdict_forget_unyielding(struct verdict *v, uint64_t incarnation)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < HOMING_MEMBERS_MAX; i++)
+        if (v->unyielding[i] != incarnation)
+            v->unyielding[kept++] = v->unyielding[i];
+    while (kept < HOMING_MEMBERS_MAX)
+        v->unyielding[kept++] = 0;
 }

@@ -83,9 +83,12 @@ struct verdict {
     uint64_t branch;        /* W12: the position of its claim when it was adopted */
     uint64_t heirs[HOMING_MEMBERS_MAX]; /* W12: `self` of each server that was seen to follow it
                                          * since; 0: nobody's */
-    uint64_t confirmed_ms;              /* W9; 0: never */
-    uint64_t since_ms;                  /* since when `writer` is the writer */
-    uint64_t switches;                  /* number of switches so far */
+    uint64_t unyielding[HOMING_MEMBERS_MAX]; /* W3a: incarnations of servers that claimed when a
+                                              * fenced one took over, and were no readers since;
+                                              * 0: none. The newest is the first */
+    uint64_t confirmed_ms;                   /* W9; 0: never */
+    uint64_t since_ms;                       /* since when `writer` is the writer */
+    uint64_t switches;                       /* number of switches so far */
 };
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */
@@ -124,6 +127,12 @@ bool verdict_holds(const struct verdict *v);
  * confirmation do not count, because they change with each answer; nor do fenced members, which
  * have an alarm of their own. W12: `self` and `branch` change with the writer or the term. */
 bool verdict_differs(const struct verdict *a, const struct verdict *b);
+
+/* W3a: whether this server claimed when a fenced one took over, and may not have noticed. */
+bool verdict_is_unyielding(const struct verdict *v, uint64_t incarnation);
+/* If there are too many, the oldest is forgotten. 0 is not noted: such servers cannot be told apart. */
+void verdict_note_unyielding(struct verdict *v, uint64_t incarnation);
+void verdict_forget_unyielding(struct verdict *v, uint64_t incarnation);
 
 const char *cluster_state_name(enum cluster_state state);
 const char *reason_name(enum reason reason);

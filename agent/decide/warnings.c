@@ -12,7 +12,7 @@ static bool cannot_be_asked(const struct warnings_input *in, uint32_t member)
 {
     const struct topo_member *m = &in->topo->at[member];
 
-    if (member >= in->topo->members || member == in->verdict->writer)
+    if (member >= in->topo->members)
         return false;
     return !m->heard || (m->kind != REPORT_ANSWER && m->kind != REPORT_DENIED);
 }

@@ -5,7 +5,7 @@
  *
  * One pass: daemon/cluster.c looks once a second; warnings_update() says which warnings are new and
  * which have ended; events.c logs them, and `status` shows those that stand. An alarm needs none of
- * these: it is about the verdict.
+ * these: it is about the verdict. A silent writer has no alarm before it is stale (W5).
  */
 #ifndef HOMING_AGENT_DECIDE_WARNINGS_H
 #define HOMING_AGENT_DECIDE_WARNINGS_H
@@ -16,8 +16,9 @@
  * looks after a start is told that all is well. */
 #define WARNINGS_AFTER_MS 5000
 
-/* 0 to HOMING_MEMBERS_MAX - 1: that member cannot be asked. It is not the writer, whose silence is
- * a state of the cluster, and it did not refuse the login, which is an alarm. */
+/* 0 to HOMING_MEMBERS_MAX - 1: that member cannot be asked. It may be the writer: as long as others
+ * confirm it (W9), its state says `suspect` or `frozen`, and no alarm tells that it is silent. It did
+ * not refuse the login, which is an alarm. */
 enum warning {
     WARNING_NO_READER = HOMING_MEMBERS_MAX, /* names of readers lead to the writer */
     WARNING_PASSWORD,                       /* the password cannot be read */

@@ -215,7 +215,8 @@ static bool decide_next(const struct writer_input *in, const struct claims *clai
     if (v->frozen || claims->candidate == MEMBER_NONE)
         return false;
     /* W3a: who has not noticed that another one took over is not followed because that is silent. */
-    if (in->topo->at[claims->candidate].unyielding && !incumbent_demoted(in, v))
+    if (verdict_is_unyielding(v, in->topo->at[claims->candidate].last.incarnation) &&
+        !incumbent_demoted(in, v))
         return false;
     /* W12: who has to be asked first may have a better claim. */
     if (in->topo->at[claims->candidate].last.self != 0 && topo_awaits(in->topo))

@@ -11,16 +11,16 @@
 
 /* A pattern of the row's own region, else one that is for all. A row without region can only mean
  * the one pattern there is. */
-static const char *pattern_for(const struct conf_cluster *conf, const char *region)
+static const struct conf_pattern *pattern_for(const struct conf_cluster *conf, const char *region)
 {
-    const char *any = NULL;
+    const struct conf_pattern *any = NULL;
 
     for (uint32_t i = 0; i < conf->host_pattern_count; i++) {
         const struct conf_pattern *p = &conf->host_patterns[i];
         if (p->region && strcmp(p->region, region) == 0)
-            return p->pattern;
+            return p;
         if (!any && (!p->region || (region[0] == '\0' && conf->host_pattern_count == 1)))
-            any = p->pattern;
+            any = p;
     }
     return any;
 }
@@ -28,13 +28,13 @@ static const char *pattern_for(const struct conf_cluster *conf, const char *regi
 static enum named judge_id(const struct conf_cluster *conf, const struct topology_row *row,
                            struct conf_host *ret_host)
 {
-    const char *pattern = pattern_for(conf, row->region);
+    const struct conf_pattern *made = pattern_for(conf, row->region);
 
     if (row->id[0] == '\0')
         return NAMED_ODD;
-    if (!pattern)
+    if (!made)
         return NAMED_NO_REGION;
-    return conf_pattern_host(pattern, row->id, ret_host) ? NAMED_GOOD : NAMED_ODD;
+    return conf_pattern_host(made->pattern, row->id, ret_host) ? NAMED_GOOD : NAMED_ODD;
 }
 
 static bool is_of_family(const struct conf_cluster *conf, const struct conf_host *host)
@@ -77,6 +77,27 @@ enum named named_judge_port(const struct conf_cluster *conf, uint16_t port)
         if (conf_endpoint_has_port(&conf->endpoints[i], port))
             return NAMED_PORT;
     return NAMED_GOOD;
+}
+
+enum named named_judge_row(const struct conf_cluster *conf, const struct topology_row *row,
+                           uint16_t port, struct conf_host *ret_host, uint16_t *ret_port)
+{
+    enum named named = named_judge(conf, row, ret_host);
+
+    *ret_port = row->port ? row->port : port;
+    return named == NAMED_GOOD ? named_judge_port(conf, *ret_port) : named;
+}
+
+const struct conf_pattern *named_pattern(const struct conf_cluster *conf,
+                                         const struct topology_row *row,
+                                         const struct conf_host *host)
+{
+    if (conf->engine->tells == ENGINE_TELLS_IDS)
+        return pattern_for(conf, row->region);
+    for (uint32_t i = 0; i < conf->host_pattern_count; i++)
+        if (conf_pattern_matches(conf->host_patterns[i].pattern, host))
+            return &conf->host_patterns[i];
+    return NULL;
 }
 
 const char *named_text(enum named named)

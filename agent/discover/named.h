@@ -32,6 +32,16 @@ enum named named_judge_host(const struct conf_cluster *conf, const struct conf_h
 /* Whether a member may have this port. */
 enum named named_judge_port(const struct conf_cluster *conf, uint16_t port);
 
+/* All of a row. `port` is that of the server that says so. *ret_host is set for NAMED_GOOD and
+ * NAMED_PORT alone. */
+enum named named_judge_row(const struct conf_cluster *conf, const struct topology_row *row,
+                           uint16_t port, struct conf_host *ret_host, uint16_t *ret_port);
+
+/* The pattern that makes or admits the host of a good row; NULL: allowed_networks alone admit it. */
+const struct conf_pattern *named_pattern(const struct conf_cluster *conf,
+                                         const struct topology_row *row,
+                                         const struct conf_host *host);
+
 /* Why it is refused: what fits behind the host, in status and log. */
 const char *named_text(enum named named);
 

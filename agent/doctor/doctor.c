@@ -3,9 +3,9 @@
  * doctor.c - see doctor.h. Called by main.c.
  *
  * One pass: clusters come into a window, in their order. What waits in it is begun, first what is of
- * the first cluster: names are looked up, and then the addresses are logged in to. When the first
- * cluster is done, its block is written, and the window moves on. Each lookup and each login has its
- * own end, so all of it has one.
+ * the first cluster: names are looked up, and then the addresses are logged in to; then the same with
+ * the servers that those name. When the first cluster is done, its block is written, and the window moves
+ * on. Each lookup and each login has its own end, and who can be named is bounded, so all of it has one.
  */
 #include "config.h"
 
@@ -132,9 +132,10 @@ static void turn(void *arg)
 {
     struct doctor *d = arg;
 
+    for (uint32_t i = d->first; i < d->next; i++)
+        patient_plan(d->window[i % WINDOW]);
     move_window(d);
     for (uint32_t i = d->first; i < d->next && !d->error; i++) {
-        patient_plan_visits(d->window[i % WINDOW]);
         begin_lookups(d, d->window[i % WINDOW]);
         begin_visits(d, d->window[i % WINDOW]);
     }

@@ -13,9 +13,8 @@
 static const char NOT_CHECKED[] =
     "\nNot checked: what other nodes see, whose DNS, routes and firewalls may differ; whether "
     "homingd's own user\nmay read the same files; whether programs run with the library and "
-    "connections can be severed (homingctl\nstatus); whether servers answer that only others name "
-    "(homingctl status); how far readers lag;\na failover itself. Servers are seen as they were "
-    "for one moment.\n";
+    "connections can be severed (homingctl\nstatus); how far readers lag; a failover itself. "
+    "Servers are seen as they were for one moment.\n";
 
 static void print_clean(const struct findings *f, const char *before, const char *text)
 {

@@ -14,8 +14,8 @@
 static const struct seen_server *find_member(const struct seen_cluster *cluster,
                                              const struct inet_address *address)
 {
-    for (uint32_t i = 0; i < cluster->conf->member_count; i++)
-        for (uint32_t j = 0; j < cluster->servers[i].name.count; j++)
+    for (uint32_t i = 0; i < cluster->server_count; i++)
+        for (uint32_t j = 0; !cluster->servers[i].seed && j < cluster->servers[i].name.count; j++)
             if (inet_address_same_host(&cluster->servers[i].name.at[j], address))
                 return &cluster->servers[i];
     return NULL;

@@ -35,21 +35,47 @@ static bool is_literal(const struct seen_name *name)
     return inet_address_parse(name->name, 0, &address);
 }
 
+/* What an operator can do about a name that does not lead to a server. */
+static void say_mend(const struct seen_cluster *cluster, const struct seen_server *server,
+                     char ret[FINDINGS_LINE])
+{
+    const char *pattern = server->made_by ? server->made_by->pattern : NULL;
+    char from[LABEL_SIZE];
+
+    if (!server->named) {
+        snprintf(ret, FINDINGS_LINE, "correct the name, or write its address in the name's place");
+        return;
+    }
+    label_server(server->from, from);
+    if (pattern && cluster->conf->engine->tells == ENGINE_TELLS_IDS)
+        snprintf(
+            ret, FINDINGS_LINE,
+            "correct '%s' in host_patterns, which makes this name for a server that %s names; or "
+            "correct DNS",
+            pattern, from);
+    else
+        snprintf(ret, FINDINGS_LINE, "%s names it so: correct DNS, or the name that it has there",
+                 from);
+}
+
 static void judge_name(struct findings *f, const struct seen_cluster *cluster,
                        const struct seen_server *server)
 {
     const struct seen_name *name = &server->name;
     enum finding bad = weigh(cluster, server);
-    char label[LABEL_SIZE], addresses[HOMING_ADDRESSES_MAX * 50];
+    char label[LABEL_SIZE], addresses[HOMING_ADDRESSES_MAX * 50], mend[FINDINGS_LINE];
 
     label_server(server, label);
     label_addresses(name, addresses, sizeof(addresses));
+    say_mend(cluster, server, mend);
     if (name->end == SEEN_SILENT)
-        findings_add(f, bad, "look at /etc/resolv.conf, or write its address in the name's place",
+        findings_add(f, bad,
+                     server->named ? "look at /etc/resolv.conf, and at host_patterns"
+                                   : "look at /etc/resolv.conf, or write its address in the name's "
+                                     "place",
                      "%s: DNS does not answer within %d s", label, SEEN_SECONDS);
     else if (name->end == SEEN_FAILED)
-        findings_add(f, bad, "correct the name, or write its address in the name's place", "%s: %s",
-                     label, name->words);
+        findings_add(f, bad, mend, "%s: %s", label, name->words);
     else if (!is_literal(name))
         findings_add(f, FINDING_OK, NULL, "%s resolves to %s", label, addresses);
 }

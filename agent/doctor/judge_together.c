@@ -25,10 +25,18 @@ struct voices {
     bool all; /* no member is missing */
 };
 
-/* Where only seeds are configured, they speak. */
+/* Where only seeds are configured, and nobody that they name answers, they speak. */
+static bool seeds_speak(const struct seen_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->server_count; i++)
+        if (cluster->servers[i].named && seen_answer(&cluster->servers[i]))
+            return false;
+    return cluster->conf->member_count == 0;
+}
+
 static void gather(const struct seen_cluster *cluster, struct voices *ret)
 {
-    bool seeds = cluster->conf->member_count == 0;
+    bool seeds = seeds_speak(cluster);
 
     ret->count = 0;
     ret->all = !seeds;
@@ -54,6 +62,25 @@ static bool is_same_server(const struct report *a, const struct report *b)
     return a->incarnation != 0 && a->incarnation == b->incarnation && a->identity == b->identity;
 }
 
+/* A member that others name by another name: homing asks it twice. */
+static void add_twins(struct findings *f, const struct voice *one, const struct voice *other)
+{
+    if (other->server->named && !one->server->named)
+        findings_add(f, FINDING_REMARK,
+                     "write it in members as host_patterns make it, or take it out of members",
+                     "%s and %s are one server under two names: homing counts it once (W1)",
+                     one->label, other->label);
+    else if (other->server->named)
+        findings_add(
+            f, FINDING_PROBLEM,
+            "correct host_patterns or DNS: each server needs a name that leads to it alone",
+            "%s and %s are one server, but others name two", one->label, other->label);
+    else if (!other->server->seed)
+        findings_add(f, FINDING_PROBLEM,
+                     "list each server once, by a name that never leads to another one",
+                     "%s and %s are one server under two names", one->label, other->label);
+}
+
 static void judge_twins(struct findings *f, struct voices *voices)
 {
     for (uint32_t i = 1; i < voices->count; i++)
@@ -62,10 +89,7 @@ static void judge_twins(struct findings *f, struct voices *voices)
             if (other->again || one->again || !is_same_server(one->report, other->report))
                 continue;
             other->again = true;
-            if (!other->server->seed)
-                findings_add(f, FINDING_PROBLEM,
-                             "list each server once, by a name that never leads to another one",
-                             "%s and %s are one server under two names", one->label, other->label);
+            add_twins(f, one, other);
         }
 }
 
@@ -118,7 +142,10 @@ static void judge_data(struct findings *f, const struct voices *voices)
             continue;
         findings_add(
             f, FINDING_PROBLEM,
-            "correct its address, take it out of members, or build it anew from the writer",
+            v->server->named
+                ? "correct host_patterns or DNS, if it is another cluster's; else build it anew "
+                  "from the writer"
+                : "correct its address, take it out of members, or build it anew from the writer",
             "%s holds another data set than %s (identity %" PRIu64 ", not %" PRIu64
             "): homing never follows it by itself (W4)",
             v->label, common->label, v->report->identity, common->report->identity);

@@ -22,7 +22,7 @@ static bool next(const struct seen_cluster *cluster, uint32_t *server, uint32_t 
 {
     for (; *server < cluster->server_count; (*server)++, *row = 0) {
         const struct seen_visit *answer = seen_answer(&cluster->servers[*server]);
-        if (!answer || !answer->told || *row >= answer->told->count)
+        if (!answer || !answer->told || answer->told->too_many || *row >= answer->told->count)
             continue;
         *ret = (struct told){&cluster->servers[*server], &answer->told->at[(*row)++]};
         return true;
@@ -48,10 +48,10 @@ static bool was_told_before(const struct seen_cluster *cluster, const struct tol
     return false;
 }
 
-static bool is_member(const struct conf_cluster *conf, const struct conf_host *host)
+static bool is_member(const struct conf_cluster *conf, const struct conf_host *host, uint16_t port)
 {
     for (uint32_t i = 0; i < conf->member_count; i++)
-        if (strcmp(conf->members[i].host, host->text) == 0)
+        if (conf->members[i].port == port && strcmp(conf->members[i].host, host->text) == 0)
             return true;
     return false;
 }
@@ -76,18 +76,99 @@ static void judge_row(struct findings *f, const struct conf_cluster *conf, const
     const char *name = row->host[0] != '\0' ? row->host : row->id;
     struct conf_host host;
     char label[LABEL_SIZE];
-    enum named named = named_judge(conf, row, &host);
+    uint16_t port;
+    enum named named = named_judge_row(conf, row, told->server->member->port, &host, &port);
 
-    if (named == NAMED_GOOD)
-        named = named_judge_port(conf, row->port ? row->port : told->server->member->port);
     label_server(told->server, label);
     if (named == NAMED_GOOD)
         findings_add(f, FINDING_OK, NULL, "%s names %s, which is %s", label, host.text,
-                     is_member(conf, &host) ? "a member" : "taken as a member, and not asked here");
+                     is_member(conf, &host, port) ? "a member" : "taken as a member");
     else
         findings_add(f, FINDING_PROBLEM, find_mend(named),
                      "%s names '%s'%s%s, which %s: homing would refuse it", label, name,
                      row->region[0] != '\0' ? " in region " : "", row->region, named_text(named));
+}
+
+/* ---- what the patterns are good for ---- */
+
+/* Whether this server is known by the host that the row names, and DNS knows that. */
+static bool is_found(const struct seen_cluster *cluster, const struct conf_host *host,
+                     uint16_t port)
+{
+    for (uint32_t i = 0; i < cluster->server_count; i++) {
+        const struct seen_server *server = &cluster->servers[i];
+        if (!server->seed && server->member->port == port &&
+            strcmp(server->member->host, host->text) == 0)
+            return server->name.end == SEEN_GOOD;
+    }
+    return false;
+}
+
+static void judge_pattern(struct findings *f, const struct seen_cluster *cluster,
+                          const struct conf_pattern *pattern)
+{
+    uint32_t server = 0, row = 0, made = 0, found = 0;
+    struct conf_host host;
+    struct told told;
+    uint16_t port;
+
+    while (next(cluster, &server, &row, &told)) {
+        if (was_told_before(cluster, &told) ||
+            named_judge_row(cluster->conf, told.row, told.server->member->port, &host, &port) !=
+                NAMED_GOOD ||
+            named_pattern(cluster->conf, told.row, &host) != pattern)
+            continue;
+        made++;
+        found += is_found(cluster, &host, port);
+    }
+    if (made == 0)
+        findings_add(f, FINDING_REMARK, "correct it, or take it out of host_patterns",
+                     "the pattern '%s' is for no server that is named", pattern->pattern);
+    else if (found == 0)
+        findings_add(f, FINDING_PROBLEM, "correct it in host_patterns",
+                     "the pattern '%s' leads nowhere: %s", pattern->pattern,
+                     made == 1 ? "DNS does not know the one host that it is for"
+                               : "DNS knows none of the hosts that it is for");
+}
+
+static void judge_patterns(struct findings *f, const struct seen_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->conf->host_pattern_count; i++)
+        judge_pattern(f, cluster, &cluster->conf->host_patterns[i]);
+}
+
+/* ---- how many are named ---- */
+
+static void judge_crowd(struct findings *f, const struct seen_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->server_count; i++) {
+        const struct seen_visit *answer = seen_answer(&cluster->servers[i]);
+        char label[LABEL_SIZE];
+        if (!answer || !answer->told || !answer->told->too_many)
+            continue;
+        label_server(&cluster->servers[i], label);
+        findings_add(f, FINDING_PROBLEM, NULL,
+                     "%s names more servers than the %d that a cluster may have: homing would take "
+                     "none of them from it",
+                     label, HOMING_MEMBERS_MAX);
+    }
+    if (cluster->crowded)
+        findings_add(f, FINDING_PROBLEM, "take out of members who is no server any more",
+                     "more servers are named than the %d that a cluster may have: those beyond are "
+                     "not asked",
+                     HOMING_MEMBERS_MAX);
+}
+
+/* False: somebody answered, but nobody said anything of others. */
+static bool is_told(const struct seen_cluster *cluster)
+{
+    uint32_t server = 0, row = 0;
+    struct told told;
+
+    for (uint32_t i = 0; i < cluster->server_count; i++)
+        if (seen_answer(&cluster->servers[i]))
+            return next(cluster, &server, &row, &told);
+    return true;
 }
 
 void judge_told(struct findings *f, const struct seen_cluster *cluster)
@@ -97,7 +178,14 @@ void judge_told(struct findings *f, const struct seen_cluster *cluster)
 
     if (!conf_discovers(cluster->conf))
         return;
+    if (!is_told(cluster))
+        findings_add(f, cluster->conf->member_count ? FINDING_REMARK : FINDING_PROBLEM, NULL,
+                     "no server that answered names another one: homing would discover no member");
     while (next(cluster, &server, &row, &told))
         if (!was_told_before(cluster, &told))
             judge_row(f, cluster->conf, &told);
+    judge_crowd(f, cluster);
+    server = row = 0;
+    if (next(cluster, &server, &row, &told))
+        judge_patterns(f, cluster);
 }

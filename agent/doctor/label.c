@@ -14,8 +14,11 @@ void label_server(const struct seen_server *server, char ret[LABEL_SIZE])
     const struct conf_member *member = server->member;
     bool v6 = strchr(member->host, ':');
 
-    snprintf(ret, LABEL_SIZE, "%s%s%s%s:%u", server->seed ? "seed " : "", v6 ? "[" : "",
-             member->host, v6 ? "]" : "", member->port);
+    snprintf(ret, LABEL_SIZE, "%s%s%s%s:%u",
+             server->seed    ? "seed "
+             : server->named ? "named "
+                             : "",
+             v6 ? "[" : "", member->host, v6 ? "]" : "", member->port);
 }
 
 void label_visit(const struct seen_server *server, const struct seen_visit *visit,

@@ -9,7 +9,7 @@
 
 #define LABEL_SIZE (HOMING_NAME_MAX + 80)
 
-/* "db1.example.com:5432", as in members; "seed " before a seed. */
+/* "db1.example.com:5432", as in members; "seed " before a seed, "named " before who is named by others. */
 void label_server(const struct seen_server *server, char ret[LABEL_SIZE]);
 
 /* The same " at 10.0.0.1", if the host is a name. */

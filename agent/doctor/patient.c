@@ -4,8 +4,12 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "agent/conf/agree.h"
+#include "agent/discover/named.h"
 #include "agent/doctor/patient.h"
 #include "agent/probe/where.h"
 
@@ -49,8 +53,10 @@ struct seen_cluster *patient_new(const struct conf_cluster *conf)
     c->conf = conf;
     c->server_count = conf->member_count + conf->seed_count;
     c->endpoint_count = count_names(conf);
-    /* One more: there may be none, and NULL would be no memory. */
-    c->servers = calloc(c->server_count + 1, sizeof(*c->servers));
+    /* One more: there may be none, and NULL would be no memory. They stay where they are while they are
+     * asked, so that there is room for all that can be named. */
+    c->servers = calloc(c->server_count + 1 + (conf_discovers(conf) ? HOMING_MEMBERS_MAX : 0),
+                        sizeof(*c->servers));
     c->endpoints = calloc(c->endpoint_count + 1, sizeof(*c->endpoints));
     if (!c->servers || !c->endpoints) {
         patient_free(c);
@@ -82,13 +88,6 @@ static void plan(const struct conf_cluster *conf, struct seen_server *server)
         where_set(&where, conf, server->name.at, server->name.count, server->member->port);
     for (uint32_t i = 0; i < server->visit_count; i++)
         server->visits[i].address = where.at[i];
-}
-
-void patient_plan_visits(struct seen_cluster *c)
-{
-    for (uint32_t i = 0; i < c->server_count; i++)
-        if (c->servers[i].name.end == SEEN_GOOD && !c->servers[i].planned)
-            plan(c->conf, &c->servers[i]);
 }
 
 struct seen_name *patient_next_name(struct seen_cluster *c)
@@ -128,11 +127,76 @@ static bool is_visited(const struct seen_server *server)
     return true;
 }
 
-bool patient_is_done(const struct seen_cluster *c)
+/* ---- who is named ---- */
+
+static bool is_known(const struct seen_cluster *c, const struct conf_host *host, uint16_t port)
+{
+    for (uint32_t i = 0; i < c->server_count; i++)
+        if (!c->servers[i].seed && c->servers[i].member->port == port &&
+            strcmp(c->servers[i].member->host, host->text) == 0)
+            return true;
+    return false;
+}
+
+static void add_named(struct seen_cluster *c, const struct seen_server *from,
+                      const struct topology_row *row)
+{
+    struct seen_server *server = &c->servers[c->server_count];
+    struct conf_host host;
+    uint16_t port;
+
+    if (named_judge_row(c->conf, row, from->member->port, &host, &port) != NAMED_GOOD ||
+        is_known(c, &host, port))
+        return;
+    if (c->server_count - c->conf->seed_count >= HOMING_MEMBERS_MAX) {
+        c->crowded = true;
+        return;
+    }
+    server->named = true;
+    snprintf(server->host, sizeof(server->host), "%.*s", HOMING_NAME_MAX, host.text);
+    server->own = (struct conf_member){.host = server->host, .port = port};
+    server->member = &server->own;
+    server->from = from;
+    server->made_by = named_pattern(c->conf, row, &host);
+    server->name.name = server->host;
+    c->server_count++;
+}
+
+/* As homing does it: an answer with more rows than it can take names nobody. */
+static void add_all_named(struct seen_cluster *c)
+{
+    uint32_t count = c->server_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct seen_visit *answer = seen_answer(&c->servers[i]);
+        if (!answer || !answer->told || answer->told->too_many)
+            continue;
+        for (uint32_t row = 0; row < answer->told->count; row++)
+            add_named(c, &c->servers[i], &answer->told->at[row]);
+    }
+}
+
+static bool all_are_visited(const struct seen_cluster *c)
 {
     for (uint32_t i = 0; i < c->server_count; i++)
         if (!is_visited(&c->servers[i]))
             return false;
+    return true;
+}
+
+void patient_plan(struct seen_cluster *c)
+{
+    for (uint32_t i = 0; i < c->server_count; i++)
+        if (c->servers[i].name.end == SEEN_GOOD && !c->servers[i].planned)
+            plan(c->conf, &c->servers[i]);
+    if (conf_discovers(c->conf) && all_are_visited(c))
+        add_all_named(c);
+}
+
+bool patient_is_done(const struct seen_cluster *c)
+{
+    if (!all_are_visited(c))
+        return false;
     for (uint32_t i = 0; i < c->endpoint_count; i++)
         if (!is_over(c->endpoints[i].name.end))
             return false;

@@ -11,8 +11,9 @@
 struct seen_cluster *patient_new(const struct conf_cluster *conf);
 void patient_free(struct seen_cluster *cluster); /* NULL is allowed */
 
-/* The addresses of each server whose name is SEEN_GOOD become its visits, as far as they are allowed. */
-void patient_plan_visits(struct seen_cluster *cluster);
+/* The addresses of each server whose name is SEEN_GOOD become its visits, as far as they are allowed. When all
+ * servers have ended, those that they name, and that homing would make members, are added. */
+void patient_plan(struct seen_cluster *cluster);
 
 /* What still waits; NULL: nothing. */
 struct seen_name *patient_next_name(struct seen_cluster *cluster);

@@ -55,6 +55,11 @@ struct seen_visit {
 struct seen_server {
     const struct conf_member *member;
     bool seed;
+    bool named; /* it is in no configuration: another server names it. `member` is `own` */
+    struct conf_member own;
+    char host[HOMING_NAME_MAX + 1];     /* of `own` */
+    const struct seen_server *from;     /* who names it */
+    const struct conf_pattern *made_by; /* NULL: allowed_networks admit it */
     struct seen_name name;
     struct seen_visit visits[HOMING_ADDRESSES_MAX]; /* of the addresses that are allowed */
     uint32_t visit_count;
@@ -68,8 +73,9 @@ struct seen_endpoint {
 
 struct seen_cluster {
     const struct conf_cluster *conf;
-    struct seen_server *servers; /* the members in their order, then the seeds */
+    struct seen_server *servers; /* the members in their order, the seeds, then who is named */
     uint32_t server_count;
+    bool crowded;                    /* more are named than a cluster may have */
     struct seen_endpoint *endpoints; /* each name of each endpoint */
     uint32_t endpoint_count;
 };

@@ -156,6 +156,7 @@ enum part {
     PART_MODE,
     PART_VERDICT,
     PART_SUCCESSION,
+    PART_UNYIELDING,
     PART_SPARED,
     PART_LEFT,
     PART_AT,
@@ -194,7 +195,8 @@ static const struct row {
     {"switches", PART_VERDICT, IN(verdict.switches), value_put_number, value_take_number},
     {"self", PART_SUCCESSION, IN(verdict.self), value_put_number, value_take_number},
     {"branch", PART_SUCCESSION, IN(verdict.branch), value_put_number, value_take_number},
-    {"heirs", PART_SUCCESSION, IN(verdict.heirs), value_put_heirs, value_take_heirs},
+    {"heirs", PART_SUCCESSION, IN(verdict.heirs), value_put_servers, value_take_servers},
+    {"unyielding", PART_UNYIELDING, IN(verdict.unyielding), value_put_servers, value_take_servers},
     {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
     {"untold", PART_SPARED, IN(untold), value_put_bool, value_take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
@@ -234,6 +236,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_verdict;
     case PART_SUCCESSION: /* W12: of engines with a term there is none */
         return saved->have_verdict && saved->verdict.self != 0;
+    case PART_UNYIELDING: /* W3a: of most clusters there is none */
+        return saved->have_verdict && saved->verdict.unyielding[0] != 0;
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:

@@ -153,15 +153,15 @@ bool value_take_members(struct value_context *c, char *text, void *ret)
     return true;
 }
 
-/* W12: names of servers, which are numbers; "-": none. */
-void value_put_heirs(const struct value_context *c, const void *value, FILE *out)
+/* Servers by their names (W12) or their incarnations (W3a), which are numbers; "-": none. */
+void value_put_servers(const struct value_context *c, const void *value, FILE *out)
 {
-    const uint64_t *heirs = value;
+    const uint64_t *servers = value;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < HOMING_MEMBERS_MAX; i++)
-        if (heirs[i]) {
-            value_put_number(c, &heirs[i], out);
+        if (servers[i]) {
+            value_put_number(c, &servers[i], out);
             count++;
         }
     if (!count)
@@ -169,20 +169,20 @@ void value_put_heirs(const struct value_context *c, const void *value, FILE *out
 }
 
 /* More than can be members are left out. */
-bool value_take_heirs(struct value_context *c, char *text, void *ret)
+bool value_take_servers(struct value_context *c, char *text, void *ret)
 {
-    uint64_t *heirs = ret, self;
+    uint64_t *servers = ret, server;
     uint32_t count = 0;
 
     (void)c;
-    memset(heirs, 0, HOMING_MEMBERS_MAX * sizeof(*heirs));
+    memset(servers, 0, HOMING_MEMBERS_MAX * sizeof(*servers));
     if (strcmp(text, "-") == 0)
         return true;
     while (text) {
-        if (!word_number(&text, &self))
+        if (!word_number(&text, &server))
             return false;
         if (count < HOMING_MEMBERS_MAX)
-            heirs[count++] = self;
+            servers[count++] = server;
     }
     return true;
 }

@@ -39,8 +39,8 @@ void value_put_reason(const struct value_context *c, const void *value, FILE *ou
 bool value_take_reason(struct value_context *c, char *text, void *ret);
 void value_put_members(const struct value_context *c, const void *value, FILE *out);
 bool value_take_members(struct value_context *c, char *text, void *ret);
-void value_put_heirs(const struct value_context *c, const void *value, FILE *out);
-bool value_take_heirs(struct value_context *c, char *text, void *ret);
+void value_put_servers(const struct value_context *c, const void *value, FILE *out);
+bool value_take_servers(struct value_context *c, char *text, void *ret);
 void value_put_member(const struct value_context *c, const void *value, FILE *out);
 bool value_take_member(struct value_context *c, char *text, void *ret);
 void value_put_mode(const struct value_context *c, const void *value, FILE *out);

@@ -4,11 +4,13 @@
 stand in for an Aurora cluster, with functions of the same names (tests/support/aurora.sql); nobody shuts an old writer
 out but the test itself."""
 import os
+import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../support"))
-from homing import PLAIN, SRC, Agent, Holder, Servers, cluster_text, own_hosts, own_namespaces  # noqa: E402
+from homing import BUILD, PLAIN, SRC, Agent, Holder, Servers, cluster_text, own_hosts, own_namespaces  # noqa: E402
 from tap import equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
@@ -27,7 +29,8 @@ pg.init("plain")
 PORT = pg.port()
 NAMES = {"a": "inst-1.rds.invalid", "b": "inst-2.rds.invalid", "c": "inst-3.rds.invalid"}
 SEED, NAME, READERS = "orders.cluster.invalid", "orders-db.invalid", "orders-ro.invalid"
-own_hosts({SEED: pg.address("b"), **{host: pg.address(name) for name, host in NAMES.items()}})
+own_hosts({SEED: pg.address("b"), **{host: pg.address(name) for name, host in NAMES.items()},
+           **{f"inst-{n}.astray.invalid": pg.address("a") for n in (1, 2, 3)}})
 
 CLUSTERS = f"""
   - name: orders
@@ -65,6 +68,35 @@ def writes(name):
 
 def last_switch():
     return [e["switch"] for e in agent.json("history") if e["switch"]][-1]
+
+
+def doctor(pattern="?.rds.invalid"):
+    """What it prints, and its exit status."""
+    config = Agent(CLUSTERS.replace("?.rds.invalid", pattern)).config
+    done = subprocess.run([os.path.join(BUILD, "homingd"), "--doctor", config], capture_output=True, text=True, check=False)
+    return done.stdout, done.returncode
+
+
+@test
+def the_doctor_visits_the_servers_that_the_seed_names():
+    text, code = doctor()
+    for name, role in ("a", "writer"), ("b", "reader"), ("c", "reader"):
+        assert re.search(rf"ok +named {member(name)} at {pg.address(name)}: login works .*, {role}, ", text), text
+    assert f"one claims to be the writer: named {member('a')}" in text, text
+    equal((text.splitlines()[-1], code), ("0 problems, 0 remarks", 0))
+
+
+@test
+def the_doctor_finds_a_pattern_that_leads_nowhere_or_to_one_server():
+    text, code = doctor("?.rds-2.invalid")
+    for name in "abc":
+        assert re.search(rf"PROBLEM +named {NAMES[name].replace('.rds', '.rds-2')}:{PORT}: ", text), text
+    assert "the pattern '?.rds-2.invalid' leads nowhere: DNS knows none of the hosts" in text, text
+    assert "correct '?.rds-2.invalid' in host_patterns" in text, text
+    equal(code, 1)
+    text, code = doctor("?.astray.invalid")
+    assert f"named inst-1.astray.invalid:{PORT} and named inst-2.astray.invalid:{PORT} are one server" in text, text
+    equal(code, 1)
 
 
 @test

@@ -305,6 +305,9 @@ static void rename_verdict(struct verdict *v, const struct domain *d, const uint
     v->fenced = rename_mask(v->fenced, d, map);
     v->demoted = rename_mask(v->demoted, d, map);
     v->readers = rename_mask(v->readers, d, map);
+    for (uint32_t i = 0; d->fenced && i < d->members; i++)
+        if (v->unyielding[i] != 0)
+            v->unyielding[i] = 100 + map[v->unyielding[i] - 100];
 }
 
 /* An incarnation is the number of the one member that has it. */

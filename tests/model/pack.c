@@ -122,10 +122,8 @@ static void tape_member(struct tape *t, struct topo_member *m)
     TAPE(t, 1, m->standing);
     TAPE(t, 1, m->late);
     TAPE(t, 1, m->behind);
-    if (t->domain->fenced) {
+    if (t->domain->fenced)
         TAPE(t, 1, m->outdated);
-        TAPE(t, 1, m->unyielding);
-    }
     TAPE(t, 2, m->good_answers);
     tape_past(t, &m->answered_ms);
 }
@@ -155,6 +153,20 @@ static void tape_fenced_places(struct tape *t, struct verdict *v)
     v->fenced_places = (uint32_t)(candidates | left << PLACE_CANDIDATES_MAX);
 }
 
+/* W3a: the order in which they were noted says nothing: there is room for all. */
+static void tape_unyielding(struct tape *t, struct verdict *v)
+{
+    uint64_t mask = 0;
+
+    for (uint32_t m = 0; m < MODEL_MAX; m++)
+        mask |= (uint64_t)verdict_is_unyielding(v, 100 + m) << m;
+    tape_bits(t, MODEL_MAX, &mask);
+    memset(v->unyielding, 0, sizeof(v->unyielding));
+    for (uint32_t m = 0; m < MODEL_MAX; m++)
+        if (mask >> m & 1)
+            verdict_note_unyielding(v, 100 + m);
+}
+
 static void tape_verdict(struct tape *t, struct verdict *v)
 {
     TAPE(t, 3, v->state);
@@ -170,6 +182,8 @@ static void tape_verdict(struct tape *t, struct verdict *v)
     TAPE(t, 4, v->term.lo);
     TAPE(t, 3, v->position);
     TAPE(t, MODEL_MAX, v->fenced);
+    if (t->domain->fenced)
+        tape_unyielding(t, v);
     if (t->domain->moves)
         tape_fenced_places(t, v);
     tape_past(t, &v->confirmed_ms);

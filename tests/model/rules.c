@@ -61,7 +61,8 @@ static void witness_answer(struct world *w, struct witness_member *m, const stru
 {
     if (r->role != ROLE_WRITER || claim_begins(m, r))
         m->short_of = false;
-    if (r->role == ROLE_READER || r->incarnation != m->said.incarnation)
+    if (r->role == ROLE_READER ||
+        (m->said.incarnation != 0 && r->incarnation != m->said.incarnation))
         m->unyielding = false;
     m->said = *r;
     m->said_ms = w->now_ms;

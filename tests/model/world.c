@@ -314,6 +314,8 @@ static const char *restart(struct world *w, const struct domain *d, const struct
             .short_of = true,
             .said = answer(w->disk.rival, ROLE_WRITER, w->disk.term.lo, w->disk.identity, 0),
         };
+    for (uint32_t m = 0; m < d->members; m++)
+        fresh.at[m].unyielding = w->w.at[m].unyielding;
     w->w = fresh;
     decision_init(&w->c, &conf, &w->disk, w->now_ms, &o.actions);
     return conclude(w, d, step, &o);

@@ -424,6 +424,32 @@ static void a_reader_that_cannot_be_asked_is_a_warning_until_it_is_back(void **s
     assert_string_equal(warning_text(), "");
 }
 
+/* The only cluster's, in what warning_text() asked for. */
+static const char *cluster_says(const char *key)
+{
+    return msg_get_str(msg_array_at(msg_get(answered.result, "clusters"), 0), key);
+}
+
+/* W5, W9 */
+static void a_silent_writer_is_a_warning_as_long_as_others_confirm_it(void **state)
+{
+    (void)state;
+    sim_run(&sim, 10000);
+    assert_string_equal(warning_text(), "");
+    assert_string_equal(cluster_says("confirmed_by"), "writer");
+    sim_conduct(&sim, 0, SIM_DOWN);
+    sim_run(&sim, 120000);
+    assert_non_null(strstr(warning_text(), "the writer 10.0.0.1:5432 cannot be asked for 1"));
+    assert_non_null(
+        strstr(warning_text(), "or have another one promoted: programs are sent there"));
+    assert_string_equal(cluster_says("state"), "suspect");
+    assert_string_equal(cluster_says("confirmed_by"), "others");
+    sim_conduct(&sim, 0, SIM_ANSWERS);
+    sim_run(&sim, 20000);
+    assert_string_equal(warning_text(), "");
+    assert_string_equal(cluster_says("confirmed_by"), "writer");
+}
+
 static void a_socket_that_cannot_be_reached_is_an_alarm_until_it_can(void **state)
 {
     char path[128];
@@ -463,6 +489,7 @@ int main(void)
         TEST_IN(rig, odd_params_are_refused_and_change_nothing),
         TEST_IN(rig, freeze_and_unfreeze_say_when_there_is_nothing_to_do),
         TEST_IN(rig, a_reader_that_cannot_be_asked_is_a_warning_until_it_is_back),
+        TEST_IN(rig, a_silent_writer_is_a_warning_as_long_as_others_confirm_it),
         TEST_IN(rig, a_socket_that_cannot_be_reached_is_an_alarm_until_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

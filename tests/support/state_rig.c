@@ -44,6 +44,7 @@ struct state_cluster state_rig_saved(void)
                     .self = UINT64_MAX,
                     .branch = 3,
                     .heirs = {UINT64_C(11400714819323198485), 12},
+                    .unyielding = {UINT64_C(1763636391123457), 13},
                     .switches = 6},
         .frozen = true,
         .have_mode = true,
@@ -91,6 +92,7 @@ void state_rig_assert_same(const struct state_cluster *got, const struct state_c
     assert_true(g->self == w->self);
     assert_true(g->branch == w->branch);
     assert_memory_equal(g->heirs, w->heirs, sizeof(g->heirs));
+    assert_memory_equal(g->unyielding, w->unyielding, sizeof(g->unyielding));
     assert_int_equal(g->confirmed_ms, w->confirmed_ms);
     assert_int_equal(g->since_ms, w->since_ms);
     assert_int_equal(g->switches, w->switches);

@@ -9,19 +9,15 @@
 #include <string.h>
 
 #include "agent/conf/file/errors.h"
+#include "proto/utf8.h"
 
 /* Values of the file are quoted in errors: a newline or an escape sequence in one must not reach
  * the terminal. */
-static void tame(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 static void put_one(struct conf_errors *errors, struct conf_at at, bool warning, const char *format,
                     va_list arguments)
 {
+    char text[sizeof(errors->list[0].text)];
+
     errors->failures += !warning;
     if (errors->count == CONF_ERRORS_MAX) {
         errors->lost += !warning;
@@ -30,8 +26,8 @@ static void put_one(struct conf_errors *errors, struct conf_at at, bool warning,
     struct conf_error *error = &errors->list[errors->count++];
     error->at = at;
     error->warning = warning;
-    vsnprintf(error->text, sizeof(error->text), format, arguments);
-    tame(error->text);
+    vsnprintf(text, sizeof(text), format, arguments);
+    utf8_clean(text, strlen(text), error->text, sizeof(error->text));
 }
 
 void conf_errors_add(struct conf_errors *errors, struct conf_at at, const char *format, ...)

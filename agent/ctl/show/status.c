@@ -104,7 +104,7 @@ static void head(const struct show *show, const struct msg_value *cluster)
         show_str(show, cluster, "term", "none");
         fputs(", confirmed ", show->out);
         show_age(show, cluster, "confirmed_ms", 0);
-        fputs(" ago", show->out);
+        fputs(show_is(cluster, "confirmed_by", "others") ? " ago by others" : " ago", show->out);
     }
     if (msg_get_bool(cluster, "frozen", false) && !show_is(cluster, "state", "frozen"))
         fputs(", frozen", show->out);

@@ -112,6 +112,8 @@ static void hostile_bytes_are_escaped(void **state)
         {"\x1b[31mred\x7f", "\\u001b[31mred\\u007f"},
         {"quote \" and \\", "quote \\\" and \\\\"},
         {"C1 \xc2\x9b", "C1 \\u009b"},
+        {"turned \u202e15\u2066 \u200f.", "turned \\u202e15\\u2066 \\u200f."},
+        {"tag \U000e0021.", "tag \\udb40\\udc21."},
         {"lone \xff\x80", "lone \xef\xbf\xbd\xef\xbf\xbd"},
         {"overlong \xc0\xaf", "overlong \xef\xbf\xbd\xef\xbf\xbd"},
         {"overlong \xe0\x80\xaf.", "overlong \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd."},

@@ -208,6 +208,19 @@ static void a_wrong_pattern_is_shown_where_it_stands(void **state)
                   "in eu-west-1\n");
 }
 
+static void keys_that_would_have_no_effect_are_refused(void **state)
+{
+    (void)state;
+    assert_answer("    engine: ids\n    seeds: [{host: a, failover: false}]\n"
+                  "    host_patterns: ['?.x']\n",
+                  "t.yaml:6:33: failover is not for seeds, which never become the writer; remove "
+                  "it, or list the server under members\n");
+    assert_answer("    engine: hosts\n    seeds: [a]\n"
+                  "    host_patterns: [{region: eu, pattern: '?.x'}]\n",
+                  "t.yaml:7:20: region is not for hosts, whose servers tell of none; write the "
+                  "patterns alone\n");
+}
+
 static void a_port_of_an_endpoint_is_not_the_seeds(void **state)
 {
     (void)state;
@@ -270,6 +283,7 @@ int main(void)
         IN_FOLDER(a_cluster_whose_password_could_go_anywhere_is_refused),
         IN_FOLDER(an_engine_that_tells_nothing_has_neither),
         IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
+        IN_FOLDER(keys_that_would_have_no_effect_are_refused),
         IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
         IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
         IN_FOLDER(a_seed_that_is_listed_twice_is_called_a_seed),

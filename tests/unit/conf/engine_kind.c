@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/conf/conf.h"
@@ -62,6 +63,7 @@ static const struct engine_kind strict = {
     .keywords = strict_keywords,
     .check_connection = no_braces,
     .check_together = no_token_alone,
+    .no_password = "it asks for none; leave it out",
     .lag_in_transactions = true,
     .print_position = print_hash,
     .print_term = print_era,
@@ -189,6 +191,22 @@ static void a_keyword_for_a_file_wants_one_that_can_be_read(void **state)
     conf_free(load_good("    engine: strict\n    connection: roots='/etc/\\passwd'\n"));
 }
 
+static void a_password_that_nobody_asks_for_is_refused_where_it_stands(void **state)
+{
+    FILE *file = fopen("secret", "w");
+
+    (void)state;
+    assert_non_null(file);
+    fputs("x\n", file);
+    fclose(file);
+    chmod("secret", 0600);
+    assert_refused(
+        "    password_file: secret\n    engine: strict\n",
+        "t.yaml:5:20: password_file is not for strict; it asks for none; leave it out\n");
+    conf_free(load_good("    password_file: secret\n    engine: easy\n"));
+    unlink("secret");
+}
+
 static void keywords_that_do_not_go_together_are_refused_once_each_is_good(void **state)
 {
     (void)state;
@@ -311,6 +329,7 @@ int main(void)
         TEST(keywords_that_do_not_go_together_are_refused_once_each_is_good),
         TEST(a_value_is_read_without_quotes_and_the_last_one_counts),
         TEST(circular_is_only_for_engines_that_take_it),
+        TEST(a_password_that_nobody_asks_for_is_refused_where_it_stands),
         TEST(nothing_of_libpqs_is_refused_in_another_engines_connection),
         TEST(a_dump_hides_what_the_engine_calls_secret),
         TEST(positions_and_terms_are_printed_as_their_people_write_them),

@@ -49,6 +49,8 @@ static void put_cluster(const char *name, const char *state, bool alarm)
     msg_put_key_str(&writer, "writer", "db-a:5432");
     msg_put_key_str(&writer, "reason_text", "W3: two members claim to be the writer");
     msg_put_key_uint(&writer, "since_ms", 7500000);
+    msg_put_key_uint(&writer, "confirmed_ms", 300);
+    msg_put_key_str(&writer, "confirmed_by", strcmp(state, "suspect") == 0 ? "others" : "writer");
     msg_put_str(&writer, "members");
     msg_put_array(&writer, 2);
     put_member("db-a:5432", true, "writer", NULL);
@@ -77,6 +79,16 @@ static const struct msg_value *status_of(const char *state, bool alarm)
     return result();
 }
 
+/* W9 */
+static void status_says_that_others_confirmed_a_silent_writer(void **state)
+{
+    bool found;
+
+    (void)state;
+    assert_false(show_status(&show, status_of("suspect", false), NULL, &found));
+    assert_non_null(strstr(shown(), ", confirmed 0.3 s ago by others\n"));
+}
+
 static void status_names_writer_members_and_the_servers_words(void **state)
 {
     bool found;
@@ -85,6 +97,7 @@ static void status_names_writer_members_and_the_servers_words(void **state)
     assert_true(show_status(&show, status_of("steady", false), NULL, &found));
     assert_true(found);
     assert_non_null(strstr(shown(), "orders: steady, writer db-a:5432 for 2 h 5 min"));
+    assert_non_null(strstr(shown(), ", confirmed 0.3 s ago\n"));
     assert_non_null(strstr(shown(), "published, unauthenticated"));
     assert_non_null(strstr(shown(), "FATAL: ?[2Jno\n"));
     assert_null(strstr(shown(), "\033"));
@@ -548,6 +561,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN(rig, the_first_writer_is_shown_without_what_was_before_it),
         TEST_IN(rig, status_names_writer_members_and_the_servers_words),
+        TEST_IN(rig, status_says_that_others_confirmed_a_silent_writer),
         TEST_IN(rig, a_position_is_shown_as_its_engine_writes_it),
         TEST_IN(rig, a_position_without_a_text_is_shown_as_a_number),
         TEST_IN(rig, an_alarm_makes_it_not_well_and_prints_the_command),

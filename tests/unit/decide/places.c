@@ -45,6 +45,43 @@ static void answers(uint32_t place, struct report says)
     handle(&(struct event){.kind = EVENT_REPORT, .report = says});
 }
 
+/* A's server answers at a candidate address, too, and claims there, before B takes over. */
+static void claim_beside_a_candidates(bool fenced)
+{
+    for (uint32_t m = A; m <= C; m++)
+        story.members[m].says.fenced = fenced;
+    run_for(100);
+    set_place(0, (struct topo_place){.kind = PLACE_CANDIDATE, .member = A});
+    answers(0, story.members[A].says);
+    breaks(A);
+    is_writer(B, 1);
+    if (!fenced)
+        story.members[B].says.position = story.members[A].says.position;
+    hears(B);
+    assert_int_equal(verdict->writer, A);
+}
+
+static void W3a_a_claim_at_a_candidate_holds_up_a_fenced_one_only_until_it_is_late(void **state)
+{
+    (void)state;
+    claim_beside_a_candidates(true);
+    handle(&(struct event){.kind = EVENT_REPORT,
+                           .report = {.member = PLACE_VOICE(0), .kind = REPORT_LATE}});
+    assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
+    answers(0, story.members[A].says); /* it goes on all the same */
+    assert_int_equal(verdict->writer, B);
+}
+
+static void W3a_a_claim_at_a_candidate_holds_up_one_without_a_fence_while_it_is_live(void **state)
+{
+    (void)state;
+    claim_beside_a_candidates(false);
+    handle(&(struct event){.kind = EVENT_REPORT,
+                           .report = {.member = PLACE_VOICE(0), .kind = REPORT_LATE}});
+    hears(B);
+    assert_int_equal(verdict->writer, A);
+}
+
 static void a_position_that_is_not_known_at_the_new_address_leaves_the_held_one(void **state)
 {
     struct report says = started_anew(A);
@@ -202,6 +239,10 @@ static void who_is_not_the_writer_any_more_moves_as_a_reader_without_another_rep
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_FROM(set_up_settled,
+                  W3a_a_claim_at_a_candidate_holds_up_a_fenced_one_only_until_it_is_late),
+        TEST_FROM(set_up_settled,
+                  W3a_a_claim_at_a_candidate_holds_up_one_without_a_fence_while_it_is_live),
         TEST_FROM(set_up_settled,
                   a_position_that_is_not_known_at_the_new_address_leaves_the_held_one),
         TEST_FROM(set_up_settled, of_a_newer_term_no_position_is_kept),

@@ -96,11 +96,30 @@ static void a_short_restart_is_not_told_of(void **state)
     }
 }
 
-/* The first is `suspect`, the other an alarm. */
-static void the_writer_and_who_refuses_the_login_need_no_warning(void **state)
+/* W5: others may confirm it for ever. */
+static void a_silent_writer_is_told_of_whatever_the_state(void **state)
+{
+    for (int i = 0; i < CLUSTER_STATE_COUNT; i++) {
+        set_up(state);
+        verdict.state = (enum cluster_state)i;
+        hear(0, REPORT_LATE);
+        look(1);
+        look(1 + WARNINGS_AFTER_MS);
+        assert_int_equal(raised, BIT(0));
+        verdict.writer = 1; /* it was replaced, and is still silent */
+        look(2 + WARNINGS_AFTER_MS);
+        assert_int_equal(raised | cleared, 0);
+        hear(0, REPORT_ANSWER);
+        look(3 + WARNINGS_AFTER_MS);
+        assert_int_equal(cleared, BIT(0));
+    }
+}
+
+/* That is an alarm. */
+static void who_refuses_the_login_needs_no_warning(void **state)
 {
     (void)state;
-    hear(0, REPORT_REFUSED);
+    hear(0, REPORT_DENIED);
     hear(1, REPORT_DENIED);
     look(1);
     look(1 + WARNINGS_AFTER_MS);
@@ -134,6 +153,7 @@ static void no_reader_is_no_news_where_there_can_be_none(void **state)
     assert_int_equal(warnings.raised, 0);
     verdict.writer = 0;
     topo_init(&topo, 1);
+    hear(0, REPORT_ANSWER);
     look(3 + 2 * WARNINGS_AFTER_MS);
     look(3 + 3 * WARNINGS_AFTER_MS);
     assert_int_equal(warnings.raised, 0);
@@ -204,7 +224,8 @@ int main(void)
         TEST_FROM(set_up, a_member_that_cannot_be_asked_is_told_of_once_and_when_it_is_back),
         TEST_FROM(set_up, a_member_that_was_never_heard_is_told_of),
         TEST_FROM(set_up, a_short_restart_is_not_told_of),
-        TEST_FROM(set_up, the_writer_and_who_refuses_the_login_need_no_warning),
+        TEST_FROM(set_up, a_silent_writer_is_told_of_whatever_the_state),
+        TEST_FROM(set_up, who_refuses_the_login_needs_no_warning),
         TEST_FROM(set_up, no_reader_is_told_of_where_readers_are_wanted),
         TEST_FROM(set_up, no_reader_is_no_news_where_there_can_be_none),
         TEST_FROM(set_up, a_password_that_cannot_be_read_is_told_of),

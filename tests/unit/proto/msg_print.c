@@ -10,6 +10,7 @@
 #include "proto/limits.h"
 #include "proto/msg.h"
 #include "proto/msg_print.h"
+#include "proto/utf8.h"
 #include "tests/support/test.h"
 
 /* `message`: the encoded result of a reply. */
@@ -75,11 +76,45 @@ static void texts_for_terminals_have_no_control_characters(void **state)
     ASSERT_PRINTED(msg_print_text, "\x05", "");
 }
 
+/* Of text that comes from servers: a version with an override of direction reads as another one. */
+static void what_nobody_sees_or_what_turns_a_text_around_is_not_printed_as_it_came(void **state)
+{
+    static const uint32_t unseen[] = {
+        0xad,   0x61c,   0x115f,  0x180e,  0x200b,  0x200e,  0x200f,  0x2028,
+        0x202a, 0x202b,  0x202c,  0x202d,  0x202e,  0x2060,  0x2066,  0x2067,
+        0x2068, 0x2069,  0x206f,  0x3164,  0xfe0f,  0xfeff,  0xffa0,  0xfff9,
+        0xfffb, 0x1bca0, 0x1d173, 0xe0001, 0xe0020, 0xe007f, 0xe01ef,
+    };
+    static const uint32_t seen[] = {' ',    0xa0,   0xac,   0xae,   0x61b,  0x2010,
+                                    0x2027, 0x202f, 0x2070, 0xfffd, 0xfe10, 0x1f600};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+        if (!utf8_is_control(unseen[i]))
+            fail_msg("U+%04X", (unsigned)unseen[i]);
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++)
+        if (utf8_is_control(seen[i]))
+            fail_msg("U+%04X", (unsigned)seen[i]);
+    ASSERT_PRINTED(msg_print_text,
+                   "\xaa"
+                   "1\xe2\x80\xae"
+                   "2\xf3\xa0\x80\xa1"
+                   "3",
+                   "1?2?3");
+    ASSERT_PRINTED(msg_print_json,
+                   "\xaa"
+                   "1\xe2\x80\xae"
+                   "2\xf3\xa0\x80\xa1"
+                   "3",
+                   "\"1\\u202e2\\udb40\\udc213\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(values_are_printed_as_json),
         TEST(texts_for_terminals_have_no_control_characters),
+        TEST(what_nobody_sees_or_what_turns_a_text_around_is_not_printed_as_it_came),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,7 @@ static void people_can_read_it(void **state)
     assert_non_null(strstr(text, "\ndemoted 10.77.0.2:5432 fd00::3:5433\n"));
     assert_non_null(strstr(text, "\nterm 2 3\n"));
     assert_non_null(strstr(text, "\nheirs 11400714819323198485 12\n"));
+    assert_non_null(strstr(text, "\nunyielding 1763636391123457 13\n"));
     free(text);
 }
 
@@ -125,6 +126,7 @@ static void what_is_whole_but_wrong_is_refused(void **state)
         "cluster orders\nself me\n",
         "cluster orders\nheirs 1 two\n",
         "cluster orders\nheirs \n",
+        "cluster orders\nunyielding 1 two\n",
         "cluster orders\n\n",
     };
     struct state_cluster got;
@@ -186,6 +188,21 @@ static void W12_a_state_without_heirs_is_whole(void **state)
     assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_int_equal(got.verdict.self, 0);
     assert_int_equal(got.verdict.heirs[0], 0);
+    free(got.endpoints);
+    free(text);
+}
+
+static void W3a_a_state_in_which_all_have_noticed_is_whole(void **state)
+{
+    struct state_cluster saved = state_rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    memset(saved.verdict.unyielding, 0, sizeof(saved.verdict.unyielding));
+    char *text = encode(&saved, &len);
+    assert_null(strstr(text, "\nunyielding"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.unyielding[0], 0);
     free(got.endpoints);
     free(text);
 }
@@ -373,6 +390,7 @@ int main(void)
         TEST(what_a_newer_agent_added_is_skipped),
         TEST(W12_heirs_are_those_of_a_writer_with_a_name),
         TEST(W12_a_state_without_heirs_is_whole),
+        TEST(W3a_a_state_in_which_all_have_noticed_is_whole),
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),

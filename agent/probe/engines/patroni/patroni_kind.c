@@ -107,6 +107,7 @@ const struct engine_kind engine_kind_patroni = {
     .keywords = keywords,
     .check_connection = refuse_url,
     .check_together = check_tls,
+    .no_password = NO_ACCOUNT,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = advice,
