@@ -64,7 +64,7 @@ root_make() { # once
     [ "$(. /etc/os-release && echo "$VERSION_ID")" = 12 ] || msgpack=libmsgpack-c-dev
     arm_apt update
     arm_apt install -y --download-only libc6-dev musl-dev libcmocka-dev libc-ares-dev libpq-dev libev-dev "$msgpack" \
-        libcyaml-dev libyaml-dev libssl-dev libsodium-dev
+        libcyaml-dev libyaml-dev libssl-dev libsodium-dev libjansson-dev
     mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib"
     ln -s usr/bin usr/sbin usr/lib "$root/"
     for deb in "$apt"/cache/archives/*.deb; do
