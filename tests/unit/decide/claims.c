@@ -443,6 +443,28 @@ static void W3a_who_has_noticed_has_noticed_after_a_restart(void **state)
     assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
 }
 
+static void W3a_who_has_not_noticed_is_noted_once_and_the_oldest_is_forgotten(void **state)
+{
+    struct verdict v;
+
+    (void)state;
+    verdict_init(&v);
+    verdict_note_unyielding(&v, 0);
+    assert_false(verdict_is_unyielding(&v, 0));
+    for (uint64_t i = 1; i <= HOMING_MEMBERS_MAX + 1; i++) {
+        verdict_note_unyielding(&v, i);
+        verdict_note_unyielding(&v, i);
+    }
+    assert_false(verdict_is_unyielding(&v, 1));
+    assert_true(verdict_is_unyielding(&v, 2));
+    verdict_forget_unyielding(&v, 3);
+    verdict_forget_unyielding(&v, 3);
+    assert_false(verdict_is_unyielding(&v, 3));
+    assert_true(verdict_is_unyielding(&v, 2));
+    assert_int_equal(v.unyielding[0], HOMING_MEMBERS_MAX + 1);
+    assert_int_equal(v.unyielding[HOMING_MEMBERS_MAX - 1], 0);
+}
+
 static void W3a_who_was_started_again_has_noticed_though_the_agent_was_too(void **state)
 {
     (void)state;
@@ -527,6 +549,7 @@ int main(void)
         TEST_FROM(set_up_volume, W3a_who_has_not_noticed_is_known_after_a_restart),
         TEST_FROM(set_up_volume, W3a_who_has_not_noticed_is_known_after_a_reload_and_a_restart),
         TEST_FROM(set_up_volume, W3a_who_has_noticed_has_noticed_after_a_restart),
+        TEST(W3a_who_has_not_noticed_is_noted_once_and_the_oldest_is_forgotten),
         TEST_FROM(set_up_volume, W3a_who_was_started_again_has_noticed_though_the_agent_was_too),
         TEST_FROM(set_up_volume,
                   W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed),
