@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "agent/conf/connection.h"
 #include "agent/conf/value.h"
@@ -109,11 +110,18 @@ static void print_value(const struct conf_key *key, enum conf_place place, const
     }
 }
 
+/* A seed never becomes the writer: the key is refused there. */
+static bool is_seeds_failover(const struct conf_key *key, enum conf_place place, const void *object)
+{
+    return place == CONF_PLACE_MEMBER && ((const struct conf_member *)object)->roams &&
+           strcmp(key->name, "failover") == 0;
+}
+
 /* Left out: what is kept nowhere, a text that is not there, and an optional list that is empty. */
 static bool is_printed(const struct conf_key *key, enum conf_place place, const void *object)
 {
     const void *list;
-    if (!conf_key_in(key, place) || !conf_key_kept(key))
+    if (!conf_key_in(key, place) || !conf_key_kept(key) || is_seeds_failover(key, place, object))
         return false;
     if (conf_key_is_text(key))
         return conf_key_text(key, place, object) && *conf_key_text(key, place, object) != '\0';
