@@ -4,10 +4,11 @@
 whichever region that is. Plain PostgreSQL servers stand in for a Global Database, with functions of the same names
 (tests/support/aurora.sql): two in one region, one in another. Each has a log of its own, as each region has a volume."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import own_namespaces  # noqa: E402
+from homing import BUILD, own_namespaces  # noqa: E402
 from managed import NAME, READERS, Managed  # noqa: E402
 from tap import equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
@@ -85,6 +86,10 @@ def an_instance_of_a_region_without_a_pattern_is_named_and_not_asked():
     eventually(lambda: any("is in a region that no entry of host_patterns is for" in w["text"] for w in pg.cluster()["warnings"]),
                "the other one is named")
     equal([m for m in pg.members() if m.startswith("inst-7")], [])
+    told = subprocess.run([os.path.join(BUILD, "homingd"), "--doctor", agent.config], capture_output=True, text=True,
+                          check=False).stdout
+    assert "names inst-3.us.invalid, which is taken as a member" in told, told
+    assert "'inst-7' in region ap-south-1, which is in a region that no entry of host_patterns is for" in told, told
     pg.sql("a", "DELETE FROM aurora_instances WHERE server_id IN ('inst-7', 'inst-8')")
 
 
