@@ -1,60 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * aurora_postgresql_reports.c - what a hostile server answers as an Aurora: rows on lines, columns
- * separated by '|', NULL is \N. The first row says how many columns there are.
+ * aurora_postgresql_reports.c - what a hostile server answers as an Aurora: rows, as
+ * tests/support/postgres_answer.h has them.
  */
 #include "config.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "agent/probe/engines/postgresql/aurora_postgresql_reports.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool truth)
-{
-    if (!truth)
-        abort();
-}
-
-/* Cells in excess are left out; missing ones are NULL. */
-static void split(char *text, const char **texts, struct postgres_rows *ret_rows)
-{
-    struct postgres_rows rows = {.texts = texts};
-
-    for (char *line; text && rows.count < POSTGRES_ROWS_MAX; rows.count++) {
-        int i = 0;
-        line = strsep(&text, "\n");
-        for (char *cell = strsep(&line, "|"); cell; cell = strsep(&line, "|")) {
-            if (rows.count == 0 && rows.columns < POSTGRES_COLUMNS_MAX)
-                rows.columns++;
-            if (i < rows.columns)
-                texts[rows.count * rows.columns + i++] = strcmp(cell, "\\N") == 0 ? NULL : cell;
-        }
-        for (; i < rows.columns; i++)
-            texts[rows.count * rows.columns + i] = NULL;
-    }
-    *ret_rows = rows;
-}
+#include "tests/support/fuzz.h"
+#include "tests/support/postgres_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *texts[POSTGRES_ROWS_MAX * POSTGRES_COLUMNS_MAX];
     struct postgres_seen seen = {0};
     struct topology topology;
-    struct postgres_rows rows;
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
 
     if (!text)
         return 0;
-    memcpy(text, data, size);
-    text[size] = '\0';
-    split(text, texts, &rows);
-    topology_init(&topology);
-    seen.topology = &topology;
-    if (aurora_read(&rows, &seen)) {
+    if (postgres_answer_read(aurora_read, text, &seen, &topology)) {
         require(seen.report.role == ROLE_WRITER || seen.report.role == ROLE_READER);
         require((seen.report.role == ROLE_WRITER) == (seen.report.term.lo == 1));
         require(seen.report.fenced && topology.count > 0);

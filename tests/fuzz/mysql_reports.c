@@ -7,27 +7,19 @@
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/probe/engines/mysql/mysql_reports.h"
+#include "tests/support/fuzz.h"
 #include "tests/support/mysql_answer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char COLUMNS[] =
     "CHANNEL_NAME|HOST|RECEIVING|LAST_ERROR_NUMBER|APPLY_ERROR|APPLYING|SOURCE_UUID";
 static const char COLUMNS_OF_MARIADB[] =
     "Connection_name|Master_Host|Slave_IO_Running|Last_IO_Errno|"
     "Last_SQL_Errno|Slave_SQL_Running|Master_Server_Id";
-
-static void require(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 /* As many of the columns as the first row has. */
 static const struct mysql_answer *answer_of(const struct mysql_seen *seen, const char *text)
@@ -96,11 +88,9 @@ static void run(char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
     if (!text)
         return 0;
-    memcpy(text, data, size);
-    text[size] = '\0';
     run(text);
     mysql_server_refuse(text, (uint32_t)size * 1000, size % 2 == 0);
     free(text);

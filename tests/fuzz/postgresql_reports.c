@@ -6,20 +6,12 @@
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/probe/engines/postgresql/postgresql_reports.h"
 #include "agent/probe/postgresql/failures.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool truth)
-{
-    if (!truth)
-        abort();
-}
+#include "tests/support/fuzz.h"
 
 static void row(char *text)
 {
@@ -53,16 +45,12 @@ static void failure(enum postgres_stage stage, const char *message)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
-    if (!text || size == 0) {
-        free(text);
+    char *text = fuzz_text(data, size);
+    if (!text)
         return 0;
-    }
-    memcpy(text, data, size);
-    text[size] = '\0';
     if (text[0] == 'R')
         row(text + 1);
-    else
+    else if (size > 0)
         failure((enum postgres_stage)((unsigned char)text[0] % POSTGRES_STAGE_COUNT), text + 1);
     free(text);
     return 0;

@@ -6,20 +6,12 @@
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/conf/pattern.h"
 #include "agent/discover/roster.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool truth)
-{
-    if (!truth)
-        abort();
-}
+#include "tests/support/fuzz.h"
 
 static char own_host[] = "own.db.x", domain[] = "?.db.x", dashed[] = "db-?.y", region[] = "eu-1";
 static struct conf_member member = {.host = own_host, .port = 5};
@@ -92,12 +84,9 @@ static void play(char *text, enum engine_tells tells)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     for (int tells = ENGINE_TELLS_IDS; tells <= ENGINE_TELLS_HOSTS; tells++) {
-        char *text = malloc(size + 1);
+        char *text = fuzz_text(data, size);
         if (!text)
             return 0;
-        if (size > 0)
-            memcpy(text, data, size);
-        text[size] = '\0';
         play(text, (enum engine_tells)tells);
         free(text);
     }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """AWS's own wrapper for Node.js as a judge of the stand-ins for Aurora, of MySQL and of PostgreSQL: it finds out by itself
 that they are Aurora, and fails over on them to the instance that homing publishes, where a program under the library is
-too. What it does not look at, as the times of a real failover, it does not confirm."""
+too. Of a Global Database it sees one region alone. What it does not look at, as the times of a real failover, it does not
+confirm."""
 import json
 import os
 import shutil
@@ -21,22 +22,22 @@ need_root()
 own_namespaces("--mount")
 from aurora import DOMAIN, PASSWORD, SEED, Aurora  # noqa: E402
 
-RDS = "rds.invalid"
+RDS, FAR = "rds.invalid", "far.invalid"
 pg = Servers()
 pg.init("a")
-with open(os.path.join(SRC, "tests/support/aurora.sql"), encoding="ascii") as text:
-    SCHEMA = pg.file("aurora.sql", text.read())
-pg.own("aurora.sql")
-pg.psql("a", "-f", SCHEMA)
-pg.sql("a", "INSERT INTO aurora_instances VALUES ('inst-1', true), ('inst-2', false)")
+pg.load("a", "aurora.sql")
+pg.sql("a", "INSERT INTO aurora_instances (server_id, writes, region) VALUES ('inst-1', true, 'eu-west-1'),"
+            " ('inst-2', false, 'eu-west-1'), ('inst-3', false, 'us-east-1')")
 pg.clone("b", "a")
-my = Aurora("a", "b", "c", others={f"inst-1.{RDS}": pg.address("a"), f"inst-2.{RDS}": pg.address("b")})
+pg.clone("c", "a")
+my = Aurora("a", "b", "c", others={f"inst-1.{RDS}": pg.address("a"), f"inst-2.{RDS}": pg.address("b"),
+                              f"inst-3.{FAR}": pg.address("c")})
 PASSWORD_FILE = os.path.join(directory(), "pw")
 with open(PASSWORD_FILE, "w", encoding="ascii") as password:
     os.chmod(PASSWORD_FILE, 0o600)
     password.write(PASSWORD + "\n")
 
-agent = Agent(f"""
+CLUSTERS = f"""
   - name: mysql
     engine: aurora-mysql
     seeds: ["{SEED}:{my.port}"]
@@ -50,7 +51,16 @@ agent = Agent(f"""
     host_patterns: ["?.{RDS}"]
     connection: "{PLAIN}"
     endpoints: [{{names: [pg-db.invalid], role: writer}}]
-""")
+"""
+GLOBAL = f"""
+  - name: global
+    engine: aurora-global-postgresql
+    seeds: ["inst-2.{RDS}:{pg.port()}"]
+    host_patterns: [{{region: eu-west-1, pattern: "?.{RDS}"}}, {{region: us-east-1, pattern: "?.{FAR}"}}]
+    connection: "{PLAIN}"
+    endpoints: [{{names: [global-db.invalid], role: writer}}]
+"""
+agent = Agent(CLUSTERS)
 
 
 class Program:
@@ -74,26 +84,31 @@ class Program:
         self.process.wait(PATIENCE)
 
 
-def fails_over(engine, first, second, crash, dialect):
-    """`first` and `second`: (id, member)."""
-    agent.wait_writer(engine, first[1])
+def fails_over(engine, first, second, crash, dialect, cluster=None):
+    """`first` and `second`: (id, member). `cluster`: if it is not called as the engine's protocol."""
+    cluster = cluster or engine
+    agent.wait_writer(cluster, first[1])
     host, _, port = first[1].partition(":")
     domain = host.partition(".")[2]
-    oracle, pool = Program(engine, host, "?." + domain), Program(engine, engine + "-db.invalid")
+    oracle, pool = Program(engine, host, "?." + domain), Program(engine, cluster + "-db.invalid")
     equal((oracle.ask(), pool.ask()), 2 * (first[0] + " writer",))
-    roles = [f"{row['member']} {row['role']}" for row in agent.cluster(engine)["members"]]
+    roles = [f"{row['member']} {row['role']}" for row in agent.cluster(cluster)["members"] if FAR not in row["member"]]
     equal(oracle.ask("found"), ", ".join([dialect, *sorted(roles)]))
     eventually(lambda: pool.process.pid in {row["pid"] for row in agent.json("connections")["connections"]},
                "its connection is known")
     crash()
     equal(oracle.ask().partition(":")[0], "FailoverSuccessError")
     equal(oracle.ask(), second[0] + " writer")
-    agent.wait_writer(engine, second[1])
+    agent.wait_writer(cluster, second[1])
     eventually(lambda: pool.ask() == second[0] + " writer", "the program under the library is on the new writer")
 
 
+def instance(number):
+    return f"inst-{number}", f"inst-{number}.{RDS}:{pg.port()}"
+
+
 @test
-def the_agent_follows_both():
+def the_agent_follows_all():
     with open(PACKAGE, encoding="utf-8") as package:
         say("aws-advanced-nodejs-wrapper " + json.load(package)["version"])
     agent.start()
@@ -114,7 +129,23 @@ def the_wrapper_fails_over_on_the_stand_in_for_aurora_postgresql():
     def crash():
         pg.kill("a")
         pg.promote("b")
-    fails_over("pg", *((f"inst-{n}", f"inst-{n}.{RDS}:{pg.port()}") for n in "12"), crash, "AuroraPgDatabaseDialect")
+    fails_over("pg", *(instance(n) for n in "12"), crash, "AuroraPgDatabaseDialect")
+
+
+@test
+def the_wrapper_fails_over_within_the_region_of_a_global_database():
+    """It does not know that this is one: version 2.0.1 asks for the instances of the region alone."""
+    def end():
+        pg.stop("b")
+        pg.promote("a")
+    pg.sql("b", "UPDATE aurora_instances SET writes = server_id = 'inst-2'")
+    pg.rejoin("c", "b")
+    pg.rejoin("a", "b")
+    agent.write(CLUSTERS + GLOBAL)
+    agent.ok("reload")
+    agent.wait_writer("global", instance(2)[1])
+    eventually(lambda: {row["role"] for row in agent.cluster("global")["members"]} == {"reader", "writer"}, "all answer")
+    fails_over("pg", *(instance(n) for n in "21"), end, "AuroraPgDatabaseDialect", "global")
 
 
 main()

@@ -42,6 +42,13 @@ class Servers:
     def member(self, name):
         return "%s:%s" % (self.address(name), self.port())
 
+    def load(self, name, file):
+        """Runs a file of tests/support."""
+        with open(os.path.join(SRC, "tests/support", file), encoding="ascii") as text:
+            path = self.file(file, text.read())
+        self.own(file)
+        self.psql(name, "-f", path)
+
     def file(self, name, text):
         """A file of ours in the root, private."""
         path = os.path.join(self.root, name)

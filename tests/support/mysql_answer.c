@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/mysql_answer.h"
@@ -59,4 +60,17 @@ const struct mysql_answer *answer_error(unsigned code, const char *words)
     answer = (struct mysql_answer){.error.code = (uint16_t)code};
     snprintf(answer.error.text, sizeof(answer.error.text), "%s", words);
     return &answer;
+}
+
+const struct mysql_answer *answer_any(const char *from)
+{
+    char any[] = "a|b|c|d|e|f|g|h";
+    size_t columns = 1;
+    if (from[0] == '!')
+        return answer_error((unsigned)strtoul(from + 1, NULL, 10), from + 1);
+    for (const char *at = from; *at != '\0' && *at != '\n'; at++)
+        columns += *at == '|';
+    if (2 * columns - 1 < sizeof(any))
+        any[2 * columns - 1] = '\0';
+    return answer_table(any, "%s", from);
 }

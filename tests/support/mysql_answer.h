@@ -15,4 +15,7 @@ const struct mysql_answer *answer_table(const char *names, const char *format, .
 
 const struct mysql_answer *answer_error(unsigned code, const char *text);
 
+/* With as many columns as the first row has, of whatever names; "!1142 words" is an error. */
+const struct mysql_answer *answer_any(const char *text);
+
 #endif

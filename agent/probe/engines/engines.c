@@ -10,7 +10,7 @@
 /* A line for each family. */
 /* clang-format off */
 #define ROWS(ROW) \
-    ROW(postgresql) ROW(aurora_postgresql) ROW(rds_postgresql) \
+    ROW(postgresql) ROW(aurora_postgresql) ROW(aurora_global_postgresql) ROW(rds_postgresql) \
     ROW(patroni) \
     ROW(mysql) ROW(aurora_mysql) ROW(aurora_global_mysql) ROW(rds_mysql)
 /* clang-format on */

@@ -47,6 +47,7 @@ static bool take(const struct answer *a)
             a->rows[rows.count][2],
             a->rows[rows.count][3],
             a->rows[rows.count][4],
+            NULL,
             a->time,
             a->identity,
         };

@@ -9,18 +9,12 @@
 #include "agent/probe/engines/postgresql/aurora_postgresql_kind.h"
 #include "agent/probe/engines/postgresql/aurora_postgresql_reports.h"
 
-static const char *note_lesser(const char *database, const char *role, char ret[POSTGRES_NOTE_SIZE])
-{
-    (void)database, (void)role, (void)ret;
-    return AURORA_NOTE_NO_IDENTITY;
-}
-
 static const struct postgres_dialect dialect = {
     .full = AURORA_QUESTION,
     .first = AURORA_QUESTION_FIRST,
     .lesser = AURORA_QUESTION_FIRST_LESSER,
     .spares = aurora_denies_identity,
-    .lesser_note = note_lesser,
+    .lesser_note = aurora_note_no_identity,
     .cheap = AURORA_QUESTION_CHEAP,
     .read = aurora_read,
     .mend = aurora_mend,

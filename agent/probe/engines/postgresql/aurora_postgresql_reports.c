@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * aurora_postgresql_reports.c - see aurora_postgresql_reports.h. Called by aurora_postgresql.c.
+ * aurora_postgresql_reports.c - see aurora_postgresql_reports.h. Called by aurora_postgresql.c and
+ * aurora_global_postgresql.c.
  */
 #include "config.h"
 
@@ -11,35 +12,44 @@
 /* Every function and operator is schema-qualified: a search_path of the role, or objects that
  * somebody made in `public`, must not change the answer. The clock is the server's own, and that of
  * this moment. */
-#define QUESTION                                                                                   \
+#define INSTANCE                                                                                   \
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.aurora_db_instance_identifier(),"           \
-    " r.server_id, r.session_id OPERATOR(pg_catalog.=) 'MASTER_SESSION_ID',"                       \
-    " CAST(pg_catalog.date_part('epoch',"                                                          \
-    " pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.last_update_timestamp) AS bigint),"    \
-    " r.durable_lsn, r.current_read_lsn"
-#define START_TIME ", pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
-#define IDENTITY   ", (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)"
-#define ROWS       " FROM pg_catalog.aurora_replica_status() AS r"
+    " r.server_id, r.session_id OPERATOR(pg_catalog.=) 'MASTER_SESSION_ID',"
+#define OF_CLUSTER                                                                                 \
+    INSTANCE " CAST(pg_catalog.date_part('epoch',"                                                 \
+             " pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.last_update_timestamp)"       \
+             " AS bigint), r.durable_lsn, r.current_read_lsn, NULL"
+/* Its rows have no time, and not how far an instance reads. */
+#define OF_DATABASE INSTANCE " 0, r.durable_lsn, r.durable_lsn, r.aws_region"
+#define START_TIME  ", pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
+#define IDENTITY    ", (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)"
+#define ROWS        " FROM pg_catalog.aurora_replica_status() AS r"
+#define GLOBAL_ROWS " FROM pg_catalog.aurora_global_db_instance_status() AS r"
 
-const char AURORA_QUESTION[] = QUESTION ROWS;
-const char AURORA_QUESTION_FIRST[] = QUESTION START_TIME IDENTITY ROWS;
-const char AURORA_QUESTION_FIRST_LESSER[] = QUESTION START_TIME ROWS;
+const char AURORA_QUESTION[] = OF_CLUSTER ROWS;
+const char AURORA_QUESTION_FIRST[] = OF_CLUSTER START_TIME IDENTITY ROWS;
+const char AURORA_QUESTION_FIRST_LESSER[] = OF_CLUSTER START_TIME ROWS;
+const char AURORA_GLOBAL_QUESTION[] = OF_DATABASE GLOBAL_ROWS;
+const char AURORA_GLOBAL_QUESTION_FIRST[] = OF_DATABASE START_TIME IDENTITY GLOBAL_ROWS;
+const char AURORA_GLOBAL_QUESTION_FIRST_LESSER[] = OF_DATABASE START_TIME GLOBAL_ROWS;
 const char AURORA_QUESTION_CHEAP[] = "SELECT pg_catalog.pg_is_in_recovery()";
 
-const char AURORA_NOTE_NO_IDENTITY[] =
+static const char NOTE_NO_IDENTITY[] =
     "pg_control_system() does not answer homing's role: no identity, so that other clusters cannot "
     "be told from this one";
-
-static const char NOTE_NOT_YET[] = "it is in recovery, but aurora_replica_status() names it as the "
-                                   "writer: counted as a reader";
-static const char NOTE_NOT_LONGER[] = "it is not in recovery, but aurora_replica_status() names "
-                                      "another writer: counted as a reader";
-static const char NOTE_NOBODY[] = "aurora_replica_status() names no writer";
+static const char NOTE_NOT_YET[] =
+    "it is in recovery, but Aurora's status names it as the writer: counted as a reader";
+static const char NOTE_NOT_LONGER[] =
+    "it is not in recovery, but Aurora's status names another writer: counted as a reader";
+static const char NOTE_NOBODY[] = "Aurora's status names no writer";
 
 static const char WRONG_EMPTY[] = "aurora_replica_status() returns no row: nothing is known of the "
                                   "cluster; if that lasts, reboot the instance";
 static const char WRONG_OLD[] = "aurora_replica_status() returns no row that is younger than 180 "
                                 "seconds: nothing is known of the cluster";
+static const char WRONG_GLOBAL_EMPTY[] =
+    "aurora_global_db_instance_status() returns no row; if this is no Global Database, write "
+    "engine: aurora-postgresql";
 
 /* insufficient_privilege, or there is no such function: then that of the instances is missing, too,
  * if this is no Aurora at all. */
@@ -50,6 +60,13 @@ bool aurora_denies_identity(const char *sqlstate)
         if (strcmp(sqlstate, STATES[i]) == 0)
             return true;
     return false;
+}
+
+const char *aurora_note_no_identity(const char *database, const char *role,
+                                    char ret[POSTGRES_NOTE_SIZE])
+{
+    (void)database, (void)role, (void)ret;
+    return NOTE_NO_IDENTITY;
 }
 
 const char *aurora_mend(const char *sqlstate)
@@ -63,9 +80,22 @@ const char *aurora_mend(const char *sqlstate)
     return NULL;
 }
 
+const char *aurora_global_mend(const char *sqlstate)
+{
+    if (strcmp(sqlstate, "42883") == 0)
+        return "it has no aurora_global_db_instance_status(): this is no Aurora PostgreSQL that "
+               "can "
+               "be of a Global Database; write engine: aurora-postgresql for one region, or "
+               "postgresql";
+    if (strcmp(sqlstate, "42501") == 0)
+        return "GRANT EXECUTE ON FUNCTION pg_catalog.aurora_global_db_instance_status(), "
+               "pg_catalog.aurora_db_instance_identifier() TO homing's role";
+    return NULL;
+}
+
 /* One instance, as the row has it. */
 struct instance {
-    const char *id;
+    const char *id, *region;
     bool own;     /* it is the server that was asked */
     bool master;  /* it is named as the writer */
     bool current; /* the row is of now */
@@ -97,7 +127,7 @@ static bool read_age(const char *text, struct instance *instance)
 
 static bool read_instance(const char *const *columns, struct instance *ret_instance)
 {
-    struct instance instance = {.id = columns[AURORA_ID]};
+    struct instance instance = {.id = columns[AURORA_ID], .region = columns[AURORA_REGION]};
     if (!instance.id || !columns[AURORA_SELF])
         return false;
     instance.own = strcmp(instance.id, columns[AURORA_SELF]) == 0;
@@ -113,61 +143,65 @@ static bool read_instance(const char *const *columns, struct instance *ret_insta
 
 /* What the rows say together. */
 struct status {
+    bool in_recovery;
     bool any;               /* there was a current row */
     struct instance own;    /* id NULL: it is in no current row */
     struct instance master; /* the newest one; id NULL: nobody is named */
 };
 
-/* Of several masters, one is of before a failover, or has been renamed since. */
+/* Ids are unique within a region alone. Of two rows with its id, its own is the one that fits what it
+ * is. Of several masters, one is of before a failover, or has been renamed since. */
 static void status_take(struct status *status, const struct instance *instance)
 {
     if (!instance->current)
         return;
     status->any = true;
-    if (instance->own)
+    if (instance->own && (!status->own.id || instance->master != status->in_recovery))
         status->own = *instance;
     if (instance->master && (!status->master.id || instance->age_s < status->master.age_s ||
                              (instance->own && instance->age_s <= status->master.age_s)))
         status->master = *instance;
 }
 
-static bool status_read(const struct postgres_rows *rows, struct status *ret_status,
+static bool status_read(const struct postgres_rows *rows, struct status *status,
                         struct topology *topology)
 {
     for (int i = 0; i < rows->count; i++) {
         struct instance instance;
         if (!read_instance(postgres_row(rows, i), &instance))
             return false;
-        status_take(ret_status, &instance);
+        status_take(status, &instance);
         if (instance.current)
-            topology_add(topology, instance.id, NULL, NULL, 0);
+            topology_add(topology, instance.id, NULL, instance.region, 0);
     }
+    if (status->in_recovery && status->own.id && !status->own.master)
+        status->master.own = false; /* it is who has the same id elsewhere */
     return true;
 }
 
-static const char *note_of(const struct status *status, bool in_recovery)
+static const char *note_of(const struct status *status)
 {
     if (!status->master.id)
         return NOTE_NOBODY;
-    if (status->master.own == !in_recovery)
+    if (status->master.own == !status->in_recovery)
         return NULL;
-    return in_recovery ? NOTE_NOT_YET : NOTE_NOT_LONGER;
+    return status->in_recovery ? NOTE_NOT_YET : NOTE_NOT_LONGER;
 }
 
-static void report_make(const struct status *status, bool in_recovery, struct postgres_seen *seen)
+static void report_make(const struct status *status, bool fenced, struct postgres_seen *seen)
 {
     struct report *report = &seen->report;
-    bool writes = status->master.own && !in_recovery;
+    bool writes = status->master.own && !status->in_recovery;
 
     report->kind = REPORT_ANSWER;
     report->role = writes ? ROLE_WRITER : ROLE_READER;
     report->term = (struct term){0, writes};
-    report->fenced = true;
+    report->fenced = fenced;
     report->position = writes ? status->master.durable : status->own.read;
     report->branch = 0;
-    seen->in_recovery = in_recovery;
-    seen->unready = status->master.own == in_recovery;
-    seen->note = note_of(status, in_recovery);
+    seen->in_recovery = status->in_recovery;
+    seen->unready = status->master.own == status->in_recovery;
+    seen->note = note_of(status);
 }
 
 /* Once per connection. */
@@ -180,19 +214,20 @@ static bool read_introduction(const struct postgres_rows *rows, struct report *r
             postgres_value_identifier(first[AURORA_SYSTEM_IDENTIFIER], &report->identity));
 }
 
-bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen)
+/* `empty`: what is wrong if there are no rows. */
+static bool read_rows(const struct postgres_rows *rows, bool fenced, const char *empty,
+                      struct postgres_seen *seen)
 {
     struct report report = seen->report;
     struct status status = {0};
-    bool in_recovery;
 
     if (rows->columns < AURORA_START_TIME || rows->columns > AURORA_COLUMN_COUNT)
         return false;
     if (rows->count == 0) {
-        seen->wrong = WRONG_EMPTY;
+        seen->wrong = empty;
         return false;
     }
-    if (!postgres_value_truth(rows->texts[AURORA_IN_RECOVERY], &in_recovery) ||
+    if (!postgres_value_truth(rows->texts[AURORA_IN_RECOVERY], &status.in_recovery) ||
         !status_read(rows, &status, seen->topology) || !read_introduction(rows, &report))
         return false;
     if (!status.any) {
@@ -200,6 +235,16 @@ bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen)
         return false;
     }
     seen->report = report;
-    report_make(&status, in_recovery, seen);
+    report_make(&status, fenced, seen);
     return true;
+}
+
+bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen)
+{
+    return read_rows(rows, true, WRONG_EMPTY, seen);
+}
+
+bool aurora_global_read(const struct postgres_rows *rows, struct postgres_seen *seen)
+{
+    return read_rows(rows, false, WRONG_GLOBAL_EMPTY, seen);
 }

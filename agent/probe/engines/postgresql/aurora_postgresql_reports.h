@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * aurora_postgresql_reports.h - what an Aurora PostgreSQL instance answered, as a report, and which
- * instances it names. Pure.
+ * instances it names: of a cluster, or of a Global Database. Pure.
  *
  * All instances of a cluster write into one volume, which lets one of them write at a time: the term
- * is always the same, and claims are fenced (W3a). What the functions return is documented by AWS;
- * nobody of us has asked an Aurora.
+ * is always the same, and claims are fenced (W3a). Each region of a Global Database has a volume of
+ * its own, and nothing shuts the old writer's out: the term is always the same there, too, but claims
+ * have positions. What the functions return is documented by AWS; nobody of us has asked an Aurora.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_AURORA_POSTGRESQL_REPORTS_H
 #define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_AURORA_POSTGRESQL_REPORTS_H
@@ -13,11 +14,15 @@
 #include "agent/probe/postgresql/session.h"
 
 /* The questions: a row for each instance that the server knows of, with the columns of enum
- * aurora_column. AURORA_QUESTION lacks the last two, AURORA_QUESTION_FIRST_LESSER the last one. */
+ * aurora_column. AURORA_QUESTION lacks the last two, AURORA_QUESTION_FIRST_LESSER the last one; so do
+ * those of a Global Database. */
 extern const char AURORA_QUESTION[];
 extern const char AURORA_QUESTION_FIRST[];
 extern const char AURORA_QUESTION_FIRST_LESSER[];
-extern const char AURORA_QUESTION_CHEAP[];
+extern const char AURORA_GLOBAL_QUESTION[];
+extern const char AURORA_GLOBAL_QUESTION_FIRST[];
+extern const char AURORA_GLOBAL_QUESTION_FIRST_LESSER[];
+extern const char AURORA_QUESTION_CHEAP[]; /* of both */
 
 enum aurora_column {
     AURORA_IN_RECOVERY, /* of the server that is asked, in every row */
@@ -26,7 +31,8 @@ enum aurora_column {
     AURORA_IS_MASTER,
     AURORA_AGE_S,   /* of the row, by the server's clock; NULL: not known */
     AURORA_DURABLE, /* its durable LSN; NULL: not known */
-    AURORA_READ,    /* the LSN up to which it reads; NULL: not known */
+    AURORA_READ,    /* the LSN up to which it reads, or has made durable; NULL: not known */
+    AURORA_REGION,  /* its region; NULL: the one that there is */
     AURORA_START_TIME,
     AURORA_SYSTEM_IDENTIFIER,
     AURORA_COLUMN_COUNT
@@ -37,8 +43,11 @@ enum aurora_column {
 
 /* For struct postgres_dialect. */
 bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen);
+bool aurora_global_read(const struct postgres_rows *rows, struct postgres_seen *seen);
 bool aurora_denies_identity(const char *sqlstate);
+const char *aurora_note_no_identity(const char *database, const char *role,
+                                    char ret[POSTGRES_NOTE_SIZE]);
 const char *aurora_mend(const char *sqlstate);
-extern const char AURORA_NOTE_NO_IDENTITY[];
+const char *aurora_global_mend(const char *sqlstate);
 
 #endif
