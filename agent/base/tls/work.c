@@ -102,6 +102,11 @@ typedef uint32_t kerberos_fn(uint32_t *, void *, void *, void *, void *, uint32_
                              void *, void *, void *, uint32_t *, uint32_t *);
 kerberos_fn gss_init_sec_context;
 
+struct kerberos_buffer { /* gss_buffer_desc */
+    size_t length;
+    void *value;
+};
+
 uint32_t gss_init_sec_context(uint32_t *ret_minor, void *credentials, void *context, void *name,
                               void *mechanism, uint32_t flags, uint32_t seconds, void *channel,
                               void *token, void *ret_mechanism, void *ret_token,
@@ -112,6 +117,8 @@ uint32_t gss_init_sec_context(uint32_t *ret_minor, void *credentials, void *cont
     kerberos_wanted = true;
     if ((bounded && !kerberos_too) || !find_real("gss_init_sec_context", &real)) {
         *ret_minor = 0;
+        /* libpq sends what is there, whatever is returned. */
+        *(struct kerberos_buffer *)ret_token = (struct kerberos_buffer){0};
         return KERBEROS_UNAVAILABLE;
     }
     return real(ret_minor, credentials, context, name, mechanism, flags, seconds, channel, token,
