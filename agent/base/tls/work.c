@@ -117,7 +117,7 @@ uint32_t gss_init_sec_context(uint32_t *ret_minor, void *credentials, void *cont
     kerberos_wanted = true;
     if ((bounded && !kerberos_too) || !find_real("gss_init_sec_context", &real)) {
         *ret_minor = 0;
-        /* libpq sends what is there, whatever is returned. */
+        /* A client library may send what is there, whatever is returned. */
         *(struct kerberos_buffer *)ret_token = (struct kerberos_buffer){0};
         return KERBEROS_UNAVAILABLE;
     }
