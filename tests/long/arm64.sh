@@ -1,37 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Cross-builds the library for arm64 and runs its tests under qemu-user, on glibc and musl. Run by hand,
-# on amd64. Needs gcc-aarch64-linux-gnu, qemu-user-static, and a kernel (6.7 or later) on which a user namespace
-# has formats of binaries of its own: this machine learns to run arm64 programs in the namespace of the tests alone.
+# Cross-builds the library for arm64, and runs its tests on Debian's kernel for arm64, in an emulated machine without a
+# network. glibc and musl. Run by hand, on amd64, by anybody. Needs gcc-aarch64-linux-gnu, qemu-system-arm, e2fsprogs, cpio.
 #
-# The arm64 packages come from where this machine's apt has its own. They are unpacked to BUILDDIR/long/arm64, and not
-# installed. What qemu-user cannot do is listed below, and is skipped by name.
+# The arm64 packages, the kernel too, come from where this machine's apt has its own. They are unpacked to
+# BUILDDIR/long/arm64, and not installed. They are what is linked with, and the root of the machine. Sources and build are
+# copied to a disk of its own, on which the machine leaves the logs: BUILDDIR/long/arm64/logs.
 #
-# usage: arm64.sh BUILDDIR
+# usage: arm64.sh BUILDDIR [TEST...]     without a TEST: all of the library, and the messages and views
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-formats=/usr/lib/binfmt.d/qemu-aarch64.conf
 
 die() {
     echo "arm64.sh: $*" >&2
     exit 1
-}
-
-# What fails under qemu-user whatever the library does: the test, and what the emulator lacks.
-known() {
-    cat <<'LIST'
-tests/shim/names.py readers take turns|qemu-user does not clear memory at a fork (MADV_WIPEONFORK)
-tests/shim/attach.py a reply with two descriptors|qemu-user makes room for more descriptors than the program has
-tests/shim/behind a_thread_whose_clock_is_behind|qemu-user has no SO_COOKIE
-LIST
-}
-
-# What is not run there: it needs what qemu-user lacks, as SO_COOKIE, seccomp, ptrace, SIGBUS in place of EFAULT, or the
-# library of this machine; or it has not been looked into why it fails there.
-left_out() {
-    printf 'tests/shim/%s\n' no_memory tags tags_midway renew.py process.py families.py assume.py connect.py permit.py \
-        byways.py not_looking.py unwind.py charge.py sandbox.py strangers.py ahead.py
 }
 
 # --- The arm64 system ----------------------------------------------------------------------------------
@@ -56,22 +39,49 @@ apt_make() { # an apt of its own, which knows nothing of this machine's packages
     } >"$apt/conf"
 }
 
+packages() { # what is linked with; then what the tests call inside; then the machine
+    local msgpack=libmsgpack-dev
+    [ "$(. /etc/os-release && echo "$VERSION_ID")" = 12 ] || msgpack=libmsgpack-c-dev
+    echo libc6-dev musl-dev libcmocka-dev libc-ares-dev libpq-dev libev-dev "$msgpack" libcyaml-dev libyaml-dev libssl-dev \
+        libsodium-dev libjansson-dev
+    echo python3 make gcc musl-tools iproute2 libcap2-bin valgrind
+    echo base-files base-passwd bash dash coreutils sed grep mawk findutils util-linux mount procps libc-bin kmod netbase \
+        busybox-static linux-image-arm64
+}
+
 root_make() { # once
-    local msgpack=libmsgpack-dev deb
+    local deb
     [ ! -e "$long/made" ] || return 0
     rm -rf "$long"
     apt_make
-    [ "$(. /etc/os-release && echo "$VERSION_ID")" = 12 ] || msgpack=libmsgpack-c-dev
     arm_apt update
-    arm_apt install -y --download-only libc6-dev musl-dev libcmocka-dev libc-ares-dev libpq-dev libev-dev "$msgpack" \
-        libcyaml-dev libyaml-dev libssl-dev libsodium-dev libjansson-dev
+    arm_apt install -y --download-only $(packages)
     mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib"
     ln -s usr/bin usr/sbin usr/lib "$root/"
     for deb in "$apt"/cache/archives/*.deb; do
-        dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink --no-same-owner
+        dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink --no-same-owner \
+            --exclude='./usr/share/'{doc,locale,man}'/*' --exclude='./usr/include/boost'
     done
+    root_configure
+    disk_make "$root" "$long/root.disk" 3G
     rm -rf "$apt/cache"
     touch "$long/made"
+}
+
+root_configure() { # what the packages would do when they are installed, as far as the tests need it
+    local modules
+    modules=$(echo "$root"/usr/lib/modules/*/kernel)
+    find "$modules" -name '*.ko' ! -path '*/fs/ext4/*' ! -name '*_diag.ko' -a ! -name virtio_mmio.ko -a ! -name virtio_blk.ko \
+        -a ! -name jbd2.ko -a ! -name mbcache.ko -a ! -name crc16.ko -a ! -name crc32c_generic.ko -delete
+    mkdir -p "$root"/{proc,sys,dev,tmp,run,root,etc,var/tmp,machine}
+    ln -sfn /run "$root/var/run"
+    ln -sf dash "$root/usr/bin/sh"
+    ln -sf mawk "$root/usr/bin/awk"
+    cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
+    cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+    echo 'nameserver 127.0.0.1' >"$root/etc/resolv.conf"
+    printf '%s: files\n' passwd group hosts services protocols >"$root/etc/nsswitch.conf"
 }
 
 # --- The build -----------------------------------------------------------------------------------------
@@ -93,11 +103,66 @@ build_all() {
     cd "$dir"
     [ -e Makefile ] || PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH='' \
         PKG_CONFIG_LIBDIR=$root/usr/lib/aarch64-linux-gnu/pkgconfig:$root/usr/share/pkgconfig \
-        "$top/configure" --host=aarch64-linux-gnu --enable-werror CC="$long/cc" MUSL_GCC="$long/musl-gcc"
+        "$top/configure" --host=aarch64-linux-gnu --enable-werror CC="$long/cc" MUSL_GCC="$long/musl-gcc" \
+        PYTHON3=/usr/bin/python3 AWK=mawk
     make -j"$(nproc)" shim/libhoming.so tests/support/fake_agent tests/shim/probe-glibc tests/shim/probe-musl $programs
 }
 
-# --- What is looked at ---------------------------------------------------------------------------------
+# --- The machine ---------------------------------------------------------------------------------------
+
+start_make() { # what the kernel starts: it has no driver of its own for the disk
+    local start=$long/start modules name number=10
+    modules=$(echo "$root"/usr/lib/modules/*/kernel)
+    rm -rf "$start"
+    mkdir -p "$start"/{bin,dev,disk,modules,root}
+    cp "$root/bin/busybox" "$start/bin/"
+    for name in crc16 crc32c_generic mbcache jbd2 ext4 virtio_mmio virtio_blk; do # each needs those before it
+        cp "$(find "$modules" -name "$name.ko")" "$start/modules/$((number++))-$name.ko"
+    done
+    cp "$top/tests/long/arm64_start.sh" "$start/init"
+    (cd "$start" && find . | cpio -o -H newc --quiet) >"$long/start.cpio"
+}
+
+disk_make() { # folder, disk, size
+    rm -f "$2"
+    truncate -s "$3" "$2"
+    mkfs.ext4 -q -F -O ^has_journal -d "$1" "$2"
+}
+
+work_make() { # the other disk
+    local files=$long/work/files
+    rm -rf "$long/work"
+    mkdir -p "$files$top" "$files$dir"
+    tar -C "$top" --exclude=./build --exclude='./build-*' --exclude=./.git -c . | tar -C "$files$top" -x
+    tar -C "$dir" -c . | tar -C "$files$dir" -x
+    cp "$top/tests/long/arm64_inside.sh" "$long/work/inside.sh"
+    printf '%s\n' "$top" "$dir" "$tests" >"$long/work/what"
+    disk_make "$long/work" "$long/work.disk" 1G
+}
+
+# Its clock goes by the instructions that it has executed: however busy this machine is, a program there has its 20 ms.
+machine_run() { # its console is what it prints
+    qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -icount shift=1 -m 2048 -smp 2 -nographic -nic none -no-reboot \
+        -kernel "$root"/boot/vmlinuz-* -initrd "$long/start.cpio" -append 'console=ttyAMA0 quiet panic=-1' \
+        -drive "if=none,id=root,format=raw,snapshot=on,file=$long/root.disk" -device virtio-blk-device,drive=root \
+        -drive "if=none,id=work,format=raw,cache=unsafe,file=$long/work.disk" -device virtio-blk-device,drive=work </dev/null |
+        tr -d '\r' | tee "$long/console" | grep --line-buffered -E '^(PASS|FAIL|SKIP|XFAIL|XPASS|ERROR): |^# [a-z]*, |^Linux '
+}
+
+totals() { # of each script, from what the machine printed
+    awk '/^(PASS|FAIL|SKIP|ERROR): / { if (!seen[$2]++) order[++n] = $2; count[$2, $1]++; count["all", $1]++ }
+        function line(name) { printf "%-40s %4d passed %4d failed %4d skipped\n", name, count[name, "PASS:"],
+                              count[name, "FAIL:"] + count[name, "ERROR:"], count[name, "SKIP:"] }
+        END { for (i = 1; i <= n; i++) line(order[i]); line("all") }' "$long/console"
+}
+
+logs_fetch() {
+    rm -rf "$long/logs"
+    debugfs -R "rdump /logs $long" "$long/work.disk" >/dev/null 2>&1
+    [ -e "$long/logs/ended" ] || { tail -n 20 "$long/console" >&2; die "the machine did not come to its end: $long/console"; }
+}
+
+# --- What is looked at here ----------------------------------------------------------------------------
 
 check() { # a sentence, command…
     local what=$1
@@ -123,41 +188,22 @@ library_checks() {
     check 'the library has a table to unwind by' grep -q GNU_EH_FRAME <(readelf -lW "$library")
 }
 
-# What is known to fail is skipped by name; a script that failed for that alone has not failed.
-judge() { # log
-    known | awk -F'|' 'NR == FNR { why[$1] = $2; next }
-        /^FAIL: / { name = $0; sub(/^FAIL: /, "", name); split(name, word, " "); sub(/ [0-9]+ -/, "", name)
-                    for (k in why) if (index(name, k) == 1) { print "SKIP: " substr($0, 7) ": " why[k]; known[word[1]] = 1; next }
-                    bad[word[1]] = 1 }
-        /^ERROR: .* - exited with status 1$/ { split($0, word, " "); late[word[2]] = $0; next }
-        { print }
-        END { for (test in late) if (bad[test] || !known[test]) print late[test] }' - "$1"
-}
-
-enter() { # in a user namespace and a mount namespace of its own
-    mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
-    cat "$formats" >/proc/sys/fs/binfmt_misc/register
-    mount -t overlay -o "lowerdir=/usr/lib:$root/usr/lib" overlay /usr/lib
-    make -C "$dir" -k check-TESTS TESTS="$tests"
-}
-
-build=$(cd "${1:?usage: arm64.sh BUILDDIR}" && pwd)
+build=$(cd "${1:?usage: arm64.sh BUILDDIR [TEST...]}" && pwd)
+shift
 long=$build/long/arm64 root=$long/root apt=$long/apt dir=$build/check/arm64
-programs="$(tests_of tests/shim/Makefile.inc SHIM_UNIT_TESTS | grep -vxFf <(left_out))
+programs="$(tests_of tests/shim/Makefile.inc SHIM_UNIT_TESTS)
     $(tests_of tests/unit/Makefile.inc UNIT_TESTS | grep ^tests/unit/proto/) tests/shim/next-glibc.t tests/shim/next-musl.t"
-scripts=$(tests_of tests/shim/Makefile.inc SHIM_TESTS | grep -vxFf <(left_out))
-tests=$(echo $programs $scripts)
-if [ -n "${HOMING_ARM64:-}" ]; then
-    unset HOMING_ARM64
-    enter
-    exit
-fi
-[ -e $formats ] || die 'needs qemu-user-static'
+tests=$(echo ${*:-$(tests_of tests/shim/Makefile.inc SHIM_TESTS) $programs})
+PATH=$PATH:/usr/sbin:/sbin
+for program in aarch64-linux-gnu-gcc qemu-system-aarch64 mkfs.ext4 debugfs cpio; do
+    type "$program" >/dev/null 2>&1 || die "there is no $program: the head of this file names the packages"
+done
 root_make
 compilers_make
 (build_all)
 library_checks
-HOMING_ARM64=1 unshare --user --map-root-user --mount "$0" "$build" >"$dir/tests.log" 2>&1 || true
-grep -q '^PASS: ' "$dir/tests.log" || { tail -n 20 "$dir/tests.log" >&2; die 'no test ran'; }
-left_out | sed 's/.*/SKIP: & - not run under qemu-user/'
-judge "$dir/tests.log"
+start_make
+work_make
+machine_run || true
+logs_fetch
+totals
