@@ -179,9 +179,38 @@ static void list_writers(const struct engine_kind *kind, const struct voices *vo
     }
 }
 
-static void judge_writers(struct findings *f, const struct engine_kind *kind,
+/* A promotion beside a writer that could not be asked makes two: it is the last advice. */
+static const char *find_writer(const struct seen_cluster *cluster, const struct voices *voices)
+{
+    if (cluster->conf->member_count == 0)
+        return "mend first what is said of seeds, of host_patterns, and of servers that do not "
+               "answer: the writer "
+               "may be one that was not asked. Promote one only if it is none of them";
+    return voices->all ? "add the writer to members; if there is none, promote one"
+                       : "see to those that do not answer: one may be the writer. Promote one only "
+                         "if none is";
+}
+
+/* W3: homing does not move to it by itself. */
+static void judge_barred(struct findings *f, const struct voices *voices)
+{
+    for (uint32_t i = 0; i < voices->count; i++) {
+        const struct voice *v = &voices->at[i];
+        if (v->report->role == ROLE_WRITER && !v->again && !v->server->seed && !v->server->named &&
+            !v->server->member->failover)
+            findings_add(
+                f, FINDING_PROBLEM,
+                "remove failover: false there, or accept it once homingd runs: homingctl accept",
+                "%s claims to be the writer, but has failover: false: homing does not take it by "
+                "itself",
+                v->label);
+    }
+}
+
+static void judge_writers(struct findings *f, const struct seen_cluster *cluster,
                           const struct voices *voices)
 {
+    const struct engine_kind *kind = cluster->conf->engine;
     char list[FINDINGS_LINE / 2];
     uint32_t claims = 0;
 
@@ -191,9 +220,7 @@ static void judge_writers(struct findings *f, const struct engine_kind *kind,
     if (voices->count == 0)
         findings_add(f, FINDING_HINT, NULL, "nobody answered: who is the writer cannot be said");
     else if (claims == 0)
-        findings_add(f, FINDING_PROBLEM,
-                     voices->all ? "promote one, or add the writer to members"
-                                 : "see to those that do not answer; else promote one",
+        findings_add(f, FINDING_PROBLEM, find_writer(cluster, voices),
                      "none of the %u that answered claims to be the writer", voices->count);
     else if (claims == 1)
         findings_add(f, FINDING_OK, NULL, "one claims to be the writer: %s", list);
@@ -241,6 +268,7 @@ void judge_together(struct findings *f, const struct seen_cluster *cluster)
     judge_twins(f, &voices);
     judge_namesakes(f, &voices);
     judge_data(f, &voices);
-    judge_writers(f, cluster->conf->engine, &voices);
+    judge_writers(f, cluster, &voices);
+    judge_barred(f, &voices);
     judge_followers(f, &voices);
 }

@@ -234,13 +234,25 @@ static void exactly_one_has_to_claim(void **state)
     (void)state;
     servers[0].visits[0].report.role = ROLE_READER;
     expect(1, 0);
-    expect_line("none of the 3 that answered claims to be the writer\n           -> promote one");
+    expect_line("none of the 3 that answered claims to be the writer\n           -> add the writer "
+                "to members; if there is none, promote one");
     fails(2, ENGINE_STAGE_CONNECTING, "x");
     expect(2, 0);
-    expect_line("           -> see to those that do not answer");
+    expect_line("           -> see to those that do not answer: one may be the writer.");
     servers[0].visits[0].report.role = servers[1].visits[0].report.role = ROLE_WRITER;
     expect(2, 0);
     expect_line("2 claim to be the writer: a:5000 (term 3), b:5000 (term none)");
+}
+
+static void W3_a_writer_that_homing_does_not_take_by_itself_is_told(void **state)
+{
+    (void)state;
+    members[0].failover = false;
+    expect(1, 0);
+    expect_line("  PROBLEM  a:5000 claims to be the writer, but has failover: false");
+    members[0].failover = true;
+    members[1].failover = false;
+    expect(0, 0);
 }
 
 static void one_server_under_two_names_claims_once(void **state)
@@ -360,6 +372,7 @@ int main(void)
         TEST_IN(rig, seeds_speak_where_there_are_no_members),
         TEST_IN(rig, the_odd_data_set_is_that_of_the_fewest),
         TEST_IN(rig, exactly_one_has_to_claim),
+        TEST_IN(rig, W3_a_writer_that_homing_does_not_take_by_itself_is_told),
         TEST_IN(rig, one_server_under_two_names_claims_once),
         TEST_IN(rig, W12_servers_that_follow_the_wrong_one_are_named),
         TEST_IN(rig, W12_two_servers_with_one_id_are_a_problem),

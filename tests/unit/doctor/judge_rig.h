@@ -72,7 +72,7 @@ static int rig_setup(void **state)
     endpoint = (struct seen_endpoint){.name = {.name = alias, .end = SEEN_FAILED}};
     memset(servers, 0, sizeof(servers));
     for (uint32_t i = 0; i < SERVERS; i++) {
-        members[i] = (struct conf_member){.host = hosts[i], .port = 5000};
+        members[i] = (struct conf_member){.host = hosts[i], .port = 5000, .failover = true};
         servers[i].member = &members[i];
         servers[i].name.name = hosts[i];
         servers[i].name.end = SEEN_GOOD;
