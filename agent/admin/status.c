@@ -322,7 +322,8 @@ static const char *confirmed_by(const struct cluster *cluster)
     if (verdict->writer >= cluster->conf->member_count || !verdict->confirmed_ms)
         return NULL;
     const struct topo_member *said = members_said(&cluster->members, verdict->writer);
-    if (!said->heard)
+    /* Who says meanwhile that it is a reader confirms nothing, and others did so before. */
+    if (!said->heard || (said->answered && said->last.role != ROLE_WRITER))
         return NULL;
     return said->answered && said->answered_ms >= verdict->confirmed_ms ? "writer" : "others";
 }

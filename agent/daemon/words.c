@@ -328,7 +328,10 @@ static const char *fate(const struct cluster *cluster, uint32_t member)
 
     if (member != verdict->writer)
         return "";
-    return verdict->state == CLUSTER_SUSPECT || verdict->state == CLUSTER_FROZEN
+    if (verdict->frozen)
+        return ", or have another one promoted and write homingctl unfreeze: until then programs "
+               "are sent there";
+    return verdict->state == CLUSTER_SUSPECT
                ? ", or have another one promoted: programs are sent there until another one claims"
                : ", or have another one promoted";
 }

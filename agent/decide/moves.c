@@ -114,7 +114,8 @@ static enum reason refuse(const struct writer_input *in, uint32_t place)
         return REASON_NO_FAILOVER;
     if (lacks_something(in, place, rank))
         return REASON_BEHIND;
-    if (at->kind != PLACE_CANDIDATE || !is_unseen(in, place))
+    if (at->kind != PLACE_CANDIDATE || !is_unseen(in, place) ||
+        verdict_is_unyielding(in->held, said_at(in->topo, place)->incarnation))
         return REASON_OTHER_ADDRESS;
     return REASON_NONE;
 }

@@ -149,6 +149,7 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
         v->discarded = v->identity;
     if (m->last.self != v->self || reason == REASON_ACCEPTED)
         succession_adopt(v, topo, &m->last);
+    verdict_forget_unyielding(v, m->last.incarnation);
     v->writer = member;
     v->state = CLUSTER_STEADY;
     v->reason = reason;
@@ -177,7 +178,8 @@ static void decide_first(const struct writer_input *in, const struct claims *cla
 {
     bool held = verdict_holds(v);
     uint32_t sole = claims->count == 1 ? claims->newest : MEMBER_NONE;
-    bool eligible = sole != MEMBER_NONE && (in->conf->no_failover >> sole & 1) == 0;
+    bool eligible = sole != MEMBER_NONE && (in->conf->no_failover >> sole & 1) == 0 &&
+                    !verdict_is_unyielding(v, in->topo->at[sole].last.incarnation);
 
     if (in->first_round_done && eligible && (!held || claims->candidate == sole)) {
         writer_adopt(v, in->topo, sole, held ? adoption_reason(in, v, sole) : REASON_FIRST_CLAIM,

@@ -215,6 +215,18 @@ static void witness_switches(struct world *w, const struct domain *d, const stru
         w->w.braked = true;
 }
 
+/* W3a: who is adopted again has nothing to notice any more. */
+static void witness_adoption(struct world *w, const struct step *step, const struct outcome *o)
+{
+    uint32_t writer = w->c.verdict.writer;
+
+    if (writer == MEMBER_NONE || (writer == o->before.writer && step->kind != STEP_ACCEPT))
+        return;
+    for (uint32_t m = 0; m < w->c.conf.members; m++)
+        if (said_one_server(w, writer, m))
+            w->w.at[m].unyielding = false;
+}
+
 /* W3a: the claim of the writer before was made before a fenced one took over. */
 static void witness_takeover(struct world *w, const struct step *step, const struct outcome *o)
 {
@@ -249,6 +261,7 @@ void witness_outcome(struct world *w, const struct domain *d, const struct step 
     if (v->writer != o->before.writer && v->writer != MEMBER_NONE)
         w->w.evidence_ms = said_by(w, v->writer)->said_ms;
     witness_switches(w, d, step, o);
+    witness_adoption(w, step, o);
     witness_takeover(w, step, o);
     witness_positions(w, o);
     if (v->writer != MEMBER_NONE)
@@ -305,8 +318,8 @@ static const char *check_good(const struct world *w, const struct outcome *o)
     if (others_claim(w, v->writer, said_by(w, v->writer)->said.fenced ? b->writer : MEMBER_NONE) ||
         moved_competes(w, v->writer, v))
         return "W3a: an equal claim is adopted only if no other is live";
-    if (said_by(w, v->writer)->unyielding && b->writer != MEMBER_NONE &&
-        said_by(w, b->writer)->said.role != ROLE_READER)
+    if (said_by(w, v->writer)->unyielding &&
+        (b->writer == MEMBER_NONE || said_by(w, b->writer)->said.role != ROLE_READER))
         return "W3a: who has not noticed that another one took over is not followed";
     if (said_by(w, v->writer)->short_of)
         return "W3a: an equal claim that was behind is not adopted";

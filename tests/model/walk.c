@@ -21,7 +21,7 @@
 #include "tests/support/test.h"
 
 /* What the largest of the others needs and a little more: ten seconds for all together. */
-#define STATES_DEFAULT 150000
+#define STATES_DEFAULT 100000
 /* What is walked of a deep one by default. */
 #define STATES_DEEP 10000
 

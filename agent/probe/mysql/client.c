@@ -100,6 +100,7 @@ void mysql_client_ask(struct mysql_client *client, const char *question)
 {
     wire_ask(&client->wire, question);
     stream_send(client->stream, &client->wire.out);
+    judge_stream(client);
 }
 
 enum mysql_state mysql_client_state(const struct mysql_client *client)

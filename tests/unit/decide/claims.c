@@ -390,91 +390,6 @@ static void W3a_an_old_writer_that_has_not_noticed_is_not_followed_from_a_silent
     assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
 }
 
-/* B took over from A, which was frozen and goes on; then the agent is killed. */
-static void thaw_and_restart(void)
-{
-    falls_silent(A);
-    promote(B, 1);
-    wait_for(WRITER_PATIENCE_MS + 50);
-    is_writer(A, 1);
-    run_for(100);
-    story_restart(verdict);
-}
-
-static void W3a_who_has_not_noticed_is_known_after_a_restart(void **state)
-{
-    (void)state;
-    thaw_and_restart();
-    breaks(B);
-    run_for(500);
-    assert_ambiguous(B, REASON_TWO_CLAIMS, A);
-}
-
-static void W3a_who_has_not_noticed_is_known_after_a_reload_and_a_restart(void **state)
-{
-    static const uint32_t map[] = {1, 2, 0};
-
-    (void)state;
-    thaw_and_restart();
-    struct story_member old = story.members[A];
-    story.members[A] = story.members[C];
-    story.members[C] = story.members[B];
-    story.members[B] = old;
-    for (uint32_t m = A; m <= C; m++)
-        story.members[m].says.member = m;
-    decision_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
-    story_restart(verdict);
-    breaks(C);
-    run_for(500);
-    assert_int_equal(verdict->writer, C);
-}
-
-static void W3a_who_has_noticed_has_noticed_after_a_restart(void **state)
-{
-    (void)state;
-    thaw_and_restart();
-    is_reader(A);
-    hears(A);
-    assert_true(story.last.persist);
-    story_restart(verdict);
-    breaks(B);
-    is_writer(A, 1);
-    run_for(500);
-    assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
-}
-
-static void W3a_who_has_not_noticed_is_noted_once_and_the_oldest_is_forgotten(void **state)
-{
-    struct verdict v;
-
-    (void)state;
-    verdict_init(&v);
-    verdict_note_unyielding(&v, 0);
-    assert_false(verdict_is_unyielding(&v, 0));
-    for (uint64_t i = 1; i <= HOMING_MEMBERS_MAX + 1; i++) {
-        verdict_note_unyielding(&v, i);
-        verdict_note_unyielding(&v, i);
-    }
-    assert_false(verdict_is_unyielding(&v, 1));
-    assert_true(verdict_is_unyielding(&v, 2));
-    verdict_forget_unyielding(&v, 3);
-    verdict_forget_unyielding(&v, 3);
-    assert_false(verdict_is_unyielding(&v, 3));
-    assert_true(verdict_is_unyielding(&v, 2));
-    assert_int_equal(v.unyielding[0], HOMING_MEMBERS_MAX + 1);
-    assert_int_equal(v.unyielding[HOMING_MEMBERS_MAX - 1], 0);
-}
-
-static void W3a_who_was_started_again_has_noticed_though_the_agent_was_too(void **state)
-{
-    (void)state;
-    thaw_and_restart();
-    story.members[A].says.incarnation += 50;
-    breaks(B);
-    run_for(500);
-    assert_verdict(A, CLUSTER_STEADY, REASON_TAKEN_OVER);
-}
-
 static void W3a_an_old_writer_that_has_not_noticed_is_followed_from_a_reader(void **state)
 {
     (void)state;
@@ -546,11 +461,6 @@ int main(void)
         TEST_FROM(set_up_volume,
                   W3a_an_old_writer_that_has_not_noticed_is_not_followed_from_a_silent_one),
         TEST_FROM(set_up_volume, W3a_an_old_writer_that_has_not_noticed_is_followed_from_a_reader),
-        TEST_FROM(set_up_volume, W3a_who_has_not_noticed_is_known_after_a_restart),
-        TEST_FROM(set_up_volume, W3a_who_has_not_noticed_is_known_after_a_reload_and_a_restart),
-        TEST_FROM(set_up_volume, W3a_who_has_noticed_has_noticed_after_a_restart),
-        TEST(W3a_who_has_not_noticed_is_noted_once_and_the_oldest_is_forgotten),
-        TEST_FROM(set_up_volume, W3a_who_was_started_again_has_noticed_though_the_agent_was_too),
         TEST_FROM(set_up_volume,
                   W3a_a_fenced_claim_that_may_not_be_followed_leaves_a_silent_writer_unconfirmed),
         TEST_FROM(set_up_volume, W3a_a_fence_is_of_the_claim_and_of_no_other),
