@@ -91,15 +91,15 @@ static void judge_row(struct findings *f, const struct conf_cluster *conf, const
 
 /* ---- what the patterns are good for ---- */
 
-/* Whether this server is known by the host that the row names, and DNS knows that. */
-static bool is_found(const struct seen_cluster *cluster, const struct conf_host *host,
-                     uint16_t port)
+/* Whether the host that the row names was looked up, and DNS does not know it. */
+static bool is_astray(const struct seen_cluster *cluster, const struct conf_host *host,
+                      uint16_t port)
 {
     for (uint32_t i = 0; i < cluster->server_count; i++) {
         const struct seen_server *server = &cluster->servers[i];
         if (!server->seed && server->member->port == port &&
             strcmp(server->member->host, host->text) == 0)
-            return server->name.end == SEEN_GOOD;
+            return server->name.end == SEEN_FAILED;
     }
     return false;
 }
@@ -107,7 +107,7 @@ static bool is_found(const struct seen_cluster *cluster, const struct conf_host 
 static void judge_pattern(struct findings *f, const struct seen_cluster *cluster,
                           const struct conf_pattern *pattern)
 {
-    uint32_t server = 0, row = 0, made = 0, found = 0;
+    uint32_t server = 0, row = 0, made = 0, astray = 0;
     struct conf_host host;
     struct told told;
     uint16_t port;
@@ -119,12 +119,12 @@ static void judge_pattern(struct findings *f, const struct seen_cluster *cluster
             named_pattern(cluster->conf, told.row, &host) != pattern)
             continue;
         made++;
-        found += is_found(cluster, &host, port);
+        astray += is_astray(cluster, &host, port);
     }
     if (made == 0)
         findings_add(f, FINDING_REMARK, "correct it, or take it out of host_patterns",
                      "the pattern '%s' is for no server that is named", pattern->pattern);
-    else if (found == 0)
+    else if (astray == made)
         findings_add(f, FINDING_PROBLEM, "correct it in host_patterns",
                      "the pattern '%s' leads nowhere: %s", pattern->pattern,
                      made == 1 ? "DNS does not know the one host that it is for"

@@ -203,6 +203,16 @@ int set_up_steady(void **state)
     return 0;
 }
 
+int set_up_volume(void **state)
+{
+    set_up_steady(state);
+    for (uint32_t m = A; m <= C; m++)
+        story.members[m].says.fenced = true;
+    run_for(100);
+    story_forget();
+    return 0;
+}
+
 int set_up_settled(void **state)
 {
     set_up_steady(state);

@@ -74,6 +74,8 @@ enum {
 };
 int set_up_empty(void **state);
 int set_up_steady(void **state);
+/* The same with three servers of one volume, on the one term that there is. */
+int set_up_volume(void **state);
 int set_up_settled(void **state);
 
 /* Time passes without anybody speaking; ticks come when they were asked for. */

@@ -297,17 +297,6 @@ static void W3a_claims_at_the_start_that_vanish_are_no_rivals_any_more(void **st
     assert_int_equal(story.cleared, 1 << ALARM_AMBIGUOUS);
 }
 
-/* Three servers of one volume: A writes, on the one term that there is. */
-static int set_up_volume(void **state)
-{
-    set_up_steady(state);
-    for (uint32_t m = A; m <= C; m++)
-        story.members[m].says.fenced = true;
-    run_for(100);
-    story_forget();
-    return 0;
-}
-
 /* W3, and not only when the claim before is not live any more. */
 static void W3a_a_fenced_claim_moves_once_the_silent_incumbent_had_its_time(void **state)
 {

@@ -9,17 +9,6 @@
 #include "tests/support/story.h"
 #include "tests/support/test.h"
 
-/* Three servers of one volume: A writes, on the one term that there is. */
-static int set_up_volume(void **state)
-{
-    set_up_steady(state);
-    for (uint32_t m = A; m <= C; m++)
-        story.members[m].says.fenced = true;
-    run_for(100);
-    story_forget();
-    return 0;
-}
-
 /* B took over from A, which was frozen and goes on; then the agent is killed. */
 static void thaw_and_restart(void)
 {

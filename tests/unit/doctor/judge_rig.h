@@ -122,4 +122,10 @@ static void expect_line(const char *text)
         fail_msg("'%s' is not in:\n%s", text, printed);
 }
 
+static void expect_no(const char *text)
+{
+    if (strstr(printed, text))
+        fail_msg("'%s' is in:\n%s", text, printed);
+}
+
 #endif

@@ -126,6 +126,19 @@ static void a_pattern_that_leads_nowhere_is_a_problem(void **state)
     expect_line("  PROBLEM  the pattern '?.x' leads nowhere: DNS knows none of the hosts");
 }
 
+/* A resolver that says nothing speaks against no pattern. */
+static void a_pattern_is_not_blamed_for_a_silent_dns(void **state)
+{
+    (void)state;
+    begin_named(both);
+    for (uint32_t i = 1; i <= 2; i++)
+        patient->servers[i].name.end = SEEN_SILENT;
+    patient_plan(patient);
+    cluster = *patient;
+    judge();
+    expect_no("leads nowhere");
+}
+
 static void a_pattern_for_nobody_is_a_remark(void **state)
 {
     static const char *const other[] = {"other.y", NULL};
@@ -188,6 +201,7 @@ int main(void)
         TEST_IN(named, who_is_named_is_asked_too),
         TEST_IN(named, who_is_named_names_others),
         TEST_IN(named, a_pattern_that_leads_nowhere_is_a_problem),
+        TEST_IN(named, a_pattern_is_not_blamed_for_a_silent_dns),
         TEST_IN(named, a_pattern_for_nobody_is_a_remark),
         TEST_IN(named, two_names_that_lead_to_one_server_are_a_problem),
         TEST_IN(rig, a_member_that_others_name_otherwise_is_a_remark),

@@ -83,10 +83,8 @@ const char *aurora_mend(const char *sqlstate)
 const char *aurora_global_mend(const char *sqlstate)
 {
     if (strcmp(sqlstate, "42883") == 0)
-        return "it has no aurora_global_db_instance_status(): this is no Aurora PostgreSQL that "
-               "can "
-               "be of a Global Database; write engine: aurora-postgresql for one region, or "
-               "postgresql";
+        return "it has no aurora_global_db_instance_status(): it is of no Global Database; write "
+               "engine: aurora-postgresql for one region, or postgresql";
     if (strcmp(sqlstate, "42501") == 0)
         return "GRANT EXECUTE ON FUNCTION pg_catalog.aurora_global_db_instance_status(), "
                "pg_catalog.aurora_db_instance_identifier() TO homing's role";
