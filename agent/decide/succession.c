@@ -90,14 +90,21 @@ static bool writer_claims(const struct verdict *v, const struct topo *topo, uint
            topo_claims(topo, v->writer, timeout_ms, now_ms);
 }
 
-/* An heir answers, and does not follow. If it names somebody else, it belongs to others now. If it
- * names nobody, or claims, it may be about to be promoted; but then the writer ends before long. */
+/* It has what the writer had when it was adopted, as far as is known. */
+static bool has_branch(const struct verdict *v, const struct report *r)
+{
+    return r->position == 0 || r->position >= v->branch;
+}
+
+/* An heir answers, and does not follow. If it names somebody else, it belongs to others now; if it claims
+ * without what the writer began with, what it writes from then on proves nothing. If it names nobody, or
+ * claims, it may be about to be promoted; but then the writer ends before long. */
 static void note_astray(struct verdict *v, struct topo *topo, uint32_t timeout_ms,
                         const struct report *r, uint64_t now_ms)
 {
     struct topo_member *m = &topo->at[r->member];
 
-    if (r->follows != 0 && !names_writer(v, r)) {
+    if ((r->follows != 0 && !names_writer(v, r)) || (r->role == ROLE_WRITER && !has_branch(v, r))) {
         end_heir(v, r->self);
         return;
     }
@@ -171,12 +178,6 @@ static bool is_complete(const struct verdict *v, const struct topo_member *m,
 {
     return m->detached && (m->last.role == ROLE_READER || !m->unproven) &&
            r->position >= v->position;
-}
-
-/* It has what the writer had when it was adopted, as far as is known. */
-static bool has_branch(const struct verdict *v, const struct report *r)
-{
-    return r->position == 0 || r->position >= v->branch;
 }
 
 /* The table of W12. Returns whether anything speaks for the claim. If it is one that was noted

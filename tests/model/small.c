@@ -48,7 +48,8 @@ static bool follows_writer(const struct situation *s)
 
 static void idle(uint32_t m, const struct situation *s, bool lives)
 {
-    if (s->follows != NOBODY && !follows_writer(s)) {
+    if ((s->follows != NOBODY && !follows_writer(s)) ||
+        (s->writer && s->position < small.by.branch)) {
         small.by.heirs &= ~(1u << s->name);
         return;
     }

@@ -196,6 +196,21 @@ static void W12_a_delayed_replica_that_has_not_reached_the_branch_is_ambiguous(v
     assert_verdict(C, CLUSTER_STEADY, REASON_SUCCEEDED);
 }
 
+static void W12_an_old_copy_that_writes_past_the_branch_has_proven_nothing(void **state)
+{
+    (void)state;
+    has(C, 100);
+    follow(C, SELF(B));
+    run_for(100);
+    dies(B);
+    claims_now(C);
+    assert_ambiguous(B, REASON_UNPROVEN, C);
+    assert_false(is_heir(C));
+    has(C, 130);
+    run_for(200);
+    assert_ambiguous(B, REASON_UNPROVEN, C);
+}
+
 static void W12_two_heirs_that_both_claim_are_ambiguous(void **state)
 {
     (void)state;
@@ -253,6 +268,7 @@ int main(void)
         TEST_FROM(set_up, W12_detached_for_a_day_does_not_inherit),
         TEST_FROM(set_up_succeeded,
                   W12_a_delayed_replica_that_has_not_reached_the_branch_is_ambiguous),
+        TEST_FROM(set_up_succeeded, W12_an_old_copy_that_writes_past_the_branch_has_proven_nothing),
         TEST_FROM(set_up, W12_two_heirs_that_both_claim_are_ambiguous),
         TEST_FROM(set_up, W12_the_only_writable_that_was_never_seen_following_is_ambiguous),
         TEST_FROM(set_up, W12_another_data_set_is_another_one_for_an_heir_too),
