@@ -19,7 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (postgres_answer_read(aurora_global_read, text, &seen, &topology)) {
         require(seen.report.role == ROLE_WRITER || seen.report.role == ROLE_READER);
-        require((seen.report.role == ROLE_WRITER) == (seen.report.term.lo == 1));
+        require(seen.report.term.hi == 0 && seen.report.term.lo == 0);
+        require(seen.report.role != ROLE_WRITER || (seen.report.self && !seen.report.follows));
+        require(!seen.report.follows || seen.report.follows != seen.report.self);
         require(!seen.report.fenced && topology.count > 0);
         require(seen.report.role != ROLE_WRITER || (!seen.in_recovery && !seen.unready));
     } else {

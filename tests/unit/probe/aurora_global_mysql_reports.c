@@ -65,8 +65,38 @@ static void its_own_row_has_its_position(void **state)
     assert_int_equal(writer.position, 1000);
     assert_int_equal(reader.role, ROLE_READER);
     assert_int_equal(reader.position, 900);
-    assert_true(writer.term.lo == 1 && reader.term.lo == 1);
-    assert_true(writer.self == 0 && writer.follows == 0); /* W12 is not for it */
+    assert_true(writer.term.lo == 0 && reader.term.lo == 0); /* W12 gives them one */
+}
+
+/* W12: by the names that all regions know. */
+static void who_reads_follows_who_is_named_as_the_writer(void **state)
+{
+    struct report writer = report_of("a|" MASTER "|0|eu-west-1|1000\nb|x|0|us-east-1|900", "0");
+    struct report reader = report_of("b|" MASTER "|0|eu-west-1|1000\na|x|0|us-east-1|900", "1");
+    struct report other = report_of("b|x|0|eu-west-1|1000\na|" MASTER "|0|eu-west-1|900", "0");
+    (void)state;
+    assert_true(writer.self != 0 && writer.follows == 0);
+    assert_true(reader.self != 0 && reader.self != writer.self && reader.follows != 0);
+    assert_int_equal(other.self, writer.self); /* of its own id and region */
+    assert_int_equal(report_of("b|x|0|eu-west-1|1\na|x|0|us-east-1|1", "1").follows, 0);
+    /* It was demoted, or is about to be the writer. */
+    assert_int_equal(report_of("b|x|0|eu-west-1|1\na|" MASTER "|0|us-east-1|1", "1").follows, 0);
+}
+
+static void of_two_writers_that_are_named_nobody_knows_which_one_it_follows(void **state)
+{
+    (void)state;
+    assert_int_equal(report_of("b|" MASTER "|0|eu-west-1|1\nc|" MASTER "|0|eu-west-1|1\n"
+                               "a|x|0|us-east-1|1",
+                               "1")
+                         .follows,
+                     0);
+}
+
+static void who_is_in_no_row_has_no_name(void **state)
+{
+    (void)state;
+    assert_int_equal(report_of("b|" MASTER "|0|eu-west-1|1", "1").self, 0);
 }
 
 /* Ids are unique within a region alone. */
@@ -77,6 +107,8 @@ static void of_two_servers_with_one_id_the_one_that_takes_writes_is_the_writer(v
     assert_int_equal(report_of(ROWS, "0").role, ROLE_WRITER);
     assert_int_equal(report_of(ROWS, "0").position, 1000);
     assert_int_equal(report_of(ROWS, "1").role, ROLE_READER);
+    assert_int_equal(report_of(ROWS, "1").position, 900);
+    assert_int_equal(report_of(ROWS, "1").follows, report_of(ROWS, "0").self);
 }
 
 static void
@@ -109,6 +141,9 @@ int main(void)
         TEST(it_has_a_table_of_its_own),
         TEST(each_row_names_a_server_and_its_region),
         TEST(its_own_row_has_its_position),
+        TEST(who_reads_follows_who_is_named_as_the_writer),
+        TEST(of_two_writers_that_are_named_nobody_knows_which_one_it_follows),
+        TEST(who_is_in_no_row_has_no_name),
         TEST(of_two_servers_with_one_id_the_one_that_takes_writes_is_the_writer),
         TEST(a_row_of_a_writer_of_another_region_takes_nothing_from_one_that_takes_writes),
         TEST(what_is_no_global_database_is_told_which_engine_it_needs),

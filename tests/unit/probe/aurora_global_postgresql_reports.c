@@ -75,8 +75,8 @@ the_instance_that_is_named_and_not_in_recovery_is_the_writer_and_not_fenced(void
     assert_int_equal(seen.report.kind, REPORT_ANSWER);
     assert_int_equal(seen.report.role, ROLE_WRITER);
     assert_false(seen.report.fenced); /* W3a: the region that was left has a volume of its own */
-    assert_true(seen.report.term.hi == 0 && seen.report.term.lo == 1);
-    assert_true(seen.report.self == 0 && seen.report.follows == 0); /* W12 is not for it */
+    assert_true(seen.report.term.hi == 0 && seen.report.term.lo == 0); /* W12 gives it one */
+    assert_true(seen.report.self != 0 && seen.report.follows == 0);
     assert_int_equal(seen.report.position, 1000);
     assert_int_equal(seen.report.identity, 7710208483270621824);
     assert_int_equal(seen.report.incarnation, 1763636391123457);
@@ -92,6 +92,40 @@ static void an_instance_of_another_region_is_a_reader_with_what_that_has_made_du
     assert_int_equal(seen.report.position, 900);
     assert_false(seen.unready);
     assert_null(seen.note);
+}
+
+/* W12: by the names that all regions know. */
+static void who_reads_follows_who_is_named_as_the_writer(void **state)
+{
+    (void)state;
+    assert_true(take(EU, EU_WRITES, US_READS));
+    uint64_t writer = seen.report.self;
+    assert_true(take(US_CLOSED, EU_WRITES, US_READS));
+    assert_int_equal(seen.report.follows, writer);
+    uint64_t reader = seen.report.self;
+    assert_true(reader != 0 && reader != writer);
+    assert_true(take(US_CLOSED, EU_READS, US_READS)); /* nobody is named */
+    assert_true(seen.report.self == reader && seen.report.follows == 0);
+    assert_true(take(US_CLOSED, EU_READS, US_WRITES)); /* it is about to be the writer */
+    assert_true(seen.report.self == reader && seen.report.follows == 0);
+    assert_true(take("f|us-1|", EU_READS, US_WRITES));
+    assert_true(seen.report.self == reader && seen.report.role == ROLE_WRITER);
+}
+
+static void of_two_writers_that_are_named_nobody_knows_which_one_it_follows(void **state)
+{
+    (void)state;
+    assert_true(take(US_CLOSED, EU_WRITES, "eu-2|t|0|1000|1000|eu-west-1"));
+    assert_int_equal(seen.report.follows, 0);
+    assert_true(take(US_CLOSED, EU_WRITES, US_WRITES));
+    assert_int_equal(seen.report.follows, 0);
+}
+
+static void who_is_in_no_row_has_no_name(void **state)
+{
+    (void)state;
+    assert_true(take("t|us-9|", EU_WRITES, US_READS));
+    assert_int_equal(seen.report.self, 0);
 }
 
 /* After a switchover, until it has started again or has heard of the new writer. */
@@ -123,13 +157,16 @@ static void of_two_instances_with_one_id_each_has_the_row_that_fits_it(void **st
         assert_true(
             take("t|a|", turn ? ONE_ID_READS : ONE_ID_WRITES, turn ? ONE_ID_WRITES : ONE_ID_READS));
         assert_int_equal(seen.report.role, ROLE_READER);
+        assert_true(seen.report.follows != 0 && seen.report.follows != seen.report.self);
         assert_int_equal(seen.report.position, 900);
         assert_false(seen.unready);
         assert_null(seen.note);
         assert_int_equal(topology.count, 2);
     }
+    uint64_t named = seen.report.follows;
     assert_true(take("f|a|", ONE_ID_READS, ONE_ID_WRITES));
     assert_int_equal(seen.report.role, ROLE_WRITER);
+    assert_int_equal(seen.report.self, named);
     assert_int_equal(seen.report.position, 1000);
 }
 
@@ -169,6 +206,9 @@ int main(void)
         TEST_FROM(begin,
                   the_instance_that_is_named_and_not_in_recovery_is_the_writer_and_not_fenced),
         TEST_FROM(begin, an_instance_of_another_region_is_a_reader_with_what_that_has_made_durable),
+        TEST_FROM(begin, who_reads_follows_who_is_named_as_the_writer),
+        TEST_FROM(begin, of_two_writers_that_are_named_nobody_knows_which_one_it_follows),
+        TEST_FROM(begin, who_is_in_no_row_has_no_name),
         TEST_FROM(begin, a_writer_that_is_not_any_longer_is_a_reader_by_either_sign),
         TEST_FROM(begin, a_writer_beside_that_of_another_region_claims_all_the_same),
         TEST_FROM(begin, of_two_instances_with_one_id_each_has_the_row_that_fits_it),

@@ -8,7 +8,8 @@
  * 2. Rows older than AURORA_ROW_AGE_S count for nothing, those of writers included. The server's clock
  *    says how old a row is; it orders rows of one answer, and no claims (W2).
  * 3. All servers of a region write to one volume: there is one history, and its term is constant. W12 is not
- *    for it. Between the regions of a Global Database there are positions (W3a).
+ *    for it. The regions of a Global Database replicate asynchronously, and W12 is for them: whom a server
+ *    names as the writer, it follows.
  */
 #include "config.h"
 
@@ -108,13 +109,28 @@ struct reading {
     uint32_t others, old;
 };
 
-/* Servers of two regions may have one id: then the writer's row is the one that counts. */
-static void take_own(struct aurora_seen *seen, bool master, const char *lsn)
+static struct aurora_row read_row(const struct mysql_answer *answer, uint32_t row)
 {
-    uint64_t position = 0;
-    seen->unlisted = false;
-    if (mysql_parse_number(lsn, &position) && (master || seen->position == 0))
-        seen->position = position;
+    const char *region = mysql_text_at(answer, row, ROW_REGION);
+    const char *id = mysql_text_at(answer, row, ROW_ID);
+    struct aurora_row of = {0};
+    uint64_t position;
+    of.name =
+        mysql_hash_end(mysql_hash_more(mysql_hash_more(HASH_START, region ? region : ""), id));
+    if (mysql_parse_number(mysql_text_at(answer, row, ROW_LSN), &position))
+        of.position = position;
+    return of;
+}
+
+/* Which of them writes is not known before its state is. */
+static void name_row(struct aurora_seen *seen, const struct aurora_row *of, bool own, bool master)
+{
+    if (own)
+        seen->own[master] = *of;
+    if (!master)
+        return;
+    seen->writer = of->name;
+    seen->writers++;
 }
 
 static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer, uint32_t row,
@@ -132,8 +148,8 @@ static bool take_row(struct aurora_seen *seen, const struct mysql_answer *answer
     if (age_us == NEVER_US)
         return true;
     topology_add(&seen->topology, id, NULL, mysql_text_at(answer, row, ROW_REGION), 0);
-    if (own)
-        take_own(seen, master, mysql_text_at(answer, row, ROW_LSN));
+    struct aurora_row of = read_row(answer, row);
+    name_row(seen, &of, own, master);
     if (master && (age_us < reading->writer_us || (own && age_us == reading->writer_us))) {
         reading->writer_us = age_us;
         seen->master = own;
@@ -162,8 +178,8 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
     struct reading reading = {.writer_us = NEVER_US};
     topology_init(&seen->topology);
     seen->told = seen->master = false;
-    seen->position = 0;
-    seen->unlisted = true;
+    memset(seen->own, 0, sizeof(seen->own));
+    seen->writer = seen->writers = 0;
     if (answer->rows > 0 && answer->columns != ROW_COUNT)
         return mysql_fail_odd(ret);
     for (uint32_t row = 0; row < answer->rows; row++)
@@ -241,10 +257,22 @@ bool aurora_is_unsettled(const struct aurora_seen *seen)
     return !seen->read_only && !seen->master;
 }
 
+/* W12. Of several writers that are named, nobody knows which one it follows. */
+static void report_succession(const struct aurora_seen *seen, const struct aurora_row *own,
+                              struct report *report)
+{
+    bool alone = seen->writers == 1 && seen->writer != own->name;
+    report->term = (struct term){0};
+    report->self = own->name;
+    report->follows = alone && report->role == ROLE_READER ? seen->writer : 0;
+}
+
 const char *aurora_report(const struct aurora_seen *seen, struct report *report)
 {
+    bool writes = seen->master && !seen->read_only;
+    const struct aurora_row *own = &seen->own[seen->own[writes].name != 0 ? writes : !writes];
     report->kind = REPORT_ANSWER;
-    report->role = seen->master && !seen->read_only ? ROLE_WRITER : ROLE_READER;
+    report->role = writes ? ROLE_WRITER : ROLE_READER;
     /* No server says of which cluster it is: for all of them the same. */
     report->identity =
         mysql_hash_end(mysql_hash_more(HASH_START, seen->global ? "aurora-global" : "aurora"));
@@ -252,9 +280,11 @@ const char *aurora_report(const struct aurora_seen *seen, struct report *report)
     report->term = (struct term){.lo = 1};
     /* Each region has a volume of its own, and nothing shuts the old writer's out. */
     report->fenced = !seen->global;
-    report->position = seen->position;
+    report->position = own->position;
     report->branch = report->self = report->follows = 0;
+    if (seen->global)
+        report_succession(seen, own, report);
     if (aurora_is_unsettled(seen))
-        return seen->unlisted ? NOTE_UNLISTED : NOTE_UNNAMED;
+        return own->name == 0 ? NOTE_UNLISTED : NOTE_UNNAMED;
     return seen->lonely ? NOTE_LONELY : NULL;
 }

@@ -41,11 +41,16 @@ struct aurora_seen {
     uint64_t born;             /* hash of that and its start */
 
     struct topology topology;
-    bool told;         /* by the last question */
-    bool master;       /* the newest row of a writer is its own */
-    bool unlisted;     /* it has no row that is young enough */
-    bool lonely;       /* the rows of all others are too old */
-    uint64_t position; /* of a Global Database: what its own row says to be durable; 0: not known */
+    bool told;   /* by the last question */
+    bool master; /* the newest row of a writer is its own */
+    bool lonely; /* the rows of all others are too old */
+    /* Its row as a reader's, and as the writer's. Another region may have its id, and then there are both. */
+    struct aurora_row {
+        uint64_t name;     /* hash of region and id; 0: there is no such row that is young enough */
+        uint64_t position; /* of a Global Database: what it says to be durable; 0: not known */
+    } own[2];
+    uint64_t writer;  /* the name of a writer */
+    uint32_t writers; /* how many are named */
 
     bool read_only;
 };

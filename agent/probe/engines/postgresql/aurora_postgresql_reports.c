@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/probe/engines/postgresql/aurora_postgresql_reports.h"
+#include "proto/hash.h"
 
 /* Every function and operator is schema-qualified: a search_path of the role, or objects that
  * somebody made in `public`, must not change the answer. The clock is the server's own, and that of
@@ -145,6 +146,7 @@ struct status {
     bool any;               /* there was a current row */
     struct instance own;    /* id NULL: it is in no current row */
     struct instance master; /* the newest one; id NULL: nobody is named */
+    int others; /* that are named as the writer, and are not the server that was asked */
 };
 
 /* Ids are unique within a region alone. Of two rows with its id, its own is the one that fits what it
@@ -156,6 +158,7 @@ static void status_take(struct status *status, const struct instance *instance)
     status->any = true;
     if (instance->own && (!status->own.id || instance->master != status->in_recovery))
         status->own = *instance;
+    status->others += instance->master && (!instance->own || status->in_recovery);
     if (instance->master && (!status->master.id || instance->age_s < status->master.age_s ||
                              (instance->own && instance->age_s <= status->master.age_s)))
         status->master = *instance;
@@ -186,6 +189,29 @@ static const char *note_of(const struct status *status)
     return status->in_recovery ? NOTE_NOT_YET : NOTE_NOT_LONGER;
 }
 
+/* By which the instances of all regions tell an instance; 0: it is in no row. */
+static uint64_t name_of(const struct instance *instance)
+{
+    const char *region = instance->region ? instance->region : "";
+
+    if (!instance->id)
+        return 0;
+    uint64_t hash = hash_bytes(HASH_START, region, strlen(region) + 1);
+    hash = hash_bytes(hash, instance->id, strlen(instance->id));
+    return hash != 0 ? hash : 1;
+}
+
+/* W12: regions replicate asynchronously. Of several writers that are named, nobody knows which one it
+ * follows; and one that names itself in recovery is on its way. */
+static void report_succession(const struct status *status, bool writes, struct report *report)
+{
+    uint64_t master = name_of(&status->master);
+
+    report->term = (struct term){0};
+    report->self = name_of(&status->own);
+    report->follows = writes || status->others != 1 || master == report->self ? 0 : master;
+}
+
 static void report_make(const struct status *status, bool fenced, struct postgres_seen *seen)
 {
     struct report *report = &seen->report;
@@ -193,10 +219,12 @@ static void report_make(const struct status *status, bool fenced, struct postgre
 
     report->kind = REPORT_ANSWER;
     report->role = writes ? ROLE_WRITER : ROLE_READER;
-    report->term = (struct term){0, writes};
     report->fenced = fenced;
     report->position = writes ? status->master.durable : status->own.read;
-    report->branch = 0;
+    report->branch = report->self = report->follows = 0;
+    report->term = (struct term){0, writes};
+    if (!fenced)
+        report_succession(status, writes, report);
     seen->in_recovery = status->in_recovery;
     seen->unready = status->master.own == status->in_recovery;
     seen->note = note_of(status);

@@ -5,8 +5,9 @@
  *
  * All instances of a cluster write into one volume, which lets one of them write at a time: the term
  * is always the same, and claims are fenced (W3a). Each region of a Global Database has a volume of
- * its own, and nothing shuts the old writer's out: the term is always the same there, too, but claims
- * have positions. What the functions return is documented by AWS; nobody of us has asked an Aurora.
+ * its own, which follows the writer's asynchronously, and nothing shuts the old writer's out: claims have
+ * positions, and who was seen to follow the writer may succeed it (W12). What the functions return is
+ * documented by AWS; nobody of us has asked an Aurora.
  */
 #ifndef HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_AURORA_POSTGRESQL_REPORTS_H
 #define HOMING_AGENT_PROBE_ENGINES_POSTGRESQL_AURORA_POSTGRESQL_REPORTS_H
