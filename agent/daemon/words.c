@@ -10,7 +10,6 @@
 
 #include "agent/conf/password.h"
 #include "agent/daemon/words.h"
-#include "agent/decide/succession.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
@@ -126,7 +125,7 @@ static void doubt(const struct cluster *cluster, uint32_t rival, char *text, siz
     else if (said->unproven && rival == verdict->writer)
         words = ", and is another server than before";
     else if (said->unproven)
-        words = succession_is_heir(verdict, said->last.self)
+        words = said->last.position != 0 && said->last.position < verdict->branch
                     ? ", but lacks what the writer had when it became the writer"
                     : ", but was not seen to follow the writer, or not any more";
     snprintf(text, size, "%s", words);
