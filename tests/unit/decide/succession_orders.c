@@ -437,6 +437,26 @@ static void W12_an_heir_at_another_address_is_not_one_by_that(void **state)
     assert_false(succession_is_heir(verdict, STRANGER));
 }
 
+/* An old copy of an heir, for instance: it does not end the heir itself. */
+static void W12_an_heirs_name_at_another_address_needs_the_branch_too(void **state)
+{
+    const struct topo_place candidate = {.kind = PLACE_CANDIDATE, .member = C, .named = true};
+    struct event event = {.kind = EVENT_REPORT, .report = *says(A)};
+
+    (void)state;
+    decision_set_place(&story.c, 0, &candidate);
+    dies(A);
+    event.report.member = PLACE_VOICE(0);
+    event.report.incarnation = 0x200;
+    event.report.asked_ms = story.now_ms;
+    event.report.self = SELF(C);
+    event.report.position = verdict->branch - 1;
+    decision_handle(&story.c, &event, story.now_ms, &story.last);
+    assert_true(at(PLACE_VOICE(0))->unproven);
+    assert_epoch(at(PLACE_VOICE(0))->last.term, 1);
+    assert_true(is_heir(C));
+}
+
 /* ---- engines that have a term ---- */
 
 static void W12_a_group_member_that_heals_at_an_old_view_has_its_own_term(void **state)
@@ -530,6 +550,7 @@ int main(void)
         TEST_FROM(set_up, W12_what_the_writer_itself_lacked_is_remembered_over_a_restart),
         TEST_FROM(set_up, W12_what_is_said_at_another_address_is_judged_too),
         TEST_FROM(set_up, W12_an_heir_at_another_address_is_not_one_by_that),
+        TEST_FROM(set_up, W12_an_heirs_name_at_another_address_needs_the_branch_too),
         TEST_FROM(set_up, W12_a_group_member_that_heals_at_an_old_view_has_its_own_term),
         TEST_FROM(set_up, W12_a_term_that_is_there_by_now_counts_alone),
         TEST_FROM(set_up, W3a_with_a_term_that_never_changes_the_writer_goes_there_and_back),
