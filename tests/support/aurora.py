@@ -26,10 +26,8 @@ MASTER = "MASTER_SESSION_ID"
 
 class Aurora:
     def __init__(self, *names, others=None):
-        self.names, self.net, self.port = list(names), own_network(), str(random.randrange(20000, 32000))
-        self.file, self.processes = os.path.join(directory(), "cluster"), {}
-        own_hosts({SEED: self.address(names[0]), **(others or {}),
-                   **{f"{name}.{domain}": self.address(name) for name in names for domain in (DOMAIN, ELSEWHERE)}})
+        self.names, self.file, self.processes = list(names), os.path.join(directory(), "cluster"), {}
+        self.settle(others or {})
         cleanups.append(lambda: [self.kill(name) for name in list(self.processes)])
         self.fail_over(names[0])
         for name in names:
@@ -58,6 +56,16 @@ class Aurora:
 
     # --- where they are -------------------------------------------------------------------------------
 
+    def settle(self, others):
+        """Addresses, and names for them."""
+        self.net, self.port = own_network(), str(random.randrange(20000, 32000))
+        own_hosts({SEED: self.address(self.names[0]), **others,
+                   **{f"{name}.{domain}": self.address(name) for name in self.names for domain in (DOMAIN, ELSEWHERE)}})
+
+    def where(self, _):
+        """What stands before a server's command: for a host of its own."""
+        return []
+
     def address(self, name):
         return f"{self.net}.{self.names.index(name) + 1}"
 
@@ -66,7 +74,7 @@ class Aurora:
 
     def start(self, name):
         self.processes[name] = subprocess.Popen(
-            [sys.executable, "-B", SERVER, name, self.address(name), self.port, self.file], stdout=subprocess.PIPE, text=True,
+            [*self.where(name), sys.executable, "-B", SERVER, name, self.address(name), self.port, self.file], stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, STANDIN_ACCOUNTS=f"homing:{PASSWORD},app:{PASSWORD}", LD_PRELOAD=""))
         equal(self.processes[name].stdout.readline(), "ready\n")
 

@@ -29,6 +29,11 @@ class Servers(MariaDB):
         # Of rows that are there already replication makes what they are elsewhere: see rewind().
         super().begin(name, "--max-connections=400", "--binlog-format=ROW", "--slave-exec-mode=IDEMPOTENT", *options)
 
+    def close(self, name, standby):
+        """It becomes read-only, and keeps its connections."""
+        self.sql(name, "SET GLOBAL read_only = 1")
+        self.catch_up(standby, name)
+
     def down(self, name):
         """As a service manager does, but nothing is lost to the replica."""
         self.sql(name, "SHUTDOWN WAIT FOR ALL SLAVES")
@@ -43,7 +48,7 @@ class Servers(MariaDB):
 
 
 class MariaStage(Stage):
-    port = PORT
+    port, kinds = PORT, ("F1", "F2", "F3", "F4")
     cluster_keys = """    engine: mysql
     connection: "user=homing tls=off"
 """
@@ -61,6 +66,9 @@ class MariaStage(Stage):
         self.db.sql("a", "CREATE TABLE app.writes (id BIGINT PRIMARY KEY AUTO_INCREMENT, client VARCHAR(60), "
                     "at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
         self.db.clone("b", "a")
+
+    def what(self):
+        return "MariaDB " + self.db.sql("a", "SELECT VERSION()")
 
     def wait_agent(self, node):
         """Until the other one is seen to follow, too: it takes over then (W12)."""

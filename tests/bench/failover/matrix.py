@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""matrix.py - `run --engine mysql`: clients of MySQL and MariaDB through four kinds of failover.
+"""matrix.py - `run --engine mysql` and `aurora-mysql`: clients of MySQL and MariaDB through four kinds of failover.
 
 Beside each client with homing plays the same one without it, whose name leads to the new writer as soon as homing has
-published that: what it is late by is not DNS's, it is due to the connections that it keeps, and to its own back-off.
+published that: what it is late by is not DNS's, it is due to the connections that it keeps, and to its own back-off. F0,
+of the stand-in for Aurora alone, is that back-off: no failover, the server restarts in place, and there is no homing.
 """
 import os
 import shutil
@@ -12,13 +13,15 @@ import time
 import figures
 import maria_lanes
 import play
+from aurora_stage import AuroraStage
 from maria_stage import MariaStage
 from play import now_ms
 from stage import Background, eventually
 
-KINDS = {"F1": "the writer is stopped", "F2": "its link goes down, nothing ever arrives",
+KINDS = {"F0": "no failover, the writer restarts in place",
+         "F1": "the writer is stopped", "F2": "its link goes down, nothing ever arrives",
          "F3": "it restarts in place, and is read-only", "F4": "it becomes read-only, and keeps its connections"}
-SHORT = {"F1": "stopped", "F2": "silent", "F3": "in place", "F4": "connections kept"}
+SHORT = {"F0": "own share", "F1": "stopped", "F2": "silent", "F3": "in place", "F4": "connections kept"}
 
 
 class Player(play.Player):
@@ -42,8 +45,7 @@ def break_it(stage, kind, writer, standby, options):
         stage.net.cut(writer)
         time.sleep(options.promote_after)
     elif kind == "F4":
-        stage.db.sql(writer, "SET GLOBAL read_only = 1")
-        stage.db.catch_up(standby, writer)
+        stage.db.close(writer, standby)
     else:
         stage.db.down(writer)
         if kind == "F3":
@@ -59,6 +61,15 @@ def move_name(stage, standby, times):
         times["published"] = eventually(lambda: stage.published_ms(times["cut"]), "the new writer is published")
     stage.point_dns(standby)
     times["dns"] = now_ms()
+
+
+def fail_over(stage, kind, writer, standby, times, options):
+    moving = Background(move_name, stage, standby, times)
+    moving.start()
+    break_it(stage, kind, writer, standby, options)
+    stage.db.promote(standby)
+    times["promoted"] = times["returned"] = now_ms()
+    moving.join()
 
 
 def restore(stage, kind, writer, standby):
@@ -77,17 +88,17 @@ def play_round(stage, kind, lanes, nodes, directory, options):
     writer, standby = nodes
     players = start(stage, lanes, directory, options.settle)
     times = {"cut": now_ms()}
-    moving = Background(move_name, stage, standby, times)
-    moving.start()
-    break_it(stage, kind, writer, standby, options)
-    stage.db.promote(standby)
-    times["promoted"] = times["returned"] = now_ms()
-    moving.join()
+    if kind == "F0":
+        stage.db.restart(writer)
+        times["promoted"] = times["returned"] = times["published"] = times["dns"] = now_ms()
+    else:
+        fail_over(stage, kind, writer, standby, times, options)
     play.watch(stage, players, times, "F0", options, standby, False)
     for player in players:
         player.stop()
-    restore(stage, kind, writer, standby)
-    nodes.reverse()
+    if kind != "F0":
+        restore(stage, kind, writer, standby)
+        nodes.reverse()
     stage.wait_agent(nodes[0])
     return times, [(player.lane, player.found, player.died) for player in players]
 
@@ -152,19 +163,19 @@ def proxies():
 
 
 def play_all(stage, options, out):
-    out += "/mysql"
+    out += "/" + options.engine
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
-    version = stage.db.sql("a", "SELECT VERSION()")
-    print("MariaDB %s; homing's mode: %s. Seconds from the publication of the new writer to a client's first good write,\n"
-          "median (worst)" % (version, stage.mode), flush=True)
+    print("%s; homing's mode: %s. Seconds from the publication of the new writer to a client's first good write,\n"
+          "median (worst)" % (stage.what(), stage.mode), flush=True)
     proxies()
-    clients, kinds = maria_lanes.choose(options.only), options.kind or list(KINDS)
+    clients, kinds = maria_lanes.choose(options.only), options.kind or stage.kinds
     results, nodes = {}, ["a", "b"]
     for kind in kinds:
         for number in range(options.rounds):
             for part, group in enumerate(play.in_groups(clients, options.apart)):
-                lanes = maria_lanes.lanes_of(group, stage.mode != "none", number < options.plain_rounds)
+                lanes = maria_lanes.lanes_of(group, stage.mode != "none" and kind != "F0",
+                                             kind == "F0" or number < options.plain_rounds)
                 directory = "%s/%s.%d.%d" % (out, kind, number + 1, part + 1)
                 times, played = play_round(stage, kind, lanes, nodes, directory, options)
                 play.say_round("%s round %d: %d clients" % (kind, number + 1, len(lanes)), times)
@@ -175,8 +186,8 @@ def play_all(stage, options, out):
         with open(out + "/table.txt", "w") as file:
             file.write(text)
     print("\n" + text)
-    print("\n".join("%s: %s" % it for it in KINDS.items()) + "\nIn %s: table.txt, and the raw lines" % out)
+    print("\n".join("%s: %s" % (kind, KINDS[kind]) for kind in kinds) + "\nIn %s: table.txt, and the raw lines" % out)
 
 
 def main(options, work, build):
-    play.main(options, work, build, MariaStage, play_all)
+    play.main(options, work, build, AuroraStage if options.engine == "aurora-mysql" else MariaStage, play_all)

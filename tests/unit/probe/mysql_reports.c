@@ -305,6 +305,22 @@ static void the_cheap_question_is_enough_as_long_as_its_answer_is_the_same(void 
                      MYSQL_STEP_CHANNELS);
 }
 
+/* Its channel is gone, or was when it was made writable: read_only is what it was. */
+static void a_server_that_takes_writes_and_does_not_claim_is_asked_in_full_each_time(void **state)
+{
+    struct mysql_seen seen = {.introduced = false};
+    struct mysql_report_failure failure;
+    (void)state;
+    assert_int_equal(
+        tell_with(&seen, &(struct server){.channels = "|db|ON|0|0|ON|" UUID_B}).report.role,
+        ROLE_READER);
+    assert_int_equal(mysql_step_take(&seen, MYSQL_STEP_CHEAP, answer_table("r", "0"), &failure),
+                     MYSQL_STEP_CHANNELS);
+    assert_int_equal(tell_with(&seen, &(struct server){.read_only = "0"}).report.role, ROLE_WRITER);
+    assert_int_equal(mysql_step_take(&seen, MYSQL_STEP_CHEAP, answer_table("r", "0"), &failure),
+                     MYSQL_STEP_DONE);
+}
+
 static void questions_are_short_and_differ_where_the_servers_do(void **state)
 {
     (void)state;
@@ -482,6 +498,7 @@ int main(void)
         TEST(a_galera_node_is_a_reader_and_says_why),
         TEST(a_node_that_galera_keeps_out_is_a_reader_at_any_step),
         TEST(the_cheap_question_is_enough_as_long_as_its_answer_is_the_same),
+        TEST(a_server_that_takes_writes_and_does_not_claim_is_asked_in_full_each_time),
         TEST(questions_are_short_and_differ_where_the_servers_do),
         TEST(other_servers_of_the_protocol_are_named_and_not_asked),
         TEST(an_answer_that_no_such_server_gives_is_odd),

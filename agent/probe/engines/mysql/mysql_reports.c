@@ -10,6 +10,8 @@
  * 4. A replica that was stopped, and counts less in the same session, has lost its record of
  *    transactions and not the data: some managers clear that of a replica that they promote. What it has
  *    is not known then. Without the session it may be another data directory.
+ * 5. One that takes writes and does not claim is asked in full each time: the end of a channel does not
+ *    show in the cheap question, and it may have been promoted between two steps of the full one.
  */
 #include "config.h"
 
@@ -267,13 +269,65 @@ static int take_group(struct mysql_seen *seen, const struct mysql_answer *answer
     return MYSQL_STEP_DONE;
 }
 
+/* ---- the role ---- */
+
+static const char NOTE_GALERA[] =
+    "Galera is not supported: each of its nodes takes writes, and none "
+    "says that it is the writer; counted as a reader";
+static const char NOTE_UNREADY[] = "it is no ready node of its Galera cluster: counted as a reader";
+static const char NOTE_CHANNEL[] =
+    "it takes writes, but is set to replicate from another server: counted as a reader. SET GLOBAL "
+    "read_only = ON keeps it one; STOP REPLICA and RESET REPLICA ALL promote it (or see circular)";
+static const char NOTE_OUTSIDE[] =
+    "it has a group, in which it is not ONLINE: counted as a reader, though it takes writes";
+static const char NOTE_MINORITY[] =
+    "it does not reach the majority of its group: counted as a reader";
+static const char NOTE_SECONDARY[] = "it takes writes, though its group calls it a secondary";
+static const char NOTE_SEVERAL[] =
+    "it replicates from several servers: none of them counts as the one that it follows";
+static const char NOTE_NO_GTIDS[] =
+    "gtid_mode is not ON: nobody sees what a new writer lacks, nor how far a reader is behind";
+
+/* Invariant 1. */
+static bool is_free(const struct mysql_seen *seen)
+{
+    return seen->channels == 0 || seen->circular || (!seen->running && seen->by_word);
+}
+
+static enum role judge_role(const struct mysql_seen *seen, const char **note)
+{
+    if (seen->unready || seen->galera)
+        *note = seen->unready ? NOTE_UNREADY : NOTE_GALERA;
+    else if (seen->closed)
+        return ROLE_READER;
+    else if (seen->group != 0 && !seen->online)
+        *note = NOTE_OUTSIDE;
+    else if (seen->group != 0 && !seen->majority)
+        *note = NOTE_MINORITY;
+    else if (seen->group == 0 && !is_free(seen))
+        *note = NOTE_CHANNEL;
+    else
+        return ROLE_WRITER;
+    return ROLE_READER;
+}
+
+/* Invariant 5. */
+static bool is_unsettled(const struct mysql_seen *seen)
+{
+    const char *note;
+    return !seen->read_only && !seen->galera && judge_role(seen, &note) != ROLE_WRITER;
+}
+
+/* ---- the cheap answer ---- */
+
 static int take_cheap(struct mysql_seen *seen, const struct mysql_answer *answer,
                       struct mysql_report_failure *ret)
 {
     bool read_only;
     if (!mysql_is_row(answer, 1) || !mysql_parse_switch(mysql_text_at(answer, 0, 0), &read_only))
         return mysql_fail_odd(ret);
-    return read_only == seen->read_only ? MYSQL_STEP_DONE : MYSQL_STEP_CHANNELS;
+    return read_only == seen->read_only && !is_unsettled(seen) ? MYSQL_STEP_DONE
+                                                               : MYSQL_STEP_CHANNELS;
 }
 
 /* ---- errors in place of an answer ---- */
@@ -343,46 +397,6 @@ int mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
 }
 
 /* ---- reports ---- */
-
-static const char NOTE_GALERA[] =
-    "Galera is not supported: each of its nodes takes writes, and none "
-    "says that it is the writer; counted as a reader";
-static const char NOTE_UNREADY[] = "it is no ready node of its Galera cluster: counted as a reader";
-static const char NOTE_CHANNEL[] =
-    "it takes writes, but is set to replicate from another server: counted as a reader. SET GLOBAL "
-    "read_only = ON keeps it one; STOP REPLICA and RESET REPLICA ALL promote it (or see circular)";
-static const char NOTE_OUTSIDE[] =
-    "it has a group, in which it is not ONLINE: counted as a reader, though it takes writes";
-static const char NOTE_MINORITY[] =
-    "it does not reach the majority of its group: counted as a reader";
-static const char NOTE_SECONDARY[] = "it takes writes, though its group calls it a secondary";
-static const char NOTE_SEVERAL[] =
-    "it replicates from several servers: none of them counts as the one that it follows";
-static const char NOTE_NO_GTIDS[] =
-    "gtid_mode is not ON: nobody sees what a new writer lacks, nor how far a reader is behind";
-
-/* Invariant 1. */
-static bool is_free(const struct mysql_seen *seen)
-{
-    return seen->channels == 0 || seen->circular || (!seen->running && seen->by_word);
-}
-
-static enum role judge_role(const struct mysql_seen *seen, const char **note)
-{
-    if (seen->unready || seen->galera)
-        *note = seen->unready ? NOTE_UNREADY : NOTE_GALERA;
-    else if (seen->closed)
-        return ROLE_READER;
-    else if (seen->group != 0 && !seen->online)
-        *note = NOTE_OUTSIDE;
-    else if (seen->group != 0 && !seen->majority)
-        *note = NOTE_MINORITY;
-    else if (seen->group == 0 && !is_free(seen))
-        *note = NOTE_CHANNEL;
-    else
-        return ROLE_WRITER;
-    return ROLE_READER;
-}
 
 static const char *judge_note(const struct mysql_seen *seen, enum role role)
 {
