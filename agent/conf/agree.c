@@ -126,6 +126,48 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
     check_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
 }
 
+/* ---- where they are asked ---- */
+
+static void refuse_asked_port(const struct conf_cluster *cluster, const struct conf_member *member,
+                              uint16_t port, struct conf_errors *errors)
+{
+    const struct engine_kind *engine = cluster->engine;
+    if (member->port == port)
+        conf_errors_add(errors, member->at,
+                        "member '%s' has port %u, which is that of %s (%s): a member has the port to "
+                        "which programs connect, mostly %u; write that one, or correct %s in "
+                        "connection",
+                        member->host, port, engine->asked_what, engine->asked_keyword,
+                        engine->default_port, engine->asked_keyword);
+}
+
+/* Who listens there would answer for both, and the one that it is not of would seem to be what the other is. */
+static void refuse_asked_host(const struct conf_cluster *cluster, uint32_t member,
+                              struct conf_errors *errors)
+{
+    const struct conf_member *first = cluster->members, *own = &cluster->members[member];
+    const struct engine_kind *engine = cluster->engine;
+    while (first != own && strcmp(first->host, own->host) != 0)
+        first++;
+    if (first != own)
+        conf_errors_add(errors, own->at,
+                        "member '%s', port %u, is on one host with the member at %s:%u:%u: both would "
+                        "be asked at the one port of %s (%s); list each by an address of its own",
+                        own->host, own->port, errors->file, first->at.line, first->at.column,
+                        engine->asked_what, engine->asked_keyword);
+}
+
+void conf_agree_asked_port(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    if (!cluster->engine->asked_port)
+        return;
+    uint16_t port = cluster->engine->asked_port(cluster->connection);
+    for (uint32_t i = 0; i < cluster->member_count; i++) {
+        refuse_asked_port(cluster, &cluster->members[i], port, errors);
+        refuse_asked_host(cluster, i, errors);
+    }
+}
+
 /* Both may stand there, as a dump has them, and in `defaults` either: clusters of other engines may need it. */
 void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
                     struct conf_errors *errors)

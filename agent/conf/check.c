@@ -318,6 +318,7 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     if ((mapping->wrong & bits_of(CONF_PLACE_CLUSTER, "engine")) == 0)
         refuse_idle(checker, mapping->node, cluster);
     if (mapping->wrong == 0) {
+        conf_agree_asked_port(cluster, checker->errors);
         conf_agree_discovery(cluster, checker->errors);
         conf_agree_lag(mapping->node, cluster->engine, checker->errors);
     }

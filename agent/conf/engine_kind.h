@@ -55,6 +55,11 @@ struct engine_kind {
     /* The same, for how its keywords go together, once each of them is good. */
     const char *(*check_together)(const char *connection);
 
+    /* The port at which its servers are asked, one for all of them, where that is not the members' own, to
+     * which programs connect; what listens there, and the keyword that says it. NULL: it is the members'. */
+    uint16_t (*asked_port)(const char *connection);
+    const char *asked_what, *asked_keyword;
+
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;
 
