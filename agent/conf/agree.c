@@ -187,29 +187,6 @@ bool conf_discovers(const struct conf_cluster *cluster)
            (cluster->seed_count > 0 || cluster->host_pattern_count > 0);
 }
 
-/* What a server says of the others is hearsay, and whoever it names would be given the password. */
-void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors)
-{
-    enum engine_tells tells = cluster->engine->tells;
-    if (cluster->seed_count == 0 && cluster->host_pattern_count == 0)
-        return;
-    if (tells == ENGINE_TELLS_NOTHING)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: a server of engine %s does not tell of the others; list all "
-                        "of them under members, and remove seeds and host_patterns",
-                        cluster->name, cluster->engine->name);
-    else if (tells == ENGINE_TELLS_IDS && cluster->host_pattern_count == 0)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: engine %s tells the servers' ids alone; set host_patterns, as "
-                        "in [\"?.db.example.com\"], so that their hosts are known",
-                        cluster->name, cluster->engine->name);
-    else if (cluster->host_pattern_count == 0 && cluster->allowed_network_count == 0)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: a seed may name any host as a member; set host_patterns or "
-                        "allowed_networks, so that the password goes to no other",
-                        cluster->name);
-}
-
 /* ---- ports: within a cluster ---- */
 
 bool conf_endpoint_has_port(const struct conf_endpoint *endpoint, uint64_t port)

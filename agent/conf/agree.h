@@ -34,9 +34,6 @@ void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engi
  * at another port. */
 void conf_agree_asked_port(const struct conf_cluster *cluster, struct conf_errors *errors);
 
-/* Whether the members can be discovered, if they are to be, and no password goes astray. */
-void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors);
-
 /* Adds an error where an endpoint's port cannot be told from another one: if it is that of a member
  * of its own cluster, if two members of that are one host, or if another cluster claims it at the
  * same host, for a member or for an endpoint; and where a cluster has too many. 0 or -ENOMEM. */

@@ -15,6 +15,7 @@
 #include "agent/conf/agree.h"
 #include "agent/conf/check.h"
 #include "agent/conf/connection.h"
+#include "agent/conf/discovery/discovery.h"
 #include "agent/conf/lists.h"
 #include "agent/conf/password.h"
 #include "agent/conf/pattern.h"
@@ -319,6 +320,7 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
         refuse_idle(checker, mapping->node, cluster);
     if (mapping->wrong == 0) {
         conf_agree_asked_port(cluster, checker->errors);
+        conf_agree_aliases(cluster, checker->errors);
         conf_agree_discovery(cluster, checker->errors);
         conf_agree_lag(mapping->node, cluster->engine, checker->errors);
     }
@@ -387,13 +389,15 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
 /* One value in place of a mapping is the pattern. */
 static int take_pattern(struct checker *checker, struct mapping *mapping)
 {
+    struct conf_pattern *pattern = mapping->object;
+    pattern->at = conf_position_at(mapping->node, "region");
     if (mapping->node->kind == CONF_NODE_MAPPING)
         return take_mapping(checker, mapping);
     return take_clean(checker,
                       &(struct value){.key = conf_key_find(CONF_PLACE_PATTERN, "pattern"),
                                       .node = mapping->node,
                                       .text = mapping->node->text},
-                      &((struct conf_pattern *)mapping->object)->pattern);
+                      &pattern->pattern);
 }
 
 static int take_entry(struct checker *checker, const struct conf_key *key, struct mapping *entry,

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/conf/discovery/alias.h"
+
 /* One keyword of the key `connection`. */
 struct engine_keyword {
     const char *name;
@@ -59,6 +61,10 @@ struct engine_kind {
      * which programs connect; what listens there, and the keyword that says it. NULL: it is the members'. */
     uint16_t (*asked_port)(const char *connection);
     const char *asked_what, *asked_keyword;
+
+    /* Whether the name, in its canonical form, is one that its provider has lead now to one server and now to another one.
+     * NULL: nobody knows such names. */
+    bool (*alias)(const char *host, struct alias *ret);
 
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;

@@ -89,12 +89,73 @@ static void a_host_of_another_domain_does_not_match(void **state)
     assert_false(matches("?.abc.internal", "10.0.0.1"));
 }
 
+/* ---- names that are no server's ---- */
+
+#define ID "c7tj4example"
+
+static void a_name_that_the_provider_moves_is_told_by_its_form(void **state)
+{
+    static const char *const names[][3] = {
+        {"o.cluster-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a cluster",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.cluster-ro-" ID ".us-gov-west-1.rds.amazonaws.com", "the reader endpoint of a cluster",
+         "?." ID ".us-gov-west-1.rds.amazonaws.com"},
+        {"o.cluster-custom-" ID ".eu-west-1.rds.amazonaws.com", "a custom endpoint of a cluster",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.cluster-" ID ".rds.cn-northwest-1.amazonaws.com.cn", "the endpoint of a cluster",
+         "?." ID ".rds.cn-northwest-1.amazonaws.com.cn"},
+        {"o.cluster-" ID ".cn-north-1.rds.amazonaws.com.cn", "the endpoint of a cluster",
+         "?." ID ".cn-north-1.rds.amazonaws.com.cn"},
+        {"o.cluster-ro-" ID ".rds.us-iso-east-1.c2s.ic.gov", "the reader endpoint of a cluster",
+         "?." ID ".rds.us-iso-east-1.c2s.ic.gov"},
+        {"o.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.endpoint.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.global-" ID ".global.rds.amazonaws.com", "the endpoint of a global database", ""},
+        {"o.shardgrp-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a shard group", ""},
+    };
+    struct alias alias;
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!alias_amazon(names[i][0], &alias))
+            fail_msg("%s is not told", names[i][0]);
+        assert_string_equal(alias.what, names[i][1]);
+        assert_string_equal(alias.pattern, names[i][2]);
+    }
+}
+
+static void a_servers_own_name_is_none(void **state)
+{
+    static const char *const names[] = {
+        "orders-1." ID ".eu-west-1.rds.amazonaws.com",
+        "cluster-1." ID ".eu-west-1.rds.amazonaws.com",
+        "orders-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
+        "proxy-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
+        "cluster-" ID ".eu-west-1.rds.amazonaws.com",
+        "o.cluster-a.eu-west-1.rds.amazonaws.com.example.com",
+        "o.cluster-a.eu-west-1.rds.example.com",
+        "cluster-a.rds.amazonaws.com",
+        "rds.amazonaws.com",
+        "a.rds.amazonaws.com",
+        "db.cluster-1.internal",
+        "10.0.0.1",
+        "a",
+    };
+    struct alias alias;
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (alias_amazon(names[i], &alias))
+            fail_msg("%s is taken for %s", names[i], alias.what);
+}
+
 /* ---- clusters ---- */
 
 static const struct engine_keyword keywords[] = {{.name = NULL}};
 static const struct engine_kind ids = {.name = "ids",
                                        .default_port = 7,
                                        .tells = ENGINE_TELLS_IDS,
+                                       .alias = alias_amazon,
                                        .keywords = keywords,
                                        .takes_others = true};
 static const struct engine_kind hosts = {.name = "hosts",
@@ -102,8 +163,11 @@ static const struct engine_kind hosts = {.name = "hosts",
                                          .tells = ENGINE_TELLS_HOSTS,
                                          .keywords = keywords,
                                          .takes_others = true};
-static const struct engine_kind mute = {
-    .name = "mute", .default_port = 7, .keywords = keywords, .takes_others = true};
+static const struct engine_kind mute = {.name = "mute",
+                                        .default_port = 7,
+                                        .alias = alias_amazon,
+                                        .keywords = keywords,
+                                        .takes_others = true};
 static const struct engine_kind *const engines[] = {&ids, &hosts, &mute, NULL};
 
 static int leave_folder(void **state)
@@ -188,6 +252,50 @@ static void an_engine_that_tells_nothing_has_neither(void **state)
     (void)state;
     assert_answer("    engine: mute\n    seeds: [a]\n", answer);
     assert_answer("    engine: mute\n    members: [a]\n    host_patterns: ['?.x']\n", answer);
+}
+
+static void a_member_that_is_no_server_is_a_seed(void **state)
+{
+    (void)state;
+    assert_answer("    engine: ids\n    members: [O.Cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
+                  "t.yaml:6:15: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+                  "a cluster, which leads now to one server and now to another one: list it under "
+                  "seeds, and set host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer("    engine: ids\n    members: [o.proxy-ab1.eu-west-1.rds.amazonaws.com]\n",
+                  "t.yaml:6:15: member 'o.proxy-ab1.eu-west-1.rds.amazonaws.com' is an endpoint of a "
+                  "proxy, and no server: list the endpoint of the cluster under seeds, and set "
+                  "host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer("    engine: ids\n    members: [o.ab1.eu-west-1.rds.amazonaws.com]\n", "");
+    assert_answer("    engine: ids\n    seeds: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n"
+                  "    host_patterns: ['?.ab1.eu-west-1.rds.amazonaws.com']\n",
+                  "");
+}
+
+static void where_servers_tell_nothing_such_a_member_is_warned_of(void **state)
+{
+    struct conf *conf;
+    char *answer = load("    engine: mute\n    members: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
+                        &conf);
+    (void)state;
+    assert_non_null(conf);
+    assert_string_equal(
+        answer,
+        "t.yaml:6:15: warning: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+        "a cluster, which leads now to one server and now to another one: homing follows it no sooner "
+        "than DNS does; list each server by a name of its own, or write an engine whose servers tell "
+        "of each other, and this name under seeds\n");
+    conf_free(conf);
+    free(answer);
+}
+
+static void a_pattern_that_makes_no_server_is_refused_with_one_that_does(void **state)
+{
+    (void)state;
+    assert_answer("    engine: ids\n    seeds: [a]\n"
+                  "    host_patterns: ['?.cluster-ab1.eu-west-1.rds.amazonaws.com']\n",
+                  "t.yaml:7:21: pattern '?.cluster-ab1.eu-west-1.rds.amazonaws.com' makes names as of "
+                  "the endpoint of a cluster, and of no server; write it as in "
+                  "\"?.ab1.eu-west-1.rds.amazonaws.com\"\n");
 }
 
 static void a_wrong_pattern_is_shown_where_it_stands(void **state)
@@ -279,6 +387,11 @@ int main(void)
         TEST(an_id_makes_the_host),
         TEST(what_is_no_id_makes_no_host),
         TEST(a_host_of_another_domain_does_not_match),
+        TEST(a_name_that_the_provider_moves_is_told_by_its_form),
+        TEST(a_servers_own_name_is_none),
+        IN_FOLDER(a_member_that_is_no_server_is_a_seed),
+        IN_FOLDER(where_servers_tell_nothing_such_a_member_is_warned_of),
+        IN_FOLDER(a_pattern_that_makes_no_server_is_refused_with_one_that_does),
         IN_FOLDER(one_seed_and_a_pattern_are_enough),
         IN_FOLDER(a_cluster_whose_password_could_go_anywhere_is_refused),
         IN_FOLDER(an_engine_that_tells_nothing_has_neither),
