@@ -133,12 +133,13 @@ static void refuse_asked_port(const struct conf_cluster *cluster, const struct c
 {
     const struct engine_kind *engine = cluster->engine;
     if (member->port == port)
-        conf_errors_add(errors, member->at,
-                        "member '%s' has port %u, which is that of %s (%s): a member has the port to "
-                        "which programs connect, mostly %u; write that one, or correct %s in "
-                        "connection",
-                        member->host, port, engine->asked_what, engine->asked_keyword,
-                        engine->default_port, engine->asked_keyword);
+        conf_errors_add(
+            errors, member->at,
+            "member '%s' has port %u, which is that of %s (%s): a member has the port to "
+            "which programs connect, mostly %u; write that one, or correct %s in "
+            "connection",
+            member->host, port, engine->asked_what, engine->asked_keyword, engine->default_port,
+            engine->asked_keyword);
 }
 
 /* Who listens there would answer for both, and the one that it is not of would seem to be what the other is. */
@@ -150,11 +151,12 @@ static void refuse_asked_host(const struct conf_cluster *cluster, uint32_t membe
     while (first != own && strcmp(first->host, own->host) != 0)
         first++;
     if (first != own)
-        conf_errors_add(errors, own->at,
-                        "member '%s', port %u, is on one host with the member at %s:%u:%u: both would "
-                        "be asked at the one port of %s (%s); list each by an address of its own",
-                        own->host, own->port, errors->file, first->at.line, first->at.column,
-                        engine->asked_what, engine->asked_keyword);
+        conf_errors_add(
+            errors, own->at,
+            "member '%s', port %u, is on one host with the member at %s:%u:%u: both would "
+            "be asked at the one port of %s (%s); list each by an address of its own",
+            own->host, own->port, errors->file, first->at.line, first->at.column,
+            engine->asked_what, engine->asked_keyword);
 }
 
 void conf_agree_asked_port(const struct conf_cluster *cluster, struct conf_errors *errors)

@@ -274,14 +274,6 @@ static int take_defaults(struct checker *checker, struct mapping *mapping)
     return rv;
 }
 
-static bool has_region(const struct conf_cluster *cluster)
-{
-    for (uint32_t i = 0; i < cluster->host_pattern_count; i++)
-        if (cluster->host_patterns[i].region)
-            return true;
-    return false;
-}
-
 /* What this engine would take no notice of. */
 static void refuse_idle(struct checker *checker, const struct conf_node *node,
                         const struct conf_cluster *cluster)
@@ -294,11 +286,6 @@ static void refuse_idle(struct checker *checker, const struct conf_node *node,
     if (cluster->password_file && engine->no_password)
         conf_errors_add(checker->errors, conf_position_at(node, "password_file"),
                         "password_file is not for %s; %s", engine->name, engine->no_password);
-    if (engine->tells == ENGINE_TELLS_HOSTS && has_region(cluster))
-        conf_errors_add(checker->errors, conf_position_at(node, "host_patterns"),
-                        "region is not for %s, whose servers tell of none; write the patterns "
-                        "alone",
-                        engine->name);
 }
 
 static int take_cluster(struct checker *checker, struct mapping *mapping)
@@ -306,6 +293,8 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     const uint64_t places = bits_of(CONF_PLACE_CLUSTER, "members") |
                             bits_of(CONF_PLACE_CLUSTER, "allowed_networks") |
                             bits_of(CONF_PLACE_CLUSTER, "family");
+    const uint64_t patterns =
+        bits_of(CONF_PLACE_CLUSTER, "engine") | bits_of(CONF_PLACE_CLUSTER, "host_patterns");
     struct conf_cluster *cluster = mapping->object;
     cluster->at = mapping->node->at;
     cluster->engine = checker->conf->engines[0]; /* so that all errors come in one go */
@@ -318,6 +307,8 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
         conf_agree_members(cluster, checker->errors);
     if ((mapping->wrong & bits_of(CONF_PLACE_CLUSTER, "engine")) == 0)
         refuse_idle(checker, mapping->node, cluster);
+    if ((mapping->wrong & patterns) == 0)
+        conf_agree_patterns(cluster, checker->errors);
     if (mapping->wrong == 0) {
         conf_agree_asked_port(cluster, checker->errors);
         conf_agree_aliases(cluster, checker->errors);

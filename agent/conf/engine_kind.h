@@ -46,6 +46,8 @@ struct engine_kind {
     const char *name; /* as `engine` has it; its files have _ for each - */
     uint16_t default_port;
     enum engine_tells tells;
+    bool
+        spans_regions; /* they tell of each one's region, and each region has a pattern of its own */
 
     /* The key `connection`, in the form keyword=value. */
     const char *client;                    /* whose keywords they are, for errors */

@@ -158,6 +158,12 @@ static const struct engine_kind ids = {.name = "ids",
                                        .alias = alias_amazon,
                                        .keywords = keywords,
                                        .takes_others = true};
+static const struct engine_kind regions = {.name = "regions",
+                                           .default_port = 7,
+                                           .tells = ENGINE_TELLS_IDS,
+                                           .spans_regions = true,
+                                           .keywords = keywords,
+                                           .takes_others = true};
 static const struct engine_kind hosts = {.name = "hosts",
                                          .default_port = 7,
                                          .tells = ENGINE_TELLS_HOSTS,
@@ -168,7 +174,7 @@ static const struct engine_kind mute = {.name = "mute",
                                         .alias = alias_amazon,
                                         .keywords = keywords,
                                         .takes_others = true};
-static const struct engine_kind *const engines[] = {&ids, &hosts, &mute, NULL};
+static const struct engine_kind *const engines[] = {&ids, &regions, &hosts, &mute, NULL};
 
 static int leave_folder(void **state)
 {
@@ -212,7 +218,7 @@ static void one_seed_and_a_pattern_are_enough(void **state)
     (void)state;
     char *answer = load("    engine: ids\n"
                         "    seeds: [orders.cluster-abc.internal]\n"
-                        "    host_patterns: ['?.abc.internal', {region: Eu-1, pattern: '?.e'}]\n",
+                        "    host_patterns: ['?.abc.internal']\n",
                         &conf);
     assert_string_equal(answer, "");
     const struct conf_cluster *cluster = &conf->clusters[0];
@@ -221,10 +227,9 @@ static void one_seed_and_a_pattern_are_enough(void **state)
     assert_string_equal(cluster->seeds[0].host, "orders.cluster-abc.internal");
     assert_int_equal(cluster->seeds[0].port, 7);
     assert_true(cluster->seeds[0].roams);
-    assert_int_equal(cluster->host_pattern_count, 2);
+    assert_int_equal(cluster->host_pattern_count, 1);
     assert_null(cluster->host_patterns[0].region);
     assert_string_equal(cluster->host_patterns[0].pattern, "?.abc.internal");
-    assert_string_equal(cluster->host_patterns[1].region, "eu-1");
     assert_true(conf_discovers(cluster));
     conf_free(conf);
     free(answer);
@@ -257,14 +262,16 @@ static void an_engine_that_tells_nothing_has_neither(void **state)
 static void a_member_that_is_no_server_is_a_seed(void **state)
 {
     (void)state;
-    assert_answer("    engine: ids\n    members: [O.Cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
-                  "t.yaml:6:15: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
-                  "a cluster, which leads now to one server and now to another one: list it under "
-                  "seeds, and set host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
-    assert_answer("    engine: ids\n    members: [o.proxy-ab1.eu-west-1.rds.amazonaws.com]\n",
-                  "t.yaml:6:15: member 'o.proxy-ab1.eu-west-1.rds.amazonaws.com' is an endpoint of a "
-                  "proxy, and no server: list the endpoint of the cluster under seeds, and set "
-                  "host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer(
+        "    engine: ids\n    members: [O.Cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
+        "t.yaml:6:15: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+        "a cluster, which leads now to one server and now to another one: list it under "
+        "seeds, and set host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer(
+        "    engine: ids\n    members: [o.proxy-ab1.eu-west-1.rds.amazonaws.com]\n",
+        "t.yaml:6:15: member 'o.proxy-ab1.eu-west-1.rds.amazonaws.com' is an endpoint of a "
+        "proxy, and no server: list the endpoint of the cluster under seeds, and set "
+        "host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
     assert_answer("    engine: ids\n    members: [o.ab1.eu-west-1.rds.amazonaws.com]\n", "");
     assert_answer("    engine: ids\n    seeds: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n"
                   "    host_patterns: ['?.ab1.eu-west-1.rds.amazonaws.com']\n",
@@ -274,16 +281,17 @@ static void a_member_that_is_no_server_is_a_seed(void **state)
 static void where_servers_tell_nothing_such_a_member_is_warned_of(void **state)
 {
     struct conf *conf;
-    char *answer = load("    engine: mute\n    members: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
-                        &conf);
+    char *answer =
+        load("    engine: mute\n    members: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n", &conf);
     (void)state;
     assert_non_null(conf);
-    assert_string_equal(
-        answer,
-        "t.yaml:6:15: warning: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
-        "a cluster, which leads now to one server and now to another one: homing follows it no sooner "
-        "than DNS does; list each server by a name of its own, or write an engine whose servers tell "
-        "of each other, and this name under seeds\n");
+    assert_string_equal(answer, "t.yaml:6:15: warning: member "
+                                "'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+                                "a cluster, which leads now to one server and now to another one: "
+                                "homing follows it no sooner "
+                                "than DNS does; list each server by a name of its own, or write an "
+                                "engine whose servers tell "
+                                "of each other, and this name under seeds\n");
     conf_free(conf);
     free(answer);
 }
@@ -291,11 +299,12 @@ static void where_servers_tell_nothing_such_a_member_is_warned_of(void **state)
 static void a_pattern_that_makes_no_server_is_refused_with_one_that_does(void **state)
 {
     (void)state;
-    assert_answer("    engine: ids\n    seeds: [a]\n"
-                  "    host_patterns: ['?.cluster-ab1.eu-west-1.rds.amazonaws.com']\n",
-                  "t.yaml:7:21: pattern '?.cluster-ab1.eu-west-1.rds.amazonaws.com' makes names as of "
-                  "the endpoint of a cluster, and of no server; write it as in "
-                  "\"?.ab1.eu-west-1.rds.amazonaws.com\"\n");
+    assert_answer(
+        "    engine: ids\n    seeds: [a]\n"
+        "    host_patterns: ['?.cluster-ab1.eu-west-1.rds.amazonaws.com']\n",
+        "t.yaml:7:21: pattern '?.cluster-ab1.eu-west-1.rds.amazonaws.com' makes names as of "
+        "the endpoint of a cluster, and of no server; write it as in "
+        "\"?.ab1.eu-west-1.rds.amazonaws.com\"\n");
 }
 
 static void a_wrong_pattern_is_shown_where_it_stands(void **state)
@@ -323,10 +332,56 @@ static void keys_that_would_have_no_effect_are_refused(void **state)
                   "    host_patterns: ['?.x']\n",
                   "t.yaml:6:33: failover is not for seeds, which never become the writer; remove "
                   "it, or list the server under members\n");
-    assert_answer("    engine: hosts\n    seeds: [a]\n"
-                  "    host_patterns: [{region: eu, pattern: '?.x'}]\n",
-                  "t.yaml:7:20: region is not for hosts, whose servers tell of none; write the "
-                  "patterns alone\n");
+}
+
+#define PATTERNS(engine, patterns)                                                                 \
+    "    engine: " engine "\n    seeds: [a]\n    host_patterns: " patterns "\n"
+
+static void a_region_is_refused_where_servers_tell_of_none(void **state)
+{
+    (void)state;
+    assert_answer(PATTERNS("hosts", "[{region: eu, pattern: '?.x'}]"),
+                  "t.yaml:7:30: region is not for hosts, whose servers tell of none; write the "
+                  "pattern alone\n");
+    assert_answer(
+        PATTERNS("ids", "[{pattern: '?.x', region: eu}]"),
+        "t.yaml:7:46: region is not for ids, whose servers tell of none; write the pattern "
+        "alone\n");
+}
+
+static void a_region_is_needed_where_there_are_some(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer =
+        load(PATTERNS("regions", "[{region: Eu-1, pattern: '?.e'}, {region: us, pattern: '?.e'}]"),
+             &conf);
+    assert_string_equal(answer, "");
+    assert_string_equal(conf->clusters[0].host_patterns[0].region, "eu-1");
+    assert_string_equal(conf->clusters[0].host_patterns[1].region, "us");
+    conf_free(conf);
+    free(answer);
+    assert_answer(
+        PATTERNS("regions", "[{region: eu, pattern: '?.e'}, '?.x']"),
+        "t.yaml:7:51: pattern '?.x' is for no region, and each region of regions has hosts "
+        "of its own; write it as in {region: eu-west-1, pattern: \"?.db.example.com\"}, "
+        "once for each region\n");
+}
+
+static void a_pattern_in_vain_is_refused_where_it_stands(void **state)
+{
+    (void)state;
+    assert_answer(
+        PATTERNS("regions", "[{region: eu, pattern: '?.e'}, {region: EU, pattern: '?.x'}]"),
+        "t.yaml:7:60: the pattern at t.yaml:7:30 is for all servers that '?.x' would be for, those "
+        "of "
+        "region eu; keep one of them\n");
+    assert_answer(PATTERNS("ids", "['?.e', '?.x']"),
+                  "t.yaml:7:28: the pattern at t.yaml:7:21 is for all servers that '?.x' would be "
+                  "for; keep one of them\n");
+    assert_answer(PATTERNS("hosts", "['?.e', '?.x', '?.E']"),
+                  "t.yaml:7:35: the pattern at t.yaml:7:21 is for all servers that '?.e' would be "
+                  "for; keep one of them\n");
 }
 
 static void a_port_of_an_endpoint_is_not_the_seeds(void **state)
@@ -397,6 +452,9 @@ int main(void)
         IN_FOLDER(an_engine_that_tells_nothing_has_neither),
         IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
         IN_FOLDER(keys_that_would_have_no_effect_are_refused),
+        IN_FOLDER(a_region_is_refused_where_servers_tell_of_none),
+        IN_FOLDER(a_region_is_needed_where_there_are_some),
+        IN_FOLDER(a_pattern_in_vain_is_refused_where_it_stands),
         IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
         IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
         IN_FOLDER(a_seed_that_is_listed_twice_is_called_a_seed),

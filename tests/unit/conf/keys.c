@@ -70,8 +70,8 @@ static const struct sample {
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
 #define TAKES_ALL                                                                                  \
-    .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords, .takes_others = true,  \
-    .takes_circular = true
+    .default_port = 11, .tells = ENGINE_TELLS_HOSTS, .spans_regions = true,                        \
+    .keywords = no_keywords, .takes_others = true, .takes_circular = true
 static const struct engine_kind one = {.name = "one", TAKES_ALL};
 static const struct engine_kind two = {.name = "two", TAKES_ALL};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};

@@ -13,6 +13,7 @@ const struct engine_kind engine_kind_aurora_global_mysql = {
     .name = "aurora-global-mysql",
     .default_port = 3306,
     .tells = ENGINE_TELLS_IDS,
+    .spans_regions = true,
     .client = "mysql",
     .keywords = mysql_keywords,
     .check_connection = mysql_connection_refuse,

@@ -13,6 +13,7 @@ const struct engine_kind engine_kind_aurora_global_postgresql = {
     .name = "aurora-global-postgresql",
     .default_port = 5432,
     .tells = ENGINE_TELLS_IDS,
+    .spans_regions = true,
     .client = "libpq",
     .keywords = postgres_keywords,
     .takes_others = true,
