@@ -508,6 +508,14 @@ static void refuse_missing(struct checker *checker, const struct conf_key *key,
                            const struct mapping *mapping)
 {
     char list[200] = "";
+    if (key->instead && conf_position_find(mapping->node, key->instead)) {
+        conf_errors_add(
+            checker->errors, conf_position_at(mapping->node, key->instead),
+            "%s is empty, and there are no %s; list all servers under %s, or, where they tell of "
+            "each other, a name that leads to one of them under %s",
+            key->instead, key->name, key->name, key->instead);
+        return;
+    }
     if (key->type == CONF_TYPE_ENGINE)
         list_engines(checker->conf->engines, " or ", list, sizeof(list));
     conf_errors_add(checker->errors, conf_position_at(mapping->node, key->name), "%s%s",

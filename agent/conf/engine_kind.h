@@ -39,7 +39,8 @@ enum engine_tells {
 struct engine_advice {
     const char *words; /* the server's or the client's text has them */
     const char *line; /* $1 .. $3: the first pieces of the text that stand in double quotes; $u: the
-                        * user of the configuration. If there is none of these, the next row counts. */
+                        * user of the configuration; $w: where the server's port is written. If one of these is not
+                        * known, the next row counts. */
 };
 
 struct engine_kind {

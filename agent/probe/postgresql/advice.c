@@ -35,9 +35,8 @@ const struct engine_advice postgres_advice[] = {
                                   "connection: sslrootcert=/path/of/ca.crt"},
     {"does not match host name", "call the member by a name that its certificate bears"},
     {"certificate has expired", "renew the server's certificate"},
-    {"received invalid response to", "something else listens at this port: correct it in members"},
-    {"expected authentication request",
-     "something else listens at this port: correct it in members"},
+    {"received invalid response to", "something else listens at this port: correct it in $w"},
+    {"expected authentication request", "something else listens at this port: correct it in $w"},
     {"invalid sslmode", "correct connection: sslmode is disable, prefer, require or verify-full"},
     {"invalid connection option", "correct this keyword of connection"},
     {"starting up", "wait until it is ready; a standby may need hot_standby = on"},
@@ -45,7 +44,7 @@ const struct engine_advice postgres_advice[] = {
     {"too many clients", "raise max_connections there, or give back connections"},
     {"remaining connection slots", "raise max_connections there, or give back connections"},
     {"Connection refused",
-     "nobody listens there: start it, correct the port in members, or add the address to "
+     "nobody listens there: start it, correct the port in $w, or add the address to "
      "listen_addresses"},
     {NULL, NULL},
 };

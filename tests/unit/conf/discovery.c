@@ -399,7 +399,9 @@ static void without_members_and_seeds_a_cluster_is_refused(void **state)
     assert_answer("    engine: ids\n    host_patterns: ['?.x']\n",
                   "t.yaml:2:5: a cluster without members; list its servers\n");
     assert_answer("    engine: ids\n    seeds: []\n    host_patterns: ['?.x']\n",
-                  "t.yaml:2:5: a cluster without members; list its servers\n");
+                  "t.yaml:6:12: seeds is empty, and there are no members; list all servers under "
+                  "members, or, "
+                  "where they tell of each other, a name that leads to one of them under seeds\n");
 }
 
 static void a_seed_that_is_listed_twice_is_called_a_seed(void **state)
