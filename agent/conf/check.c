@@ -341,17 +341,6 @@ static int take_word_member(struct checker *checker, const struct mapping *mappi
     return rv;
 }
 
-/* A seed is no member, and never the writer. */
-static void refuse_failover(struct checker *checker, const struct conf_node *node,
-                            const struct conf_key *key)
-{
-    if (strcmp(key->name, "seeds") == 0 && node->kind == CONF_NODE_MAPPING &&
-        conf_position_find(node, "failover"))
-        conf_errors_add(checker->errors, conf_position_at(node, "failover"),
-                        "failover is not for seeds, which never become the writer; remove it, or "
-                        "list the server under members");
-}
-
 /* A member, or a seed, that is refused is left out, so that no second error comes of it. */
 static int take_member(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                        struct conf_cluster *cluster)
@@ -361,15 +350,13 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
     memcpy(&list, conf_key_field(key, CONF_PLACE_CLUSTER, cluster), sizeof(list));
     member = &list[*count];
     *member = (struct conf_member){.port = cluster->engine->default_port,
-                                   .roams = list == cluster->seeds,
+                                   .roams = mapping->place == CONF_PLACE_SEED,
                                    .at = mapping->node->at};
     mapping->object = member;
-    refuse_failover(checker, mapping->node, key);
     int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
                                                       : take_word_member(checker, mapping, member);
     if (rv == 0 && mapping->wrong == 0 && member->host) {
-        conf_agree_last_member(list, ++*count, checker->errors,
-                               strcmp(key->name, "seeds") == 0 ? "seed" : "member");
+        conf_agree_last_member(list, ++*count, checker->errors, member->roams ? "seed" : "member");
     } else {
         free(member->host);
         member->host = NULL;
@@ -395,7 +382,7 @@ static int take_entry(struct checker *checker, const struct conf_key *key, struc
                       void *around)
 {
     enum conf_place place = key->inner;
-    if (place == CONF_PLACE_MEMBER)
+    if (conf_place_is_server(place))
         return take_member(checker, entry, key, around);
     if (place == CONF_PLACE_PATTERN)
         return take_pattern(checker, entry);
@@ -425,7 +412,7 @@ static int take_mappings(struct checker *checker, struct mapping *mapping,
     for (const struct conf_node *node = value->node->first; node && rv == 0; node = node->next) {
         struct mapping entry = {.place = key->inner, .raw = raw, .node = node, .object = list};
         /* A member counts itself, if it is good. */
-        if (key->inner != CONF_PLACE_MEMBER)
+        if (!conf_place_is_server(key->inner))
             ++*(uint32_t *)((char *)mapping->object + key->count_at);
         rv = take_entry(checker, key, &entry, mapping->object);
         if (raw)

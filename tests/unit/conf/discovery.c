@@ -330,8 +330,7 @@ static void keys_that_would_have_no_effect_are_refused(void **state)
     (void)state;
     assert_answer("    engine: ids\n    seeds: [{host: a, failover: false}]\n"
                   "    host_patterns: ['?.x']\n",
-                  "t.yaml:6:33: failover is not for seeds, which never become the writer; remove "
-                  "it, or list the server under members\n");
+                  "t.yaml:6:23: unknown key 'failover'; known here are host, port\n");
 }
 
 #define PATTERNS(engine, patterns)                                                                 \
