@@ -126,6 +126,50 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
     check_addresses(cluster, cluster->seeds, cluster->seed_count, errors);
 }
 
+/* ---- where they are asked ---- */
+
+static void refuse_asked_port(const struct conf_cluster *cluster, const struct conf_member *member,
+                              uint16_t port, struct conf_errors *errors)
+{
+    const struct engine_kind *engine = cluster->engine;
+    if (member->port == port)
+        conf_errors_add(
+            errors, member->at,
+            "member '%s' has port %u, which is that of %s (%s): a member has the port to "
+            "which programs connect, mostly %u; write that one, or correct %s in "
+            "connection",
+            member->host, port, engine->asked_what, engine->asked_keyword, engine->default_port,
+            engine->asked_keyword);
+}
+
+/* Who listens there would answer for both, and the one that it is not of would seem to be what the other is. */
+static void refuse_asked_host(const struct conf_cluster *cluster, uint32_t member,
+                              struct conf_errors *errors)
+{
+    const struct conf_member *first = cluster->members, *own = &cluster->members[member];
+    const struct engine_kind *engine = cluster->engine;
+    while (first != own && strcmp(first->host, own->host) != 0)
+        first++;
+    if (first != own)
+        conf_errors_add(
+            errors, own->at,
+            "member '%s', port %u, is on one host with the member at %s:%u:%u: both would "
+            "be asked at the one port of %s (%s); list each by an address of its own",
+            own->host, own->port, errors->file, first->at.line, first->at.column,
+            engine->asked_what, engine->asked_keyword);
+}
+
+void conf_agree_asked_port(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    if (!cluster->engine->asked_port)
+        return;
+    uint16_t port = cluster->engine->asked_port(cluster->connection);
+    for (uint32_t i = 0; i < cluster->member_count; i++) {
+        refuse_asked_port(cluster, &cluster->members[i], port, errors);
+        refuse_asked_host(cluster, i, errors);
+    }
+}
+
 /* Both may stand there, as a dump has them, and in `defaults` either: clusters of other engines may need it. */
 void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
                     struct conf_errors *errors)
@@ -143,29 +187,6 @@ bool conf_discovers(const struct conf_cluster *cluster)
 {
     return cluster->engine->tells != ENGINE_TELLS_NOTHING &&
            (cluster->seed_count > 0 || cluster->host_pattern_count > 0);
-}
-
-/* What a server says of the others is hearsay, and whoever it names would be given the password. */
-void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors)
-{
-    enum engine_tells tells = cluster->engine->tells;
-    if (cluster->seed_count == 0 && cluster->host_pattern_count == 0)
-        return;
-    if (tells == ENGINE_TELLS_NOTHING)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: a server of engine %s does not tell of the others; list all "
-                        "of them under members, and remove seeds and host_patterns",
-                        cluster->name, cluster->engine->name);
-    else if (tells == ENGINE_TELLS_IDS && cluster->host_pattern_count == 0)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: engine %s tells the servers' ids alone; set host_patterns, as "
-                        "in [\"?.db.example.com\"], so that their hosts are known",
-                        cluster->name, cluster->engine->name);
-    else if (cluster->host_pattern_count == 0 && cluster->allowed_network_count == 0)
-        conf_errors_add(errors, cluster->at,
-                        "cluster %s: a seed may name any host as a member; set host_patterns or "
-                        "allowed_networks, so that the password goes to no other",
-                        cluster->name);
 }
 
 /* ---- ports: within a cluster ---- */

@@ -30,8 +30,9 @@ void conf_agree_last_member(const struct conf_member *members, uint32_t count,
 void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
                     struct conf_errors *errors);
 
-/* Whether the members can be discovered, if they are to be, and no password goes astray. */
-void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors *errors);
+/* Whether the members' ports are those of programs, and each member has a host of its own, where the engine asks
+ * at another port. */
+void conf_agree_asked_port(const struct conf_cluster *cluster, struct conf_errors *errors);
 
 /* Adds an error where an endpoint's port cannot be told from another one: if it is that of a member
  * of its own cluster, if two members of that are one host, or if another cluster claims it at the

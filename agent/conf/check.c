@@ -15,6 +15,7 @@
 #include "agent/conf/agree.h"
 #include "agent/conf/check.h"
 #include "agent/conf/connection.h"
+#include "agent/conf/discovery/discovery.h"
 #include "agent/conf/lists.h"
 #include "agent/conf/password.h"
 #include "agent/conf/pattern.h"
@@ -273,14 +274,6 @@ static int take_defaults(struct checker *checker, struct mapping *mapping)
     return rv;
 }
 
-static bool has_region(const struct conf_cluster *cluster)
-{
-    for (uint32_t i = 0; i < cluster->host_pattern_count; i++)
-        if (cluster->host_patterns[i].region)
-            return true;
-    return false;
-}
-
 /* What this engine would take no notice of. */
 static void refuse_idle(struct checker *checker, const struct conf_node *node,
                         const struct conf_cluster *cluster)
@@ -293,11 +286,6 @@ static void refuse_idle(struct checker *checker, const struct conf_node *node,
     if (cluster->password_file && engine->no_password)
         conf_errors_add(checker->errors, conf_position_at(node, "password_file"),
                         "password_file is not for %s; %s", engine->name, engine->no_password);
-    if (engine->tells == ENGINE_TELLS_HOSTS && has_region(cluster))
-        conf_errors_add(checker->errors, conf_position_at(node, "host_patterns"),
-                        "region is not for %s, whose servers tell of none; write the patterns "
-                        "alone",
-                        engine->name);
 }
 
 static int take_cluster(struct checker *checker, struct mapping *mapping)
@@ -305,6 +293,8 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
     const uint64_t places = bits_of(CONF_PLACE_CLUSTER, "members") |
                             bits_of(CONF_PLACE_CLUSTER, "allowed_networks") |
                             bits_of(CONF_PLACE_CLUSTER, "family");
+    const uint64_t patterns =
+        bits_of(CONF_PLACE_CLUSTER, "engine") | bits_of(CONF_PLACE_CLUSTER, "host_patterns");
     struct conf_cluster *cluster = mapping->object;
     cluster->at = mapping->node->at;
     cluster->engine = checker->conf->engines[0]; /* so that all errors come in one go */
@@ -317,7 +307,11 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
         conf_agree_members(cluster, checker->errors);
     if ((mapping->wrong & bits_of(CONF_PLACE_CLUSTER, "engine")) == 0)
         refuse_idle(checker, mapping->node, cluster);
+    if ((mapping->wrong & patterns) == 0)
+        conf_agree_patterns(cluster, checker->errors);
     if (mapping->wrong == 0) {
+        conf_agree_asked_port(cluster, checker->errors);
+        conf_agree_aliases(cluster, checker->errors);
         conf_agree_discovery(cluster, checker->errors);
         conf_agree_lag(mapping->node, cluster->engine, checker->errors);
     }
@@ -347,17 +341,6 @@ static int take_word_member(struct checker *checker, const struct mapping *mappi
     return rv;
 }
 
-/* A seed is no member, and never the writer. */
-static void refuse_failover(struct checker *checker, const struct conf_node *node,
-                            const struct conf_key *key)
-{
-    if (strcmp(key->name, "seeds") == 0 && node->kind == CONF_NODE_MAPPING &&
-        conf_position_find(node, "failover"))
-        conf_errors_add(checker->errors, conf_position_at(node, "failover"),
-                        "failover is not for seeds, which never become the writer; remove it, or "
-                        "list the server under members");
-}
-
 /* A member, or a seed, that is refused is left out, so that no second error comes of it. */
 static int take_member(struct checker *checker, struct mapping *mapping, const struct conf_key *key,
                        struct conf_cluster *cluster)
@@ -367,15 +350,13 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
     memcpy(&list, conf_key_field(key, CONF_PLACE_CLUSTER, cluster), sizeof(list));
     member = &list[*count];
     *member = (struct conf_member){.port = cluster->engine->default_port,
-                                   .roams = list == cluster->seeds,
+                                   .roams = mapping->place == CONF_PLACE_SEED,
                                    .at = mapping->node->at};
     mapping->object = member;
-    refuse_failover(checker, mapping->node, key);
     int rv = mapping->node->kind == CONF_NODE_MAPPING ? take_mapping(checker, mapping)
                                                       : take_word_member(checker, mapping, member);
     if (rv == 0 && mapping->wrong == 0 && member->host) {
-        conf_agree_last_member(list, ++*count, checker->errors,
-                               strcmp(key->name, "seeds") == 0 ? "seed" : "member");
+        conf_agree_last_member(list, ++*count, checker->errors, member->roams ? "seed" : "member");
     } else {
         free(member->host);
         member->host = NULL;
@@ -386,20 +367,22 @@ static int take_member(struct checker *checker, struct mapping *mapping, const s
 /* One value in place of a mapping is the pattern. */
 static int take_pattern(struct checker *checker, struct mapping *mapping)
 {
+    struct conf_pattern *pattern = mapping->object;
+    pattern->at = conf_position_at(mapping->node, "region");
     if (mapping->node->kind == CONF_NODE_MAPPING)
         return take_mapping(checker, mapping);
     return take_clean(checker,
                       &(struct value){.key = conf_key_find(CONF_PLACE_PATTERN, "pattern"),
                                       .node = mapping->node,
                                       .text = mapping->node->text},
-                      &((struct conf_pattern *)mapping->object)->pattern);
+                      &pattern->pattern);
 }
 
 static int take_entry(struct checker *checker, const struct conf_key *key, struct mapping *entry,
                       void *around)
 {
     enum conf_place place = key->inner;
-    if (place == CONF_PLACE_MEMBER)
+    if (conf_place_is_server(place))
         return take_member(checker, entry, key, around);
     if (place == CONF_PLACE_PATTERN)
         return take_pattern(checker, entry);
@@ -429,7 +412,7 @@ static int take_mappings(struct checker *checker, struct mapping *mapping,
     for (const struct conf_node *node = value->node->first; node && rv == 0; node = node->next) {
         struct mapping entry = {.place = key->inner, .raw = raw, .node = node, .object = list};
         /* A member counts itself, if it is good. */
-        if (key->inner != CONF_PLACE_MEMBER)
+        if (!conf_place_is_server(key->inner))
             ++*(uint32_t *)((char *)mapping->object + key->count_at);
         rv = take_entry(checker, key, &entry, mapping->object);
         if (raw)
@@ -512,6 +495,14 @@ static void refuse_missing(struct checker *checker, const struct conf_key *key,
                            const struct mapping *mapping)
 {
     char list[200] = "";
+    if (key->instead && conf_position_find(mapping->node, key->instead)) {
+        conf_errors_add(
+            checker->errors, conf_position_at(mapping->node, key->instead),
+            "%s is empty, and there are no %s; list all servers under %s, or, where they tell of "
+            "each other, a name that leads to one of them under %s",
+            key->instead, key->name, key->name, key->instead);
+        return;
+    }
     if (key->type == CONF_TYPE_ENGINE)
         list_engines(checker->conf->engines, " or ", list, sizeof(list));
     conf_errors_add(checker->errors, conf_position_at(mapping->node, key->name), "%s%s",

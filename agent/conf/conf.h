@@ -66,8 +66,9 @@ struct conf_member {
 
 /* What a server that is named by its id has as its host. */
 struct conf_pattern {
-    char *region;  /* of the servers that it is for; NULL: of all */
-    char *pattern; /* pattern.h */
+    char *region;      /* of the servers that it is for; NULL: of all */
+    char *pattern;     /* pattern.h */
+    struct conf_at at; /* of the region, or of the whole */
 };
 
 /* A name in its canonical form: to print, and with its hash, to find it in the view. */

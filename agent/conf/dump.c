@@ -110,18 +110,11 @@ static void print_value(const struct conf_key *key, enum conf_place place, const
     }
 }
 
-/* A seed never becomes the writer: the key is refused there. */
-static bool is_seeds_failover(const struct conf_key *key, enum conf_place place, const void *object)
-{
-    return place == CONF_PLACE_MEMBER && ((const struct conf_member *)object)->roams &&
-           strcmp(key->name, "failover") == 0;
-}
-
 /* Left out: what is kept nowhere, a text that is not there, and an optional list that is empty. */
 static bool is_printed(const struct conf_key *key, enum conf_place place, const void *object)
 {
     const void *list;
-    if (!conf_key_in(key, place) || !conf_key_kept(key) || is_seeds_failover(key, place, object))
+    if (!conf_key_in(key, place) || !conf_key_kept(key))
         return false;
     if (conf_key_is_text(key))
         return conf_key_text(key, place, object) && *conf_key_text(key, place, object) != '\0';
@@ -135,7 +128,7 @@ static void print_mapping(enum conf_place place, const void *object, FILE *out)
     for (const struct conf_key *key = conf_keys; key->name; key++) {
         if (!is_printed(key, place, object))
             continue;
-        if (!first && (place == CONF_PLACE_MEMBER || place == CONF_PLACE_PATTERN))
+        if (!first && (conf_place_is_server(place) || place == CONF_PLACE_PATTERN))
             fputs(", ", out);
         else if (!first)
             fprintf(out, "\n%*s", indents[place], "");

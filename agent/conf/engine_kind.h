@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/conf/discovery/alias.h"
+
 /* One keyword of the key `connection`. */
 struct engine_keyword {
     const char *name;
@@ -37,13 +39,16 @@ enum engine_tells {
 struct engine_advice {
     const char *words; /* the server's or the client's text has them */
     const char *line; /* $1 .. $3: the first pieces of the text that stand in double quotes; $u: the
-                        * user of the configuration. If there is none of these, the next row counts. */
+                        * user of the configuration; $w: where the server's port is written. If one of these is not
+                        * known, the next row counts. */
 };
 
 struct engine_kind {
     const char *name; /* as `engine` has it; its files have _ for each - */
     uint16_t default_port;
     enum engine_tells tells;
+    bool
+        spans_regions; /* they tell of each one's region, and each region has a pattern of its own */
 
     /* The key `connection`, in the form keyword=value. */
     const char *client;                    /* whose keywords they are, for errors */
@@ -54,6 +59,15 @@ struct engine_kind {
     const char *(*check_connection)(const char *connection);
     /* The same, for how its keywords go together, once each of them is good. */
     const char *(*check_together)(const char *connection);
+
+    /* The port at which its servers are asked, one for all of them, where that is not the members' own, to
+     * which programs connect; what listens there, and the keyword that says it. NULL: it is the members'. */
+    uint16_t (*asked_port)(const char *connection);
+    const char *asked_what, *asked_keyword;
+
+    /* Whether the name, in its canonical form, is one that its provider has lead now to one server and now to another one.
+     * NULL: nobody knows such names. */
+    bool (*alias)(const char *host, struct alias *ret);
 
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;

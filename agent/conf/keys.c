@@ -16,7 +16,10 @@
 #define IN_CLUSTER(f)  .places = IN(CLUSTER), .at = {AT(CLUSTER, conf_cluster, f)}
 #define IN_ENDPOINT(f) .places = IN(ENDPOINT), .at = {AT(ENDPOINT, conf_endpoint, f)}
 #define IN_MEMBER(f)   .places = IN(MEMBER), .at = {AT(MEMBER, conf_member, f)}
-#define IN_PATTERN(f)  .places = IN(PATTERN), .at = {AT(PATTERN, conf_pattern, f)}
+/* Of a member and of a seed. */
+#define IN_SERVER(f)                                                                               \
+    .places = IN(MEMBER) | IN(SEED), .at = {AT(MEMBER, conf_member, f), AT(SEED, conf_member, f)}
+#define IN_PATTERN(f) .places = IN(PATTERN), .at = {AT(PATTERN, conf_pattern, f)}
 /* Inherited: the innermost value wins. */
 #define IN_TIMING(f)                                                                               \
     .places = IN(DEFAULTS) | IN(CLUSTER),                                                          \
@@ -63,7 +66,7 @@ const struct conf_key conf_keys[] = {
      .count_at = offsetof(struct conf_cluster, member_count), .max = HOMING_MEMBERS_MAX,
      .holder = "a cluster has", .words = true, .instead = "seeds",
      .required = "a cluster without members; list its servers"},
-    {"seeds", CONF_TYPE_MAPPINGS, IN_CLUSTER(seeds), .inner = CONF_PLACE_MEMBER,
+    {"seeds", CONF_TYPE_MAPPINGS, IN_CLUSTER(seeds), .inner = CONF_PLACE_SEED,
      .count_at = offsetof(struct conf_cluster, seed_count), .max = CONF_SEEDS_MAX,
      .holder = "a cluster has", .words = true},
     {"host_patterns", CONF_TYPE_MAPPINGS, IN_CLUSTER(host_patterns), .inner = CONF_PLACE_PATTERN,
@@ -112,9 +115,9 @@ const struct conf_key conf_keys[] = {
      .min = 5 * SECOND, .max = 60 * MINUTE},
     {"family", CONF_TYPE_FAMILY, IN_TIMING(family), .standard = "auto"},
 
-    {"host", CONF_TYPE_HOST, IN_MEMBER(host),
-     .required = "a member without host; write host: and a name or address"},
-    {"port", CONF_TYPE_PORT, IN_MEMBER(port), .min = 1, .max = 65535},
+    {"host", CONF_TYPE_HOST, IN_SERVER(host),
+     .required = "a server without host; write host: and a name or address"},
+    {"port", CONF_TYPE_PORT, IN_SERVER(port), .min = 1, .max = 65535},
     {"failover", CONF_TYPE_BOOL, IN_MEMBER(failover), .standard = "true"},
 
     {"region", CONF_TYPE_REGION, IN_PATTERN(region)},
@@ -132,6 +135,7 @@ const size_t conf_place_size[CONF_PLACE_COUNT] = {
     [CONF_PLACE_CLUSTER] = sizeof(struct conf_cluster),
     [CONF_PLACE_ENDPOINT] = sizeof(struct conf_endpoint),
     [CONF_PLACE_MEMBER] = sizeof(struct conf_member),
+    [CONF_PLACE_SEED] = sizeof(struct conf_member),
     [CONF_PLACE_PATTERN] = sizeof(struct conf_pattern),
 };
 

@@ -22,6 +22,7 @@ enum conf_place {
     CONF_PLACE_CLUSTER,  /* struct conf_cluster */
     CONF_PLACE_ENDPOINT, /* struct conf_endpoint */
     CONF_PLACE_MEMBER,   /* struct conf_member */
+    CONF_PLACE_SEED,     /* the same: a seed is no member, and never the writer */
     CONF_PLACE_PATTERN,  /* struct conf_pattern */
     CONF_PLACE_COUNT
 };
@@ -125,6 +126,12 @@ static inline bool conf_key_is_list(const struct conf_key *key)
 static inline void *conf_key_field(const struct conf_key *key, enum conf_place place, void *object)
 {
     return (char *)object + key->at[place];
+}
+
+/* Whether the mapping is a server. */
+static inline bool conf_place_is_server(enum conf_place place)
+{
+    return place == CONF_PLACE_MEMBER || place == CONF_PLACE_SEED;
 }
 
 uint64_t conf_key_number(const struct conf_key *key, enum conf_place place, const void *object);

@@ -83,7 +83,9 @@ struct discovery {
     struct conf_cluster seed_conf;     /* the operator's, with the seeds as members */
     struct probe *seeds;               /* NULL: they are not asked */
     char seed_errors[CONF_SEEDS_MAX][ENGINE_TEXT_MAX];
-    bool seed_denied; /* one refused the credentials: it is not asked again before a reload */
+    const char *seed_said
+        [CONF_SEEDS_MAX]; /* why its last rows brought nobody; NULL: they did, or none came */
+    bool seed_denied;     /* one refused the credentials: it is not asked again before a reload */
 };
 
 /* cluster.c, but where another file is named. */

@@ -380,6 +380,13 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
              filter);
 }
 
+static const char *say_seed(const struct discovery *d, uint32_t seed)
+{
+    if (d->seed_errors[seed][0])
+        return d->seed_errors[seed];
+    return d->seed_said[seed] ? d->seed_said[seed] : "no error, and no row of a member";
+}
+
 /* Each seed with what it said last. */
 static void text_untold(const struct cluster *cluster, char *ret, size_t size)
 {
@@ -391,9 +398,7 @@ static void text_untold(const struct cluster *cluster, char *ret, size_t size)
 
     for (uint32_t i = 0; d && i < d->base->seed_count && len < size; i++) {
         words_member(&d->base->seeds[i], name);
-        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name,
-                                d->seed_errors[i][0] ? d->seed_errors[i]
-                                                     : "no error, and no row of a member");
+        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name, say_seed(d, i));
     }
 }
 

@@ -113,6 +113,18 @@ static uint32_t judge(struct roster *r, const struct conf_cluster *conf, const s
     return good;
 }
 
+bool roster_may_take(const struct conf_cluster *conf, const struct topology *topology,
+                     uint16_t port)
+{
+    struct conf_host host;
+    uint16_t own;
+
+    for (uint32_t i = 0; i < topology->count; i++)
+        if (named_judge_row(conf, &topology->at[i], port, &host, &own) == NAMED_GOOD)
+            return true;
+    return false;
+}
+
 bool roster_take(struct roster *r, const struct conf_cluster *conf, const struct topology *topology,
                  const char *from, uint16_t port, uint64_t now_ms)
 {

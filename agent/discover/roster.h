@@ -61,6 +61,10 @@ enum roster_hold {
 bool roster_take(struct roster *r, const struct conf_cluster *conf, const struct topology *topology,
                  const char *from, uint16_t port, uint64_t now_ms);
 
+/* Whether a cluster may have any of those that are named there. */
+bool roster_may_take(const struct conf_cluster *conf, const struct topology *topology,
+                     uint16_t port);
+
 /* `hold` is for each entry of r->at. True: somebody left; the others move up. */
 bool roster_leave(struct roster *r, const enum roster_hold *hold, uint64_t now_ms);
 

@@ -72,26 +72,32 @@ static bool find_quoted(const char *words, unsigned number, const char **ret_pie
     return true;
 }
 
+/* What an operator knows, and the server does not. */
+struct known {
+    const char *user, *where;
+};
+
 /* What stands for `$` and this letter. */
-static bool find_piece(char letter, const char *user, const char *words, const char **ret_piece,
-                       size_t *ret_len)
+static bool find_piece(char letter, const struct known *known, const char *words,
+                       const char **ret_piece, size_t *ret_len)
 {
     if (letter >= '1' && letter <= '3')
         return find_quoted(words, (unsigned)(letter - '0'), ret_piece, ret_len);
-    *ret_piece = user;
-    *ret_len = strlen(user);
-    return *ret_len > 0 && !strchr(user, '"');
+    *ret_piece = letter == 'w' ? known->where : known->user;
+    *ret_len = strlen(*ret_piece);
+    return *ret_len > 0 && !strchr(*ret_piece, '"');
 }
 
 /* False: what the line wants is not known, or there is no room. */
-static bool fill_in(const char *line, const char *user, const char *words, char ret[ADVICE_SIZE])
+static bool fill_in(const char *line, const struct known *known, const char *words,
+                    char ret[ADVICE_SIZE])
 {
     size_t used = 0;
 
     for (const char *at = line; *at; at++) {
         const char *piece = at;
         size_t len = 1;
-        if (at[0] == '$' && at[1] != '\0' && !find_piece(*++at, user, words, &piece, &len))
+        if (at[0] == '$' && at[1] != '\0' && !find_piece(*++at, known, words, &piece, &len))
             return false;
         if (used + len >= ADVICE_SIZE)
             return false;
@@ -102,9 +108,10 @@ static bool fill_in(const char *line, const char *user, const char *words, char 
     return true;
 }
 
-bool advice_find(const struct engine_kind *kind, const char *user, const char *words,
-                 char ret[ADVICE_SIZE])
+bool advice_find(const struct engine_kind *kind, const char *user, const char *where,
+                 const char *words, char ret[ADVICE_SIZE])
 {
+    const struct known known = {user, where};
     const char *grant = advice_grant(kind, user, words);
 
     if (grant) {
@@ -112,7 +119,7 @@ bool advice_find(const struct engine_kind *kind, const char *user, const char *w
         return true;
     }
     for (const struct engine_advice *a = kind->advice; a && a->words; a++)
-        if (strstr(words, a->words) && fill_in(a->line, user, words, ret))
+        if (strstr(words, a->words) && fill_in(a->line, &known, words, ret))
             return true;
     if (!kind->admits_by || !strstr(words, kind->admits_by))
         return false;

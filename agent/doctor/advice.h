@@ -16,8 +16,9 @@
 const char *advice_grant(const struct engine_kind *kind, const char *user, const char *words);
 
 /* That statement, as it is to be run; else what the engine has to say about such words. `user`: whom
- * the configuration logs in as; "": not known. False: nobody knows. */
-bool advice_find(const struct engine_kind *kind, const char *user, const char *words,
-                 char ret[ADVICE_SIZE]);
+ * the configuration logs in as; "": not known. `where`: the key, or whatever else, that says host and port of the server.
+ * False: nobody knows. */
+bool advice_find(const struct engine_kind *kind, const char *user, const char *where,
+                 const char *words, char ret[ADVICE_SIZE]);
 
 #endif

@@ -125,21 +125,39 @@ static void say_facts(const struct engine_kind *kind, const struct report *repor
              identity[0] ? identity : "not known");
 }
 
-/* Words that an engine ends with a statement: that stands in a line of its own, to be run as it is. */
-static void add_words(struct findings *f, enum finding finding, const struct conf_cluster *conf,
-                      const char *before, const char *words)
+/* What says the host and the port of a server: who is named mostly has the port of who named it. */
+static const char *say_where(const struct seen_cluster *cluster, const struct seen_server *server)
 {
+    if (server->named && cluster->conf->engine->tells == ENGINE_TELLS_HOSTS)
+        return "the list that its servers give";
+    while (server->named && server->from)
+        server = server->from;
+    return server->seed ? "seeds" : "members";
+}
+
+static const char UNREACHED[] = "its host is down, or a route or a firewall is in the way";
+
+/* Words that an engine ends with a statement: that stands in a line of its own, to be run as it is. `otherwise`: what
+ * is to be done, if they say it to nobody; NULL: nobody knows. */
+static void add_words(struct findings *f, enum finding finding, const struct seen_cluster *cluster,
+                      const struct seen_server *server, const char *before, const char *words,
+                      const char *otherwise)
+{
+    const struct conf_cluster *conf = cluster->conf;
     char user[256] = "", advice[ADVICE_SIZE];
 
     conf_connection_get(conf->connection, "user", user, sizeof(user));
     const char *grant = advice_grant(conf->engine, user, words);
     int len = grant ? (int)(grant - words - 2) : (int)strlen(words);
-    findings_add(f, grant ? FINDING_PROBLEM : finding,
-                 advice_find(conf->engine, user, words, advice) ? advice : NULL, "%s%.*s%s", before,
-                 len, words, grant ? "; as an administrator, on the writer:" : "");
+    findings_add(
+        f, grant ? FINDING_PROBLEM : finding,
+        advice_find(conf->engine, user, say_where(cluster, server), words, advice) ? advice
+                                                                                   : otherwise,
+        "%s%.*s%s", before, len, words, grant ? "; as an administrator, on the writer:" : "");
 }
 
-static void judge_good(struct findings *f, const struct seen_cluster *cluster, const char *label,
+static void judge_good(struct findings *f, const struct seen_cluster *cluster,
+                       const struct seen_server *server, const char *label,
                        const struct seen_visit *visit)
 {
     char facts[256], before[LABEL_SIZE + 8];
@@ -149,7 +167,7 @@ static void judge_good(struct findings *f, const struct seen_cluster *cluster, c
                  say_security(visit), visit->version[0] ? visit->version : "not known", facts);
     snprintf(before, sizeof(before), "%s: ", label);
     if (visit->words[0] != '\0')
-        add_words(f, FINDING_REMARK, cluster->conf, before, visit->words);
+        add_words(f, FINDING_REMARK, cluster, server, before, visit->words, NULL);
 }
 
 static const char *say_failure(const struct seen_visit *visit)
@@ -176,7 +194,8 @@ static void judge_failed(struct findings *f, const struct seen_cluster *cluster,
     char before[LABEL_SIZE + 64];
 
     snprintf(before, sizeof(before), "%s: %s", label, say_failure(visit));
-    add_words(f, weigh(cluster, server), cluster->conf, before, visit->words);
+    add_words(f, weigh(cluster, server), cluster, server, before, visit->words,
+              visit->stage == ENGINE_STAGE_CONNECTING ? UNREACHED : NULL);
 }
 
 static void judge_silent(struct findings *f, const struct seen_cluster *cluster,
@@ -195,9 +214,8 @@ static void judge_silent(struct findings *f, const struct seen_cluster *cluster,
 
     snprintf(mend, sizeof(mend), "it hangs, it or this node is too busy, or no %s is at this port",
              cluster->conf->engine->name);
-    findings_add(f, weigh(cluster, server),
-                 reached ? mend : "its host is down, or a route or a firewall is in the way",
-                 "%s: %s within %d s", label, WORKS[visit->stage], SEEN_SECONDS);
+    findings_add(f, weigh(cluster, server), reached ? mend : UNREACHED, "%s: %s within %d s", label,
+                 WORKS[visit->stage], SEEN_SECONDS);
 }
 
 /* A name that leads to several servers: homing asks one of them, and nobody knows which. */
@@ -231,7 +249,7 @@ void judge_server(struct findings *f, const struct seen_cluster *cluster,
         const struct seen_visit *visit = &server->visits[i];
         label_visit(server, visit, label);
         if (visit->end == SEEN_GOOD)
-            judge_good(f, cluster, label, visit);
+            judge_good(f, cluster, server, label, visit);
         else if (visit->end == SEEN_FAILED)
             judge_failed(f, cluster, server, label, visit);
         else

@@ -186,6 +186,8 @@ static const char *find_writer(const struct seen_cluster *cluster, const struct 
         return "mend first what is said of seeds, of host_patterns, and of servers that do not "
                "answer: the writer "
                "may be one that was not asked. Promote one only if it is none of them";
+    if (voices->all && conf_discovers(cluster->conf))
+        return "see why no server names the writer; if there is none, promote one";
     return voices->all ? "add the writer to members; if there is none, promote one"
                        : "see to those that do not answer: one may be the writer. Promote one only "
                          "if none is";
@@ -242,7 +244,8 @@ static bool is_known(const struct voices *voices, uint64_t self)
     return false;
 }
 
-static void judge_followers(struct findings *f, const struct voices *voices)
+static void judge_followers(struct findings *f, const struct seen_cluster *cluster,
+                            const struct voices *voices)
 {
     for (uint32_t i = 0; i < voices->count; i++) {
         const struct voice *v = &voices->at[i];
@@ -254,9 +257,12 @@ static void judge_followers(struct findings *f, const struct voices *voices)
                 "%s is a reader, but replicates from nobody that is known: it is no heir (W12)",
                 v->label);
         else if (voices->all && !is_known(voices, v->report->follows))
-            findings_add(f, FINDING_REMARK,
-                         "add that one to members, or let it replicate from the writer",
-                         "%s replicates from a server that is not among the members", v->label);
+            findings_add(
+                f, FINDING_REMARK,
+                cluster->conf->member_count
+                    ? "add that one to members, or let it replicate from the writer"
+                    : "let it replicate from the writer, or see why no server names that one",
+                "%s replicates from a server that is not among the members", v->label);
     }
 }
 
@@ -270,5 +276,5 @@ void judge_together(struct findings *f, const struct seen_cluster *cluster)
     judge_data(f, &voices);
     judge_writers(f, cluster, &voices);
     judge_barred(f, &voices);
-    judge_followers(f, &voices);
+    judge_followers(f, cluster, &voices);
 }

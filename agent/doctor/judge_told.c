@@ -153,7 +153,9 @@ static void judge_crowd(struct findings *f, const struct seen_cluster *cluster)
                      label, HOMING_MEMBERS_MAX);
     }
     if (cluster->crowded)
-        findings_add(f, FINDING_PROBLEM, "take out of members who is no server any more",
+        findings_add(f, FINDING_PROBLEM,
+                     cluster->conf->member_count ? "take out of members who is no server any more"
+                                                 : "delete those that are no servers any more",
                      "more servers are named than the %d that a cluster may have: those beyond are "
                      "not asked",
                      HOMING_MEMBERS_MAX);

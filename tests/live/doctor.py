@@ -252,11 +252,12 @@ def a_wrong_port_and_another_engine_behind_it_are_named():
 
 @test
 def a_REST_API_that_is_not_there_is_named_by_its_own_port():
-    port = PG.member("a").rsplit(":", 1)[1]
-    for rest, what in ("1", "no TCP connection: REST API, port 1: cannot connect: Connection refused"), (
+    address, port = PG.member("a").rsplit(":", 1)
+    member = address + ":1"  # nobody asks there
+    for rest, what in ("2", "no TCP connection: REST API, port 2: cannot connect: Connection refused"), (
             port, f"TCP works, TLS or login does not: REST API, port {port}: the server has closed the connection without an answer"):
-        seen = Seen(cluster_text("orders", [PG.member("a")], connection="rest_port=" + rest, engine="patroni"))
-        assert "rest_port" in seen.mend(f"PROBLEM .* {PG.member('a')}: {what}"), seen.text
+        seen = Seen(cluster_text("orders", [member], connection="rest_port=" + rest, engine="patroni"))
+        assert "rest_port" in seen.mend(f"PROBLEM .* {member}: {what}"), seen.text
 
 
 @test

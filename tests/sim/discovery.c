@@ -49,15 +49,20 @@ static bool tell(unsigned server, struct topology *ret_topology)
     return true;
 }
 
+static int begin(const struct engine_kind *kind, const char *keys, const char *named)
+{
+    sim_init_seeded(&sim, kind, 4, keys);
+    sim.tell = tell;
+    rows = named;
+    teller = SIM_NOBODY;
+    tells_hosts = kind->tells == ENGINE_TELLS_HOSTS;
+    return 0;
+}
+
 static int rig_setup(void **state)
 {
     (void)state;
-    sim_init_seeded(&sim, &made_up, 4, PATTERN);
-    sim.tell = tell;
-    rows = "1 2 3";
-    teller = SIM_NOBODY;
-    tells_hosts = false;
-    return 0;
+    return begin(&made_up, PATTERN, "1 2 3");
 }
 
 static const struct engine_kind tells_of_hosts = {
@@ -71,12 +76,7 @@ static const struct engine_kind tells_of_hosts = {
 static int hosts_setup(void **state)
 {
     (void)state;
-    sim_init_seeded(&sim, &tells_of_hosts, 4, "    allowed_networks: [10.0.0.0/30]\n");
-    sim.tell = tell;
-    rows = "db-1 db-2 10.0.0.3";
-    teller = SIM_NOBODY;
-    tells_hosts = true;
-    return 0;
+    return begin(&tells_of_hosts, "    allowed_networks: [10.0.0.0/30]\n", "db-1 db-2 10.0.0.3");
 }
 
 static const struct cluster *cluster(void)
@@ -504,6 +504,7 @@ static void a_seed_that_cannot_be_asked_is_told_of(void **state)
 {
     char text[700];
     (void)state;
+    rows = "evil.example";
     sim_conduct(&sim, 0, SIM_DENIES);
     sim_start(&sim);
     sim_run(&sim, 10000);
@@ -515,6 +516,10 @@ static void a_seed_that_cannot_be_asked_is_told_of(void **state)
     sim_run(&sim, 5000);
     assert_int_equal(cluster()->conf->member_count, 0);
     reload(0);
+    sim_run(&sim, 5000); /* it is asked, and whom it names is refused */
+    words_warning(cluster(), WARNING_UNTOLD, text, sizeof(text));
+    assert_non_null(strstr(text, "; seed seed:5432: each server that it names is refused, as "));
+    rows = "1 2 3";
     sim_run(&sim, 5000);
     assert_int_equal(cluster()->conf->member_count, 3);
     assert_int_equal(sim_answer(&sim, SIM_WRITER_NAME), 0);

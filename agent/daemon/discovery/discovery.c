@@ -198,6 +198,22 @@ static void take(struct cluster *cluster, const struct report *report,
     exchange_if_due(cluster);
 }
 
+/* NULL: nothing speaks against who is named there. */
+static const char *judge_heard(const struct cluster *cluster, const struct report *report,
+                               const struct conf_member *from)
+{
+    const struct discovery *d = cluster->discovery;
+
+    if (!counts(cluster, report))
+        return report->kind == REPORT_ANSWER ? "it answers for another data set than the members'"
+                                             : NULL;
+    if (d->heard.too_many)
+        return "it names more servers than a cluster may have";
+    return roster_may_take(d->base, &d->heard, from->port)
+               ? NULL
+               : "each server that it names is refused, as another warning says";
+}
+
 static void hear(struct discovery *d, const struct conf_member *from,
                  const struct topology *topology)
 {
@@ -251,8 +267,11 @@ static void on_seed_report(void *arg, const struct report *report)
     struct discovery *d = cluster->discovery;
 
     d->seed_denied |= report->kind == REPORT_DENIED;
-    if (report->member < d->base->seed_count && d->pending == &d->base->seeds[report->member])
-        take(cluster, report, d->pending);
+    if (report->member >= d->base->seed_count ||
+        d->pending != &d->base->seeds[report->member]) /* most answers come without rows */
+        return;
+    d->seed_said[report->member] = judge_heard(cluster, report, d->pending);
+    take(cluster, report, d->pending);
 }
 
 static void on_seed_addresses(void *arg, uint32_t seed)
@@ -294,4 +313,5 @@ void discovery_look(struct cluster *cluster)
     probe_free(d->seeds);
     d->seeds = NULL;
     memset(d->seed_errors, 0, sizeof(d->seed_errors));
+    memset(d->seed_said, 0, sizeof(d->seed_said));
 }

@@ -35,9 +35,8 @@ const struct engine_advice postgres_advice[] = {
                                   "connection: sslrootcert=/path/of/ca.crt"},
     {"does not match host name", "call the member by a name that its certificate bears"},
     {"certificate has expired", "renew the server's certificate"},
-    {"received invalid response to", "something else listens at this port: correct it in members"},
-    {"expected authentication request",
-     "something else listens at this port: correct it in members"},
+    {"received invalid response to", "something else listens at this port: correct it in $w"},
+    {"expected authentication request", "something else listens at this port: correct it in $w"},
     {"invalid sslmode", "correct connection: sslmode is disable, prefer, require or verify-full"},
     {"invalid connection option", "correct this keyword of connection"},
     {"starting up", "wait until it is ready; a standby may need hot_standby = on"},
@@ -45,12 +44,20 @@ const struct engine_advice postgres_advice[] = {
     {"too many clients", "raise max_connections there, or give back connections"},
     {"remaining connection slots", "raise max_connections there, or give back connections"},
     {"Connection refused",
-     "nobody listens there: start it, correct the port in members, or add the address to "
+     "nobody listens there: start it, correct the port in $w, or add the address to "
      "listen_addresses"},
     {NULL, NULL},
 };
 
-const char *const postgres_grants[] = {"EXECUTE ON FUNCTION pg_catalog.pg_control_system()", NULL};
+const char *const postgres_grants[] = {
+    "EXECUTE ON FUNCTION pg_catalog.pg_control_system()",
+    "EXECUTE ON FUNCTION pg_catalog.aurora_replica_status()",
+    "EXECUTE ON FUNCTION pg_catalog.aurora_global_db_instance_status()",
+    "EXECUTE ON FUNCTION pg_catalog.aurora_db_instance_identifier()",
+    "USAGE ON SCHEMA rds_tools",
+    "EXECUTE ON ALL FUNCTIONS IN SCHEMA rds_tools",
+    NULL,
+};
 
 /* As PQescapeIdentifier() does, for a name of up to 63 bytes, as such a server has them. */
 static void quote(const char *name, char ret[130])
@@ -67,15 +74,34 @@ static void quote(const char *name, char ret[130])
     ret[used] = '\0';
 }
 
-const char *postgres_note_no_identity(const char *database, const char *user,
-                                      char ret[POSTGRES_NOTE_SIZE])
+static const char *print_grant(const char *why, const char *grant, const char *database,
+                               const char *user, char ret[POSTGRES_NOTE_SIZE])
 {
     char role[130];
 
     quote(user ? user : "", role);
-    snprintf(ret, POSTGRES_NOTE_SIZE,
-             "homing's role may not execute pg_control_system(): no identity. In database %.63s: "
-             "GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO %s",
-             database ? database : "", role);
+    snprintf(ret, POSTGRES_NOTE_SIZE, "%s. In database %.63s: GRANT %s TO %s", why,
+             database ? database : "", grant, role);
     return ret;
+}
+
+const char *postgres_note_lacks(const char *grant, const char *database, const char *user,
+                                char ret[POSTGRES_NOTE_SIZE])
+{
+    return print_grant("homing's role lacks a privilege", grant, database, user, ret);
+}
+
+const char *postgres_note_no_identity(const char *database, const char *user,
+                                      char ret[POSTGRES_NOTE_SIZE])
+{
+    return print_grant("homing's role may not execute pg_control_system(): no identity",
+                       postgres_grants[0], database, user, ret);
+}
+
+const char *postgres_note_no_answer(const char *database, const char *user,
+                                    char ret[POSTGRES_NOTE_SIZE])
+{
+    (void)database, (void)user, (void)ret;
+    return "pg_control_system() does not answer homing's role: no identity, so that other clusters "
+           "cannot be told from this one";
 }

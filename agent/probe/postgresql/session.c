@@ -24,9 +24,13 @@ struct engine_session {
     struct loop_timer *later;       /* then the sink is told of it */
     char early[ENGINE_TEXT_MAX];
     bool strange;
-    bool introduced;                /* what `first` asks for is known, as far as it can be */
-    bool lesser;                    /* the role may not have all of it */
-    bool cheap;                     /* the question that is being answered */
+    bool introduced;   /* what `first` asks for is known, as far as it can be */
+    bool lesser;       /* the role may not have all of it */
+    bool cheap;        /* the question that is being answered */
+    bool inquires;     /* or it is that for the rights */
+    bool inquired;     /* which is asked once, because of `denied` */
+    bool may_identify; /* the role may ask for the identity */
+    struct postgres_failure denied;
     struct postgres_watched at_ask; /* when the last full question was sent */
     struct postgres_seen seen;
     char lesser_note[POSTGRES_NOTE_SIZE];
@@ -80,12 +84,20 @@ static void send_full(struct engine_session *s)
         postgres_client_ask(s->client, s->lesser ? d->lesser : d->first);
 }
 
+static const char *lesser_note(struct engine_session *s)
+{
+    const char *database = postgres_client_database(s->client);
+    const char *role = postgres_client_role(s->client);
+    if (s->inquired && !s->may_identify)
+        return postgres_note_no_identity(database, role, s->lesser_note);
+    return s->dialect->lesser_note(database, role, s->lesser_note);
+}
+
 static void tell_answer(struct engine_session *s)
 {
     const char *note = s->seen.note;
     if (!note && s->lesser)
-        note = s->dialect->lesser_note(postgres_client_database(s->client),
-                                       postgres_client_role(s->client), s->lesser_note);
+        note = lesser_note(s);
     s->introduced = true;
     s->sink.answer(s->sink.arg, &s->seen.report, note);
 }
@@ -128,27 +140,86 @@ static bool is_still(const struct engine_session *s, const struct postgres_answe
            postgres_value_truth(rows->texts[0], &in_recovery) && in_recovery == s->seen.in_recovery;
 }
 
+/* False: it needs all that it asked for. */
+static bool ask_for_less(struct engine_session *s, const char *sqlstate)
+{
+    const struct postgres_dialect *d = s->dialect;
+
+    if (s->introduced || s->lesser || !d->lesser || !d->spares(sqlstate))
+        return false;
+    s->lesser = true;
+    send_full(s);
+    return true;
+}
+
+/* What the role lacks, and where: insufficient_privilege. */
+static bool inquire(struct engine_session *s, const struct postgres_failure *failure)
+{
+    if (!s->dialect->rights || s->inquired || strcmp(failure->sqlstate, "42501") != 0)
+        return false;
+    s->denied = *failure;
+    s->inquires = s->inquired = true;
+    postgres_client_ask(s->client, s->dialect->rights);
+    return true;
+}
+
 static void take_error(struct engine_session *s, const struct postgres_failure *failure)
 {
     const struct postgres_dialect *d = s->dialect;
     struct postgres_failure told = *failure;
     const char *mend = d->mend ? d->mend(failure->sqlstate) : NULL;
 
-    if (!s->introduced && !s->lesser && d->lesser && d->spares(failure->sqlstate)) {
-        s->lesser = true;
-        send_full(s);
+    if (inquire(s, failure) || ask_for_less(s, failure->sqlstate))
         return;
-    }
     if (mend)
         snprintf(told.text, sizeof(told.text), "%s", mend);
+    else if (s->inquired && strcmp(failure->sqlstate, "42501") == 0)
+        snprintf(told.text, sizeof(told.text),
+                 "%.100s, inside a function that homing's role may execute: grant it that, too",
+                 failure->text);
     failed(s, &told);
+}
+
+/* NULL: none, or nobody knows. */
+static const char *find_lacked(const struct engine_session *s, const struct postgres_answer *answer)
+{
+    const struct postgres_rows *rows = &answer->rows;
+    bool has;
+
+    if (answer->kind != POSTGRES_ANSWER_ROWS || rows->count != 1)
+        return NULL;
+    for (int i = 0; i < rows->columns && s->dialect->grants[i]; i++)
+        if (postgres_value_truth(rows->texts[i], &has) && !has)
+            return s->dialect->grants[i];
+    return NULL;
+}
+
+static void take_rights(struct engine_session *s, const struct postgres_answer *answer)
+{
+    const char *lacked = find_lacked(s, answer);
+    const struct postgres_rows *rows = &answer->rows;
+    char text[POSTGRES_NOTE_SIZE];
+
+    s->inquires = false;
+    if (lacked) {
+        postgres_note_lacks(lacked, postgres_client_database(s->client),
+                            postgres_client_role(s->client), text);
+        s->sink.failed(s->sink.arg, s->denied.kind, s->denied.hint, text);
+        return;
+    }
+    s->may_identify = true;
+    if (answer->kind == POSTGRES_ANSWER_ROWS && rows->count == 1 && rows->columns > 0)
+        (void)postgres_value_truth(rows->texts[rows->columns - 1], &s->may_identify);
+    take_error(s, &s->denied);
 }
 
 static void answered(void *arg, const struct postgres_answer *answer)
 {
     struct engine_session *s = arg;
 
-    if (answer->kind == POSTGRES_ANSWER_NONE)
+    if (s->inquires)
+        take_rights(s, answer);
+    else if (answer->kind == POSTGRES_ANSWER_NONE)
         fail_odd(s, "the server answered a question with nothing");
     else if (answer->kind == POSTGRES_ANSWER_ERROR)
         take_error(s, &answer->failure);

@@ -30,7 +30,7 @@ struct postgres_dialect {
      * this SQLSTATE is about. NULL: there is no such thing. */
     const char *lesser;
     bool (*spares)(const char *sqlstate);
-    /* The remark then; it ends with what mends that. Returns `ret`. */
+    /* The remark then; if a GRANT mends that, it ends with it. May return `ret`. */
     const char *(*lesser_note)(const char *database, const char *role,
                                char ret[POSTGRES_NOTE_SIZE]);
     /* A row of one truth: pg_is_in_recovery(). NULL: it is enough that no parameter has changed which
@@ -41,6 +41,11 @@ struct postgres_dialect {
     /* What mends an error with this SQLSTATE, or what is wrong then; NULL, or a function that says NULL:
      * the server's own words are told. */
     const char *(*mend)(const char *sqlstate);
+    /* Asked once, if the role is denied something: whether it has each of `grants`, and whether it may ask for the identity;
+     * and what these are, as a GRANT names them. NULL is last. So nobody is told to grant what is granted: then
+     * something within a function is denied. NULL: there is nothing to ask. */
+    const char *rights;
+    const char *const *grants;
     const char *stranger; /* told of an answer that no such server makes */
 };
 

@@ -89,22 +89,92 @@ static void a_host_of_another_domain_does_not_match(void **state)
     assert_false(matches("?.abc.internal", "10.0.0.1"));
 }
 
+/* ---- names that are no server's ---- */
+
+#define ID "c7tj4example"
+
+static void a_name_that_the_provider_moves_is_told_by_its_form(void **state)
+{
+    static const char *const names[][3] = {
+        {"o.cluster-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a cluster",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.cluster-ro-" ID ".us-gov-west-1.rds.amazonaws.com", "the reader endpoint of a cluster",
+         "?." ID ".us-gov-west-1.rds.amazonaws.com"},
+        {"o.cluster-custom-" ID ".eu-west-1.rds.amazonaws.com", "a custom endpoint of a cluster",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.cluster-" ID ".rds.cn-northwest-1.amazonaws.com.cn", "the endpoint of a cluster",
+         "?." ID ".rds.cn-northwest-1.amazonaws.com.cn"},
+        {"o.cluster-" ID ".cn-north-1.rds.amazonaws.com.cn", "the endpoint of a cluster",
+         "?." ID ".cn-north-1.rds.amazonaws.com.cn"},
+        {"o.cluster-ro-" ID ".rds.us-iso-east-1.c2s.ic.gov", "the reader endpoint of a cluster",
+         "?." ID ".rds.us-iso-east-1.c2s.ic.gov"},
+        {"o.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.endpoint.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
+         "?." ID ".eu-west-1.rds.amazonaws.com"},
+        {"o.global-" ID ".global.rds.amazonaws.com", "the endpoint of a global database", ""},
+        {"o.shardgrp-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a shard group", ""},
+    };
+    struct alias alias;
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!alias_amazon(names[i][0], &alias))
+            fail_msg("%s is not told", names[i][0]);
+        assert_string_equal(alias.what, names[i][1]);
+        assert_string_equal(alias.pattern, names[i][2]);
+    }
+}
+
+static void a_servers_own_name_is_none(void **state)
+{
+    static const char *const names[] = {
+        "orders-1." ID ".eu-west-1.rds.amazonaws.com",
+        "cluster-1." ID ".eu-west-1.rds.amazonaws.com",
+        "orders-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
+        "proxy-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
+        "cluster-" ID ".eu-west-1.rds.amazonaws.com",
+        "o.cluster-a.eu-west-1.rds.amazonaws.com.example.com",
+        "o.cluster-a.eu-west-1.rds.example.com",
+        "cluster-a.rds.amazonaws.com",
+        "rds.amazonaws.com",
+        "a.rds.amazonaws.com",
+        "db.cluster-1.internal",
+        "10.0.0.1",
+        "a",
+    };
+    struct alias alias;
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (alias_amazon(names[i], &alias))
+            fail_msg("%s is taken for %s", names[i], alias.what);
+}
+
 /* ---- clusters ---- */
 
 static const struct engine_keyword keywords[] = {{.name = NULL}};
 static const struct engine_kind ids = {.name = "ids",
                                        .default_port = 7,
                                        .tells = ENGINE_TELLS_IDS,
+                                       .alias = alias_amazon,
                                        .keywords = keywords,
                                        .takes_others = true};
+static const struct engine_kind regions = {.name = "regions",
+                                           .default_port = 7,
+                                           .tells = ENGINE_TELLS_IDS,
+                                           .spans_regions = true,
+                                           .keywords = keywords,
+                                           .takes_others = true};
 static const struct engine_kind hosts = {.name = "hosts",
                                          .default_port = 7,
                                          .tells = ENGINE_TELLS_HOSTS,
                                          .keywords = keywords,
                                          .takes_others = true};
-static const struct engine_kind mute = {
-    .name = "mute", .default_port = 7, .keywords = keywords, .takes_others = true};
-static const struct engine_kind *const engines[] = {&ids, &hosts, &mute, NULL};
+static const struct engine_kind mute = {.name = "mute",
+                                        .default_port = 7,
+                                        .alias = alias_amazon,
+                                        .keywords = keywords,
+                                        .takes_others = true};
+static const struct engine_kind *const engines[] = {&ids, &regions, &hosts, &mute, NULL};
 
 static int leave_folder(void **state)
 {
@@ -148,7 +218,7 @@ static void one_seed_and_a_pattern_are_enough(void **state)
     (void)state;
     char *answer = load("    engine: ids\n"
                         "    seeds: [orders.cluster-abc.internal]\n"
-                        "    host_patterns: ['?.abc.internal', {region: Eu-1, pattern: '?.e'}]\n",
+                        "    host_patterns: ['?.abc.internal']\n",
                         &conf);
     assert_string_equal(answer, "");
     const struct conf_cluster *cluster = &conf->clusters[0];
@@ -157,10 +227,9 @@ static void one_seed_and_a_pattern_are_enough(void **state)
     assert_string_equal(cluster->seeds[0].host, "orders.cluster-abc.internal");
     assert_int_equal(cluster->seeds[0].port, 7);
     assert_true(cluster->seeds[0].roams);
-    assert_int_equal(cluster->host_pattern_count, 2);
+    assert_int_equal(cluster->host_pattern_count, 1);
     assert_null(cluster->host_patterns[0].region);
     assert_string_equal(cluster->host_patterns[0].pattern, "?.abc.internal");
-    assert_string_equal(cluster->host_patterns[1].region, "eu-1");
     assert_true(conf_discovers(cluster));
     conf_free(conf);
     free(answer);
@@ -190,6 +259,54 @@ static void an_engine_that_tells_nothing_has_neither(void **state)
     assert_answer("    engine: mute\n    members: [a]\n    host_patterns: ['?.x']\n", answer);
 }
 
+static void a_member_that_is_no_server_is_a_seed(void **state)
+{
+    (void)state;
+    assert_answer(
+        "    engine: ids\n    members: [O.Cluster-ab1.eu-west-1.rds.amazonaws.com]\n",
+        "t.yaml:6:15: member 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+        "a cluster, which leads now to one server and now to another one: list it under "
+        "seeds, and set host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer(
+        "    engine: ids\n    members: [o.proxy-ab1.eu-west-1.rds.amazonaws.com]\n",
+        "t.yaml:6:15: member 'o.proxy-ab1.eu-west-1.rds.amazonaws.com' is an endpoint of a "
+        "proxy, and no server: list the endpoint of the cluster under seeds, and set "
+        "host_patterns, as in [\"?.ab1.eu-west-1.rds.amazonaws.com\"]\n");
+    assert_answer("    engine: ids\n    members: [o.ab1.eu-west-1.rds.amazonaws.com]\n", "");
+    assert_answer("    engine: ids\n    seeds: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n"
+                  "    host_patterns: ['?.ab1.eu-west-1.rds.amazonaws.com']\n",
+                  "");
+}
+
+static void where_servers_tell_nothing_such_a_member_is_warned_of(void **state)
+{
+    struct conf *conf;
+    char *answer =
+        load("    engine: mute\n    members: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n", &conf);
+    (void)state;
+    assert_non_null(conf);
+    assert_string_equal(answer, "t.yaml:6:15: warning: member "
+                                "'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+                                "a cluster, which leads now to one server and now to another one: "
+                                "homing follows it no sooner "
+                                "than DNS does; list each server by a name of its own, or write an "
+                                "engine whose servers tell "
+                                "of each other, and this name under seeds\n");
+    conf_free(conf);
+    free(answer);
+}
+
+static void a_pattern_that_makes_no_server_is_refused_with_one_that_does(void **state)
+{
+    (void)state;
+    assert_answer(
+        "    engine: ids\n    seeds: [a]\n"
+        "    host_patterns: ['?.cluster-ab1.eu-west-1.rds.amazonaws.com']\n",
+        "t.yaml:7:21: pattern '?.cluster-ab1.eu-west-1.rds.amazonaws.com' makes names as of "
+        "the endpoint of a cluster, and of no server; write it as in "
+        "\"?.ab1.eu-west-1.rds.amazonaws.com\"\n");
+}
+
 static void a_wrong_pattern_is_shown_where_it_stands(void **state)
 {
     (void)state;
@@ -213,12 +330,57 @@ static void keys_that_would_have_no_effect_are_refused(void **state)
     (void)state;
     assert_answer("    engine: ids\n    seeds: [{host: a, failover: false}]\n"
                   "    host_patterns: ['?.x']\n",
-                  "t.yaml:6:33: failover is not for seeds, which never become the writer; remove "
-                  "it, or list the server under members\n");
-    assert_answer("    engine: hosts\n    seeds: [a]\n"
-                  "    host_patterns: [{region: eu, pattern: '?.x'}]\n",
-                  "t.yaml:7:20: region is not for hosts, whose servers tell of none; write the "
-                  "patterns alone\n");
+                  "t.yaml:6:23: unknown key 'failover'; known here are host, port\n");
+}
+
+#define PATTERNS(engine, patterns)                                                                 \
+    "    engine: " engine "\n    seeds: [a]\n    host_patterns: " patterns "\n"
+
+static void a_region_is_refused_where_servers_tell_of_none(void **state)
+{
+    (void)state;
+    assert_answer(PATTERNS("hosts", "[{region: eu, pattern: '?.x'}]"),
+                  "t.yaml:7:30: region is not for hosts, whose servers tell of none; write the "
+                  "pattern alone\n");
+    assert_answer(
+        PATTERNS("ids", "[{pattern: '?.x', region: eu}]"),
+        "t.yaml:7:46: region is not for ids, whose servers tell of none; write the pattern "
+        "alone\n");
+}
+
+static void a_region_is_needed_where_there_are_some(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer =
+        load(PATTERNS("regions", "[{region: Eu-1, pattern: '?.e'}, {region: us, pattern: '?.e'}]"),
+             &conf);
+    assert_string_equal(answer, "");
+    assert_string_equal(conf->clusters[0].host_patterns[0].region, "eu-1");
+    assert_string_equal(conf->clusters[0].host_patterns[1].region, "us");
+    conf_free(conf);
+    free(answer);
+    assert_answer(
+        PATTERNS("regions", "[{region: eu, pattern: '?.e'}, '?.x']"),
+        "t.yaml:7:51: pattern '?.x' is for no region, and each region of regions has hosts "
+        "of its own; write it as in {region: eu-west-1, pattern: \"?.db.example.com\"}, "
+        "once for each region\n");
+}
+
+static void a_pattern_in_vain_is_refused_where_it_stands(void **state)
+{
+    (void)state;
+    assert_answer(
+        PATTERNS("regions", "[{region: eu, pattern: '?.e'}, {region: EU, pattern: '?.x'}]"),
+        "t.yaml:7:60: the pattern at t.yaml:7:30 is for all servers that '?.x' would be for, those "
+        "of "
+        "region eu; keep one of them\n");
+    assert_answer(PATTERNS("ids", "['?.e', '?.x']"),
+                  "t.yaml:7:28: the pattern at t.yaml:7:21 is for all servers that '?.x' would be "
+                  "for; keep one of them\n");
+    assert_answer(PATTERNS("hosts", "['?.e', '?.x', '?.E']"),
+                  "t.yaml:7:35: the pattern at t.yaml:7:21 is for all servers that '?.e' would be "
+                  "for; keep one of them\n");
 }
 
 static void a_port_of_an_endpoint_is_not_the_seeds(void **state)
@@ -236,7 +398,9 @@ static void without_members_and_seeds_a_cluster_is_refused(void **state)
     assert_answer("    engine: ids\n    host_patterns: ['?.x']\n",
                   "t.yaml:2:5: a cluster without members; list its servers\n");
     assert_answer("    engine: ids\n    seeds: []\n    host_patterns: ['?.x']\n",
-                  "t.yaml:2:5: a cluster without members; list its servers\n");
+                  "t.yaml:6:12: seeds is empty, and there are no members; list all servers under "
+                  "members, or, "
+                  "where they tell of each other, a name that leads to one of them under seeds\n");
 }
 
 static void a_seed_that_is_listed_twice_is_called_a_seed(void **state)
@@ -279,11 +443,19 @@ int main(void)
         TEST(an_id_makes_the_host),
         TEST(what_is_no_id_makes_no_host),
         TEST(a_host_of_another_domain_does_not_match),
+        TEST(a_name_that_the_provider_moves_is_told_by_its_form),
+        TEST(a_servers_own_name_is_none),
+        IN_FOLDER(a_member_that_is_no_server_is_a_seed),
+        IN_FOLDER(where_servers_tell_nothing_such_a_member_is_warned_of),
+        IN_FOLDER(a_pattern_that_makes_no_server_is_refused_with_one_that_does),
         IN_FOLDER(one_seed_and_a_pattern_are_enough),
         IN_FOLDER(a_cluster_whose_password_could_go_anywhere_is_refused),
         IN_FOLDER(an_engine_that_tells_nothing_has_neither),
         IN_FOLDER(a_wrong_pattern_is_shown_where_it_stands),
         IN_FOLDER(keys_that_would_have_no_effect_are_refused),
+        IN_FOLDER(a_region_is_refused_where_servers_tell_of_none),
+        IN_FOLDER(a_region_is_needed_where_there_are_some),
+        IN_FOLDER(a_pattern_in_vain_is_refused_where_it_stands),
         IN_FOLDER(a_port_of_an_endpoint_is_not_the_seeds),
         IN_FOLDER(without_members_and_seeds_a_cluster_is_refused),
         IN_FOLDER(a_seed_that_is_listed_twice_is_called_a_seed),

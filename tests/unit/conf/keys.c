@@ -70,8 +70,8 @@ static const struct sample {
 
 static const struct engine_keyword no_keywords[] = {{.name = NULL}};
 #define TAKES_ALL                                                                                  \
-    .default_port = 11, .tells = ENGINE_TELLS_IDS, .keywords = no_keywords, .takes_others = true,  \
-    .takes_circular = true
+    .default_port = 11, .tells = ENGINE_TELLS_HOSTS, .spans_regions = true,                        \
+    .keywords = no_keywords, .takes_others = true, .takes_circular = true
 static const struct engine_kind one = {.name = "one", TAKES_ALL};
 static const struct engine_kind two = {.name = "two", TAKES_ALL};
 static const struct engine_kind *const engines[] = {&one, &two, NULL};
@@ -134,11 +134,13 @@ static const struct need {
     {CONF_PLACE_CLUSTER, "name", "n", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "engine", "one", CONF_PLACE_COUNT, false},
     {CONF_PLACE_CLUSTER, "members", NULL, CONF_PLACE_MEMBER, true},
+    {CONF_PLACE_CLUSTER, "seeds", NULL, CONF_PLACE_SEED, true},
     {CONF_PLACE_CLUSTER, "host_patterns", NULL, CONF_PLACE_PATTERN, true},
     {CONF_PLACE_CLUSTER, "endpoints", NULL, CONF_PLACE_ENDPOINT, true},
     {CONF_PLACE_ENDPOINT, "names", "[x]", CONF_PLACE_COUNT, false},
     {CONF_PLACE_ENDPOINT, "role", "writer", CONF_PLACE_COUNT, false},
     {CONF_PLACE_MEMBER, "host", "h", CONF_PLACE_COUNT, false},
+    {CONF_PLACE_SEED, "host", "h", CONF_PLACE_COUNT, false},
     {CONF_PLACE_PATTERN, "pattern", "'?.x'", CONF_PLACE_COUNT, false},
 };
 
@@ -146,17 +148,12 @@ static const struct need {
 static void put_need(FILE *out, const struct probe_key *probe, const struct need *need,
                      const char *inner, bool *first)
 {
-    if (probe->place == need->place && strcmp(probe->name, need->name) == 0)
+    if ((probe->place == need->place && strcmp(probe->name, need->name) == 0) ||
+        (need->inner == CONF_PLACE_SEED && probe->place != CONF_PLACE_SEED))
         return;
     fprintf(out, "%s%s: %s%s%s", *first ? "" : ", ", need->name, need->list ? "[" : "",
             inner ? inner : need->value, need->list ? "]" : "");
     *first = false;
-}
-
-static void put_probe(FILE *out, const struct probe_key *probe, enum conf_place place, bool first)
-{
-    if (probe->place == place && probe->value)
-        fprintf(out, "%s%s: %s", first ? "" : ", ", probe->name, probe->value);
 }
 
 /* A mapping of `place`, with what it needs. The caller frees. */
@@ -174,7 +171,8 @@ static char *make_mapping(const struct probe_key *probe, enum conf_place place)
         put_need(out, probe, &needs[i], inner, &first);
         free(inner);
     }
-    put_probe(out, probe, place, first);
+    if (probe->place == place && probe->value)
+        fprintf(out, "%s%s: %s", first ? "" : ", ", probe->name, probe->value);
     fputc('}', out);
     fclose(out);
     return text;
@@ -244,6 +242,8 @@ static const void *object_of(const struct conf *conf, enum conf_place place)
         return &conf->clusters[0].endpoints[0];
     case CONF_PLACE_MEMBER:
         return &conf->clusters[0].members[0];
+    case CONF_PLACE_SEED:
+        return &conf->clusters[0].seeds[0];
     case CONF_PLACE_PATTERN:
         return &conf->clusters[0].host_patterns[0];
     default:

@@ -87,6 +87,26 @@ static void what_is_to_be_done_stands_below(void **state)
     fails(1, ENGINE_STAGE_LOGIN, "never heard of");
     expect(1, 0);
     expect_line("never heard of\n  ok ");
+    fails(1, ENGINE_STAGE_CONNECTING, "never heard of");
+    expect(1, 0);
+    expect_line("never heard of\n           -> its host is down, or a route or a firewall");
+}
+
+static void the_key_is_named_in_which_the_server_is_written(void **state)
+{
+    (void)state;
+    cluster.server_count = 4;
+    fails(3, ENGINE_STAGE_CONNECTING, "nobody listens");
+    expect(0, 1);
+    expect_line("nobody listens\n           -> correct the port in seeds\n");
+    fails(1, ENGINE_STAGE_CONNECTING, "nobody listens");
+    expect(1, 1);
+    expect_line("nobody listens\n           -> correct the port in members\n");
+    servers[1].named = true;
+    servers[1].from = &servers[3];
+    expect(1, 1);
+    expect_line(
+        "nobody listens\n           -> correct the port in the list that its servers give\n");
 }
 
 static void a_missing_privilege_is_a_statement_in_its_own_line(void **state)
@@ -356,6 +376,7 @@ int main(void)
         TEST_IN(rig, the_way_in_is_told_apart),
         TEST_IN(rig, a_failure_says_how_far_it_came),
         TEST_IN(rig, what_is_to_be_done_stands_below),
+        TEST_IN(rig, the_key_is_named_in_which_the_server_is_written),
         TEST_IN(rig, a_missing_privilege_is_a_statement_in_its_own_line),
         TEST_IN(rig, a_server_has_no_other_statement_run),
         TEST_IN(rig, a_note_is_a_remark),

@@ -20,6 +20,7 @@ static const struct engine_advice advices[] = {
     {"no role", "CREATE ROLE \"$1\";"},
     {"refused", "let \"$u\" in"},
     {"kept out", "add $2 for $1"},
+    {"nobody listens", "correct the port in $w"},
     {NULL, NULL},
 };
 static const char *const grants[] = {"X", "LOOK ON t.", NULL};

@@ -22,21 +22,26 @@ static int leave_folder(void **state)
     return folder_leave(state);
 }
 
-/* What conf_load() says of this connection; the caller frees, and *ret_conf too, which may be NULL. */
-static char *load(const char *connection, struct conf **ret_conf)
+/* What conf_load() says of these; the caller frees, and *ret_conf too, which may be NULL. */
+static char *load_members(const char *members, const char *connection, struct conf **ret_conf)
 {
     char *answer = NULL;
     size_t size;
     FILE *file = fopen("t.yaml", "w"), *out = open_memstream(&answer, &size);
     fprintf(file,
-            "clusters: [{name: a, engine: patroni, members: [10.0.0.1], connection: \"%s\",\n"
+            "clusters: [{name: a, engine: patroni, members: [%s], connection: \"%s\",\n"
             "  endpoints: [{names: [w], role: writer}]}]\n",
-            connection);
+            members, connection);
     fclose(file);
     *ret_conf = NULL;
     conf_load("t.yaml", kinds, out, ret_conf);
     fclose(out);
     return answer;
+}
+
+static char *load(const char *connection, struct conf **ret_conf)
+{
+    return load_members("10.0.0.1", connection, ret_conf);
 }
 
 static void assert_refused(const char *connection, const char *why)
@@ -60,6 +65,43 @@ static void a_member_is_the_database_and_the_api_has_a_port_of_its_own(void **st
     assert_int_equal(c.rest_port, 9008);
     free(answer);
     conf_free(conf);
+}
+
+static void expect_answer(const char *members, const char *connection, const char *expected)
+{
+    struct conf *conf;
+    char *answer = load_members(members, connection, &conf);
+    assert_string_equal(answer, expected);
+    assert_int_equal(!conf, *expected != '\0');
+    free(answer);
+    conf_free(conf);
+}
+
+/* Programs that connect to the database would be left alone, and nobody would see why. */
+static void the_port_of_the_api_is_no_members(void **state)
+{
+    (void)state;
+    expect_answer(
+        "'db1:8008'", "",
+        "t.yaml:1:49: member 'db1' has port 8008, which is that of Patroni's REST API "
+        "(rest_port): a member has the port to which programs connect, mostly 5432; write "
+        "that one, or correct rest_port in connection\n");
+    expect_answer(
+        "db1", "rest_port=5432",
+        "t.yaml:1:49: member 'db1' has port 5432, which is that of Patroni's REST API "
+        "(rest_port): a member has the port to which programs connect, mostly 5432; write "
+        "that one, or correct rest_port in connection\n");
+    expect_answer("'10.0.0.1:8008'", "rest_port=8009", "");
+    expect_answer("'10.0.0.1:6432', '10.0.0.2:5432'", "", "");
+}
+
+static void two_members_on_one_host_have_no_api_of_their_own(void **state)
+{
+    (void)state;
+    expect_answer("'db1:5432', db2, 'db1:5433'", "rest_port=8009",
+                  "t.yaml:1:66: member 'db1', port 5433, is on one host with the member at "
+                  "t.yaml:1:49: both would be asked at the one port of Patroni's REST API "
+                  "(rest_port); list each by an address of its own\n");
 }
 
 static void what_is_not_given_is_what_patroni_has_without_a_word(void **state)
@@ -111,6 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_member_is_the_database_and_the_api_has_a_port_of_its_own),
+        TEST(the_port_of_the_api_is_no_members),
+        TEST(two_members_on_one_host_have_no_api_of_their_own),
         TEST(what_is_not_given_is_what_patroni_has_without_a_word),
         TEST(ports_files_and_what_goes_together_are_checked),
         TEST(keywords_of_databases_and_of_patronis_own_file_are_answered),

@@ -40,6 +40,21 @@ static void the_longest_names_are_whole(void **state)
     expect_end(user, end);
 }
 
+/* The doctor prints no other statement as one to be run. */
+static void a_right_that_is_lacked_ends_with_the_statement(void **state)
+{
+    char note[POSTGRES_NOTE_SIZE];
+
+    (void)state;
+    for (const char *const *grant = postgres_grants; *grant; grant++) {
+        char expected[200];
+        snprintf(expected, sizeof(expected),
+                 "homing's role lacks a privilege. In database app: GRANT %s TO \"a\"\"b\"",
+                 *grant);
+        assert_string_equal(postgres_note_lacks(*grant, "app", "a\"b", note), expected);
+    }
+}
+
 /* What a server says is looked for in these: a row with nothing to look for would fit everything. */
 static void each_advice_has_words_and_a_line(void **state)
 {
@@ -75,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_role_is_quoted_as_a_name),
         TEST(the_longest_names_are_whole),
+        TEST(a_right_that_is_lacked_ends_with_the_statement),
         TEST(each_advice_has_words_and_a_line),
         TEST(a_role_that_is_there_is_not_to_be_created),
     };

@@ -81,6 +81,13 @@ static const char *check_tls(const char *connection)
     return tls_settings_check(&c.tls);
 }
 
+static uint16_t asked_port(const char *connection)
+{
+    struct patroni_connection c;
+    patroni_connection_read(connection, &c);
+    return c.rest_port;
+}
+
 /* As the database prints it. */
 static void print_lsn(uint64_t position, char *ret, size_t size)
 {
@@ -107,6 +114,9 @@ const struct engine_kind engine_kind_patroni = {
     .keywords = keywords,
     .check_connection = refuse_url,
     .check_together = check_tls,
+    .asked_port = asked_port,
+    .asked_what = "Patroni's REST API",
+    .asked_keyword = "rest_port",
     .no_password = NO_ACCOUNT,
     .proof_keyword = "tls",
     .proof_value = "verify-full",

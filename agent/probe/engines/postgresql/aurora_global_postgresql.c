@@ -14,10 +14,12 @@ static const struct postgres_dialect dialect = {
     .first = AURORA_GLOBAL_QUESTION_FIRST,
     .lesser = AURORA_GLOBAL_QUESTION_FIRST_LESSER,
     .spares = aurora_denies_identity,
-    .lesser_note = aurora_note_no_identity,
+    .lesser_note = postgres_note_no_answer,
     .cheap = AURORA_QUESTION_CHEAP,
     .read = aurora_global_read,
     .mend = aurora_global_mend,
+    .rights = AURORA_GLOBAL_QUESTION_RIGHTS,
+    .grants = aurora_global_grants,
     .stranger = "the server does not answer as an Aurora PostgreSQL of a Global Database does",
 };
 

@@ -35,9 +35,20 @@ const char AURORA_GLOBAL_QUESTION_FIRST[] = OF_DATABASE START_TIME IDENTITY GLOB
 const char AURORA_GLOBAL_QUESTION_FIRST_LESSER[] = OF_DATABASE START_TIME GLOBAL_ROWS;
 const char AURORA_QUESTION_CHEAP[] = "SELECT pg_catalog.pg_is_in_recovery()";
 
-static const char NOTE_NO_IDENTITY[] =
-    "pg_control_system() does not answer homing's role: no identity, so that other clusters cannot "
-    "be told from this one";
+#define MAY(function) "pg_catalog.has_function_privilege('pg_catalog." function "()', 'EXECUTE')"
+#define MAY_BOTH(function)                                                                         \
+    "SELECT " MAY(function) ", " MAY("aurora_db_instance_identifier") ", " MAY("pg_control_"       \
+                                                                               "system")
+
+const char AURORA_QUESTION_RIGHTS[] = MAY_BOTH("aurora_replica_status");
+const char AURORA_GLOBAL_QUESTION_RIGHTS[] = MAY_BOTH("aurora_global_db_instance_status");
+
+#define EXECUTE(function) "EXECUTE ON FUNCTION pg_catalog." function "()"
+const char *const aurora_grants[] = {EXECUTE("aurora_replica_status"),
+                                     EXECUTE("aurora_db_instance_identifier"), NULL};
+const char *const aurora_global_grants[] = {EXECUTE("aurora_global_db_instance_status"),
+                                            EXECUTE("aurora_db_instance_identifier"), NULL};
+
 static const char NOTE_NOT_YET[] =
     "it is in recovery, but Aurora's status names it as the writer: counted as a reader";
 static const char NOTE_NOT_LONGER[] =
@@ -63,21 +74,11 @@ bool aurora_denies_identity(const char *sqlstate)
     return false;
 }
 
-const char *aurora_note_no_identity(const char *database, const char *role,
-                                    char ret[POSTGRES_NOTE_SIZE])
-{
-    (void)database, (void)role, (void)ret;
-    return NOTE_NO_IDENTITY;
-}
-
 const char *aurora_mend(const char *sqlstate)
 {
     if (strcmp(sqlstate, "42883") == 0)
         return "it has no aurora_replica_status(): this is no Aurora PostgreSQL; write engine: "
                "postgresql, or rds-postgresql for a Multi-AZ DB cluster";
-    if (strcmp(sqlstate, "42501") == 0)
-        return "GRANT EXECUTE ON FUNCTION pg_catalog.aurora_replica_status(), "
-               "pg_catalog.aurora_db_instance_identifier() TO homing's role";
     return NULL;
 }
 
@@ -86,9 +87,6 @@ const char *aurora_global_mend(const char *sqlstate)
     if (strcmp(sqlstate, "42883") == 0)
         return "it has no aurora_global_db_instance_status(): it is of no Global Database; write "
                "engine: aurora-postgresql for one region, or postgresql";
-    if (strcmp(sqlstate, "42501") == 0)
-        return "GRANT EXECUTE ON FUNCTION pg_catalog.aurora_global_db_instance_status(), "
-               "pg_catalog.aurora_db_instance_identifier() TO homing's role";
     return NULL;
 }
 

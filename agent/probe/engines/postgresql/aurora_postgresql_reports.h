@@ -24,6 +24,11 @@ extern const char AURORA_GLOBAL_QUESTION[];
 extern const char AURORA_GLOBAL_QUESTION_FIRST[];
 extern const char AURORA_GLOBAL_QUESTION_FIRST_LESSER[];
 extern const char AURORA_QUESTION_CHEAP[]; /* of both */
+/* Whether the role has each of these rights. */
+extern const char AURORA_QUESTION_RIGHTS[];
+extern const char AURORA_GLOBAL_QUESTION_RIGHTS[];
+extern const char *const aurora_grants[];
+extern const char *const aurora_global_grants[];
 
 enum aurora_column {
     AURORA_IN_RECOVERY, /* of the server that is asked, in every row */
@@ -46,8 +51,6 @@ enum aurora_column {
 bool aurora_read(const struct postgres_rows *rows, struct postgres_seen *seen);
 bool aurora_global_read(const struct postgres_rows *rows, struct postgres_seen *seen);
 bool aurora_denies_identity(const char *sqlstate);
-const char *aurora_note_no_identity(const char *database, const char *role,
-                                    char ret[POSTGRES_NOTE_SIZE]);
 const char *aurora_mend(const char *sqlstate);
 const char *aurora_global_mend(const char *sqlstate);
 

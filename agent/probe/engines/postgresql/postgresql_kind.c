@@ -15,6 +15,7 @@ const struct engine_kind engine_kind_postgresql = {
     .keywords = postgres_keywords,
     .takes_others = true,
     .check_connection = postgres_refuse_uri,
+    .alias = alias_amazon,
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
     .advice = postgres_advice,

@@ -15,10 +15,12 @@ static const struct postgres_dialect dialect = {
     .first = RDS_POSTGRES_QUESTION_FIRST,
     .lesser = RDS_POSTGRES_QUESTION_FIRST_DENIED,
     .spares = postgres_denies_identity,
-    .lesser_note = postgres_note_no_identity,
+    .lesser_note = postgres_note_no_answer,
     .cheap = RDS_POSTGRES_QUESTION_CHEAP,
     .read = rds_postgres_read,
     .mend = rds_postgres_mend,
+    .rights = RDS_POSTGRES_QUESTION_RIGHTS,
+    .grants = rds_postgres_grants,
     .stranger = "the server does not answer as a PostgreSQL of a Multi-AZ DB cluster does",
 };
 

@@ -27,6 +27,17 @@ const char RDS_POSTGRES_QUESTION_FIRST[] =
     QUESTION POSTGRES_ASKS_START_TIME POSTGRES_ASKS_IDENTITY ROWS;
 const char RDS_POSTGRES_QUESTION_FIRST_DENIED[] = QUESTION POSTGRES_ASKS_START_TIME ROWS;
 const char RDS_POSTGRES_QUESTION_CHEAP[] = "SELECT pg_catalog.pg_is_in_recovery()";
+const char RDS_POSTGRES_QUESTION_RIGHTS[] =
+    "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE'),"
+    " (SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))"
+    " FROM pg_catalog.pg_proc AS p WHERE p.pronamespace OPERATOR(pg_catalog.=) n.oid"
+    " AND p.proname OPERATOR(pg_catalog.=) ANY ('{show_topology,dbi_resource_id,"
+    "multi_az_db_cluster_source_dbi_resource_id}')),"
+    " pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+    " FROM pg_catalog.pg_namespace AS n WHERE n.nspname OPERATOR(pg_catalog.=) 'rds_tools'";
+
+const char *const rds_postgres_grants[] = {"USAGE ON SCHEMA rds_tools",
+                                           "EXECUTE ON ALL FUNCTIONS IN SCHEMA rds_tools", NULL};
 
 static const char NOTE_FOLLOWS[] =
     "it is not in recovery, but rds_tools names another server as its "
@@ -46,10 +57,6 @@ const char *rds_postgres_mend(const char *sqlstate)
         return "CREATE EXTENSION rds_tools in the database of connection; if this is no Multi-AZ "
                "DB "
                "cluster of RDS, write engine: postgresql, or aurora-postgresql";
-    if (strcmp(sqlstate, "42501") == 0)
-        return "GRANT USAGE ON SCHEMA rds_tools TO homing's role; GRANT EXECUTE ON ALL FUNCTIONS "
-               "IN "
-               "SCHEMA rds_tools TO homing's role";
     return NULL;
 }
 

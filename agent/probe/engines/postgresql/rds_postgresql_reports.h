@@ -17,6 +17,9 @@ extern const char RDS_POSTGRES_QUESTION[];
 extern const char RDS_POSTGRES_QUESTION_FIRST[];
 extern const char RDS_POSTGRES_QUESTION_FIRST_DENIED[];
 extern const char RDS_POSTGRES_QUESTION_CHEAP[];
+/* Whether the role has each of these rights. */
+extern const char RDS_POSTGRES_QUESTION_RIGHTS[];
+extern const char *const rds_postgres_grants[];
 
 enum rds_postgres_column {
     RDS_POSTGRES_ID, /* of the row's server */

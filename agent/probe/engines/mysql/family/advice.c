@@ -25,7 +25,7 @@ const struct engine_advice mysql_advice[] = {
     {"Too many connections", "raise max_connections there, or give back connections"},
     {"offers no TLS", "or turn it on there: ssl_cert and ssl_key"},
     {"Connection refused",
-     "nobody listens there: start it, correct the port in members, or see bind_address and "
+     "nobody listens there: start it, correct the port in $w, or see bind_address and "
      "skip_networking"},
     {NULL, NULL},
 };
