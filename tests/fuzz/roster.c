@@ -15,7 +15,8 @@
 
 static char own_host[] = "own.db.x", domain[] = "?.db.x", dashed[] = "db-?.y", region[] = "eu-1";
 static struct conf_member member = {.host = own_host, .port = 5};
-static struct conf_pattern patterns[] = {{.pattern = domain}, {region, dashed}};
+static struct conf_pattern patterns[] = {{.pattern = domain},
+                                         {.region = region, .pattern = dashed}};
 static struct conf_network network = {.family = 4, .bits = 8, .bytes = {10}};
 
 static void check(const struct roster *r, const struct conf_cluster *conf)
