@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import homing  # noqa: E402
 from homing import SRC, Agent, directory, own_namespaces  # noqa: E402
-from tap import cleanups, equal, eventually, main, test  # noqa: E402
+from tap import cleanups, equal, eventually, main, say, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
@@ -141,6 +141,7 @@ def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     equal((of()["writer"], alarms()), (db.member("a"), set()))
     both(POST, "blocked a", renamed=True)
     agent.wait_writer("orders", db.member(GREEN[0]))
+    say("asked, answered and published after %(answer_ms)d and %(publish_ms)d ms" % agent.log("writer_changed")[-1])
     equal((of()["reason"], agent.resolve(NAME)), ("handed_over", [db.address(GREEN[0])]))
     equal(holder.ask().split()[:2], ["anew", db.address(GREEN[0])])
     equal((holder.say("write"), holder.say("stale")), 2 * (db.address(GREEN[0]),))

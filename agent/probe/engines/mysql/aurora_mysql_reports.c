@@ -282,8 +282,8 @@ static const char NOTE_LONELY[] =
     "no other server has a row of the last 180 s in information_schema.replica_host_status";
 
 static const char NOTE_DENIED[] = "it does not show mysql.rds_topology, and a blue/green "
-                                  "switchover is not followed: GRANT SELECT ON "
-                                  "mysql.rds_topology TO homing's account";
+                                  "switchover would not be followed: for that, "
+                                  "GRANT SELECT ON mysql.rds_topology TO homing's account";
 
 bool aurora_is_unsettled(const struct aurora_seen *seen)
 {
