@@ -87,8 +87,7 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
     [REASON_HANDED_OVER] = "the writer stops claiming and another member claims a newer term",
     [REASON_SWITCHOVER] =
-        "the writer, or the green member that it named, says that the green one is "
-        "in its place, and that one claims; or the writer claims again",
+        "the writer or the green member says that it is done, or the writer claims again",
 };
 
 /* W12: where terms are the agent's own, no member claims one. */
