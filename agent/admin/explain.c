@@ -85,6 +85,9 @@ static const char *const changes[REASON_COUNT] = {
     [REASON_UNPROVEN] =
         "the present writer or a member that followed it claims, or the operator accepts the claim",
     [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
+    [REASON_HANDED_OVER] = "the writer stops claiming and another member claims a newer term",
+    [REASON_SWITCHOVER] =
+        "the writer or the green member says that it is done, or the writer claims again",
 };
 
 /* W12: where terms are the agent's own, no member claims one. */
@@ -101,6 +104,7 @@ static const char *const changes_by_heirs[REASON_COUNT] = {
     [REASON_MOVED] = "the writer stops claiming and a member that follows it claims",
     [REASON_TAKEN_OVER] = "the writer stops claiming and a member that follows it claims",
     [REASON_LOCK] = "the writer stops claiming and a member that follows it claims",
+    [REASON_HANDED_OVER] = "the writer stops claiming and a member that follows it claims",
 };
 
 /* W3a: where the term is always the same, nobody claims a newer one. */
@@ -117,6 +121,7 @@ static const char *const changes_by_volume[REASON_COUNT] = {
     [REASON_MOVED] = "the writer stops claiming and another member claims",
     [REASON_LOCK] = "the writer stops claiming and another member claims",
     [REASON_TAKEN_OVER] = "the writer stops claiming and another member claims",
+    [REASON_HANDED_OVER] = "the writer stops claiming and another member claims",
 };
 
 const char *explain_change(enum reason reason, enum explain_by by)

@@ -129,6 +129,19 @@ static void put_heir(struct msg_writer *w, const struct cluster *cluster, uint32
                                           : NULL);
 }
 
+/* W4a: what it says of a blue/green deployment, and what it is in the writer's. */
+static void put_deployment(struct msg_writer *w, const struct cluster *cluster, uint32_t member)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    enum phase phase = members_said(&cluster->members, member)->last.phase;
+
+    msg_put_key_str(w, "phase", phase != PHASE_NONE ? phase_name(phase) : NULL);
+    msg_put_key_str(w, "deployment",
+                    verdict->green >> member & 1     ? "green"
+                    : verdict->retired >> member & 1 ? "left_behind"
+                                                     : NULL);
+}
+
 /* W11: other addresses at which a server is asked because of this member's name. */
 static void put_places(struct msg_writer *w, const struct cluster *cluster, uint32_t member,
                        uint64_t now_ms)
@@ -207,6 +220,7 @@ static void put_member(struct msg_writer *w, const struct cluster *cluster, uint
     msg_put_key_str(w, "note", known->note[0] ? known->note : NULL);
     put_discovered(w, cluster, member, now_ms);
     put_heir(w, cluster, member);
+    put_deployment(w, cluster, member);
     put_listed(w, cluster, member);
     put_addresses(w, &known->where);
     put_places(w, cluster, member, now_ms);

@@ -14,6 +14,7 @@
 #include "agent/conf/password.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/discovery/discovery.h"
+#include "agent/daemon/discovery/green.h"
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
 #include "agent/daemon/persist.h"
@@ -36,9 +37,11 @@ void shared_conf_unref(struct shared_conf *held)
 
 /* ---- what is saved ---- */
 
-static struct decision_conf decision_conf(const struct conf_cluster *conf)
+static struct decision_conf decision_conf(const struct cluster *cluster)
 {
+    const struct conf_cluster *conf = cluster->conf;
     struct decision_conf c = {
+        .green = discovery_green(cluster),
         .members = conf->member_count,
         .interval_ms = conf->timing.interval_ms,
         .fast_interval_ms = conf->timing.fast_interval_ms,
@@ -77,7 +80,7 @@ static void take_saved(struct cluster *cluster, const struct state_cluster *save
 static void begin(struct cluster *cluster, const struct state_cluster *saved,
                   struct actions *ret_actions)
 {
-    struct decision_conf conf = decision_conf(cluster->conf);
+    struct decision_conf conf = decision_conf(cluster);
 
     decision_init(&cluster->decision, &conf, saved->have_verdict ? &saved->verdict : NULL,
                   loop_now_ms(cluster->daemon->loop), ret_actions);
@@ -281,10 +284,13 @@ static void on_member(void *arg, uint32_t member, const struct probe_member *kno
 static void on_report(void *arg, const struct report *report)
 {
     struct cluster *cluster = arg;
+    struct event event = {.kind = EVENT_REPORT, .report = *report};
 
     if (report->member < HOMING_MEMBERS_MAX)
         members_take_report(&cluster->members, report);
-    handle_turn(cluster, &(struct event){.kind = EVENT_REPORT, .report = *report});
+    if (report->kind == REPORT_ANSWER)
+        green_fill(cluster, &event.report);
+    handle_turn(cluster, &event);
     if (elsewhere_note_report(cluster, report))
         publish(cluster, false);
     discovery_note_report(cluster, report);
@@ -316,6 +322,7 @@ static void on_listed(void *arg, const struct inet_address *asked,
 
 static void on_topology(void *arg, uint32_t member, const struct topology *topology)
 {
+    green_hear(arg, member, topology);
     discovery_hear(arg, member, topology);
 }
 
@@ -495,7 +502,7 @@ static uint32_t renumber(uint32_t member, const uint32_t map[HOMING_MEMBERS_MAX]
 void cluster_inherit(struct cluster *cluster, struct cluster *old)
 {
     struct verdict before = old->decision.verdict;
-    struct decision_conf conf = decision_conf(cluster->conf);
+    struct decision_conf conf = decision_conf(cluster);
     struct actions actions = {0};
     uint32_t map[HOMING_MEMBERS_MAX];
 

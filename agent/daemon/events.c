@@ -105,7 +105,8 @@ static void judge_loss(const struct cluster *cluster, const struct verdict *befo
         .branch = claim->branch,
         .exact = claim->branch && claim->incarnation &&
                  claim->incarnation == cluster->members.at[verdict->writer].reader_incarnation,
-        .comparable = before->identity == verdict->identity,
+        .comparable =
+            before->identity == verdict->identity && verdict->reason != REASON_HANDED_OVER,
         .shared = verdict->reason == REASON_TAKEN_OVER,
     };
     if (!ret_loss->branch)

@@ -70,6 +70,12 @@ struct cluster_place {
     bool still;           /* of a left address: that data set answers there still */
 };
 
+/* green.c: what a member last said. */
+struct named_green {
+    uint32_t mask; /* of members */
+    bool anew;     /* and its report has not come yet */
+};
+
 /* discovery.c: members that servers named. */
 struct discovery {
     const struct conf_cluster *base; /* as the operator wrote it */
@@ -94,7 +100,8 @@ struct cluster {
     struct shared_conf *held;
     const struct conf_cluster *conf;
     struct discovery *discovery; /* NULL: its members are those of the configuration */
-    uint32_t index;              /* in the view: publish.c and reload.c */
+    struct named_green green[HOMING_MEMBERS_MAX];
+    uint32_t index; /* in the view: publish.c and reload.c */
     struct decision decision;
     struct members members;
     struct probe *probe;

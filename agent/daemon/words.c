@@ -305,6 +305,18 @@ void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text
     case ALARM_SECOND_WRITER:
         text_second_writer(cluster, ret_text, text_size);
         break;
+    case ALARM_SWITCHOVER:
+        snprintf(ret_text, text_size,
+                 "W4a: the writer said more than 10 minutes ago that a blue/green switchover is in "
+                 "progress: look at the deployment; if a green member is the writer now, homingctl "
+                 "accept names it");
+        break;
+    case ALARM_DEPLOYMENT:
+        snprintf(ret_text, text_size,
+                 "W4a: the writer tells of a blue/green deployment in a version or with a status "
+                 "that homing does not know: a switchover is not followed by it; have a newer "
+                 "homing, or accept the green server when it is the writer");
+        break;
     case ALARM_COUNT:
         ret_text[0] = '\0';
         break;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "agent/decide/bluegreen.h"
 #include "agent/decide/claims.h"
 
 const char *rank_name(enum rank rank)
@@ -28,6 +29,11 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
     const struct topo_member *m = &topo->at[member];
     int order = term_compare(m->last.term, held->term);
 
+    /* W4a: servers of one volume, or copies of one, may say the same identity on both sides. */
+    if (member < HOMING_MEMBERS_MAX && (held->retired >> member & 1) != 0)
+        return RANK_OLDER;
+    if (member < HOMING_MEMBERS_MAX && (held->green >> member & 1) != 0)
+        return RANK_FOREIGN;
     if (m->last.identity != held->identity)
         return m->last.identity != 0 && m->last.identity == held->discarded ? RANK_OLDER
                                                                             : RANK_FOREIGN;
@@ -182,7 +188,7 @@ void claims_collect(const struct writer_input *in, const struct verdict *held,
     uint32_t own = incumbent_claims(in, held) ? topo_aliases(in->topo, held->writer) : 0;
 
     for (uint32_t m = 0; m < in->topo->members; m++)
-        if (m != held->writer && (own >> m & 1) == 0 &&
+        if (m != held->writer && (own >> m & 1) == 0 && !bluegreen_keeps_back(in, held, m) &&
             topo_claims(in->topo, m, in->conf->timeout_ms, in->now_ms))
             add(in, held, m, &claims);
     sum_up(in, held, &claims);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "agent/decide/bluegreen.h"
 #include "agent/decide/claims.h"
 #include "agent/decide/decision.h"
 #include "agent/decide/moves.h"
@@ -27,8 +28,9 @@ const char *pace_name(enum pace pace)
 
 const char *alarm_name(enum alarm alarm)
 {
-    static const char *const names[ALARM_COUNT] = {"ambiguous", "no_writer", "stale",
-                                                   "braked",    "denied",    "second_writer"};
+    static const char *const names[ALARM_COUNT] = {
+        "ambiguous", "no_writer",     "stale",           "braked",
+        "denied",    "second_writer", "switchover_long", "deployment_unknown"};
     return (unsigned)alarm < ALARM_COUNT ? names[alarm] : "?";
 }
 
@@ -54,6 +56,14 @@ static bool second_writer(const struct verdict *v)
     return (v->fenced & ~rival) != 0 || (v->fenced_places & ~place) != 0;
 }
 
+static bool tells_strangely(const struct decision *c)
+{
+    uint32_t writer = c->verdict.writer;
+
+    return writer != MEMBER_NONE && c->topo.at[writer].standing &&
+           c->topo.at[writer].last.phase == PHASE_STRANGE;
+}
+
 static uint32_t alarms_of(const struct decision *c)
 {
     const struct verdict *v = &c->verdict;
@@ -69,6 +79,10 @@ static uint32_t alarms_of(const struct decision *c)
         mask |= 1u << ALARM_BRAKED;
     if (second_writer(v))
         mask |= 1u << ALARM_SECOND_WRITER;
+    if (bluegreen_is_overdue(v, c->now_ms))
+        mask |= 1u << ALARM_SWITCHOVER;
+    if (tells_strangely(c))
+        mask |= 1u << ALARM_DEPLOYMENT;
     for (uint32_t m = 0; m < c->topo.members; m++)
         if (c->topo.at[m].heard && c->topo.at[m].kind == REPORT_DENIED)
             mask |= 1u << ALARM_DENIED;
@@ -93,7 +107,7 @@ static void update(struct decision *c, const struct verdict *before, bool contes
     if (c->verdict.writer != before->writer || state != before->state)
         c->fast_until_ms = c->now_ms + FAST_AFTER_CHANGE_MS;
     if ((state == CLUSTER_STEADY || state == CLUSTER_FROZEN) && !contested &&
-        c->now_ms >= c->fast_until_ms)
+        c->verdict.phase < PHASE_INITIATED && c->now_ms >= c->fast_until_ms)
         pace = PACE_STEADY;
     /* Fast begins now, not when the next steady question would be due. */
     if (pace == PACE_FAST && c->pace == PACE_STEADY)
@@ -174,6 +188,8 @@ static uint64_t wake_next(const struct decision *c, const struct writer_output *
 
     if (c->verdict.writer != MEMBER_NONE)
         wake_at(&wake_ms, now_ms, c->verdict.confirmed_ms + c->conf.max_stale_ms);
+    if (c->verdict.phase_ms != 0)
+        wake_at(&wake_ms, now_ms, c->verdict.phase_ms + BLUEGREEN_HOLD_MS);
     if (c->verdict.braked)
         wake_at(&wake_ms, now_ms, brake_until(&c->brake));
     if (out->contested)
@@ -289,7 +305,8 @@ static void clock_advance(struct decision *c, uint64_t now_ms)
  * writer last answered as a reader, or that the rival's claim on the held term was behind. */
 static void restore_topo(struct topo *topo, const struct verdict *saved)
 {
-    if (saved->writer != MEMBER_NONE && saved->reason == REASON_INCUMBENT_READER) {
+    if (saved->writer != MEMBER_NONE &&
+        (saved->reason == REASON_INCUMBENT_READER || saved->reason == REASON_SWITCHOVER)) {
         topo->at[saved->writer].answered = true;
         topo->at[saved->writer].last.role = ROLE_READER;
     }
@@ -309,6 +326,19 @@ static uint32_t member_within(uint32_t member, uint32_t members)
     return member < members ? member : MEMBER_NONE;
 }
 
+/* W4a: how long a switchover had been in progress is not known: it is waited for anew. */
+static void restore_deployment(struct decision *c)
+{
+    struct verdict *v = &c->verdict;
+    uint32_t writer = v->writer != MEMBER_NONE ? UINT32_C(1) << v->writer : 0;
+
+    v->retired &= all_members(&c->conf) & ~writer;
+    v->green &= all_members(&c->conf) & ~writer & ~v->retired;
+    if (v->green == 0)
+        v->phase = PHASE_NONE;
+    v->phase_ms = v->phase >= PHASE_IN_PROGRESS ? c->now_ms : 0;
+}
+
 /* Makes a verdict from disk safe to use, whatever the disk says. */
 static void restore_verdict(struct decision *c, const struct verdict *saved)
 {
@@ -318,6 +348,7 @@ static void restore_verdict(struct decision *c, const struct verdict *saved)
     v->writer = member_within(v->writer, c->conf.members);
     v->rival = member_within(v->rival, c->conf.members);
     v->demoted &= all_members(&c->conf);
+    restore_deployment(c);
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
     if (v->self != 0 && v->term.lo == 0)
@@ -357,17 +388,27 @@ static uint32_t map_member(const uint32_t *map, const struct decision_conf *befo
 static void map_verdict(struct verdict *v, const uint32_t *map, const struct decision_conf *before,
                         const struct decision_conf *after)
 {
-    uint32_t demoted = v->demoted;
+    struct verdict old = *v;
+    uint32_t kept = 0;
 
     v->writer = map_member(map, before, after, v->writer);
     v->rival = MEMBER_NONE; /* decided anew */
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
-    v->demoted = 0;
+    v->demoted = v->green = v->retired = 0;
     for (uint32_t m = 0; m < before->members; m++) {
         uint32_t to = map_member(map, before, after, m);
-        if ((demoted >> m & 1) != 0 && to != MEMBER_NONE)
-            v->demoted |= UINT32_C(1) << to;
+        if (to == MEMBER_NONE)
+            continue;
+        kept |= UINT32_C(1) << to;
+        v->demoted |= (old.demoted >> m & 1) << to;
+        v->green |= (old.green >> m & 1) << to;
+        v->retired |= (old.retired >> m & 1) << to;
+    }
+    v->green |= after->green & ~kept;
+    if (v->green == 0) {
+        v->phase = PHASE_NONE;
+        v->phase_ms = 0;
     }
 }
 
@@ -464,6 +505,7 @@ static void take_report(struct decision *c, const struct report *report)
 
     if (topo_takes(&c->topo, report, c->now_ms)) {
         succession_judge(&c->verdict, &c->topo, c->conf.timeout_ms, &judged, c->now_ms);
+        bluegreen_note(&c->verdict, &c->topo, c->conf.green, report, c->now_ms);
         topo_note(&c->topo, &judged, c->now_ms);
         if (report->kind == REPORT_ANSWER) {
             if (report->role != ROLE_WRITER)

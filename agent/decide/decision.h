@@ -23,6 +23,8 @@ enum alarm {
     ALARM_BRAKED,        /* W10 */
     ALARM_DENIED,        /* a member refuses our credentials */
     ALARM_SECOND_WRITER, /* W6: a member still claims, on an older term */
+    ALARM_SWITCHOVER,    /* W4a: one is in progress for too long */
+    ALARM_DEPLOYMENT,    /* W4a: the writer tells of one in words that are not known */
     ALARM_COUNT
 };
 

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "agent/decide/bluegreen.h"
 #include "agent/decide/readers.h"
 
 /* At most max_lag behind the writer. A position that is not known is 0, which is far behind; but not
@@ -46,7 +47,9 @@ uint32_t readers_mask(const struct writer_input *in, const struct verdict *held)
     uint32_t mask = 0;
 
     for (uint32_t m = 0; m < in->topo->members; m++)
-        if (m != held->writer && in->topo->at[m].good_answers == READER_GOOD_ANSWERS &&
+        if (m != held->writer && ((held->green | held->retired) >> m & 1) == 0 &&
+            !bluegreen_keeps_back(in, held, m) &&
+            in->topo->at[m].good_answers == READER_GOOD_ANSWERS &&
             in->topo->at[m].last.identity == held->identity &&
             topo_live(in->topo, m, in->conf->timeout_ms, in->now_ms))
             mask |= UINT32_C(1) << m;

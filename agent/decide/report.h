@@ -34,6 +34,18 @@ enum lock {
     LOCK_COUNT
 };
 
+/* W4a: how far a blue/green deployment is, by a server's own word. */
+enum phase {
+    PHASE_NONE,    /* it tells of no deployment */
+    PHASE_STRANGE, /* it tells of one in words that are not known: they count for nothing */
+    PHASE_AVAILABLE,
+    PHASE_INITIATED,
+    PHASE_IN_PROGRESS, /* nobody takes writes */
+    PHASE_POST,        /* the green server takes them; names lead there later */
+    PHASE_COMPLETED,
+    PHASE_COUNT
+};
+
 enum report_kind {
     REPORT_ANSWER,  /* it answered: role and all facts are set */
     REPORT_LATE,    /* a question has been unanswered for `interval` */
@@ -68,10 +80,15 @@ struct report {
                        * not known, or the engine has a term, and W12 is not for it */
     uint64_t follows; /* `self` of the server that it is set to replicate from, whether or not that
                        * answers; 0: it follows nobody */
+    /* W4a */
+    enum phase phase;
+    bool names_green; /* this answer says anew who the green members are */
+    uint32_t green;   /* mask of those that it named last */
 };
 
 const char *role_name(enum role role);
 const char *report_kind_name(enum report_kind kind);
+const char *phase_name(enum phase phase);
 
 /* < 0, 0, > 0 as a is older than, equal to, newer than b. */
 int term_compare(struct term a, struct term b);

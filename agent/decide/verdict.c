@@ -62,6 +62,11 @@ static const struct reason_words reasons[REASON_COUNT] = {
     [REASON_TAKEN_OVER] = {"taken_over",
                            "W3a: it claims to write into the one volume of its cluster, and the "
                            "writer before does not claim"},
+    [REASON_HANDED_OVER] = {"handed_over",
+                            "W4a: the writer before said that it hands over to this green member"},
+    [REASON_SWITCHOVER] = {"switchover",
+                           "W4a: a blue/green switchover is in progress, and no green member may "
+                           "take over yet"},
 };
 
 const char *reason_name(enum reason reason)
@@ -93,6 +98,7 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->rival != b->rival || a->demoted != b->demoted || a->readers != b->readers ||
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
+           a->phase != b->phase || a->green != b->green || a->retired != b->retired ||
            memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
            memcmp(a->unyielding, b->unyielding, sizeof(a->unyielding)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||

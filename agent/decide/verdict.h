@@ -48,6 +48,8 @@ enum reason {
     REASON_LOCK,          /* W3: a newer term with the leader lock, and an incumbent without it */
     REASON_UNPROVEN,      /* W12: a claim for which nothing speaks */
     REASON_TAKEN_OVER,    /* W3, W3a: a fenced server claims, and the incumbent does not */
+    REASON_HANDED_OVER,   /* W4a: the writer handed over to a green member, which claims */
+    REASON_SWITCHOVER,    /* W4a: the writer is none any more, and says that it is handing over */
     REASON_COUNT
 };
 
@@ -86,9 +88,14 @@ struct verdict {
     uint64_t unyielding[HOMING_MEMBERS_MAX]; /* W3a: incarnations of servers that claimed when a
                                               * fenced one took over, and were no readers since;
                                               * 0: none. The newest is the first */
-    uint64_t confirmed_ms;                   /* W9; 0: never */
-    uint64_t since_ms;                       /* since when `writer` is the writer */
-    uint64_t switches;                       /* number of switches so far */
+    enum phase phase;      /* W4a: the writer's own last word, that of a switchover that it began */
+    uint64_t phase_ms;     /* since when a switchover is waited for; 0: it is not */
+    uint32_t green;        /* mask: they hold another data set, whatever they say of it, and what
+                            * they claim counts for nothing yet */
+    uint32_t retired;      /* mask: left behind by a switchover; what they claim is older */
+    uint64_t confirmed_ms; /* W9; 0: never */
+    uint64_t since_ms;     /* since when `writer` is the writer */
+    uint64_t switches;     /* number of switches so far */
 };
 
 /* Configuration of one cluster as far as deciding needs it. Times in ms. */
@@ -101,6 +108,7 @@ struct decision_conf {
     uint32_t max_stale_ms;
     uint32_t max_switches; /* in 10 minutes, at most BRAKE_SWITCHES_MAX; 0: no brake */
     uint64_t max_lag;      /* in what positions count */
+    uint32_t green;        /* W4a: mask: they were named as green ones when they joined */
     bool named;            /* who is new at a reconfiguration was named by servers */
 };
 

@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include "agent/decide/bluegreen.h"
 #include "agent/decide/claims.h"
 #include "agent/decide/moves.h"
 #include "agent/decide/readers.h"
@@ -49,13 +50,14 @@ static uint64_t incumbent_deadline(const struct writer_input *in, enum stance st
 
 static bool incumbent_claims(const struct writer_input *in, const struct verdict *v)
 {
-    return topo_claims(in->topo, v->writer, in->conf->timeout_ms, in->now_ms);
+    return topo_claims(in->topo, v->writer, in->conf->timeout_ms, in->now_ms) &&
+           !bluegreen_gave_over(v);
 }
 
 static bool incumbent_demoted(const struct writer_input *in, const struct verdict *v)
 {
     const struct topo_member *m = &in->topo->at[v->writer];
-    return m->answered && m->last.role == ROLE_READER;
+    return m->answered && (m->last.role == ROLE_READER || bluegreen_gave_over(v));
 }
 
 static enum reason newer_reason(const struct report *claim)
@@ -118,7 +120,10 @@ static void confirm(const struct writer_input *in, const struct claims *claims, 
 
     collect_places(in, v, &elsewhere);
 
-    if (incumbent_claims(in, v)) {
+    if (bluegreen_holds(v, in->now_ms) &&
+        topo_live(in->topo, v->writer, in->conf->timeout_ms, in->now_ms)) {
+        confirmed_ms = m->answered_ms; /* W4a: it says itself what it is about */
+    } else if (incumbent_claims(in, v)) {
         if (claim_rank(in->topo, v, v->writer) == RANK_EQUAL)
             confirmed_ms = m->answered_ms;
     } else if (m->heard && !incumbent_demoted(in, v) && !claims->unsettling &&
@@ -145,6 +150,7 @@ void writer_adopt(struct verdict *v, const struct topo *topo, uint32_t member, e
             demote(v, topo);
         v->since_ms = now_ms;
     }
+    bluegreen_adopted(v, topo, member, reason);
     if (m->last.identity != v->identity)
         v->discarded = v->identity;
     if (m->last.self != v->self || reason == REASON_ACCEPTED)
@@ -213,7 +219,12 @@ static bool decide_next(const struct writer_input *in, const struct claims *clai
 {
     struct verdict *v = &out->verdict;
     enum stance stance = incumbent_stance(in, v);
+    uint32_t green = bluegreen_successor(in, v, stance == STANCE_STOPPED);
 
+    if (green != MEMBER_NONE && !v->frozen) {
+        writer_adopt(v, in->topo, green, REASON_HANDED_OVER, in->now_ms);
+        return false;
+    }
     if (v->frozen || claims->candidate == MEMBER_NONE)
         return false;
     /* W3a: who has not noticed that another one took over is not followed because that is silent. */
@@ -295,7 +306,9 @@ static void judge_silent(const struct writer_input *in, const struct claims *cla
     else if (claims->newest != MEMBER_NONE)
         set_state(v, CLUSTER_AMBIGUOUS, refused_reason(in, v, claims->newest), claims->newest);
     else if (incumbent_demoted(in, v))
-        set_state(v, CLUSTER_NO_WRITER, REASON_INCUMBENT_READER, MEMBER_NONE);
+        set_state(v, CLUSTER_NO_WRITER,
+                  bluegreen_holds(v, in->now_ms) ? REASON_SWITCHOVER : REASON_INCUMBENT_READER,
+                  MEMBER_NONE);
     else
         set_state(v, CLUSTER_SUSPECT, REASON_INCUMBENT_SILENT, MEMBER_NONE);
 }
@@ -365,6 +378,7 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
     /* W6: a member that is published is not demoted any more. Nor are its aliases: a virtual
      * address may have moved to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
+    v->retired &= ~topo_aliases(in->topo, v->writer);
 }
 
 void writer_decide(const struct writer_input *in, struct writer_output *ret_output)

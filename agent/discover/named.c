@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "agent/conf/pattern.h"
 #include "agent/discover/named.h"
@@ -55,13 +56,25 @@ enum named named_judge_host(const struct conf_cluster *conf, const struct conf_h
     return NAMED_GOOD;
 }
 
+/* `-old1` and the like at the end of the first label. */
+static bool is_old(const char *name)
+{
+    size_t len = strcspn(name, "."), digits = 0;
+
+    while (digits < len && name[len - digits - 1] >= '0' && name[len - digits - 1] <= '9')
+        digits++;
+    return digits > 0 && len >= digits + 4 && strncasecmp(name + len - digits - 4, "-old", 4) == 0;
+}
+
 enum named named_judge(const struct conf_cluster *conf, const struct topology_row *row,
                        struct conf_host *ret_host)
 {
     struct conf_host host;
     enum named named;
 
-    if (conf->engine->tells == ENGINE_TELLS_IDS)
+    if (is_old(row->host[0] ? row->host : row->id))
+        return NAMED_OLD;
+    if (conf->engine->tells == ENGINE_TELLS_IDS && !row->green)
         return judge_id(conf, row, ret_host);
     if (row->host[0] == '\0' || conf_value_host(row->host, &host))
         return NAMED_ODD;
@@ -92,7 +105,7 @@ const struct conf_pattern *named_pattern(const struct conf_cluster *conf,
                                          const struct topology_row *row,
                                          const struct conf_host *host)
 {
-    if (conf->engine->tells == ENGINE_TELLS_IDS)
+    if (conf->engine->tells == ENGINE_TELLS_IDS && !row->green)
         return pattern_for(conf, row->region);
     for (uint32_t i = 0; i < conf->host_pattern_count; i++)
         if (conf_pattern_matches(conf->host_patterns[i].pattern, host))
@@ -107,6 +120,7 @@ const char *named_text(enum named named)
         [NAMED_ODD] = "is no id or host of a server",
         [NAMED_NO_REGION] = "is in a region that no entry of host_patterns is for",
         [NAMED_OUTSIDE] = "is outside of host_patterns and allowed_networks",
+        [NAMED_OLD] = "was left behind by a blue/green switchover",
         [NAMED_PORT] = "has a port that stands in ports of an endpoint",
     };
 

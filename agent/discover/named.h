@@ -16,6 +16,7 @@ enum named {
     NAMED_ODD,       /* neither an id nor a host, as this engine should tell it */
     NAMED_NO_REGION, /* no pattern is for its region */
     NAMED_OUTSIDE,   /* no pattern makes it, and no network allows it */
+    NAMED_OLD,       /* W4a: a blue/green switchover left it behind, as its name says */
     NAMED_PORT,      /* its port stands in an endpoint's `ports`: the two could not be told apart */
     NAMED_COUNT
 };

@@ -35,6 +35,7 @@ struct roster_member {
     uint16_t port;
     char from[ROSTER_FROM_SIZE]; /* who named it first */
     uint64_t since_ms;           /* when; 0: in another boot */
+    bool green;                  /* W4a: it was named as a green server, or by one; not on disk */
     uint64_t missing_ms;         /* since when no answer names it; 0: they do */
 };
 

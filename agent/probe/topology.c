@@ -32,5 +32,15 @@ void topology_add(struct topology *t, const char *id, const char *host, const ch
     take(row->host, sizeof(row->host), host);
     take(row->region, sizeof(row->region), region);
     row->port = port;
+    row->green = false;
     t->count++;
+}
+
+void topology_add_green(struct topology *t, const char *host, uint16_t port)
+{
+    uint32_t at = t->count;
+
+    topology_add(t, NULL, host, NULL, port);
+    if (t->count > at)
+        t->at[at].green = true;
 }

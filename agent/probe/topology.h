@@ -23,6 +23,7 @@ struct topology_row {
     char host[HOMING_NAME_MAX + 1];
     char region[TOPOLOGY_ID_SIZE]; /* "": the engine knows of none */
     uint16_t port;                 /* 0: the port of the server that says so */
+    bool green;                    /* W4a: a server of a blue/green deployment, by its host */
 };
 
 struct topology {
@@ -41,5 +42,7 @@ static inline void topology_init(struct topology *t)
  * may be the id of another server. */
 void topology_add(struct topology *t, const char *id, const char *host, const char *region,
                   uint16_t port);
+/* The same of a green server, which is told by its host. */
+void topology_add_green(struct topology *t, const char *host, uint16_t port);
 
 #endif

@@ -157,6 +157,7 @@ enum part {
     PART_VERDICT,
     PART_SUCCESSION,
     PART_UNYIELDING,
+    PART_DEPLOYMENT,
     PART_SPARED,
     PART_LEFT,
     PART_AT,
@@ -197,6 +198,9 @@ static const struct row {
     {"branch", PART_SUCCESSION, IN(verdict.branch), value_put_number, value_take_number},
     {"heirs", PART_SUCCESSION, IN(verdict.heirs), value_put_servers, value_take_servers},
     {"unyielding", PART_UNYIELDING, IN(verdict.unyielding), value_put_servers, value_take_servers},
+    {"phase", PART_DEPLOYMENT, IN(verdict.phase), value_put_phase, value_take_phase},
+    {"green", PART_DEPLOYMENT, IN(verdict.green), value_put_members, value_take_members},
+    {"retired", PART_DEPLOYMENT, IN(verdict.retired), value_put_members, value_take_members},
     {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
     {"untold", PART_SPARED, IN(untold), value_put_bool, value_take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
@@ -238,6 +242,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
         return saved->have_verdict && saved->verdict.self != 0;
     case PART_UNYIELDING: /* W3a: of most clusters there is none */
         return saved->have_verdict && saved->verdict.unyielding[0] != 0;
+    case PART_DEPLOYMENT: /* W4a: most clusters have none */
+        return saved->have_verdict && (saved->verdict.green | saved->verdict.retired) != 0;
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:

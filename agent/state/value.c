@@ -118,6 +118,23 @@ bool value_take_reason(struct value_context *c, char *text, void *ret)
     return true;
 }
 
+void value_put_phase(const struct value_context *c, const void *value, FILE *out)
+{
+    (void)c;
+    fprintf(out, " %s", phase_name(*(const enum phase *)value));
+}
+
+/* A newer agent may have phases that we do not know. */
+bool value_take_phase(struct value_context *c, char *text, void *ret)
+{
+    (void)c;
+    *(enum phase *)ret = PHASE_NONE;
+    for (int i = 0; i < PHASE_COUNT; i++)
+        if (strcmp(text, phase_name((enum phase)i)) == 0)
+            *(enum phase *)ret = (enum phase)i;
+    return true;
+}
+
 /* A mask of members: each by its host and port; "-": none. */
 void value_put_members(const struct value_context *c, const void *value, FILE *out)
 {

@@ -37,6 +37,8 @@ void value_put_state(const struct value_context *c, const void *value, FILE *out
 bool value_take_state(struct value_context *c, char *text, void *ret);
 void value_put_reason(const struct value_context *c, const void *value, FILE *out);
 bool value_take_reason(struct value_context *c, char *text, void *ret);
+void value_put_phase(const struct value_context *c, const void *value, FILE *out);
+bool value_take_phase(struct value_context *c, char *text, void *ret);
 void value_put_members(const struct value_context *c, const void *value, FILE *out);
 bool value_take_members(struct value_context *c, char *text, void *ret);
 void value_put_servers(const struct value_context *c, const void *value, FILE *out);

@@ -14,6 +14,10 @@ this server says instead. `#` starts a comment. Its lines:
     row ID SESSION AGE [REGION LSN]   a row of replica_host_status and of aurora_global_db_instance_status. SESSION of the
                                       writer is MASTER_SESSION_ID. AGE is in seconds; NULL: the row has no time
     open ID                           this server takes writes: innodb_read_only is 0
+    blocked ID                        it takes none, although innodb_read_only is 0
+    topology [ENDPOINT PORT ROLE STATUS VERSION]
+                                      a row of mysql.rds_topology, which is there once there is such a line; alone it is
+                                      an empty table
     deny ID USER                      it refuses this account
     plain ID                          it is no Aurora: an ordinary MySQL
 """
@@ -56,6 +60,8 @@ class Cluster:
         with open(own if os.path.exists(own) else path, encoding="ascii") as file:
             lines = [line.split("#")[0].split() for line in file]
         self.rows = [line[1:] for line in lines if line[:1] == ["row"]]
+        self.deployment = [line[1:] for line in lines if line[:1] == ["topology"]]
+        self.blocked = ["blocked", server] in lines
         self.open = ["open", server] in lines
         self.plain = ["plain", server] in lines
         self.denied = {line[2] for line in lines if line[:2] == ["deny", server]}
@@ -219,7 +225,19 @@ class Server:
         asked, names = named(columns)
         return names, [self.row(asked, row) for row in rows]
 
+    def deployment(self, columns):
+        told = self.cluster().deployment
+        if not told:
+            raise Refused(ER_NO_TABLE, "Table 'mysql.rds_topology' doesn't exist")
+        own = ("endpoint", "port", "role", "status", "version")
+        names = ["id", *own] if columns == ["*"] else columns
+        rows = [dict(zip(own, row), id=str(at)) for at, row in enumerate(told) if row]
+        return names, [[row[name] for name in names] for row in rows]
+
     def select(self, text, user):
+        deployment = re.fullmatch(r"select (.*) from mysql\.rds_topology", text, re.I)
+        if deployment:
+            return self.deployment(items(deployment[1].lower()))
         table = re.search(r"\sfrom\s+information_schema\.(replica_host_status|aurora_global_db_instance_status)\b(.*)$", text,
                           re.I | re.S)
         if table:
@@ -237,7 +255,8 @@ class Server:
         """(names, rows), or None: it is done."""
         text = " ".join(re.sub(r"/\*.*?\*/", " ", text, flags=re.S).split()).rstrip(";")
         verb = text.split(" ")[0].lower() if text else ""
-        closed = not self.cluster().open
+        cluster = self.cluster()
+        closed = not cluster.open or cluster.blocked
         if verb in ("insert", "update", "delete", "replace") and closed:
             raise Refused(ER_READ_ONLY, "The MySQL server is running with the --read-only option so it cannot execute this statement")
         if verb in ("create", "drop", "alter", "truncate") and closed:

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/base/log.h"
 #include "agent/daemon/discovery/discovery.h"
@@ -134,6 +135,8 @@ static enum roster_hold hold(const struct cluster *cluster, uint32_t member)
 
     if (member == MEMBER_NONE)
         return ROSTER_FREE;
+    if ((verdict->green | verdict->retired) >> member & 1) /* W4a: its identity may say nothing */
+        return verdict->demoted >> member & 1 ? ROSTER_A_DAY : ROSTER_FREE;
     if (member == verdict->writer || answers(cluster, member))
         return ROSTER_ALWAYS;
     return (verdict->demoted >> member & 1) || has_left(cluster, member) ? ROSTER_A_DAY
@@ -173,13 +176,52 @@ static void exchange_if_due(struct cluster *cluster)
         loop_timer_set(cluster->daemon->exchange, after_ms);
 }
 
+/* Whether it is a member in this mask; a seed is none. */
+static bool is_one_of(const struct cluster *cluster, const struct conf_member *from, uint32_t mask)
+{
+    for (uint32_t m = 0; m < cluster->conf->member_count; m++)
+        if (&cluster->conf->members[m] == from)
+            return (mask >> m & 1) != 0;
+    return false;
+}
+
 /* Who holds another data set knows nothing of this cluster's members. */
-static bool counts(const struct cluster *cluster, const struct report *report)
+static bool counts(const struct cluster *cluster, const struct report *report,
+                   const struct conf_member *from)
 {
     const struct verdict *held = &cluster->decision.verdict;
 
+    if (is_one_of(cluster, from, held->retired))
+        return false; /* W4a: what was left behind has other members */
     return report->kind == REPORT_ANSWER && report->role != ROLE_NONE &&
            (held->identity == 0 || report->identity == held->identity);
+}
+
+static bool is_named_green(const struct topology *heard, const char *host)
+{
+    for (uint32_t i = 0; i < heard->count; i++)
+        if (heard->at[i].green && strcasecmp(heard->at[i].host, host) == 0)
+            return true;
+    return false;
+}
+
+/* W4a: who joins as a green server, or is named by one, is not heard as another one's rival before the
+ * writer tells of it again. */
+static void note_green(struct discovery *d, uint32_t known, bool by_green)
+{
+    for (uint32_t i = known; i < d->roster.count; i++)
+        d->roster.at[i].green = by_green || is_named_green(&d->heard, d->roster.at[i].host);
+}
+
+uint32_t discovery_green(const struct cluster *cluster)
+{
+    const struct discovery *d = cluster->discovery;
+    uint32_t mask = 0;
+
+    for (uint32_t i = 0; d && i < d->roster.count; i++)
+        if (d->roster.at[i].green && d->base->member_count + i < HOMING_MEMBERS_MAX)
+            mask |= UINT32_C(1) << (d->base->member_count + i);
+    return mask;
 }
 
 /* `from` has just answered. */
@@ -188,12 +230,15 @@ static void take(struct cluster *cluster, const struct report *report,
 {
     struct discovery *d = cluster->discovery;
     char text[MEMBER_TEXT_SIZE];
+    uint32_t known;
 
     d->pending = NULL;
-    if (!counts(cluster, report))
+    if (!counts(cluster, report, from))
         return;
     words_member(from, text);
+    known = d->roster.count;
     (void)roster_take(&d->roster, d->base, &d->heard, text, from->port, now_ms(cluster));
+    note_green(d, known, is_one_of(cluster, from, cluster->decision.verdict.green));
     let_leave(cluster);
     exchange_if_due(cluster);
 }
@@ -204,7 +249,7 @@ static const char *judge_heard(const struct cluster *cluster, const struct repor
 {
     const struct discovery *d = cluster->discovery;
 
-    if (!counts(cluster, report))
+    if (!counts(cluster, report, from))
         return report->kind == REPORT_ANSWER ? "it answers for another data set than the members'"
                                              : NULL;
     if (d->heard.too_many)

@@ -27,6 +27,9 @@ void discovery_hear(struct cluster *cluster, uint32_t member, const struct topol
 /* After the decision has seen it. */
 void discovery_note_report(struct cluster *cluster, const struct report *report);
 
+/* W4a: mask of the members that were green ones when they joined. */
+uint32_t discovery_green(const struct cluster *cluster);
+
 /* Once a second, and at the start: asks the seeds while nobody tells of the members. */
 void discovery_look(struct cluster *cluster);
 

@@ -342,6 +342,37 @@ static void another_configuration_drops_whom_it_does_not_allow(void **state)
     assert_int_equal(roster.count, 0);
 }
 
+static bool names_green(const char *host)
+{
+    struct topology topology;
+    topology_init(&topology);
+    topology_add_green(&topology, host, PORT);
+    return roster_take(&roster, &conf, &topology, "s:1", PORT, now_ms);
+}
+
+static void W4a_a_green_server_needs_a_pattern_that_makes_its_host(void **state)
+{
+    (void)state;
+    assert_true(names_green("a-green-k7h2ma.x"));
+    assert_true(has("a-green-k7h2ma.x"));
+    assert_false(names_green("a-green-k7h2ma.y"));
+    assert_int_equal(roster.refused_why, NAMED_OUTSIDE);
+    assert_false(names_green("a-green-k7h2ma.cluster-x"));
+    assert_int_equal(roster.count, 1);
+}
+
+static void W4a_what_a_switchover_left_behind_is_no_member(void **state)
+{
+    (void)state;
+    assert_false(says("a-old1 b-old12 C-OLD1"));
+    assert_int_equal(roster.refused_why, NAMED_OLD);
+    assert_true(says("a-old a1 old1 a-old1b"));
+    assert_int_equal(roster.count, 4);
+    conf.engine = &hosts;
+    assert_false(says("a-old1.x"));
+    assert_int_equal(roster.refused_why, NAMED_OLD);
+}
+
 #define IN_RIG(function) TEST_BETWEEN(rig_setup, NULL, function)
 
 int main(void)
@@ -366,6 +397,8 @@ int main(void)
         IN_RIG(an_engine_that_tells_ids_has_no_use_for_networks),
         IN_RIG(what_is_saved_is_judged_again),
         IN_RIG(another_configuration_drops_whom_it_does_not_allow),
+        IN_RIG(W4a_a_green_server_needs_a_pattern_that_makes_its_host),
+        IN_RIG(W4a_what_a_switchover_left_behind_is_no_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/probe/engines/mysql/aurora_mysql_reports.h"
@@ -15,9 +16,10 @@
 #define SOON   "500000"      /* half a second ago */
 #define HOURS  "32400000000" /* nine hours ago */
 
-/* What a server says: who it is, its rows, and whether it is closed. NULL: a, started then, open. */
+/* What a server says: who it is, its rows, whether it is closed, and its deployment. NULL: a, started then,
+ * open, no such table. */
 struct server {
-    const char *id, *started, *rows, *read_only;
+    const char *id, *started, *rows, *read_only, *deployment;
 };
 
 struct told {
@@ -35,6 +37,10 @@ static const struct mysql_answer *answer_of(const struct server *s, enum aurora_
                             s->started ? s->started : "1796032457");
     case AURORA_STEP_TOPOLOGY:
         return answer_table("SERVER_ID|SESSION_ID|age|region|lsn", "%s", s->rows);
+    case AURORA_STEP_DEPLOYMENT:
+        return s->deployment
+                   ? answer_table("endpoint|port|role|status|version", "%s", s->deployment)
+                   : answer_error(1146, "Table 'mysql.rds_topology' doesn't exist");
     case AURORA_STEP_ACCOUNT:
         return answer_table("a", "homing@%%");
     default:
@@ -354,6 +360,124 @@ static void answers_of_another_shape_are_odd(void **state)
     }
 }
 
+/* ---- blue/green deployments ---- */
+
+#define ROWS         "a|" MASTER "|" SOON
+#define SOURCE       "|3306|BLUE_GREEN_DEPLOYMENT_SOURCE|"
+#define TARGET       "|3306|BLUE_GREEN_DEPLOYMENT_TARGET|"
+#define GREEN        "a-green-k7h2ma.abc.example"
+#define BOTH(status) "a.abc.example" SOURCE status "|1.0\n" GREEN TARGET status "|1.0"
+
+static enum phase phase_of(const char *deployment)
+{
+    struct told t = tell(&(struct server){.rows = ROWS, .deployment = deployment});
+    assert_false(t.failed);
+    assert_int_equal(t.report.role, ROLE_WRITER);
+    return t.report.phase;
+}
+
+static void W4a_each_status_is_a_phase(void **state)
+{
+    (void)state;
+    assert_int_equal(phase_of(NULL), PHASE_NONE);
+    assert_int_equal(phase_of(""), PHASE_NONE);
+    assert_int_equal(phase_of(BOTH("AVAILABLE")), PHASE_AVAILABLE);
+    assert_int_equal(phase_of(BOTH("SWITCHOVER_INITIATED")), PHASE_INITIATED);
+    assert_int_equal(phase_of(BOTH("SWITCHOVER_IN_PROGRESS")), PHASE_IN_PROGRESS);
+    assert_int_equal(phase_of(BOTH("SWITCHOVER_IN_POST_PROCESSING")), PHASE_POST);
+    assert_int_equal(phase_of(BOTH("SWITCHOVER_COMPLETED")), PHASE_COMPLETED);
+}
+
+static void W4a_rows_that_differ_say_the_least_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(phase_of("a.abc.example" SOURCE "SWITCHOVER_IN_PROGRESS|1.0\n" GREEN TARGET
+                              "SWITCHOVER_COMPLETED|1.0"),
+                     PHASE_IN_PROGRESS);
+}
+
+static void W4a_what_is_not_known_is_strange_and_takes_nothing_from_the_report(void **state)
+{
+    static const char *const STRANGE[] = {
+        "a.abc.example" SOURCE "AVAILABLE|2.0",
+        "a.abc.example" SOURCE "AVAILABLE|1.0\n" GREEN TARGET "AVAILABLE|1.1",
+        "a.abc.example" SOURCE "AVAILABLE|\\N",
+        "a.abc.example" SOURCE "PAUSED|1.0",
+        "a.abc.example" SOURCE "\\N|1.0",
+        "a.abc.example|3306|WITNESS|AVAILABLE|1.0",
+        "\\N" SOURCE "AVAILABLE|1.0",
+        "a.abc.example|0|BLUE_GREEN_DEPLOYMENT_SOURCE|AVAILABLE|1.0",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(STRANGE) / sizeof(STRANGE[0]); i++)
+        assert_int_equal(phase_of(STRANGE[i]), PHASE_STRANGE);
+}
+
+/* The hosts of the green servers that it names, one behind the other. */
+static const char *green_of(const char *deployment)
+{
+    static char hosts[600];
+    struct aurora_seen seen = {.introduced = false};
+    assert_false(tell_with(&seen, &(struct server){.rows = ROWS, .deployment = deployment}).failed);
+    hosts[0] = '\0';
+    for (uint32_t i = 0; i < seen.topology.count; i++)
+        if (seen.topology.at[i].green)
+            snprintf(hosts + strlen(hosts), sizeof(hosts) - strlen(hosts), "%s:%u ",
+                     seen.topology.at[i].host, seen.topology.at[i].port);
+    return hosts;
+}
+
+static void W4a_green_instances_are_named_and_nobody_else(void **state)
+{
+    (void)state;
+    assert_string_equal(green_of(BOTH("AVAILABLE")), GREEN ":3306 ");
+    assert_string_equal(green_of("o-green-k7h2ma.cluster-abc.example" TARGET "AVAILABLE|1.0\n"
+                                 "o-green-k7h2ma.cluster-ro-abc.example" TARGET
+                                 "AVAILABLE|1.0\n" GREEN TARGET "AVAILABLE|1.0"),
+                        GREEN ":3306 ");
+    /* Without a row of an instance, the cluster's name leads to its writer. */
+    assert_string_equal(green_of("o-green-k7h2ma.cluster-abc.example" TARGET "AVAILABLE|1.0"),
+                        "o-green-k7h2ma.cluster-abc.example:3306 ");
+    /* The names were exchanged. */
+    assert_string_equal(green_of("a-old1.abc.example" SOURCE "SWITCHOVER_COMPLETED|1.0\n"
+                                 "a.abc.example" TARGET "SWITCHOVER_COMPLETED|1.0"),
+                        "");
+    assert_string_equal(green_of(GREEN TARGET "AVAILABLE|2.0"), "");
+}
+
+static void W4a_while_a_switchover_moves_each_question_is_a_full_one(void **state)
+{
+    struct aurora_seen seen = {.introduced = false};
+    (void)state;
+    tell_with(&seen, &(struct server){.rows = ROWS, .deployment = BOTH("AVAILABLE")});
+    assert_int_equal(aurora_first(&seen, true), AURORA_STEP_CHEAP);
+    tell_with(&seen, &(struct server){.rows = ROWS, .deployment = BOTH("SWITCHOVER_INITIATED")});
+    assert_int_equal(aurora_first(&seen, true), AURORA_STEP_TOPOLOGY);
+    tell_with(&seen, &(struct server){.rows = ROWS, .deployment = BOTH("SWITCHOVER_COMPLETED")});
+    assert_int_equal(aurora_first(&seen, true), AURORA_STEP_CHEAP);
+}
+
+static void W4a_who_shows_no_deployments_is_left_alone_for_a_minute(void **state)
+{
+    struct aurora_seen seen = {.introduced = false};
+    struct mysql_report_failure failure;
+    struct report report;
+    (void)state;
+    tell_with(&seen, &(struct server){.rows = ROWS});
+    for (int i = 0; i < AURORA_DEPLOYMENT_REST; i++)
+        assert_int_equal(aurora_step_take(&seen, AURORA_STEP_TOPOLOGY,
+                                          answer_table("a|b|c|d|e", ROWS "|\\N|\\N"), &failure),
+                         AURORA_STEP_STATE);
+    assert_int_equal(aurora_step_take(&seen, AURORA_STEP_TOPOLOGY,
+                                      answer_table("a|b|c|d|e", ROWS "|\\N|\\N"), &failure),
+                     AURORA_STEP_DEPLOYMENT);
+    assert_null(aurora_report(&seen, &report));
+    assert_int_equal(aurora_step_take(&seen, AURORA_STEP_DEPLOYMENT,
+                                      answer_error(1142, "SELECT command denied"), &failure),
+                     AURORA_STEP_STATE);
+    assert_non_null(strstr(aurora_report(&seen, &report), "GRANT SELECT ON mysql.rds_topology"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +503,12 @@ int main(void)
         TEST(what_may_not_be_read_is_named_with_the_line_that_mends_it),
         TEST(another_error_is_told_in_the_servers_words),
         TEST(answers_of_another_shape_are_odd),
+        TEST(W4a_each_status_is_a_phase),
+        TEST(W4a_rows_that_differ_say_the_least_of_them),
+        TEST(W4a_what_is_not_known_is_strange_and_takes_nothing_from_the_report),
+        TEST(W4a_green_instances_are_named_and_nobody_else),
+        TEST(W4a_while_a_switchover_moves_each_question_is_a_full_one),
+        TEST(W4a_who_shows_no_deployments_is_left_alone_for_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,6 +207,29 @@ static void W3a_a_state_in_which_all_have_noticed_is_whole(void **state)
     free(text);
 }
 
+static void W4a_who_is_green_and_who_was_left_behind_comes_back(void **state)
+{
+    struct state_cluster saved = state_rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    saved.verdict.phase = PHASE_IN_PROGRESS;
+    saved.verdict.green = 1;
+    saved.verdict.retired = 1 << 2;
+    char *text = encode(&saved, &len);
+    assert_non_null(
+        strstr(text, "\nphase in_progress\ngreen 10.77.0.2:5432\nretired fd00::3:5433\n"));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.verdict.phase, PHASE_IN_PROGRESS);
+    assert_int_equal(got.verdict.green, 1);
+    assert_int_equal(got.verdict.retired, 1 << 2);
+    free(got.endpoints);
+    free(text);
+    assert_int_equal(decode_body("cluster orders\nphase of_the_moon\n", &got), 0);
+    assert_int_equal(got.verdict.phase, PHASE_NONE);
+    free(got.endpoints);
+}
+
 static void the_writer_is_never_among_the_demoted(void **state)
 {
     struct state_cluster got;
@@ -391,6 +414,7 @@ int main(void)
         TEST(W12_heirs_are_those_of_a_writer_with_a_name),
         TEST(W12_a_state_without_heirs_is_whole),
         TEST(W3a_a_state_in_which_all_have_noticed_is_whole),
+        TEST(W4a_who_is_green_and_who_was_left_behind_comes_back),
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),

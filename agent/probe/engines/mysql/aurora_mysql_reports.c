@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/probe/deployment.h"
 #include "agent/probe/engines/mysql/aurora_mysql_reports.h"
+#include "agent/probe/engines/mysql/family/deployments.h"
 #include "proto/hash.h"
 
 /* The second in which the server was started is the same in each session. That table is costly, and is
@@ -29,6 +31,7 @@ static const char *const QUESTIONS[AURORA_STEP_COUNT] = {
     [AURORA_STEP_TOPOLOGY] =
         "SELECT SERVER_ID, SESSION_ID, TIMESTAMPDIFF(MICROSECOND, LAST_UPDATE_TIMESTAMP, NOW(6)),"
         " NULL, NULL FROM information_schema.replica_host_status",
+    [AURORA_STEP_DEPLOYMENT] = MYSQL_QUESTION_DEPLOYMENT,
     [AURORA_STEP_STATE] = "SELECT @@global.innodb_read_only",
     [AURORA_STEP_ACCOUNT] = MYSQL_QUESTION_ACCOUNT,
 };
@@ -61,7 +64,9 @@ enum aurora_step aurora_first(const struct aurora_seen *seen, bool cheap)
 {
     if (!seen->introduced)
         return AURORA_STEP_FIRST;
-    return cheap && !aurora_is_unsettled(seen) ? AURORA_STEP_CHEAP : AURORA_STEP_TOPOLOGY;
+    return cheap && !aurora_is_unsettled(seen) && !deployment_is_moving(seen->phase)
+               ? AURORA_STEP_CHEAP
+               : AURORA_STEP_TOPOLOGY;
 }
 
 const char *aurora_question(const struct aurora_seen *seen, enum aurora_step step)
@@ -189,6 +194,26 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
         return fail_empty(seen, answer, ret);
     seen->lonely = reading.others > 0 && reading.old == reading.others;
     seen->told = true;
+    if (seen->global || (seen->rest > 0 && seen->rest-- > 0))
+        return AURORA_STEP_STATE;
+    return AURORA_STEP_DEPLOYMENT;
+}
+
+/* What it says of a deployment may be odd: that it is the writer, or not, is known all the same. */
+static int take_deployment(struct aurora_seen *seen, const struct mysql_answer *answer)
+{
+    if (!mysql_take_deployment(answer, &seen->phase, &seen->topology))
+        seen->phase = PHASE_STRANGE;
+    seen->deployment_denied = false;
+    return AURORA_STEP_STATE;
+}
+
+/* Before 3.07 it has no such table, or one without these columns. */
+static int rest(struct aurora_seen *seen, const struct mysql_error *error)
+{
+    seen->phase = PHASE_NONE;
+    seen->rest = AURORA_DEPLOYMENT_REST;
+    seen->deployment_denied = error->code == ER_TABLE_DENIED || error->code == ER_COLUMN_DENIED;
     return AURORA_STEP_STATE;
 }
 
@@ -210,9 +235,11 @@ static int take_cheap(struct aurora_seen *seen, const struct mysql_answer *answe
     return next == MYSQL_STEP_DONE && seen->read_only != before ? AURORA_STEP_TOPOLOGY : next;
 }
 
-static int take_error(const struct aurora_seen *seen, enum aurora_step step,
+static int take_error(struct aurora_seen *seen, enum aurora_step step,
                       const struct mysql_error *error, struct mysql_report_failure *ret)
 {
+    if (step == AURORA_STEP_DEPLOYMENT && mysql_has_no_deployment(error))
+        return rest(seen, error);
     if (error->code == ER_UNKNOWN_TABLE && seen->global)
         return mysql_fail(ret, "this is no Aurora MySQL of 3.04 or later, which a Global Database "
                                "has to be here; write engine: aurora-mysql for one region");
@@ -237,6 +264,8 @@ int aurora_step_take(struct aurora_seen *seen, enum aurora_step step,
         return take_first(seen, answer, ret_failure);
     case AURORA_STEP_TOPOLOGY:
         return take_topology(seen, answer, ret_failure);
+    case AURORA_STEP_DEPLOYMENT:
+        return take_deployment(seen, answer);
     case AURORA_STEP_STATE:
         return take_state(seen, answer, ret_failure);
     default:
@@ -251,6 +280,10 @@ static const char NOTE_UNLISTED[] =
     "it takes writes, but has no row in the table of its cluster's servers: counted as a reader";
 static const char NOTE_LONELY[] =
     "no other server has a row of the last 180 s in information_schema.replica_host_status";
+
+static const char NOTE_DENIED[] = "it does not show mysql.rds_topology, and a blue/green "
+                                  "switchover would not be followed: for that, "
+                                  "GRANT SELECT ON mysql.rds_topology TO homing's account";
 
 bool aurora_is_unsettled(const struct aurora_seen *seen)
 {
@@ -281,10 +314,11 @@ const char *aurora_report(const struct aurora_seen *seen, struct report *report)
     /* Each region has a volume of its own, and nothing shuts the old writer's out. */
     report->fenced = !seen->global;
     report->position = own->position;
+    report->phase = seen->phase;
     report->branch = report->self = report->follows = 0;
     if (seen->global)
         report_succession(seen, own, report);
     if (aurora_is_unsettled(seen))
         return own->name == 0 ? NOTE_UNLISTED : NOTE_UNNAMED;
-    return seen->lonely ? NOTE_LONELY : NULL;
+    return seen->lonely ? NOTE_LONELY : seen->deployment_denied ? NOTE_DENIED : NULL;
 }

@@ -19,11 +19,12 @@
 
 /* What is asked, in the order in which it is. */
 enum aurora_step {
-    AURORA_STEP_CHEAP,    /* is it as writable as it was? */
-    AURORA_STEP_FIRST,    /* who it is: once in a session */
-    AURORA_STEP_TOPOLOGY, /* who is in the cluster, and who is its writer */
-    AURORA_STEP_STATE,    /* whether it is writable: last, as the newest that is known */
-    AURORA_STEP_ACCOUNT,  /* as whom we are logged in; only to name the account in a GRANT */
+    AURORA_STEP_CHEAP,      /* is it as writable as it was? */
+    AURORA_STEP_FIRST,      /* who it is: once in a session */
+    AURORA_STEP_TOPOLOGY,   /* who is in the cluster, and who is its writer */
+    AURORA_STEP_DEPLOYMENT, /* whether it is to be replaced, and by whom (W4a) */
+    AURORA_STEP_STATE,      /* whether it is writable: last, as the newest that is known */
+    AURORA_STEP_ACCOUNT,    /* as whom we are logged in; only to name the account in a GRANT */
     AURORA_STEP_COUNT
 };
 
@@ -31,6 +32,9 @@ enum {
     /* A row that is older is of a server that is no more: a restored cluster showed the writer of nine
      * hours before. Shorter: a server whose row is late leaves. */
     AURORA_ROW_AGE_S = 180,
+    /* A server that does not show its deployments is not asked for them again for so many full questions, a
+     * minute. Shorter: its log is full of that. Longer: who has just granted it waits. */
+    AURORA_DEPLOYMENT_REST = 60,
 };
 
 /* All zero, but for the first, when a session begins. */
@@ -51,6 +55,10 @@ struct aurora_seen {
     } own[2];
     uint64_t writer;  /* the name of a writer */
     uint32_t writers; /* how many are named */
+
+    enum phase phase;       /* of a blue/green deployment */
+    uint32_t rest;          /* full questions before it is asked for again */
+    bool deployment_denied; /* the account may not see it */
 
     bool read_only;
 };

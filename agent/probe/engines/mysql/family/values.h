@@ -23,7 +23,8 @@ enum {
 
 /* Errors of servers that tell what is there, and what may be read. */
 enum {
-    ER_UNREADY = 1047,          /* ER_UNKNOWN_COM_ERROR: "WSREP has not yet prepared node" */
+    ER_UNREADY = 1047, /* ER_UNKNOWN_COM_ERROR: "WSREP has not yet prepared node" */
+    ER_UNKNOWN_COLUMN = 1054,
     ER_UNKNOWN_TABLE = 1109,    /* in information_schema */
     ER_TABLE_DENIED = 1142,     /* "SELECT command denied to user … for table '…'" */
     ER_COLUMN_DENIED = 1143,    /* the same, of a column */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bluegreen.c - see bluegreen.h. W4a. Called by decision.c, writer.c, claims.c and readers.c.
+ *
+ * 1. Only the published writer's own word, on its own connection, makes a member a green one to
+ *    which it may hand over, and begins or ends a switchover.
+ * 2. `v->green` never has the writer's bit, nor that of one that was left behind.
+ */
+#include "config.h"
+
+#include "agent/decide/bluegreen.h"
+
+static bool bit(uint32_t mask, uint32_t member)
+{
+    return member < HOMING_MEMBERS_MAX && (mask >> member & 1) != 0;
+}
+
+/* The clock of a switchover runs from its first word on. */
+static void set_phase(struct verdict *v, enum phase phase, uint64_t now_ms)
+{
+    bool awaited = phase >= PHASE_IN_PROGRESS;
+
+    if (!awaited)
+        v->phase_ms = 0;
+    else if (v->phase < PHASE_IN_PROGRESS || v->phase_ms == 0)
+        v->phase_ms = now_ms;
+    v->phase = phase;
+}
+
+static uint32_t claiming(const struct topo *topo)
+{
+    uint32_t mask = 0;
+
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (topo->at[m].answered && topo->at[m].last.role == ROLE_WRITER)
+            mask |= UINT32_C(1) << m;
+    return mask;
+}
+
+/* It tells of none any more. While a switchover is in progress that may be its end: the green ones say
+ * which. Else it was deleted: a green one is a server of others now, and claims for another data set as
+ * long as it is a member. */
+static void note_none(struct verdict *v, const struct topo *topo, uint64_t now_ms)
+{
+    if (v->phase >= PHASE_IN_PROGRESS)
+        return;
+    v->green &= claiming(topo);
+    if (v->green == 0)
+        v->phase_ms = 0;
+    else if (v->phase_ms == 0)
+        v->phase_ms = now_ms;
+    v->phase = PHASE_NONE;
+}
+
+/* Names change in the course of a switchover: who is a green one was said before that. */
+static void note_named(struct verdict *v, uint32_t presumed, enum phase phase, uint32_t named)
+{
+    if (phase == PHASE_AVAILABLE || phase == PHASE_INITIATED)
+        v->green = named | (v->green & presumed);
+    else if (phase == PHASE_IN_PROGRESS)
+        v->green |= named;
+}
+
+void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
+                    const struct report *report, uint64_t now_ms)
+{
+    if (report->kind != REPORT_ANSWER || report->member != v->writer || v->writer == MEMBER_NONE ||
+        report->identity != v->identity || topo->at[report->member].unproven)
+        return;
+    if (report->phase < PHASE_AVAILABLE) {
+        note_none(v, topo, now_ms);
+        return;
+    }
+    if (report->names_green)
+        note_named(v, presumed, report->phase,
+                   report->green & ~(topo_aliases(topo, v->writer) | v->retired));
+    if (v->green != 0)
+        set_phase(v, report->phase, now_ms);
+    else
+        set_phase(v, PHASE_NONE, now_ms);
+}
+
+static bool is_over(const struct verdict *v, uint64_t now_ms)
+{
+    return v->phase_ms != 0 && now_ms - v->phase_ms >= BLUEGREEN_HOLD_MS;
+}
+
+bool bluegreen_holds(const struct verdict *v, uint64_t now_ms)
+{
+    return v->phase >= PHASE_IN_PROGRESS && !is_over(v, now_ms);
+}
+
+bool bluegreen_is_overdue(const struct verdict *v, uint64_t now_ms)
+{
+    return v->phase >= PHASE_IN_PROGRESS && is_over(v, now_ms);
+}
+
+bool bluegreen_gave_over(const struct verdict *v)
+{
+    return v->phase >= PHASE_POST;
+}
+
+/* Its own word that it is a green one, whose time has not come. */
+static bool says_so(const struct topo_member *m, uint32_t member)
+{
+    return bit(m->last.green, member) && m->last.phase >= PHASE_AVAILABLE &&
+           m->last.phase <= PHASE_IN_PROGRESS;
+}
+
+bool bluegreen_keeps_back(const struct writer_input *in, const struct verdict *v, uint32_t member)
+{
+    if (bit(v->green, member))
+        return !is_over(v, in->now_ms);
+    if (bit(v->retired, member)) /* it says itself that it is none */
+        return in->topo->at[member].last.phase >= PHASE_POST;
+    return member != v->writer && says_so(&in->topo->at[member], member);
+}
+
+/* The writer's own word is enough. If it is gone before it could say so, or tells of nothing any more, the
+ * green one's own word makes up for it: the writer has named it, and was handing over. */
+static bool is_handed_over(const struct writer_input *in, const struct verdict *v, uint32_t member,
+                           bool stopped)
+{
+    bool silent = stopped || in->topo->at[v->writer].last.phase == PHASE_NONE;
+
+    return bluegreen_gave_over(v) || (v->phase == PHASE_IN_PROGRESS && silent &&
+                                      in->topo->at[member].last.phase >= PHASE_POST);
+}
+
+static bool may_succeed(const struct writer_input *in, const struct verdict *v, uint32_t member)
+{
+    return bit(v->green, member) && !bit(in->conf->no_failover, member) &&
+           topo_claims(in->topo, member, in->conf->timeout_ms, in->now_ms) &&
+           !in->topo->at[member].late;
+}
+
+uint32_t bluegreen_successor(const struct writer_input *in, const struct verdict *v, bool stopped)
+{
+    uint32_t found = MEMBER_NONE;
+
+    for (uint32_t m = 0; m < in->topo->members; m++) {
+        if (!may_succeed(in, v, m) || !is_handed_over(in, v, m, stopped))
+            continue;
+        if (found != MEMBER_NONE && !topo_same_server(in->topo, found, m))
+            return MEMBER_NONE; /* which of them, nobody has said */
+        if (found == MEMBER_NONE)
+            found = m;
+    }
+    return found;
+}
+
+void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t member,
+                       enum reason reason)
+{
+    uint32_t all = topo->members ? UINT32_MAX >> (32 - topo->members) : 0;
+
+    if (bit(v->green, member))
+        v->retired = all & ~v->green;
+    else if (reason != REASON_ACCEPTED)
+        return; /* a failover among the blue ones: the deployment goes on */
+    v->retired &= ~topo_aliases(topo, member);
+    v->green = 0;
+    v->phase = PHASE_NONE;
+    v->phase_ms = 0;
+}

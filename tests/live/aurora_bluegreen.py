@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A blue/green deployment of Aurora MySQL, with stand-ins (tests/support/aurora_mysql.py) that play the statuses as AWS's
+own drivers know them; no real Aurora has confirmed it. Both clusters say the same identity. Writes are blocked on the blue
+writer while innodb_read_only stays 0, and names follow long after the green one takes writes."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import homing  # noqa: E402
+from homing import SRC, Agent, directory, own_namespaces  # noqa: E402
+from tap import cleanups, equal, eventually, main, say, test  # noqa: E402
+from sever import need_root  # noqa: E402
+
+need_root()
+own_namespaces("--mount")
+from aurora import DOMAIN, PASSWORD, SEED, Aurora  # noqa: E402
+
+NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
+BLUE, GREEN = ("a", "b"), ("a-green-abc123", "b-green-abc123")
+SOURCE, TARGET = "BLUE_GREEN_DEPLOYMENT_SOURCE", "BLUE_GREEN_DEPLOYMENT_TARGET"
+IN_PROGRESS, POST, COMPLETED = "SWITCHOVER_IN_PROGRESS", "SWITCHOVER_IN_POST_PROCESSING", "SWITCHOVER_COMPLETED"
+db = Aurora(*BLUE, *GREEN)
+PASSWORD_FILE = os.path.join(directory(), "pw")
+with open(PASSWORD_FILE, "w", encoding="ascii") as password:
+    os.chmod(PASSWORD_FILE, 0o600)
+    password.write(PASSWORD + "\n")
+agent = Agent(f"""
+  - name: orders
+    engine: aurora-mysql
+    seeds: ["{SEED}:{db.port}"]
+    host_patterns: ["?.{DOMAIN}"]
+    connection: "user=homing tls=off"
+    password_file: {PASSWORD_FILE}
+    endpoints: [{{names: [{NAME}], role: writer}}, {{names: [{READERS}], role: reader}}]
+""")
+
+
+class Holder(homing.Holder):
+    program = ["-B", os.path.join(SRC, "tests/live/holder_mysql.py")]
+
+    def __init__(self, host):
+        super().__init__(host, db.port, agent, env=dict(os.environ, APP_PASSWORD=PASSWORD))
+
+    def say(self, word):
+        self.process.stdin.write(word + "\n")
+        return self.process.stdout.readline().strip()
+
+
+def deployment(status, version="1.0", renamed=False):
+    """The rows that both clusters have. `renamed`: names are exchanged."""
+    blue, green = [f"{name}-old1" for name in BLUE] if renamed else BLUE, BLUE if renamed else GREEN
+    of = [(f"orders{'-old1' * renamed}.cluster-{DOMAIN}", SOURCE), *((f"{name}.{DOMAIN}", SOURCE) for name in blue),
+          (f"orders{'' if renamed else '-green-abc123'}.cluster-{DOMAIN}", TARGET), *((f"{name}.{DOMAIN}", TARGET) for name in green)]
+    return [f"topology {host} {db.port} {role} {status} {version}" for host, role in of]
+
+
+def cluster(names, *lines):
+    """What the servers of one side say: its first one writes."""
+    rows = [f"row {name} {'MASTER_SESSION_ID' if name == names[0] else 'reader-' + name} 0.2" for name in names]
+    for name in names:
+        db.say(*rows, "open " + names[0], *lines, of=name)
+
+
+def both(status, *blocked, **how):
+    """The green side first: what it says alone moves nothing."""
+    cluster(GREEN, *deployment(status, **how), *(["blocked " + GREEN[0]] if status != POST else []))
+    cluster(BLUE, *deployment(status, **how), *blocked)
+
+
+def of():
+    return agent.cluster("orders")
+
+
+def member(name):
+    return agent.member("orders", db.member(name))
+
+
+def alarms():
+    return {alarm["alarm"] for alarm in of()["alarms"]}
+
+
+def is_blue():
+    equal((of()["writer"], of()["state"], alarms()), (db.member("a"), "steady", set()))
+    equal(agent.resolve(NAME), [db.address("a")])
+
+
+@test
+def green_servers_are_members_and_neither_rivals_nor_readers():
+    both("AVAILABLE")
+    agent.start()
+    agent.wait_writer("orders", db.member("a"))
+    eventually(lambda: {m["member"] for m in of()["members"]} == {db.member(name) for name in (*BLUE, *GREEN)}, "all are members")
+    eventually(lambda: member(GREEN[0])["role"] == "writer" and member(GREEN[1])["role"] == "reader", "the green ones answer")
+    eventually(lambda: agent.resolve(READERS) == [db.address("b")], "the blue reader serves")
+    is_blue()
+    equal([line for line in agent.log("alarm_raised")], [])
+
+
+@test
+def a_version_that_is_not_known_is_ignored_with_an_alarm():
+    both(POST, version="2.0")
+    eventually(lambda: "deployment_unknown" in alarms(), "an alarm")
+    equal(of()["writer"], db.member("a"))
+    both("AVAILABLE")
+    eventually(lambda: alarms() == set(), "it is known again")
+    is_blue()
+
+
+@test
+def what_readers_and_green_servers_say_moves_nothing():
+    cluster(GREEN, *deployment(COMPLETED))
+    db.say(*[f"row {n} {'MASTER_SESSION_ID' if n == 'a' else 'reader'} 0.2" for n in BLUE], *deployment(POST), of="b")
+    eventually(lambda: member("b")["phase"] == "post" and member(GREEN[0])["phase"] == "completed", "they say so")
+    is_blue()
+    both("AVAILABLE")
+
+
+@test
+def a_switchover_that_is_rolled_back_moves_nothing_and_raises_no_alarm():
+    both("SWITCHOVER_INITIATED")
+    eventually(lambda: member("a")["phase"] == "initiated", "it begins")
+    both(IN_PROGRESS, "blocked a")
+    eventually(lambda: member("a")["phase"] == "in_progress", "it is in progress")
+    both("AVAILABLE")
+    eventually(lambda: member("a")["phase"] == "available", "it is rolled back")
+    is_blue()
+    equal([line["alarm"] for line in agent.log("alarm_raised")], ["deployment_unknown"])
+
+
+@test
+def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
+    global holder
+    eventually(lambda: agent.status()["severing"]["available"], "severing is available")
+    holder = Holder(NAME)
+    equal((holder.first, holder.say("write")), (db.address("a"), db.address("a")))
+    eventually(lambda: len(agent.json("connections")["connections"]) == 1, "its connection is known")
+    both(IN_PROGRESS, "blocked a")
+    eventually(lambda: member("a")["phase"] == "in_progress", "it is in progress")
+    equal(holder.say("write"), "1290")
+    equal((of()["writer"], alarms()), (db.member("a"), set()))
+    both(POST, "blocked a", renamed=True)
+    agent.wait_writer("orders", db.member(GREEN[0]))
+    say("asked, answered and published after %(answer_ms)d and %(publish_ms)d ms" % agent.log("writer_changed")[-1])
+    equal((of()["reason"], agent.resolve(NAME)), ("handed_over", [db.address(GREEN[0])]))
+    equal(holder.ask().split()[:2], ["anew", db.address(GREEN[0])])
+    equal((holder.say("write"), holder.say("stale")), 2 * (db.address(GREEN[0]),))
+    eventually(lambda: agent.resolve(READERS) == [db.address(GREEN[1])], "the green reader serves")
+    equal((of()["state"], alarms()), ("steady", set()))
+
+
+@test
+def names_follow_and_what_was_left_behind_is_never_followed():
+    with open("/etc/hosts", "a", encoding="ascii") as hosts:
+        hosts.write("".join(f"{db.address(name)} {name}-old1.{DOMAIN}\n" for name in BLUE))
+    both(COMPLETED, "blocked a", renamed=True)
+    eventually(lambda: member(GREEN[0])["phase"] == "completed", "it is completed")
+    cluster(GREEN, "topology")
+    db.restart("a")  # now it takes writes again
+    old = [name + "-old1" for name in BLUE]
+    rows = [f"row {name} {'MASTER_SESSION_ID' if name == old[0] else 'reader-' + name} 0.2" for name in (*old, "a")]
+    for name in BLUE:
+        db.say(*[row.replace("a-old1", "a") if name == "a" else row for row in rows[:2]], "open a", "topology", of=name)
+    eventually(lambda: "second_writer" in alarms(), "the old writer claims")
+    equal((of()["writer"], of()["state"]), (db.member(GREEN[0]), "steady"))
+    db.freeze(GREEN[0])
+    eventually(lambda: of()["state"] in ("suspect", "ambiguous"), "the writer is silent")
+    eventually(lambda: member(GREEN[0]).get("error"), "for long")
+    equal((of()["writer"], agent.resolve(NAME)), (db.member(GREEN[0]), [db.address(GREEN[0])]))
+    db.thaw(GREEN[0])
+    agent.wait_writer("orders", db.member(GREEN[0]))
+    equal([m["member"] for m in of()["members"] if "-old1" in m["member"]], [])
+    equal(holder.say("write"), db.address(GREEN[0]))
+
+
+@test
+def a_restarted_agent_stays_with_the_green_server():
+    agent.stop()
+    agent.start()
+    agent.wait_writer("orders", db.member(GREEN[0]))
+    eventually(lambda: "second_writer" in alarms(), "the old writer still claims")
+    equal(agent.resolve(NAME), [db.address(GREEN[0])])
+
+
+cleanups.append(agent.stop)
+main()
