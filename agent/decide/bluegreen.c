@@ -12,7 +12,7 @@
 
 static bool bit(uint32_t mask, uint32_t member)
 {
-    return member < HOMING_MEMBERS_MAX && (mask >> member & 1) != 0;
+    return (mask >> member & 1) != 0;
 }
 
 /* The clock of a switchover runs from its first word on. */
@@ -22,7 +22,7 @@ static void set_phase(struct verdict *v, enum phase phase, uint64_t now_ms)
 
     if (!awaited)
         v->phase_ms = 0;
-    else if (v->phase < PHASE_IN_PROGRESS || v->phase_ms == 0)
+    else if (v->phase < PHASE_IN_PROGRESS)
         v->phase_ms = now_ms;
     v->phase = phase;
 }
@@ -113,7 +113,7 @@ bool bluegreen_keeps_back(const struct writer_input *in, const struct verdict *v
         return !is_over(v, in->now_ms);
     if (bit(v->retired, member)) /* it says itself that it is none */
         return in->topo->at[member].last.phase >= PHASE_POST;
-    return member != v->writer && says_so(&in->topo->at[member], member);
+    return says_so(&in->topo->at[member], member);
 }
 
 /* The writer's own word is enough. If it is gone before it could say so, or tells of nothing any more, the
@@ -152,7 +152,7 @@ uint32_t bluegreen_successor(const struct writer_input *in, const struct verdict
 void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t member,
                        enum reason reason)
 {
-    uint32_t all = topo->members ? UINT32_MAX >> (32 - topo->members) : 0;
+    uint32_t all = UINT32_MAX >> (HOMING_MEMBERS_MAX - topo->members);
 
     if (bit(v->green, member))
         v->retired = all & ~v->green;

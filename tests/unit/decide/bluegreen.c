@@ -368,6 +368,85 @@ W4a_a_green_member_whose_deployment_was_deleted_is_called_out_if_it_goes_on(void
     assert_int_equal(verdict->state, CLUSTER_STEADY);
 }
 
+static void W4a_green_members_are_those_that_were_named_last(void **state)
+{
+    (void)state;
+    tells(A, PHASE_INITIATED);
+    run_for(200);
+    assert_int_equal(verdict->phase, PHASE_INITIATED);
+    assert_int_equal(verdict->green, MASK(C));
+    story.members[A].says.names_green = false; /* the answer to a cheap question */
+    story.members[A].says.green = 0;
+    run_for(200);
+    assert_int_equal(verdict->green, MASK(C));
+}
+
+static void W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t m = A; m <= C; m++) {
+        story.members[m].says.fenced = false;
+        story.members[m].says.term = (struct term){0};
+        story.members[m].says.self = 11 + m; /* W12 */
+    }
+    story_restart(&(struct verdict){.writer = MEMBER_NONE, .rival = MEMBER_NONE});
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+    story.members[A].says.self = 99;
+    tells(A, PHASE_POST);
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+    assert_int_equal(verdict->phase, PHASE_AVAILABLE);
+}
+
+static void W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start(void **state)
+{
+    (void)state;
+    tells(C, PHASE_STRANGE);
+    story.members[C].says.green = MASK(C);
+    story_restart(&(struct verdict){.writer = MEMBER_NONE, .rival = MEMBER_NONE});
+    run_for(500);
+    assert_int_equal(verdict->writer, MEMBER_NONE);
+    assert_int_equal(verdict->reason, REASON_CLAIMS_AT_START);
+}
+
+static void W4a_a_green_member_that_does_not_answer_is_waited_for(void **state)
+{
+    (void)state;
+    falls_silent(C);
+    reports(C, REPORT_LATE);
+    tells(A, PHASE_POST);
+    hears(A);
+    assert_int_equal(verdict->writer, A);
+    hears(C);
+    assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+}
+
+static void W4a_one_green_server_under_two_names_is_one(void **state)
+{
+    (void)state;
+    story.members[A].says.green = MASK(B) | MASK(C);
+    story.members[B].says.incarnation = story.members[C].says.incarnation;
+    is_writer(B, 1);
+    run_for(200);
+    story.members[A].says.phase = PHASE_POST;
+    hears(A);
+    assert_verdict(B, CLUSTER_STEADY, REASON_HANDED_OVER);
+    assert_int_equal(verdict->retired, MASK(A));
+}
+
+static void W4a_a_reload_keeps_who_is_green_and_how_far_it_is(void **state)
+{
+    const uint32_t map[] = {B, A, C};
+
+    (void)state;
+    switchover_begins();
+    decision_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
+    assert_int_equal(verdict->writer, B);
+    assert_int_equal(verdict->green, MASK(C));
+    assert_int_equal(verdict->phase, PHASE_IN_PROGRESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +476,12 @@ int main(void)
         TEST_FROM(set_up, W4a_at_a_first_start_a_green_member_that_says_so_is_no_rival),
         TEST_FROM(set_up,
                   W4a_a_green_member_whose_deployment_was_deleted_is_called_out_if_it_goes_on),
+        TEST_FROM(set_up, W4a_green_members_are_those_that_were_named_last),
+        TEST_FROM(set_up, W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing),
+        TEST_FROM(set_up, W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start),
+        TEST_FROM(set_up, W4a_a_green_member_that_does_not_answer_is_waited_for),
+        TEST_FROM(set_up, W4a_one_green_server_under_two_names_is_one),
+        TEST_FROM(set_up, W4a_a_reload_keeps_who_is_green_and_how_far_it_is),
     };
     return cmocka_run_group_tests_name("a blue/green deployment", tests, NULL, NULL);
 }

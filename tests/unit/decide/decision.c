@@ -66,6 +66,9 @@ static void whatever_readers_see_is_published(void **state)
     DIFFERS(frozen, true);
     DIFFERS(identity, 9);
     DIFFERS(discarded, 9);
+    DIFFERS(phase, PHASE_AVAILABLE);
+    DIFFERS(green, MASK(B));
+    DIFFERS(retired, MASK(B));
     DIFFERS(term.lo, 9);
     DIFFERS(term.hi, 9);
     DIFFERS(since_ms, 9);

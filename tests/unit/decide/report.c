@@ -28,6 +28,7 @@ static void a_term_is_ordered_by_hi_and_then_by_lo(void **state)
     }
 NAME_TEST(role_name, enum role)
 NAME_TEST(report_kind_name, enum report_kind)
+NAME_TEST(phase_name, enum phase)
 NAME_TEST(cluster_state_name, enum cluster_state)
 NAME_TEST(reason_name, enum reason)
 NAME_TEST(reason_text, enum reason)
@@ -40,15 +41,11 @@ static const struct {
     const char *(*name)(int value);
     int count;
 } words[] = {
-    {role_name_of, ROLE_COUNT},
-    {report_kind_name_of, REPORT_KIND_COUNT},
-    {cluster_state_name_of, CLUSTER_STATE_COUNT},
-    {reason_name_of, REASON_COUNT},
-    {reason_text_of, REASON_COUNT},
-    {pace_name_of, PACE_COUNT},
-    {alarm_name_of, ALARM_COUNT},
-    {refusal_name_of, REFUSAL_COUNT},
-    {rank_name_of, RANK_COUNT},
+    {role_name_of, ROLE_COUNT},       {report_kind_name_of, REPORT_KIND_COUNT},
+    {phase_name_of, PHASE_COUNT},     {cluster_state_name_of, CLUSTER_STATE_COUNT},
+    {reason_name_of, REASON_COUNT},   {reason_text_of, REASON_COUNT},
+    {pace_name_of, PACE_COUNT},       {alarm_name_of, ALARM_COUNT},
+    {refusal_name_of, REFUSAL_COUNT}, {rank_name_of, RANK_COUNT},
 };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
