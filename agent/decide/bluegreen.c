@@ -64,7 +64,7 @@ static void note_named(struct verdict *v, uint32_t presumed, enum phase phase, u
 void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
                     const struct report *report, uint64_t now_ms)
 {
-    if (report->kind != REPORT_ANSWER || report->member != v->writer || v->writer == MEMBER_NONE ||
+    if (report->kind != REPORT_ANSWER || report->member != v->writer ||
         report->identity != v->identity || topo->at[report->member].unproven)
         return;
     if (report->phase < PHASE_AVAILABLE) {
