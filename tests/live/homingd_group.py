@@ -13,16 +13,12 @@ from tap import equal, eventually, give_up, main, say, test  # noqa: E402
 
 net = hosts()
 from mariadb import PASSWORD, Holder  # noqa: E402
-from mysql import FAILOVER, Group  # noqa: E402
+from mysql import EVERY, FAILOVER, Group  # noqa: E402
 
 if not shutil.which("nft"):
     give_up("nftables is not installed")
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
 db = Group(net)
-db.init("a")
-db.join("b")
-db.join("c")
-say(db.sql("a", "SELECT CONCAT('MySQL ', @@version)"))
 agent = Agent(cluster_text("orders", [db.member(name) for name in db.names], NAME, READERS, "user=homing tls=require",
                            f"    password_file: {db.file('pw', PASSWORD)}\n    max_switches: 0\n", engine="mysql"))
 
@@ -42,7 +38,7 @@ def switches():
 def steady(name):
     """Also by the group's own view."""
     eventually(lambda: (agent.cluster("orders")["writer"], agent.cluster("orders")["state"]) == (db.member(name), "steady"),
-               name + " is the writer", FAILOVER)
+               name + " is the writer", FAILOVER, EVERY)
     equal((agent.cluster("orders")["term"], agent.resolve(NAME)), (db.view(name), [db.address(name)]))
 
 
@@ -50,9 +46,9 @@ def whole(name):
     """All are members again, and `name` is the writer."""
     for other in db.names:
         eventually(lambda other=other: db.members(other) == {
-            one: ("ONLINE", "PRIMARY" if one == name else "SECONDARY") for one in db.names}, other + " sees all", FAILOVER)
+            one: ("ONLINE", "PRIMARY" if one == name else "SECONDARY") for one in db.names}, other + " sees all", FAILOVER, EVERY)
     eventually(lambda: sorted(agent.resolve(READERS) or ()) == [db.address(other) for other in others(name)],
-               "the others serve readers", FAILOVER)
+               "the others serve readers", FAILOVER, EVERY)
     steady(name)
 
 
@@ -65,6 +61,10 @@ def left(name):
 @test
 def the_primary_and_its_secondaries_are_found():
     global holder
+    db.init("a")
+    db.join("b")
+    db.join("c")
+    say("MySQL " + db.sql("a", "SELECT @@version"))
     agent.start()
     whole("a")
     eventually(lambda: agent.ctl("status").returncode == 0, "all is well")
@@ -112,7 +112,7 @@ def W6_a_primary_that_was_cut_off_is_no_writer_neither_there_nor_when_it_is_back
     global primary
     old, view, before = primary, db.view(primary), switches()
     db.cut(old)
-    eventually(lambda: "majority" in (member(old).get("note") or ""), "it is with the few", FAILOVER)
+    eventually(lambda: "majority" in (member(old).get("note") or ""), "it is with the few", FAILOVER, EVERY)
     equal((member(old)["role"], db.primary(old)), ("reader", old))
     primary = db.wait_primary(old, by=others(old)[0])
     steady(primary)
@@ -124,7 +124,7 @@ def W6_a_primary_that_was_cut_off_is_no_writer_neither_there_nor_when_it_is_back
         claims.add((member(old)["role"], member(old)["term"]))
         equal(agent.cluster("orders")["writer"], db.member(primary))
         return db.members(old) == db.members(primary)
-    eventually(is_back, "it is in the view of the others", FAILOVER)
+    eventually(is_back, "it is in the view of the others", FAILOVER, EVERY)
     say(f"it claimed the old view: {('writer', view) in claims}")
     whole(primary)
     equal(switches(), before + 1)
@@ -134,7 +134,7 @@ def W6_a_primary_that_was_cut_off_is_no_writer_neither_there_nor_when_it_is_back
 def without_a_majority_there_is_no_writer_and_with_it_the_same_one():
     for other in others(primary):
         db.freeze(other)
-    eventually(lambda: agent.cluster("orders")["state"] == "no_writer", "there is no writer", FAILOVER)
+    eventually(lambda: agent.cluster("orders")["state"] == "no_writer", "there is no writer", FAILOVER, EVERY)
     equal((member(primary)["role"], db.primary(primary)), ("reader", primary))
     for other in others(primary):
         db.thaw(other)

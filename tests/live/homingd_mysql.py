@@ -20,10 +20,7 @@ db = MySQL()
 db.certify("ca")
 db.certify("db", "ca", f"IP:{db.net}.1,IP:{db.net}.2")
 db.options += (f"--ssl-ca={PLACE}/ca.pem", f"--ssl-cert={PLACE}/db.pem", f"--ssl-key={PLACE}/db.key")
-db.init("a")
-db.clone("b", "a")
-say(db.sql("a", "SELECT CONCAT('MySQL ', @@version)"))
-A, B = MEMBERS = [db.member(name) for name in "ab"]
+A, B = MEMBERS = [f"{db.net}.{n}:{db.port}" for n in (1, 2)]
 CA, PASSWORD_FILE = db.root + "/ca.pem", db.file("pw", PASSWORD + "\n")
 
 
@@ -52,9 +49,18 @@ def error(name, words):
     return eventually(lambda: words in (member(name).get("error") or ""), words)
 
 
+def again(*tls):
+    agent.stop()
+    agent.write(cluster(*tls))
+    agent.start()
+
+
 @test
 def a_password_that_has_to_be_said_is_not_said_without_TLS():
     """No server knows it yet: caching_sha2_password."""
+    db.init("a")
+    db.clone("b", "a")
+    say("MySQL " + db.sql("a", "SELECT @@version"))
     agent.start()
     for name in "ab":
         error(name, "the server wants the password itself, which is only said inside of TLS: write tls=verify-full or tls=require")
@@ -62,11 +68,9 @@ def a_password_that_has_to_be_said_is_not_said_without_TLS():
 
 @test
 def it_is_said_to_who_proves_the_name_that_members_has():
-    agent.write(cluster("verify-full"))
-    agent.ok("reload")
+    again("verify-full")
     error("a", "the CA of the server's certificate is not in the system's list")
-    agent.write(cluster())
-    agent.ok("reload")
+    again()
     steady("a", "1")
     settled("b")
     equal([member(name).get("unauthenticated", False) for name in "ab"], [False, False])

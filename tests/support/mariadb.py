@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 
 import homing
-from tap import PATIENCE, cleanups, eventually, give_up
+from tap import PATIENCE, cleanups, eventually, give_up, say
 
 PASSWORD = "homing-test"
 # Small, and quick to start and stop.
@@ -45,7 +45,7 @@ def servers_user():
 class MariaDB:
     options = OPTIONS
     replica = ("--read-only",)  # how one is started that is set to replicate only then
-    start_within = PATIENCE
+    start_within, every = PATIENCE, 0.02
     enter = ()  # what stands before a program that has a root of its own
 
     def __init__(self):
@@ -133,10 +133,14 @@ class MariaDB:
                  f"--pid-file={self.place}/{name}.pid", f"--server-id={self.numbers[name]}", *self.options, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self.env())
 
+    def last(self, name):
+        """Of its log."""
+        with open(f"{self.root}/{name}.log", encoding="utf-8") as log:
+            return log.read()[-2000:]
+
     def answers(self, name):
         if self.processes[name].poll() is not None:
-            with open(f"{self.root}/{name}.log", encoding="utf-8") as log:
-                raise AssertionError(f"{name} has ended:\n" + log.read()[-2000:])
+            raise AssertionError(f"{name} has ended:\n" + self.last(name))
         try:
             return self.sql(name, "SELECT 1")
         except AssertionError:
@@ -144,7 +148,11 @@ class MariaDB:
 
     def start(self, name, *options):
         self.begin(name, *options)
-        eventually(lambda: self.answers(name), name + " answers", self.start_within)
+        try:
+            eventually(lambda: self.answers(name), name + " answers", self.start_within, self.every)
+        except AssertionError:
+            say(self.last(name))
+            raise
 
     def stop(self, name):
         process = self.processes.pop(name)
