@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-import homing  # noqa: E402
-from homing import BUILD, SRC, Agent, cluster_text  # noqa: E402
-from mariadb import PASSWORD, MariaDB  # noqa: E402
+from homing import BUILD, Agent, cluster_text  # noqa: E402
+from mariadb import PASSWORD, Holder, MariaDB  # noqa: E402
 from tap import equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
@@ -29,17 +28,6 @@ def cluster(also="", user="homing"):
 
 
 agent = Agent(cluster())
-
-
-class Holder(homing.Holder):
-    program = ["-B", os.path.join(SRC, "tests/live/holder_mysql.py")]
-
-    def __init__(self, host, of=agent):
-        super().__init__(host, db.port, of, env=dict(os.environ, APP_PASSWORD=PASSWORD))
-
-    def say(self, word):
-        self.process.stdin.write(word + "\n")
-        return self.process.stdout.readline().strip()
 
 
 def client(host):
@@ -90,7 +78,7 @@ def the_writer_and_its_replica_are_found_by_what_they_say():
 def a_switchover_in_place_severs_programs_and_redirects_stale_addresses():
     global holder
     eventually(lambda: agent.status()["severing"]["available"], "severing is available")
-    holder = Holder(NAME)
+    holder = Holder(NAME, db, agent)
     equal((holder.first, holder.say("write")), (db.address("a"), db.address("a")))
     eventually(lambda: len(agent.json("connections")["connections"]) == 1, "its connection is known")
     db.switch("a", "b")

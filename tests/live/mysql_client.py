@@ -22,24 +22,10 @@ NAME = "db1.example.com"
 DB = MariaDB()
 
 
-def certify(name, ca=None, names=None):
-    """NAME.pem and NAME.key in the servers' root, signed by a CA that was made before, or its own."""
-    path = f"{DB.root}/{name}"
-    signed = ["-CA", f"{DB.root}/{ca}.pem", "-CAkey", f"{DB.root}/{ca}.key"] if ca else []
-    request = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                              "-keyout", path + ".key", "-subj", f"/CN={name}"], capture_output=True, check=True).stdout
-    extra = f"{path}.ext"
-    Path(extra).write_text(f"subjectAltName={names}\n" if names else "basicConstraints=critical,CA:TRUE\n")
-    subprocess.run(["openssl", "x509", "-req", "-days", "2", "-extfile", extra, "-out", path + ".pem",
-                    *(signed or ["-signkey", path + ".key"])], input=request, capture_output=True, check=True)
-    os.chmod(path + ".key", 0o644)
-    return path
-
-
 for ca in ("ca", "other"):
-    certify(ca)
-certify("db", "ca", f"DNS:{NAME},IP:127.0.0.1")
-certify("us", "ca", "DNS:homing")
+    DB.certify(ca)
+DB.certify("db", "ca", f"DNS:{NAME},IP:127.0.0.1")
+DB.certify("us", "ca", "DNS:homing")
 # Debian has this plugin in a package whose server would run from the next boot on, and which is not installed for that.
 ED25519 = any(Path("/usr/lib/mysql/plugin").glob("auth_ed25519.so"))
 DB.names.append("a")

@@ -16,30 +16,9 @@ die() {
     exit 1
 }
 
-# --- The machine's own apt -----------------------------------------------------------------------------
-
-mirror() { # of Debian itself, not of its security updates nor of other suppliers
-    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1
-}
-
-apt_settings() { # how this machine reaches it: through a proxy, for instance
-    apt-config dump 2>/dev/null | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv)[^ ]* "[^"]+' || true
-}
+. "$top/tests/long/debian.sh"
 
 # --- The new machine -----------------------------------------------------------------------------------
-
-base_make() { # debootstrap's, once
-    [ ! -e "$base/made" ] || return 0
-    local from
-    from=$(mirror)
-    [ -n "$from" ] || die "this machine's apt knows no source of Debian"
-    rm -rf "$base"
-    mkdir -p "$base" "$archives"
-    echo "debootstrap: Debian $version"
-    debootstrap --variant=minbase --cache-dir="$archives" --include=ca-certificates,sudo "$suite" "$base/root" "$from" \
-        >"$base/log" 2>&1 || { tail -n 20 "$base/log" >&2; die "debootstrap failed: $base/log"; }
-    touch "$base/made"
-}
 
 root_make() {
     rm -rf "$root"
@@ -47,9 +26,7 @@ root_make() {
     printf '%s\n' '127.0.0.1 localhost' '127.0.1.1 fresh' '::1 localhost ip6-localhost ip6-loopback' 'ff02::1 ip6-allnodes' \
         'ff02::2 ip6-allrouters' >"$root/etc/hosts"
     echo fresh >"$root/etc/hostname"
-    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-    cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" 2>/dev/null || true
-    apt_settings >"$root/etc/apt/apt.conf.d/90machine"
+    reach_make "$root"
     # What was downloaded is kept for the next run.
     echo 'Binary::apt-get::APT::Keep-Downloaded-Packages "true";' >>"$root/etc/apt/apt.conf.d/90machine"
     sources_copy
@@ -130,7 +107,7 @@ if [ -n "${HOMING_FRESH:-}" ]; then
 fi
 [ "$(id -u)" = 0 ] || die 'needs root'
 command -v debootstrap >/dev/null || die 'needs debootstrap'
-base_make
+base_make "$version" "$suite" ca-certificates,sudo
 trap take_logs EXIT
 root_make
 [ -z "$user" ] || user_make

@@ -11,10 +11,12 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 
-from tap import PATIENCE, cleanups, eventually, give_up
+import homing
+from tap import PATIENCE, cleanups, eventually, give_up, say
 
 PASSWORD = "homing-test"
 # Small, and quick to start and stop.
@@ -41,12 +43,14 @@ def servers_user():
 
 
 class MariaDB:
+    options = OPTIONS
+    replica = ("--read-only",)  # how one is started that is set to replicate only then
+    start_within, every = PATIENCE, 0.02
+    enter = ()  # what stands before a program that has a root of its own
+
     def __init__(self):
-        path = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
-        self.server = shutil.which("mariadbd", path=path)
-        if not self.server or not shutil.which("mariadb-install-db") or not shutil.which("mariadb"):
-            give_up("no MariaDB server found: install mariadb-server")
-        self.root = tempfile.mkdtemp(prefix="homing-my.")
+        self.find()
+        self.root = self.place = tempfile.mkdtemp(prefix="homing-my.")  # and what the servers call it
         os.chmod(self.root, 0o755)
         self.as_user = servers_user()
         if self.as_user:
@@ -57,12 +61,18 @@ class MariaDB:
         cleanups.append(self.destroy)
         self.install()
 
+    def find(self):
+        path = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
+        self.server = shutil.which("mariadbd", path=path)
+        if not self.server or not shutil.which("mariadb-install-db") or not shutil.which("mariadb"):
+            give_up("no MariaDB server found: install mariadb-server")
+
     def env(self):
         """Its temporary files are named by process ids, and others have such ids in namespaces of theirs."""
-        return dict(os.environ, LD_PRELOAD="", TMPDIR=self.root)
+        return dict(os.environ, LD_PRELOAD="", TMPDIR=self.place)
 
     def run(self, *command, said=""):
-        done = subprocess.run([*self.as_user, *command], input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run([*self.enter, *self.as_user, *command], input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, cwd="/", env=self.env(), check=False)
         assert done.returncode == 0, f"{command[0]}: {done.stdout}"
         return done.stdout.strip()
@@ -95,6 +105,17 @@ class MariaDB:
             out.write(text)
         return path
 
+    def certify(self, name, ca=None, names=None):
+        """NAME.pem and NAME.key in the root, signed by a CA that was made before, or its own."""
+        path = f"{self.root}/{name}"
+        signed = ["-CA", f"{self.root}/{ca}.pem", "-CAkey", f"{self.root}/{ca}.key"] if ca else ["-signkey", path + ".key"]
+        extra = self.file(name + ".ext", f"subjectAltName={names}\n" if names else "basicConstraints=critical,CA:TRUE\n")
+        request = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                                  "-keyout", path + ".key", "-subj", f"/CN={name}"], capture_output=True, check=True).stdout
+        subprocess.run(["openssl", "x509", "-req", "-days", "2", "-extfile", extra, "-out", path + ".pem", *signed],
+                       input=request, capture_output=True, check=True)
+        os.chmod(path + ".key", 0o644)
+
     def sql(self, name, text):
         """As root, whom read_only does not stop. From 11.4 on the client wants TLS, over its socket too, unless it is told otherwise."""
         return self.run("mariadb", "--no-defaults", "--skip-ssl", "--socket=" + f"{self.root}/{name}.sock", "-uroot", "-NB", "-e", text)
@@ -107,15 +128,19 @@ class MariaDB:
         """Its process; it may not answer yet."""
         with open(f"{self.root}/{name}.log", "a", encoding="utf-8") as log:
             self.processes[name] = subprocess.Popen(
-                [*self.where(name), *self.as_user, self.server, "--no-defaults", f"--datadir={self.root}/{name}",
-                 f"--bind-address={self.address(name)}", f"--port={self.port}", f"--socket={self.root}/{name}.sock",
-                 f"--pid-file={self.root}/{name}.pid", f"--server-id={self.numbers[name]}", *OPTIONS, *options],
+                [*self.where(name), *self.enter, *self.as_user, self.server, "--no-defaults", f"--datadir={self.place}/{name}",
+                 f"--bind-address={self.address(name)}", f"--port={self.port}", f"--socket={self.place}/{name}.sock",
+                 f"--pid-file={self.place}/{name}.pid", f"--server-id={self.numbers[name]}", *self.options, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self.env())
+
+    def last(self, name):
+        """Of its log."""
+        with open(f"{self.root}/{name}.log", encoding="utf-8") as log:
+            return log.read()[-2000:]
 
     def answers(self, name):
         if self.processes[name].poll() is not None:
-            with open(f"{self.root}/{name}.log", encoding="utf-8") as log:
-                raise AssertionError(f"{name} has ended:\n" + log.read()[-2000:])
+            raise AssertionError(f"{name} has ended:\n" + self.last(name))
         try:
             return self.sql(name, "SELECT 1")
         except AssertionError:
@@ -123,7 +148,11 @@ class MariaDB:
 
     def start(self, name, *options):
         self.begin(name, *options)
-        eventually(lambda: self.answers(name), name + " answers")
+        try:
+            eventually(lambda: self.answers(name), name + " answers", self.start_within, self.every)
+        except AssertionError:
+            say(self.last(name))
+            raise
 
     def stop(self, name):
         process = self.processes.pop(name)
@@ -136,14 +165,20 @@ class MariaDB:
         process.kill()
         process.wait(PATIENCE)
 
+    def freeze(self, name):
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name):
+        self.processes[name].send_signal(signal.SIGCONT)
+
     # --- how they go together -------------------------------------------------------------------------
 
     def copy(self, name):
         """What is in the data directory from now on has never been a server before: a server skips events of its number."""
         self.born += 1
         self.numbers[name] = self.born
-        self.run("rm", "-rf", f"{self.root}/{name}")
-        self.run("cp", "-a", self.root + "/new", f"{self.root}/{name}")
+        self.run("rm", "-rf", f"{self.place}/{name}")
+        self.run("cp", "-a", self.place + "/new", f"{self.place}/{name}")
 
     def init(self, name):
         """A new data set and its writer."""
@@ -157,7 +192,7 @@ class MariaDB:
         if name not in self.names:
             self.names.append(name)
         self.copy(name)
-        self.start(name, "--read-only")
+        self.start(name, *self.replica)
         self.follow(name, source)
 
     def follow(self, name, source):
@@ -187,3 +222,16 @@ START SLAVE""")
         """A replica that follows another server from now on."""
         self.sql(name, "STOP SLAVE")
         self.follow(name, source)
+
+
+class Holder(homing.Holder):
+    """live/holder_mysql.py, of the account app; `ca`: inside of TLS."""
+
+    program = ["-B", os.path.join(homing.SRC, "tests/live/holder_mysql.py")]
+
+    def __init__(self, host, db, of, ca=None):
+        super().__init__(host, db.port, of, env=dict(os.environ, APP_PASSWORD=PASSWORD, APP_CA=ca or ""))
+
+    def say(self, word):
+        self.process.stdin.write(word + "\n")
+        return self.process.stdout.readline().strip()

@@ -44,8 +44,8 @@ def equal(found, expected):
     assert found == expected, f"found    {found!r}\nexpected {expected!r}"
 
 
-def eventually(condition, what, within=PATIENCE):
-    """Waits until condition() is true, and returns what it returned."""
+def eventually(condition, what, within=PATIENCE, every=0.02):
+    """Waits until condition() is true, and returns what it returned. `every`: longer, where to ask costs much."""
     end = time.monotonic() + within
     while True:
         value = condition()
@@ -53,7 +53,7 @@ def eventually(condition, what, within=PATIENCE):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"not within {within} s: {what}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 # --- How it is listed ---------------------------------------------------------------------------------
