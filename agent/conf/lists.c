@@ -12,6 +12,13 @@
 #include "agent/conf/value.h"
 #include "proto/limits.h"
 
+/* RFC 6761: `localhost`, and all below it, is the machine itself. */
+static bool is_own_machine(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return strcmp(end ? end + 1 : name, "localhost") == 0;
+}
+
 static int take_name(const struct conf_list *list, struct conf_uses *uses, const char *text,
                      struct conf_at at, struct conf_endpoint *endpoint)
 {
@@ -29,6 +36,12 @@ static int take_name(const struct conf_list *list, struct conf_uses *uses, const
     memcpy(own->text, own->name.words, own->name.len);
     own->text[own->name.len] = '\0';
     endpoint->name_count++;
+    if (is_own_machine(own->text))
+        conf_errors_add(
+            list->errors, at,
+            "name '%s' is each machine's own: whatever a program on this one connects to "
+            "there would go to another machine; write the database's name",
+            own->text);
     return conf_uses_add(uses, own->text, at);
 }
 
