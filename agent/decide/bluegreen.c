@@ -42,9 +42,10 @@ static uint32_t claiming(const struct topo *topo)
  * long as it is a member. */
 static void note_none(struct verdict *v, const struct topo *topo, uint64_t now_ms)
 {
-    if (v->phase >= PHASE_IN_PROGRESS)
+    if (bluegreen_holds(v, now_ms))
         return;
     v->green &= claiming(topo);
+    v->named &= v->green;
     if (v->green == 0)
         v->phase_ms = 0;
     else if (v->phase_ms == 0)
@@ -55,10 +56,23 @@ static void note_none(struct verdict *v, const struct topo *topo, uint64_t now_m
 /* Names change in the course of a switchover: who is a green one was said before that. */
 static void note_named(struct verdict *v, uint32_t presumed, enum phase phase, uint32_t named)
 {
-    if (phase == PHASE_AVAILABLE || phase == PHASE_INITIATED)
+    if (phase == PHASE_AVAILABLE || phase == PHASE_INITIATED) {
         v->green = named | (v->green & presumed);
-    else if (phase == PHASE_IN_PROGRESS)
+        v->named = named;
+    } else if (phase == PHASE_IN_PROGRESS) {
         v->green |= named;
+        v->named |= named;
+    }
+}
+
+/* A writer that names itself was a green one: its rows, which are late, tell of the switchover that made it
+ * the writer. And no switchover begins in its midst. Once names have changed, its name may be a green one's. */
+static bool is_of_the_past(const struct verdict *v, const struct topo *topo,
+                           const struct report *report)
+{
+    if (report->phase <= PHASE_IN_PROGRESS && (report->green & topo_aliases(topo, v->writer)) != 0)
+        return true;
+    return v->phase == PHASE_NONE && report->phase >= PHASE_IN_PROGRESS;
 }
 
 void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
@@ -71,13 +85,12 @@ void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presume
         note_none(v, topo, now_ms);
         return;
     }
+    if (is_of_the_past(v, topo, report))
+        return;
     if (report->names_green)
         note_named(v, presumed, report->phase,
                    report->green & ~(topo_aliases(topo, v->writer) | v->retired));
-    if (v->green != 0)
-        set_phase(v, report->phase, now_ms);
-    else
-        set_phase(v, PHASE_NONE, now_ms);
+    set_phase(v, v->named != 0 ? report->phase : PHASE_NONE, now_ms);
 }
 
 static bool is_over(const struct verdict *v, uint64_t now_ms)
@@ -123,13 +136,13 @@ static bool is_handed_over(const struct writer_input *in, const struct verdict *
 {
     bool silent = stopped || in->topo->at[v->writer].last.phase == PHASE_NONE;
 
-    return bluegreen_gave_over(v) || (v->phase == PHASE_IN_PROGRESS && silent &&
-                                      in->topo->at[member].last.phase >= PHASE_POST);
+    return bluegreen_gave_over(v) || (v->phase == PHASE_IN_PROGRESS && !is_over(v, in->now_ms) &&
+                                      silent && in->topo->at[member].last.phase >= PHASE_POST);
 }
 
 static bool may_succeed(const struct writer_input *in, const struct verdict *v, uint32_t member)
 {
-    return bit(v->green, member) && !bit(in->conf->no_failover, member) &&
+    return bit(v->named, member) && !bit(in->conf->no_failover, member) &&
            topo_claims(in->topo, member, in->conf->timeout_ms, in->now_ms) &&
            !in->topo->at[member].late;
 }
@@ -159,7 +172,17 @@ void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t memb
     else if (reason != REASON_ACCEPTED)
         return; /* a failover among the blue ones: the deployment goes on */
     v->retired &= ~topo_aliases(topo, member);
-    v->green = 0;
+    v->green = v->named = 0;
     v->phase = PHASE_NONE;
     v->phase_ms = 0;
+}
+
+uint32_t bluegreen_found(const struct topo *topo, const struct verdict *v)
+{
+    uint32_t found = topo_aliases(topo, v->writer);
+
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (bit(v->retired, m) && (topo_aliases(topo, m) & ~(v->retired | v->green)) != 0)
+            found |= UINT32_C(1) << m;
+    return found & v->retired;
 }

@@ -37,6 +37,10 @@ bool bluegreen_keeps_back(const struct writer_input *in, const struct verdict *v
  * has stopped claiming (W3). */
 uint32_t bluegreen_successor(const struct writer_input *in, const struct verdict *v, bool stopped);
 
+/* Mask of the members that were left behind, and whose names lead by now to a server of the writer's cluster that
+ * another member is, too. */
+uint32_t bluegreen_found(const struct topo *topo, const struct verdict *v);
+
 /* This member is adopted, which was no writer until now or is accepted again. Before its identity is
  * taken over. */
 void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t member,

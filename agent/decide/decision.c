@@ -334,7 +334,8 @@ static void restore_deployment(struct decision *c)
 
     v->retired &= all_members(&c->conf) & ~writer;
     v->green &= all_members(&c->conf) & ~writer & ~v->retired;
-    if (v->green == 0)
+    v->named &= v->green;
+    if (v->named == 0)
         v->phase = PHASE_NONE;
     v->phase_ms = v->phase >= PHASE_IN_PROGRESS ? c->now_ms : 0;
 }
@@ -395,7 +396,7 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
     v->rival = MEMBER_NONE; /* decided anew */
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
-    v->demoted = v->green = v->retired = 0;
+    v->demoted = v->green = v->named = v->retired = 0;
     for (uint32_t m = 0; m < before->members; m++) {
         uint32_t to = map_member(map, before, after, m);
         if (to == MEMBER_NONE)
@@ -403,10 +404,11 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
         kept |= UINT32_C(1) << to;
         v->demoted |= (old.demoted >> m & 1) << to;
         v->green |= (old.green >> m & 1) << to;
+        v->named |= (old.named >> m & 1) << to;
         v->retired |= (old.retired >> m & 1) << to;
     }
     v->green |= after->green & ~kept;
-    if (v->green == 0) {
+    if (v->named == 0) {
         v->phase = PHASE_NONE;
         v->phase_ms = 0;
     }

@@ -76,8 +76,11 @@ struct report {
     enum lock lock;   /* of a writer */
     uint64_t lock_of; /* whose lock: a hash of its name */
     /* W12, for engines whose servers have no term: `term` is all zero, and these two are set. */
-    uint64_t self;    /* the name of this data directory, as others name it in `follows`: a hash; 0:
+    uint64_t self; /* the name of this data directory, as others name it in `follows`: a hash; 0:
                        * not known, or the engine has a term, and W12 is not for it */
+    bool
+        bound; /* `self` names a volume, of which nobody attaches an older copy: what it has speaks neither
+                    * for it nor against it */
     uint64_t follows; /* `self` of the server that it is set to replicate from, whether or not that
                        * answers; 0: it follows nobody */
     /* W4a */

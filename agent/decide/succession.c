@@ -79,7 +79,7 @@ static bool is_not_what_it_was(const struct topo *topo, const struct report *r)
 
     if (before->self != r->self)
         return before->self != 0 && !is_shown_elsewhere(topo, r->member, before->self);
-    return r->position != 0 && r->position < before->position;
+    return !r->bound && r->position != 0 && r->position < before->position;
 }
 
 /* Another member is the writer, and claims; not another server in its place. */
@@ -93,7 +93,7 @@ static bool writer_claims(const struct verdict *v, const struct topo *topo, uint
 /* It has what the writer had when it was adopted, as far as is known. */
 static bool has_branch(const struct verdict *v, const struct report *r)
 {
-    return r->position == 0 || r->position >= v->branch;
+    return r->bound || r->position == 0 || r->position >= v->branch;
 }
 
 /* An heir answers, and does not follow. If it names somebody else, it belongs to others now; if it claims

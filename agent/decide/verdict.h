@@ -88,8 +88,10 @@ struct verdict {
     uint64_t unyielding[HOMING_MEMBERS_MAX]; /* W3a: incarnations of servers that claimed when a
                                               * fenced one took over, and were no readers since;
                                               * 0: none. The newest is the first */
-    enum phase phase;      /* W4a: the writer's own last word, that of a switchover that it began */
-    uint64_t phase_ms;     /* since when a switchover is waited for; 0: it is not */
+    enum phase phase;  /* W4a: the writer's own last word, that of a switchover that it began */
+    uint64_t phase_ms; /* since when a switchover is waited for; 0: it is not */
+    uint32_t
+        named; /* mask of those of `green` that the writer itself named: one of them may succeed it */
     uint32_t green;        /* mask: they hold another data set, whatever they say of it, and what
                             * they claim counts for nothing yet */
     uint32_t retired;      /* mask: left behind by a switchover; what they claim is older */

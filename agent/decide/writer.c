@@ -378,7 +378,7 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
     /* W6: a member that is published is not demoted any more. Nor are its aliases: a virtual
      * address may have moved to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
-    v->retired &= ~topo_aliases(in->topo, v->writer);
+    v->retired &= ~bluegreen_found(in->topo, v);
 }
 
 void writer_decide(const struct writer_input *in, struct writer_output *ret_output)

@@ -200,6 +200,7 @@ static const struct row {
     {"unyielding", PART_UNYIELDING, IN(verdict.unyielding), value_put_servers, value_take_servers},
     {"phase", PART_DEPLOYMENT, IN(verdict.phase), value_put_phase, value_take_phase},
     {"green", PART_DEPLOYMENT, IN(verdict.green), value_put_members, value_take_members},
+    {"named", PART_DEPLOYMENT, IN(verdict.named), value_put_members, value_take_members},
     {"retired", PART_DEPLOYMENT, IN(verdict.retired), value_put_members, value_take_members},
     {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
     {"untold", PART_SPARED, IN(untold), value_put_bool, value_take_bool},

@@ -18,7 +18,8 @@ static void check_report(const struct aurora_seen *seen)
     const char *note = aurora_report(seen, &report);
     require(report.role == (seen->master ? ROLE_WRITER : ROLE_READER));
     require(report.term.hi == 0 && report.term.lo == 0 && !report.fenced);
-    require(report.follows == 0 || (report.follows != report.self && seen->writers == 1));
+    require(report.follows == 0 ||
+            (report.follows != report.self && seen->writers == 1 && seen->read_only));
     require(report.self != 0 || (report.position == 0 && report.role == ROLE_READER));
     require(!note || strlen(note) < ENGINE_TEXT_MAX);
 }

@@ -68,13 +68,15 @@ static struct {
     const char *broken;
 } world;
 
+struct node {
+    struct state state;
+    uint32_t parent, step;
+};
+
 static struct {
     struct step steps[64];
     uint32_t step_count, count, limit;
-    struct node {
-        struct state state;
-        uint32_t parent, step;
-    } * nodes;
+    struct node *nodes;
     uint32_t *table, table_mask;
 } walk;
 
@@ -108,6 +110,8 @@ static void overhear(uint32_t m)
         by->phase = PHASE_NONE;
         return;
     }
+    if (!names || (by->phase == PHASE_NONE && s->phase >= PHASE_IN_PROGRESS))
+        return;
     if (s->phase == PHASE_AVAILABLE)
         by->green = names;
     else if (s->phase == PHASE_IN_PROGRESS)

@@ -11,6 +11,7 @@
 #include "tests/support/test.h"
 
 enum {
+    D = C + 1, /* of one test alone */
     OTHER = 0x7002
 };
 
@@ -447,6 +448,101 @@ static void W4a_a_reload_keeps_who_is_green_and_how_far_it_is(void **state)
     assert_int_equal(verdict->phase, PHASE_IN_PROGRESS);
 }
 
+static void W4a_who_was_named_green_by_others_is_kept_back_and_never_handed_over_to(void **state)
+{
+    const uint32_t map[] = {A, B, C};
+
+    (void)state;
+    story.conf.members = 4;
+    story.conf.green = MASK(D); /* a reader named it, and so it joined */
+    story.conf.named = true;
+    decision_reconfigure(&story.c, &story.conf, map, story.now_ms, &story.last);
+    story.members[D].says = story.members[C].says;
+    story.members[D].says.member = D;
+    story.members[D].says.incarnation += 9;
+    is_writer(D, 1);
+    is_reader(C);
+    run_for(2000);
+    assert_int_equal(verdict->green, MASK(C) | MASK(D));
+    assert_int_equal(verdict->named, MASK(C));
+    tells(A, PHASE_POST);
+    tells(D, PHASE_POST);
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+    is_writer(C, 1);
+    run_for(500);
+    assert_int_equal(verdict->writer, C);
+    assert_ambiguous(C, REASON_TWO_CLAIMS, D); /* whoever that is, it is called out */
+}
+
+static void W4a_what_the_new_writers_rows_say_of_its_own_switchover_is_of_the_past(void **state)
+{
+    (void)state;
+    story.members[A].says.green = MASK(B) | MASK(C);
+    run_for(200);
+    story.members[A].says.phase = PHASE_POST;
+    hears(A);
+    assert_int_equal(verdict->writer, C);
+    for (enum phase phase = PHASE_AVAILABLE; phase < PHASE_COUNT; phase++) {
+        tells(C, phase);
+        story.members[C].says.green = phase >= PHASE_POST ? MASK(A) : MASK(B) | MASK(C);
+        run_for(500);
+        assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+        assert_int_equal(verdict->phase, PHASE_NONE);
+    }
+}
+
+static void W4a_after_ten_minutes_a_green_members_word_is_not_enough(void **state)
+{
+    (void)state;
+    tells(A, PHASE_IN_PROGRESS);
+    is_reader(C);
+    run_for(BLUEGREEN_HOLD_MS + 1000);
+    is_writer(C, 1);
+    tells_without_names(C, PHASE_POST);
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+    reports(A, REPORT_LATE);
+    breaks(A);
+    run_for(500);
+    assert_ambiguous(A, REASON_OTHER_IDENTITY, C);
+}
+
+static void W4a_a_switchover_that_ends_without_a_word_ends_after_ten_minutes(void **state)
+{
+    (void)state;
+    is_reader(C);
+    tells(A, PHASE_IN_PROGRESS);
+    run_for(500);
+    tells(A, PHASE_NONE);
+    tells(C, PHASE_NONE);
+    run_for(BLUEGREEN_HOLD_MS - 1000);
+    assert_int_equal(verdict->phase, PHASE_IN_PROGRESS);
+    run_for(2000);
+    assert_int_equal(verdict->phase, PHASE_NONE);
+    assert_int_equal(verdict->green, 0);
+    tells_without_names(C, PHASE_POST);
+    is_writer(C, 1);
+    run_for(500);
+    assert_int_equal(verdict->writer, A);
+}
+
+static void W4a_a_name_that_was_left_behind_and_leads_to_a_new_reader_is_that_reader(void **state)
+{
+    (void)state;
+    story.members[A].says.green = MASK(B) | MASK(C);
+    run_for(200);
+    story.members[A].says.phase = PHASE_POST;
+    hears(A);
+    assert_int_equal(verdict->retired, MASK(A));
+    for (uint32_t m = A; m <= C; m++)
+        tells(m, PHASE_NONE);
+    is_reader(A);
+    story.members[A].says.incarnation = story.members[B].says.incarnation;
+    run_for(2000);
+    assert_int_equal(verdict->retired, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +578,11 @@ int main(void)
         TEST_FROM(set_up, W4a_a_green_member_that_does_not_answer_is_waited_for),
         TEST_FROM(set_up, W4a_one_green_server_under_two_names_is_one),
         TEST_FROM(set_up, W4a_a_reload_keeps_who_is_green_and_how_far_it_is),
+        TEST_FROM(set_up, W4a_who_was_named_green_by_others_is_kept_back_and_never_handed_over_to),
+        TEST_FROM(set_up, W4a_what_the_new_writers_rows_say_of_its_own_switchover_is_of_the_past),
+        TEST_FROM(set_up, W4a_after_ten_minutes_a_green_members_word_is_not_enough),
+        TEST_FROM(set_up, W4a_a_switchover_that_ends_without_a_word_ends_after_ten_minutes),
+        TEST_FROM(set_up, W4a_a_name_that_was_left_behind_and_leads_to_a_new_reader_is_that_reader),
     };
     return cmocka_run_group_tests_name("a blue/green deployment", tests, NULL, NULL);
 }

@@ -386,6 +386,21 @@ static void W12_heirs_end_with_their_writer(void **state)
     assert_ambiguous(B, REASON_UNPROVEN, C);
 }
 
+/* A replica's rows may be some bytes ahead of what it has when it is promoted. */
+static void W12_where_a_name_is_its_volumes_an_heir_may_have_less_than_before(void **state)
+{
+    (void)state;
+    says(A)->bound = says(B)->bound = true;
+    has(A, 200);
+    has(B, 200);
+    run_for(200);
+    dies(A);
+    has(B, verdict->branch - 1);
+    claims_now(B);
+    run_for(200);
+    assert_verdict(B, CLUSTER_STEADY, REASON_SUCCEEDED);
+}
+
 static void W12_a_full_list_takes_no_more(void **state)
 {
     struct verdict saved = *verdict;
@@ -445,6 +460,7 @@ int main(void)
         TEST_FROM(set_up, W12_a_detached_heir_that_is_another_server_ends),
         TEST_FROM(set_up, W12_a_stopped_channel_may_still_name_the_writer),
         TEST_FROM(set_up_succeeded, W12_heirs_end_with_their_writer),
+        TEST_FROM(set_up, W12_where_a_name_is_its_volumes_an_heir_may_have_less_than_before),
         TEST_FROM(set_up, W12_a_full_list_takes_no_more),
         TEST_FROM(set_up, W12_a_replayed_answer_makes_no_heir),
     };

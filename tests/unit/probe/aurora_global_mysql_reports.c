@@ -93,6 +93,35 @@ static void of_two_writers_that_are_named_nobody_knows_which_one_it_follows(void
                      0);
 }
 
+/* A writer that was left behind, and whose rows name the new one: it is no replica of that. */
+static void who_takes_writes_follows_nobody(void **state)
+{
+    static const char ROWS[] = "b|" MASTER "|0|us-east-1|990\na|x|0|eu-west-1|1000";
+    (void)state;
+    assert_int_equal(report_of(ROWS, "0").role, ROLE_READER);
+    assert_int_equal(report_of(ROWS, "0").follows, 0);
+    assert_true(report_of(ROWS, "1").follows != 0);
+}
+
+static void rows_that_name_nobody_or_several_say_nothing(void **state)
+{
+    static const char *const ROWS[] = {"b|x|0|us-east-1|990\na|x|0|eu-west-1|1000",
+                                       "b|" MASTER "|0|us-east-1|990\nc|" MASTER
+                                       "|0|us-east-1|1\na|x|0|eu-west-1|1000"};
+    struct aurora_seen seen;
+    struct mysql_report_failure failure;
+    struct report before, report;
+    (void)state;
+    hear(&seen, "b|" MASTER "|0|us-east-1|990\na|x|0|eu-west-1|1000", "1", &failure);
+    aurora_report(&seen, &before);
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        aurora_step_take(&seen, AURORA_STEP_TOPOLOGY,
+                         answer_table("id|session|age|region|lsn", "%s", ROWS[i]), &failure);
+        aurora_report(&seen, &report);
+        assert_true(report.follows != 0 && report.follows == before.follows);
+    }
+}
+
 static void who_is_in_no_row_has_no_name(void **state)
 {
     (void)state;
@@ -143,6 +172,8 @@ int main(void)
         TEST(its_own_row_has_its_position),
         TEST(who_reads_follows_who_is_named_as_the_writer),
         TEST(of_two_writers_that_are_named_nobody_knows_which_one_it_follows),
+        TEST(who_takes_writes_follows_nobody),
+        TEST(rows_that_name_nobody_or_several_say_nothing),
         TEST(who_is_in_no_row_has_no_name),
         TEST(of_two_servers_with_one_id_the_one_that_takes_writes_is_the_writer),
         TEST(a_row_of_a_writer_of_another_region_takes_nothing_from_one_that_takes_writes),

@@ -104,8 +104,8 @@ static void who_reads_follows_who_is_named_as_the_writer(void **state)
     assert_int_equal(seen.report.follows, writer);
     uint64_t reader = seen.report.self;
     assert_true(reader != 0 && reader != writer);
-    assert_true(take(US_CLOSED, EU_READS, US_READS)); /* nobody is named */
-    assert_true(seen.report.self == reader && seen.report.follows == 0);
+    assert_true(take(US_CLOSED, EU_READS, US_READS)); /* nobody is named: that says nothing */
+    assert_true(seen.report.self == reader && seen.report.follows == writer);
     assert_true(take(US_CLOSED, EU_READS, US_WRITES)); /* it is about to be the writer */
     assert_true(seen.report.self == reader && seen.report.follows == 0);
     assert_true(take("f|us-1|", EU_READS, US_WRITES));
@@ -119,6 +119,17 @@ static void of_two_writers_that_are_named_nobody_knows_which_one_it_follows(void
     assert_int_equal(seen.report.follows, 0);
     assert_true(take(US_CLOSED, EU_WRITES, US_WRITES));
     assert_int_equal(seen.report.follows, 0);
+}
+
+/* A writer that was left behind, and whose rows name the new one: it is no replica of that. */
+static void who_is_not_in_recovery_follows_nobody(void **state)
+{
+    (void)state;
+    assert_true(take(EU, EU_READS, US_WRITES));
+    assert_int_equal(seen.report.role, ROLE_READER);
+    assert_true(seen.report.self != 0 && seen.report.follows == 0);
+    assert_true(take(EU_CLOSED, EU_READS, US_WRITES));
+    assert_true(seen.report.follows != 0);
 }
 
 static void who_is_in_no_row_has_no_name(void **state)
@@ -208,6 +219,7 @@ int main(void)
         TEST_FROM(begin, an_instance_of_another_region_is_a_reader_with_what_that_has_made_durable),
         TEST_FROM(begin, who_reads_follows_who_is_named_as_the_writer),
         TEST_FROM(begin, of_two_writers_that_are_named_nobody_knows_which_one_it_follows),
+        TEST_FROM(begin, who_is_not_in_recovery_follows_nobody),
         TEST_FROM(begin, who_is_in_no_row_has_no_name),
         TEST_FROM(begin, a_writer_that_is_not_any_longer_is_a_reader_by_either_sign),
         TEST_FROM(begin, a_writer_beside_that_of_another_region_claims_all_the_same),

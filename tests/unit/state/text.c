@@ -214,14 +214,16 @@ static void W4a_who_is_green_and_who_was_left_behind_comes_back(void **state)
 
     (void)state;
     saved.verdict.phase = PHASE_IN_PROGRESS;
-    saved.verdict.green = 1;
+    saved.verdict.green = saved.verdict.named = 1;
     saved.verdict.retired = 1 << 2;
     char *text = encode(&saved, &len);
-    assert_non_null(
-        strstr(text, "\nphase in_progress\ngreen 10.77.0.2:5432\nretired fd00::3:5433\n"));
+    assert_non_null(strstr(
+        text,
+        "\nphase in_progress\ngreen 10.77.0.2:5432\nnamed 10.77.0.2:5432\nretired fd00::3:5433\n"));
     assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_int_equal(got.verdict.phase, PHASE_IN_PROGRESS);
     assert_int_equal(got.verdict.green, 1);
+    assert_int_equal(got.verdict.named, 1);
     assert_int_equal(got.verdict.retired, 1 << 2);
     free(got.endpoints);
     free(text);

@@ -192,6 +192,9 @@ static int take_topology(struct aurora_seen *seen, const struct mysql_answer *an
             return mysql_fail_odd(ret);
     if (seen->topology.count == 0)
         return fail_empty(seen, answer, ret);
+    if (seen->writers ==
+        1) /* rows that name nobody, or several, say nothing: then it is as it was */
+        seen->follows = seen->writer;
     seen->lonely = reading.others > 0 && reading.old == reading.others;
     seen->told = true;
     if (seen->global || (seen->rest > 0 && seen->rest-- > 0))
@@ -290,14 +293,14 @@ bool aurora_is_unsettled(const struct aurora_seen *seen)
     return !seen->read_only && !seen->master;
 }
 
-/* W12. Of several writers that are named, nobody knows which one it follows. */
+/* W12. Who takes writes is no replica, whatever the rows say. */
 static void report_succession(const struct aurora_seen *seen, const struct aurora_row *own,
                               struct report *report)
 {
-    bool alone = seen->writers == 1 && seen->writer != own->name;
     report->term = (struct term){0};
+    report->bound = true;
     report->self = own->name;
-    report->follows = alone && report->role == ROLE_READER ? seen->writer : 0;
+    report->follows = seen->read_only && seen->follows != own->name ? seen->follows : 0;
 }
 
 const char *aurora_report(const struct aurora_seen *seen, struct report *report)

@@ -55,6 +55,7 @@ struct aurora_seen {
     } own[2];
     uint64_t writer;  /* the name of a writer */
     uint32_t writers; /* how many are named */
+    uint64_t follows; /* the name of the only one that was named last; 0: none was */
 
     enum phase phase;       /* of a blue/green deployment */
     uint32_t rest;          /* full questions before it is asked for again */

@@ -199,15 +199,18 @@ static uint64_t name_of(const struct instance *instance)
     return hash != 0 ? hash : 1;
 }
 
-/* W12: regions replicate asynchronously. Of several writers that are named, nobody knows which one it
- * follows; and one that names itself in recovery is on its way. */
-static void report_succession(const struct status *status, bool writes, struct report *report)
+/* W12: regions replicate asynchronously. Rows that name nobody, or several, say nothing: then it is as it
+ * was. Who is not in recovery is no replica, whatever the rows say; and one that names itself in recovery
+ * is on its way. */
+static void report_succession(const struct status *status, struct report *report)
 {
-    uint64_t master = name_of(&status->master);
-
     report->term = (struct term){0};
+    report->bound = true;
     report->self = name_of(&status->own);
-    report->follows = writes || status->others != 1 || master == report->self ? 0 : master;
+    if (status->others == 1)
+        report->follows = name_of(&status->master);
+    if (!status->in_recovery || report->follows == report->self)
+        report->follows = 0;
 }
 
 static void report_make(const struct status *status, bool fenced, struct postgres_seen *seen)
@@ -219,10 +222,10 @@ static void report_make(const struct status *status, bool fenced, struct postgre
     report->role = writes ? ROLE_WRITER : ROLE_READER;
     report->fenced = fenced;
     report->position = writes ? status->master.durable : status->own.read;
-    report->branch = report->self = report->follows = 0;
+    report->branch = 0;
     report->term = (struct term){0, writes};
     if (!fenced)
-        report_succession(status, writes, report);
+        report_succession(status, report);
     seen->in_recovery = status->in_recovery;
     seen->unready = status->master.own == status->in_recovery;
     seen->note = note_of(status);

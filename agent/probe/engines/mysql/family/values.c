@@ -88,6 +88,15 @@ int mysql_fail_error(const struct mysql_error *error, struct mysql_report_failur
     return MYSQL_STEP_FAILED;
 }
 
+/* It comes from the server, and an administrator is told to run it. */
+static bool is_plain(const char *account)
+{
+    for (; *account != '\0'; account++)
+        if (strchr("'\"`\\;", *account) || (unsigned char)*account < ' ')
+            return false;
+    return true;
+}
+
 /* 'user'@'%', from "user@%". */
 int mysql_fail_denied(const char *denied, const struct mysql_answer *answer,
                       struct mysql_report_failure *ret)
@@ -95,7 +104,7 @@ int mysql_fail_denied(const char *denied, const struct mysql_answer *answer,
     const char *account = mysql_is_row(answer, 1) ? mysql_text_at(answer, 0, 0) : NULL;
     const char *at = account ? strrchr(account, '@') : NULL;
     char text[2 * ENGINE_TEXT_MAX];
-    if (!at)
+    if (!at || !is_plain(account))
         return mysql_fail_odd(ret);
     snprintf(text, sizeof(text), "a privilege is missing: GRANT %s TO '%.*s'@'%s'", denied,
              (int)(at - account), account, at + 1);
