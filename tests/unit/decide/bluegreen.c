@@ -380,6 +380,10 @@ static void W4a_green_members_are_those_that_were_named_last(void **state)
     story.members[A].says.green = 0;
     run_for(200);
     assert_int_equal(verdict->green, MASK(C));
+    tells_without_names(A, PHASE_AVAILABLE); /* of one whose hosts no pattern makes */
+    run_for(200);
+    assert_int_equal(verdict->named, 0);
+    assert_int_equal(verdict->phase, PHASE_NONE);
 }
 
 static void W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing(void **state)
