@@ -163,6 +163,9 @@ def names_follow_and_what_was_left_behind_is_never_followed():
         db.say(*[row.replace("a-old1", "a") if name == "a" else row for row in rows[:2]], "open a", "topology", of=name)
     eventually(lambda: "second_writer" in alarms(), "the old writer claims")
     equal((of()["writer"], of()["state"]), (db.member(GREEN[0]), "steady"))
+    text = next(alarm["text"] for alarm in of()["alarms"] if alarm["alarm"] == "second_writer")
+    assert f"the old cluster's server at {db.address('a')}:{db.port}, known as {db.member('a')}" in text, text
+    assert "older term" not in text and "stop" not in text and "delete the old cluster" in text, text
     db.freeze(GREEN[0])
     eventually(lambda: of()["state"] in ("suspect", "ambiguous"), "the writer is silent")
     eventually(lambda: member(GREEN[0]).get("error"), "for long")
@@ -180,6 +183,17 @@ def a_restarted_agent_stays_with_the_green_server():
     agent.wait_writer("orders", db.member(GREEN[0]))
     eventually(lambda: "second_writer" in alarms(), "the old writer still claims")
     equal(agent.resolve(NAME), [db.address(GREEN[0])])
+
+
+@test
+def an_old_cluster_that_was_deleted_needs_nothing():
+    db.kill("a")
+    eventually(lambda: db.member("a") in {warning["member"] for warning in of()["warnings"]}, "a warning")
+    text = next(warning["text"] for warning in of()["warnings"] if warning["member"] == db.member("a"))
+    assert f"the old cluster's server at {db.address('a')}:{db.port}, known as {db.member('a')}" in text, text
+    assert "that needs nothing" in text and "look whether" not in text, text
+    refused = [warning["text"] for warning in of()["warnings"] if warning["warning"] == "member_refused"]
+    assert all("that needs nothing" in text for text in refused), refused
 
 
 cleanups.append(agent.stop)
