@@ -108,6 +108,7 @@ static void judge_loss(const struct cluster *cluster, const struct verdict *befo
         .comparable =
             before->identity == verdict->identity && verdict->reason != REASON_HANDED_OVER,
         .shared = verdict->reason == REASON_TAKEN_OVER,
+        .handed = verdict->reason == REASON_HANDED_OVER,
     };
     if (!ret_loss->branch)
         ret_loss->branch = claim->position;

@@ -141,6 +141,7 @@ def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     equal((of()["writer"], alarms()), (db.member("a"), set()))
     both(POST, "blocked a", renamed=True)
     agent.wait_writer("orders", db.member(GREEN[0]))
+    assert "handed over" in agent.log("writer_changed")[-1]["possible_loss"], agent.log("writer_changed")[-1]
     say("asked, answered and published after %(answer_ms)d and %(publish_ms)d ms" % agent.log("writer_changed")[-1])
     equal((of()["reason"], agent.resolve(NAME)), ("handed_over", [db.address(GREEN[0])]))
     equal(holder.ask().split()[:2], ["anew", db.address(GREEN[0])])
