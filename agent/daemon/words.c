@@ -10,6 +10,7 @@
 
 #include "agent/conf/password.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/bluegreen.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
@@ -59,6 +60,22 @@ uint32_t words_find_member(const struct conf_cluster *conf, const char *text)
 void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size)
 {
     engine_print_term(cluster->conf->engine, term.hi, term.lo, ret, size);
+}
+
+/* W4a: somebody who promotes another member then works against the switchover. */
+static bool is_switching(const struct cluster *cluster)
+{
+    return bluegreen_holds(&cluster->decision.verdict, loop_now_ms(cluster->daemon->loop));
+}
+
+const char *words_reason(const struct cluster *cluster)
+{
+    enum reason reason = cluster->decision.verdict.reason;
+
+    if (reason == REASON_INCUMBENT_SILENT && is_switching(cluster))
+        return "W5: the writer is silent, which is no evidence against it; a blue/green switchover "
+               "is in progress (W4a): promote none meanwhile";
+    return reason_text(reason);
 }
 
 static bool claims_now(const struct cluster *cluster, uint32_t member)
@@ -386,6 +403,8 @@ static const char *fate(const struct cluster *cluster, uint32_t member)
 
     if (member != verdict->writer)
         return "";
+    if (is_switching(cluster))
+        return "; a blue/green switchover is in progress (W4a): promote none meanwhile";
     if (verdict->frozen)
         return ", or have another one promoted and write homingctl unfreeze: until then programs "
                "are sent there";

@@ -4,6 +4,7 @@
 own drivers know them; no real Aurora has confirmed it. Both clusters say the same identity. Writes are blocked on the blue
 writer while innodb_read_only stays 0, and names follow long after the green one takes writes."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -80,6 +81,10 @@ def alarms():
     return {alarm["alarm"] for alarm in of()["alarms"]}
 
 
+def shown(word="status"):
+    return agent.ctl(word, "orders").stdout
+
+
 def is_blue():
     equal((of()["writer"], of()["state"], alarms()), (db.member("a"), "steady", set()))
     equal(agent.resolve(NAME), [db.address("a")])
@@ -122,6 +127,14 @@ def a_switchover_that_is_rolled_back_moves_nothing_and_raises_no_alarm():
     eventually(lambda: member("a")["phase"] == "initiated", "it begins")
     both(IN_PROGRESS, "blocked a")
     eventually(lambda: member("a")["phase"] == "in_progress", "it is in progress")
+    line = rf"blue/green: in progress for [0-9.]+ s, green: {db.member(GREEN[0])}, {db.member(GREEN[1])}\n"
+    for word in ("status", "explain"):
+        assert re.search(line, shown(word)), shown(word)
+    db.freeze("a")
+    eventually(lambda: of()["state"] == "suspect" and of()["warnings"], "the writer is silent for long")
+    assert "promote none meanwhile" in of()["reason_text"] and "have another one promoted" not in shown(), shown()
+    db.thaw("a")
+    eventually(lambda: of()["state"] == "steady", "it is back")
     both("AVAILABLE")
     eventually(lambda: member("a")["phase"] == "available", "it is rolled back")
     is_blue()
@@ -148,6 +161,7 @@ def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     equal((holder.say("write"), holder.say("stale")), 2 * (db.address(GREEN[0]),))
     eventually(lambda: agent.resolve(READERS) == [db.address(GREEN[1])], "the green reader serves")
     equal((of()["state"], alarms()), ("steady", set()))
+    assert f"blue/green: post, left behind: {db.member('a')}, {db.member('b')}\n" in shown(), shown()
 
 
 @test
