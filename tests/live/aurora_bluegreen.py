@@ -161,7 +161,8 @@ def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     equal((holder.say("write"), holder.say("stale")), 2 * (db.address(GREEN[0]),))
     eventually(lambda: agent.resolve(READERS) == [db.address(GREEN[1])], "the green reader serves")
     equal((of()["state"], alarms()), ("steady", set()))
-    assert f"blue/green: post, left behind: {db.member('a')}, {db.member('b')}\n" in shown(), shown()
+    left = f"blue/green: post, left behind: {db.member('a')}, {db.member('b')}\n"
+    eventually(lambda: left in shown(), "the new writer says so, too")
 
 
 @test
@@ -209,6 +210,35 @@ def an_old_cluster_that_was_deleted_needs_nothing():
     assert "that needs nothing" in text and "look whether" not in text, text
     refused = [warning["text"] for warning in of()["warnings"] if warning["warning"] == "member_refused"]
     assert all("that needs nothing" in text for text in refused), refused
+
+
+@test
+def without_what_was_saved_the_new_servers_have_their_new_names():
+    """What homing.yaml(5) says to do at the end."""
+    db.kill("b")
+    agent.stop()
+    for green, name in zip(GREEN, BLUE):
+        address = db.address(green)
+        db.kill(green)
+        db.address = lambda of, at=address, new=name, before=db.address: at if of == new else before(of)
+    with open("/etc/hosts", "w", encoding="ascii") as hosts:
+        hosts.write("".join(f"{db.address(name)} {host}\n" for name, host in (("a", SEED), *((n, f"{n}.{DOMAIN}") for n in BLUE))))
+    for name in BLUE:
+        db.forget(name)
+        db.start(name)
+    db.say(*[f"row {name} {'MASTER_SESSION_ID' if name == 'a' else 'reader-b'} 0.2" for name in BLUE], "open a", "topology")
+    with open(os.path.join(SRC, "packaging/man/homing.yaml.5"), encoding="ascii") as page:
+        removed = re.search(r"^rm (.*)", page.read(), re.MULTILINE)[1].split()
+    state = os.path.join(agent.base, "state")
+    equal({name for name in os.listdir(state) if name.startswith("orders")}, {os.path.basename(path) for path in removed})
+    for path in removed:
+        os.unlink(os.path.join(state, os.path.basename(path)))
+    agent.start()
+    agent.wait_writer("orders", db.member("a"))
+    eventually(lambda: agent.resolve(READERS) == [db.address("b")], "the reader serves")
+    equal(({m["member"] for m in of()["members"]}, agent.resolve(NAME), alarms()),
+          ({db.member(name) for name in BLUE}, [db.address("a")], set()))
+    assert "blue/green" not in shown(), shown()
 
 
 cleanups.append(agent.stop)
