@@ -348,7 +348,7 @@ static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uin
 
     msg_put_key_str(w, "state", cluster_state_name(verdict->state));
     msg_put_key_str(w, "reason", reason_name(verdict->reason));
-    msg_put_key_str(w, "reason_text", reason_text(verdict->reason));
+    msg_put_key_str(w, "reason_text", words_reason(cluster));
     put_member_name(w, "writer", cluster, verdict->writer);
     put_member_name(w, "rival", cluster, verdict->rival);
     put_age(w, "since_ms", verdict->since_ms, now_ms);
@@ -360,6 +360,8 @@ static void put_verdict(struct msg_writer *w, const struct cluster *cluster, uin
     msg_put_key_bool(w, "frozen", verdict->frozen);
     msg_put_key_bool(w, "braked", verdict->braked);
     msg_put_key_uint(w, "switches", verdict->switches);
+    put_age(w, "switchover_ms", verdict->phase >= PHASE_IN_PROGRESS ? verdict->phase_ms : 0,
+            now_ms);
 }
 
 void status_put_cluster(const struct cluster *cluster, struct msg_writer *w)

@@ -108,6 +108,7 @@ static void judge_loss(const struct cluster *cluster, const struct verdict *befo
         .comparable =
             before->identity == verdict->identity && verdict->reason != REASON_HANDED_OVER,
         .shared = verdict->reason == REASON_TAKEN_OVER,
+        .handed = verdict->reason == REASON_HANDED_OVER,
     };
     if (!ret_loss->branch)
         ret_loss->branch = claim->position;
@@ -173,7 +174,7 @@ static void say_state(struct cluster *cluster, const struct verdict *before)
 
     words_member_at(cluster, verdict->writer, writer);
     snprintf(text, sizeof(text), "%s → %s: %s", cluster_state_name(before->state),
-             cluster_state_name(verdict->state), reason_text(verdict->reason));
+             cluster_state_name(verdict->state), words_reason(cluster));
     log_event(good ? LOG_INFO : LOG_WARNING, "state_changed", text,
               LOG_STR("cluster", cluster->conf->name),
               LOG_STR("from", cluster_state_name(before->state)),

@@ -209,7 +209,12 @@ void loss_print(const struct loss *loss, const struct engine_kind *engine, const
 
     engine_print_position(engine, loss->last, last, sizeof(last));
     engine_print_position(engine, loss->branch, branch, sizeof(branch));
-    if (!loss->comparable)
+    if (loss->handed)
+        snprintf(ret, size,
+                 "not known to homing; nothing, if AWS keeps its word: %s handed over to %s (W4a), "
+                 "which is to be said only when all that was committed has arrived there",
+                 from, to);
+    else if (!loss->comparable)
         snprintf(ret, size, "not known: %s holds another data set", to);
     else if (loss->shared)
         snprintf(ret, size, "none: what %s committed is in the volume that %s writes into", from,

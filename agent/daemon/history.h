@@ -95,6 +95,7 @@ struct loss {
     bool exact;      /* `branch` is the branch point; if not, that is there or before it */
     bool comparable; /* both hold one data set */
     bool shared;     /* both write into one volume */
+    bool handed;     /* W4a: the old writer said that it has handed over; not `comparable` */
 };
 
 /* Bytes that were seen on the old writer behind the branch point; at least so many,

@@ -10,12 +10,19 @@
 
 #include "agent/conf/password.h"
 #include "agent/daemon/words.h"
+#include "agent/decide/bluegreen.h"
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
     const char *format = strchr(member->host, ':') ? "[%s]:%u" : "%s:%u";
 
     snprintf(ret, MEMBER_TEXT_SIZE, format, member->host, member->port);
+}
+
+static void print_address(const struct address *at, char ret[MEMBER_TEXT_SIZE])
+{
+    snprintf(ret, MEMBER_TEXT_SIZE, at->inet.family == 6 ? "[%s]:%u" : "%s:%u", at->text,
+             at->inet.port);
 }
 
 void words_member_at(const struct cluster *cluster, uint32_t member, char ret[MEMBER_TEXT_SIZE])
@@ -26,9 +33,7 @@ void words_member_at(const struct cluster *cluster, uint32_t member, char ret[ME
         words_member(&cluster->conf->members[member], ret);
     } else if (member >= HOMING_MEMBERS_MAX && place < PLACES_MAX &&
                cluster->places[place].is.kind != PLACE_FREE) {
-        const struct address *at = &cluster->places[place].is.address;
-        snprintf(ret, MEMBER_TEXT_SIZE, at->inet.family == 6 ? "[%s]:%u" : "%s:%u", at->text,
-                 at->inet.port);
+        print_address(&cluster->places[place].is.address, ret);
     } else
         snprintf(ret, MEMBER_TEXT_SIZE, "none");
 }
@@ -55,6 +60,22 @@ uint32_t words_find_member(const struct conf_cluster *conf, const char *text)
 void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size)
 {
     engine_print_term(cluster->conf->engine, term.hi, term.lo, ret, size);
+}
+
+/* W4a: somebody who promotes another member then works against the switchover. */
+static bool is_switching(const struct cluster *cluster)
+{
+    return bluegreen_holds(&cluster->decision.verdict, loop_now_ms(cluster->daemon->loop));
+}
+
+const char *words_reason(const struct cluster *cluster)
+{
+    enum reason reason = cluster->decision.verdict.reason;
+
+    if (reason == REASON_INCUMBENT_SILENT && is_switching(cluster))
+        return "W5: the writer is silent, which is no evidence against it; a blue/green switchover "
+               "is in progress (W4a): promote none meanwhile";
+    return reason_text(reason);
 }
 
 static bool claims_now(const struct cluster *cluster, uint32_t member)
@@ -252,17 +273,60 @@ static bool is_fenced(const struct verdict *v, uint32_t voice)
                                       : v->fenced_places >> (voice - HOMING_MEMBERS_MAX) & 1;
 }
 
+/* W4a: a blue/green switchover left it behind. By now its name may be that of a new server. */
+static bool is_retired(const struct cluster *cluster, uint32_t voice)
+{
+    return voice < HOMING_MEMBERS_MAX && (cluster->decision.verdict.retired >> voice & 1);
+}
+
+/* The address tells it from the server that has its name by now. */
+static void text_retired(const struct cluster *cluster, uint32_t member, char *ret, size_t size)
+{
+    const struct address *at = &cluster->members.at[member].where.connected;
+    char address[MEMBER_TEXT_SIZE] = "an unknown address", name[MEMBER_TEXT_SIZE];
+
+    words_member_at(cluster, member, name);
+    if (at->inet.family)
+        print_address(at, address);
+    snprintf(ret, size,
+             "the old cluster's server at %s, known as %s, which a blue/green switchover left "
+             "behind (W4a),",
+             address, name);
+}
+
+static void text_retired_writer(const struct cluster *cluster, uint32_t member, char *text,
+                                size_t size)
+{
+    char who[2 * MEMBER_TEXT_SIZE + 120];
+
+    text_retired(cluster, member, who, sizeof(who));
+    snprintf(text, size,
+             "%s claims to be the writer: homing sends no program there, but one that it does not "
+             "reach or whose permit was lost may write to it: delete the old cluster, or make it "
+             "read-only, at that address and not by this name, which may be a new server's by now",
+             who);
+}
+
+static uint32_t first_fenced(const struct verdict *v)
+{
+    for (uint32_t i = 0; i < PLACE_VOICE(PLACES_MAX); i++)
+        if (i != v->rival && is_fenced(v, i))
+            return i;
+    return MEMBER_NONE;
+}
+
 static void text_second_writer(const struct cluster *cluster, char *text, size_t size)
 {
-    const struct verdict *v = &cluster->decision.verdict;
-    char member[MEMBER_TEXT_SIZE] = "nobody", term[48] = "none";
+    uint32_t second = first_fenced(&cluster->decision.verdict);
+    char member[MEMBER_TEXT_SIZE], term[48] = "none";
 
-    for (uint32_t i = 0; i < PLACE_VOICE(PLACES_MAX); i++)
-        if (i != v->rival && is_fenced(v, i)) {
-            words_member_at(cluster, i, member);
-            words_term(cluster, members_said(&cluster->members, i)->last.term, term, sizeof(term));
-            break;
-        }
+    if (is_retired(cluster, second)) {
+        text_retired_writer(cluster, second, text, size);
+        return;
+    }
+    words_member_at(cluster, second, member);
+    if (second != MEMBER_NONE)
+        words_term(cluster, members_said(&cluster->members, second)->last.term, term, sizeof(term));
     snprintf(
         text, size,
         "%s also claims to be the writer, with the older term %s: homing sends no program "
@@ -339,6 +403,8 @@ static const char *fate(const struct cluster *cluster, uint32_t member)
 
     if (member != verdict->writer)
         return "";
+    if (is_switching(cluster))
+        return "; a blue/green switchover is in progress (W4a): promote none meanwhile";
     if (verdict->frozen)
         return ", or have another one promoted and write homingctl unfreeze: until then programs "
                "are sent there";
@@ -347,19 +413,29 @@ static const char *fate(const struct cluster *cluster, uint32_t member)
                : ", or have another one promoted";
 }
 
+/* Who is named by the new cluster, or is configured, stays. */
+#define LEFT_ADVICE                                                                                \
+    "if the old cluster was deleted, that needs nothing: the member leaves a day after nobody "    \
+    "names it, and homing.yaml(5) says what else to do"
+
 static void text_unreachable(const struct cluster *cluster, uint32_t member, char *ret, size_t size)
 {
     const struct topo_member *said = members_said(&cluster->members, member);
     uint64_t now_ms = loop_now_ms(cluster->daemon->loop);
     uint64_t s = (now_ms - cluster->warnings.since_ms[member]) / 1000;
     const char *error = cluster->members.at[member].error;
-    char name[MEMBER_TEXT_SIZE];
+    bool retired = is_retired(cluster, member);
+    char name[2 * MEMBER_TEXT_SIZE + 120];
 
-    words_member_at(cluster, member, name);
+    if (retired)
+        text_retired(cluster, member, name, sizeof(name));
+    else
+        words_member_at(cluster, member, name);
     snprintf(ret, size, "%s%s cannot be asked for %" PRIu64 " s: %s%s%s; %s%s",
              member == cluster->decision.verdict.writer ? "the writer " : "", name, s,
              said->heard ? report_kind_name(said->kind) : "not heard since the start",
-             error[0] ? ": " : "", error, advice(said), fate(cluster, member));
+             error[0] ? ": " : "", error, retired ? LEFT_ADVICE : advice(said),
+             fate(cluster, member));
 }
 
 /* As many as an operator types. They are those to which severing would apply. */
@@ -418,10 +494,12 @@ static void text_refused(const struct cluster *cluster, char *ret, size_t size)
 {
     const struct roster *r = cluster->discovery ? &cluster->discovery->roster : NULL;
 
-    snprintf(ret, size,
-             "%s names the server '%s', which %s: it is not asked; correct host_patterns or "
-             "allowed_networks, if it is a member",
-             r ? r->refused_from : "?", r ? r->refused : "?", r ? named_text(r->refused_why) : "?");
+    bool old = r && r->refused_why == NAMED_OLD;
+
+    snprintf(ret, size, "%s names the server '%s', which %s: it is not asked; %s",
+             r ? r->refused_from : "?", r ? r->refused : "?", r ? named_text(r->refused_why) : "?",
+             old ? "that needs nothing, and ends when the old cluster is deleted"
+                 : "correct host_patterns or allowed_networks, if it is a member");
 }
 
 static bool text_discovery(const struct cluster *cluster, uint32_t warning, char *ret, size_t size)

@@ -19,6 +19,8 @@ void words_member_at(const struct cluster *cluster, uint32_t member, char ret[ME
 uint32_t words_find_member(const struct conf_cluster *conf, const char *text);
 /* As operators of the cluster's engine write it: "7"; "none". */
 void words_term(const struct cluster *cluster, struct term term, char *ret, size_t size);
+/* Why the verdict is what it is, and what to do. */
+const char *words_reason(const struct cluster *cluster);
 /* What is wrong, and the command that resolves it ("" if there is none). */
 void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text, size_t text_size,
                  char *ret_command, size_t command_size);

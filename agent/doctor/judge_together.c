@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/doctor/judge_together.h"
 #include "agent/doctor/label.h"
@@ -17,12 +18,14 @@ struct voice {
     const struct report *report;
     char label[LABEL_SIZE];
     bool again; /* one before it is the same server */
+    bool green; /* W4a: its claim counts for nothing yet */
 };
 
 struct voices {
     struct voice at[HOMING_MEMBERS_MAX];
     uint32_t count;
-    bool all; /* no member is missing */
+    bool all;         /* no member is missing */
+    enum phase phase; /* W4a: of a deployment whose green servers are not the writer's yet */
 };
 
 /* Where only seeds are configured, and nobody that they name answers, they speak. */
@@ -32,6 +35,50 @@ static bool seeds_speak(const struct seen_cluster *cluster)
         if (cluster->servers[i].named && seen_answer(&cluster->servers[i]))
             return false;
     return cluster->conf->member_count == 0;
+}
+
+/* ---- a blue/green deployment (W4a) ---- */
+
+static bool names_green(const struct voice *by, const struct voice *green)
+{
+    const struct topology *told = seen_answer(by->server)->told;
+
+    for (uint32_t i = 0; told && i < told->count; i++)
+        if (told->at[i].green && strcasecmp(told->at[i].host, green->server->member->host) == 0)
+            return true;
+    return false;
+}
+
+static bool is_ahead(const struct voice *v)
+{
+    return v->report->phase >= PHASE_AVAILABLE && v->report->phase <= PHASE_IN_PROGRESS;
+}
+
+static bool is_blue(const struct voice *v)
+{
+    return is_ahead(v) && !names_green(v, v);
+}
+
+/* The writer's word on how far it is counts before that of others. */
+static void mark_named(struct voices *voices, const struct voice *blue)
+{
+    for (uint32_t i = 0; i < voices->count; i++) {
+        struct voice *v = &voices->at[i];
+        if (!is_ahead(v) || !names_green(v, v) || !names_green(blue, v))
+            continue;
+        v->green = true;
+        if (voices->phase == PHASE_NONE || blue->report->role == ROLE_WRITER)
+            voices->phase = blue->report->phase;
+    }
+}
+
+/* Green is who says so itself, and is named by a server that is not. */
+static void mark_green(struct voices *voices)
+{
+    voices->phase = PHASE_NONE;
+    for (uint32_t i = 0; i < voices->count; i++)
+        if (is_blue(&voices->at[i]))
+            mark_named(voices, &voices->at[i]);
 }
 
 static void gather(const struct seen_cluster *cluster, struct voices *ret)
@@ -53,6 +100,7 @@ static void gather(const struct seen_cluster *cluster, struct voices *ret)
         label_server(server, v->label);
         ret->count++;
     }
+    mark_green(ret);
 }
 
 /* ---- no server twice ---- */
@@ -138,7 +186,7 @@ static void judge_data(struct findings *f, const struct voices *voices)
     for (uint32_t i = 0; common && i < voices->count; i++) {
         const struct voice *v = &voices->at[i];
         same += v->report->identity == common->report->identity;
-        if (v->report->identity == 0 || v->report->identity == common->report->identity)
+        if (v->green || v->report->identity == 0 || v->report->identity == common->report->identity)
             continue;
         findings_add(
             f, FINDING_PROBLEM,
@@ -162,21 +210,29 @@ static void judge_data(struct findings *f, const struct voices *voices)
 
 /* ---- one writer ---- */
 
-static void list_writers(const struct engine_kind *kind, const struct voices *voices, char *ret,
-                         size_t size)
+static bool claims(const struct voice *v, bool green)
+{
+    return v->report->role == ROLE_WRITER && !v->again && v->green == green;
+}
+
+static uint32_t list_writers(const struct engine_kind *kind, const struct voices *voices,
+                             bool green, char *ret, size_t size)
 {
     size_t used = 0;
+    uint32_t count = 0;
     char term[ENGINE_PRINT_SIZE];
 
     ret[0] = '\0';
     for (uint32_t i = 0; i < voices->count && used < size; i++) {
         const struct report *report = voices->at[i].report;
-        if (report->role != ROLE_WRITER || voices->at[i].again)
+        if (!claims(&voices->at[i], green))
             continue;
+        count++;
         engine_print_term(kind, report->term.hi, report->term.lo, term, sizeof(term));
         used += (size_t)snprintf(ret + used, size - used, "%s%s (term %s)", used ? ", " : "",
                                  voices->at[i].label, term);
     }
+    return count;
 }
 
 /* A promotion beside a writer that could not be asked makes two: it is the last advice. */
@@ -209,29 +265,57 @@ static void judge_barred(struct findings *f, const struct voices *voices)
     }
 }
 
+/* Names are exchanged by now: who is the old one is said by no table. */
+static bool are_handed_over(const struct voices *voices)
+{
+    for (uint32_t i = 0; i < voices->count; i++)
+        if (claims(&voices->at[i], false) && voices->at[i].report->phase < PHASE_POST)
+            return false;
+    return true;
+}
+
+static void judge_deployment(struct findings *f, const struct seen_cluster *cluster,
+                             const struct voices *voices)
+{
+    char list[FINDINGS_LINE / 2];
+    uint32_t count = list_writers(cluster->conf->engine, voices, true, list, sizeof(list));
+
+    if (voices->phase != PHASE_NONE)
+        findings_add(f, FINDING_OK, NULL,
+                     "a blue/green deployment is there (%s); its green writer, to which no program "
+                     "is led before the switchover: %s (W4a)",
+                     phase_name(voices->phase), count ? list : "none claims");
+}
+
 static void judge_writers(struct findings *f, const struct seen_cluster *cluster,
                           const struct voices *voices)
 {
     const struct engine_kind *kind = cluster->conf->engine;
     char list[FINDINGS_LINE / 2];
-    uint32_t claims = 0;
+    uint32_t count = list_writers(kind, voices, false, list, sizeof(list));
 
-    for (uint32_t i = 0; i < voices->count; i++)
-        claims += voices->at[i].report->role == ROLE_WRITER && !voices->at[i].again;
-    list_writers(kind, voices, list, sizeof(list));
     if (voices->count == 0)
         findings_add(f, FINDING_HINT, NULL, "nobody answered: who is the writer cannot be said");
-    else if (claims == 0)
+    else if (count == 0 && voices->phase == PHASE_IN_PROGRESS)
+        findings_add(f, FINDING_REMARK, "wait for its end: promote none meanwhile",
+                     "none claims to be the writer: a blue/green switchover is in progress (W4a)");
+    else if (count == 0)
         findings_add(f, FINDING_PROBLEM, find_writer(cluster, voices),
                      "none of the %u that answered claims to be the writer", voices->count);
-    else if (claims == 1)
+    else if (count == 1)
         findings_add(f, FINDING_OK, NULL, "one claims to be the writer: %s", list);
+    else if (are_handed_over(voices))
+        findings_add(f, FINDING_REMARK,
+                     "stop none of them; when it is done, delete the old cluster or make it "
+                     "read-only",
+                     "%u claim to be the writer, after a blue/green switchover (W4a): %s", count,
+                     list);
     else
         findings_add(
             f, FINDING_PROBLEM,
             "demote or stop all but one; until then homing keeps the writer that it has, or "
             "has none (W3, W3a)",
-            "%u claim to be the writer: %s", claims, list);
+            "%u claim to be the writer: %s", count, list);
 }
 
 /* ---- who follows whom (W12) ---- */
@@ -275,6 +359,7 @@ void judge_together(struct findings *f, const struct seen_cluster *cluster)
     judge_namesakes(f, &voices);
     judge_data(f, &voices);
     judge_writers(f, cluster, &voices);
+    judge_deployment(f, cluster, &voices);
     judge_barred(f, &voices);
     judge_followers(f, cluster, &voices);
 }

@@ -4,6 +4,7 @@
 own drivers know them; no real Aurora has confirmed it. Both clusters say the same identity. Writes are blocked on the blue
 writer while innodb_read_only stays 0, and names follow long after the green one takes writes."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -80,6 +81,10 @@ def alarms():
     return {alarm["alarm"] for alarm in of()["alarms"]}
 
 
+def shown(word="status"):
+    return agent.ctl(word, "orders").stdout
+
+
 def is_blue():
     equal((of()["writer"], of()["state"], alarms()), (db.member("a"), "steady", set()))
     equal(agent.resolve(NAME), [db.address("a")])
@@ -122,6 +127,14 @@ def a_switchover_that_is_rolled_back_moves_nothing_and_raises_no_alarm():
     eventually(lambda: member("a")["phase"] == "initiated", "it begins")
     both(IN_PROGRESS, "blocked a")
     eventually(lambda: member("a")["phase"] == "in_progress", "it is in progress")
+    line = rf"blue/green: in progress for [0-9.]+ s, green: {db.member(GREEN[0])}, {db.member(GREEN[1])}\n"
+    for word in ("status", "explain"):
+        assert re.search(line, shown(word)), shown(word)
+    db.freeze("a")
+    eventually(lambda: of()["state"] == "suspect" and of()["warnings"], "the writer is silent for long")
+    assert "promote none meanwhile" in of()["reason_text"] and "have another one promoted" not in shown(), shown()
+    db.thaw("a")
+    eventually(lambda: of()["state"] == "steady", "it is back")
     both("AVAILABLE")
     eventually(lambda: member("a")["phase"] == "available", "it is rolled back")
     is_blue()
@@ -141,12 +154,15 @@ def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     equal((of()["writer"], alarms()), (db.member("a"), set()))
     both(POST, "blocked a", renamed=True)
     agent.wait_writer("orders", db.member(GREEN[0]))
+    assert "handed over" in agent.log("writer_changed")[-1]["possible_loss"], agent.log("writer_changed")[-1]
     say("asked, answered and published after %(answer_ms)d and %(publish_ms)d ms" % agent.log("writer_changed")[-1])
     equal((of()["reason"], agent.resolve(NAME)), ("handed_over", [db.address(GREEN[0])]))
     eventually(lambda: holder.ask().split()[:2] == ["anew", db.address(GREEN[0])], "its connection was severed")
     equal((holder.say("write"), holder.say("stale")), 2 * (db.address(GREEN[0]),))
     eventually(lambda: agent.resolve(READERS) == [db.address(GREEN[1])], "the green reader serves")
     equal((of()["state"], alarms()), ("steady", set()))
+    left = f"blue/green: post, left behind: {db.member('a')}, {db.member('b')}\n"
+    eventually(lambda: left in shown(), "the new writer says so, too")
 
 
 @test
@@ -163,6 +179,9 @@ def names_follow_and_what_was_left_behind_is_never_followed():
         db.say(*[row.replace("a-old1", "a") if name == "a" else row for row in rows[:2]], "open a", "topology", of=name)
     eventually(lambda: "second_writer" in alarms(), "the old writer claims")
     equal((of()["writer"], of()["state"]), (db.member(GREEN[0]), "steady"))
+    text = next(alarm["text"] for alarm in of()["alarms"] if alarm["alarm"] == "second_writer")
+    assert f"the old cluster's server at {db.address('a')}:{db.port}, known as {db.member('a')}" in text, text
+    assert "older term" not in text and "stop" not in text and "delete the old cluster" in text, text
     db.freeze(GREEN[0])
     eventually(lambda: of()["state"] in ("suspect", "ambiguous"), "the writer is silent")
     eventually(lambda: member(GREEN[0]).get("error"), "for long")
@@ -180,6 +199,46 @@ def a_restarted_agent_stays_with_the_green_server():
     agent.wait_writer("orders", db.member(GREEN[0]))
     eventually(lambda: "second_writer" in alarms(), "the old writer still claims")
     equal(agent.resolve(NAME), [db.address(GREEN[0])])
+
+
+@test
+def an_old_cluster_that_was_deleted_needs_nothing():
+    db.kill("a")
+    eventually(lambda: db.member("a") in {warning["member"] for warning in of()["warnings"]}, "a warning")
+    text = next(warning["text"] for warning in of()["warnings"] if warning["member"] == db.member("a"))
+    assert f"the old cluster's server at {db.address('a')}:{db.port}, known as {db.member('a')}" in text, text
+    assert "that needs nothing" in text and "look whether" not in text, text
+    refused = [warning["text"] for warning in of()["warnings"] if warning["warning"] == "member_refused"]
+    assert all("that needs nothing" in text for text in refused), refused
+
+
+@test
+def without_what_was_saved_the_new_servers_have_their_new_names():
+    """What homing.yaml(5) says to do at the end."""
+    db.kill("b")
+    agent.stop()
+    for green, name in zip(GREEN, BLUE):
+        address = db.address(green)
+        db.kill(green)
+        db.address = lambda of, at=address, new=name, before=db.address: at if of == new else before(of)
+    with open("/etc/hosts", "w", encoding="ascii") as hosts:
+        hosts.write("".join(f"{db.address(name)} {host}\n" for name, host in (("a", SEED), *((n, f"{n}.{DOMAIN}") for n in BLUE))))
+    for name in BLUE:
+        db.forget(name)
+        db.start(name)
+    db.say(*[f"row {name} {'MASTER_SESSION_ID' if name == 'a' else 'reader-b'} 0.2" for name in BLUE], "open a", "topology")
+    with open(os.path.join(SRC, "packaging/man/homing.yaml.5"), encoding="ascii") as page:
+        removed = re.search(r"^rm (.*)", page.read(), re.MULTILINE)[1].split()
+    state = os.path.join(agent.base, "state")
+    equal({name for name in os.listdir(state) if name.startswith("orders")}, {os.path.basename(path) for path in removed})
+    for path in removed:
+        os.unlink(os.path.join(state, os.path.basename(path)))
+    agent.start()
+    agent.wait_writer("orders", db.member("a"))
+    eventually(lambda: agent.resolve(READERS) == [db.address("b")], "the reader serves")
+    equal(({m["member"] for m in of()["members"]}, agent.resolve(NAME), alarms()),
+          ({db.member(name) for name in BLUE}, [db.address("a")], set()))
+    assert "blue/green" not in shown(), shown()
 
 
 cleanups.append(agent.stop)

@@ -137,6 +137,64 @@ static void print_severed(const struct show *show, const struct msg_value *clust
     fputc('\n', show->out);
 }
 
+/* ---- a blue/green deployment (W4a) ---- */
+
+static const struct msg_value *find_writer(const struct msg_value *members)
+{
+    for (uint32_t i = 0; i < msg_array_len(members); i++)
+        if (msg_get_bool(msg_array_at(members, i), "writer", false))
+            return msg_array_at(members, i);
+    return NULL;
+}
+
+static void print_phase(const struct show *show, const char *phase)
+{
+    for (; *phase; phase++)
+        fputc(*phase == '_' ? ' ' : *phase, show->out);
+}
+
+static bool takes_part(const struct msg_value *members)
+{
+    for (uint32_t i = 0; i < msg_array_len(members); i++)
+        if (msg_get_str(msg_array_at(members, i), "deployment"))
+            return true;
+    return false;
+}
+
+static void list_deployed(const struct show *show, const struct msg_value *members,
+                          const char *deployment, const char *label)
+{
+    const char *before = label;
+
+    for (uint32_t i = 0; i < msg_array_len(members); i++) {
+        const struct msg_value *member = msg_array_at(members, i);
+        if (!show_is(member, "deployment", deployment))
+            continue;
+        fputs(before, show->out);
+        show_str(show, member, "member", "?");
+        before = ", ";
+    }
+}
+
+/* How far it is by the writer's own word, and who takes part. Nothing, as a rule. */
+static void print_deployment(const struct show *show, const struct msg_value *cluster)
+{
+    const struct msg_value *members = msg_get(cluster, "members");
+    const char *phase = msg_get_str(find_writer(members), "phase");
+
+    if (!phase && !takes_part(members))
+        return;
+    fputs("  blue/green: ", show->out);
+    print_phase(show, phase ? phase : "no deployment now");
+    if (msg_type(msg_get(cluster, "switchover_ms")) == MSG_TYPE_UINT) {
+        fputs(" for ", show->out);
+        show_age(show, cluster, "switchover_ms", 0);
+    }
+    list_deployed(show, members, "green", ", green: ");
+    list_deployed(show, members, "left_behind", ", left behind: ");
+    fputc('\n', show->out);
+}
+
 bool show_cluster(const struct show *show, const struct msg_value *cluster)
 {
     const struct msg_value *endpoints = msg_get(cluster, "endpoints");
@@ -147,6 +205,7 @@ bool show_cluster(const struct show *show, const struct msg_value *cluster)
         show_str(show, cluster, "reason_text", "");
         fputc('\n', show->out);
     }
+    print_deployment(show, cluster);
     print_alarms(show, msg_get(cluster, "alarms"));
     print_warnings(show, msg_get(cluster, "warnings"));
     show_members(show, cluster);

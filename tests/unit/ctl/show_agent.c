@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * show_agent.c - what `homingctl status` says of the agent as a whole: where all is well, its first line does not
- * hide where programs would not follow a failover; and an alarm of the agent's own is said wherever it counts.
+ * hide where programs would not follow a failover; an alarm of the agent's own is said wherever it counts; and a
+ * blue/green deployment of a cluster.
  */
 #include "config.h"
 
@@ -96,9 +97,40 @@ static void an_alarm_of_the_agents_own_is_said_of_one_cluster_too(void **state)
     assert_true(says(clusters, 1, false, "orders", "orders: steady"));
 }
 
+static void put_deployed(const char *name, bool is_writer, const char *phase,
+                         const char *deployment)
+{
+    msg_open_map(&writer);
+    msg_put_key_str(&writer, "member", name);
+    msg_put_key_bool(&writer, "writer", is_writer);
+    msg_put_key_str(&writer, "phase", phase);
+    msg_put_key_str(&writer, "deployment", deployment);
+    msg_close(&writer);
+}
+
+/* The writer's own word counts. */
+static void W4a_a_deployment_is_a_line_below_its_cluster(void **state)
+{
+    (void)state;
+    msg_open_map(&writer);
+    msg_put_key_uint(&writer, "switchover_ms", 12000);
+    msg_put_str(&writer, "members");
+    msg_open_array(&writer);
+    put_deployed("g", false, "available", "green");
+    put_deployed("a", true, "in_progress", NULL);
+    put_deployed("h", false, NULL, "green");
+    put_deployed("o", false, "post", "left_behind");
+    msg_close(&writer);
+    msg_close(&writer);
+    (void)show_cluster(&show, result());
+    assert_non_null(
+        strstr(shown(), "\n  blue/green: in progress for 12 s, green: g, h, left behind: o\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_IN(rig, W4a_a_deployment_is_a_line_below_its_cluster),
         TEST(where_programs_follow_all_is_well),
         TEST(what_is_off_or_only_observed_or_frozen_is_named),
         TEST(an_alarm_of_the_agents_own_is_said_of_one_cluster_too),

@@ -72,6 +72,17 @@ static void what_is_in_a_shared_volume_is_not_lost(void **state)
         words(loss), "none: what db-a:5432 committed is in the volume that db-b:5432 writes into");
 }
 
+static void W4a_what_was_handed_over_is_left_to_those_who_did_it(void **state)
+{
+    const struct loss loss = {.last = 500, .branch = 400, .exact = true, .handed = true};
+    (void)state;
+    assert_int_equal(loss_bytes(&loss), 0);
+    assert_string_equal(
+        words(loss),
+        "not known to homing; nothing, if AWS keeps its word: db-a:5432 handed over to db-b:5432 "
+        "(W4a), which is to be said only when all that was committed has arrived there");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +91,7 @@ int main(void)
         TEST(nothing_seen_is_not_called_nothing_lost),
         TEST(what_cannot_be_compared_is_not_known),
         TEST(what_is_in_a_shared_volume_is_not_lost),
+        TEST(W4a_what_was_handed_over_is_left_to_those_who_did_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,6 +258,62 @@ static void exactly_one_has_to_claim(void **state)
     expect_line("2 claim to be the writer: a:5000 (term 3), b:5000 (term none)");
 }
 
+static void in_deployment(enum phase phase, enum phase green_phase)
+{
+    servers[1].visits[0].report.role = ROLE_WRITER;
+    servers[1].visits[0].report.identity = 8;
+    topology_init(&told);
+    if (phase < PHASE_POST) /* then names are exchanged */
+        topology_add_green(&told, "b", 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        servers[i].visits[0].report.phase = i == 1 ? green_phase : phase;
+        servers[i].visits[0].told = &told;
+    }
+}
+
+static void W4a_a_green_server_that_claims_is_no_problem(void **state)
+{
+    (void)state;
+    in_deployment(PHASE_AVAILABLE, PHASE_AVAILABLE);
+    expect(0, 0);
+    expect_line("  ok       one claims to be the writer: a:5000 (term 3)\n");
+    expect_line(
+        "  ok       a blue/green deployment is there (available); its green writer, to which no "
+        "program is led before the switchover: b:5000 (term none) (W4a)\n");
+    expect_no("another data set");
+    in_deployment(PHASE_IN_PROGRESS, PHASE_IN_PROGRESS);
+    expect(0, 0);
+    expect_line("a blue/green deployment is there (in_progress)");
+    servers[0].visits[0].report.role = ROLE_READER;
+    expect(0, 1);
+    expect_line("  remark   none claims to be the writer: a blue/green switchover is in progress "
+                "(W4a)\n           -> wait for its end: promote none meanwhile");
+}
+
+static void W4a_its_own_word_alone_makes_nobody_green(void **state)
+{
+    (void)state;
+    in_deployment(PHASE_NONE, PHASE_AVAILABLE);
+    expect(2, 0);
+    expect_line("2 claim to be the writer: a:5000 (term 3), b:5000 (term none)");
+    in_deployment(PHASE_AVAILABLE, PHASE_NONE);
+    expect(2, 0);
+    expect_no("a blue/green deployment");
+}
+
+static void W4a_after_a_switchover_nobody_is_to_be_stopped(void **state)
+{
+    (void)state;
+    in_deployment(PHASE_POST, PHASE_COMPLETED);
+    servers[1].visits[0].report.identity = 7;
+    expect(0, 1);
+    expect_line(
+        "  remark   2 claim to be the writer, after a blue/green switchover (W4a): a:5000 (term "
+        "3), b:5000 (term none)\n           -> stop none of them;");
+    servers[0].visits[0].report.phase = PHASE_AVAILABLE;
+    expect(1, 0);
+}
+
 static void W3_a_writer_that_homing_does_not_take_by_itself_is_told(void **state)
 {
     (void)state;
@@ -388,6 +444,9 @@ int main(void)
         TEST_IN(rig, seeds_speak_where_there_are_no_members),
         TEST_IN(rig, the_odd_data_set_is_that_of_the_fewest),
         TEST_IN(rig, exactly_one_has_to_claim),
+        TEST_IN(rig, W4a_a_green_server_that_claims_is_no_problem),
+        TEST_IN(rig, W4a_its_own_word_alone_makes_nobody_green),
+        TEST_IN(rig, W4a_after_a_switchover_nobody_is_to_be_stopped),
         TEST_IN(rig, W3_a_writer_that_homing_does_not_take_by_itself_is_told),
         TEST_IN(rig, one_server_under_two_names_claims_once),
         TEST_IN(rig, W12_servers_that_follow_the_wrong_one_are_named),
