@@ -8,8 +8,8 @@
  * 2. Rows older than AURORA_ROW_AGE_S count for nothing, those of writers included. The server's clock
  *    says how old a row is; it orders rows of one answer, and no claims (W2).
  * 3. All servers of a region write to one volume: there is one history, and its term is constant. W12 is not
- *    for it. The regions of a Global Database replicate asynchronously, and W12 is for them: whom a server
- *    names as the writer, it follows.
+ *    for it. The regions of a Global Database replicate asynchronously, and W12 is for them: a server that
+ *    takes no writes follows the one that its rows name as the writer.
  */
 #include "config.h"
 
