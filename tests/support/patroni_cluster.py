@@ -4,8 +4,8 @@ PostgreSQL.
 
     p = Patroni(); p.begin("a"); p.begin("b")           # 127.X.Y.1 and so on, one port each for the database and for REST
     p.switch("a", "b"); p.kill("b"); p.begin("b")       # planned; all of b's processes at once
-    p.stop("a"); p.go_on("a")                           # SIGSTOP, SIGCONT
     p.hold("a"); p.release("a")                         # its loop alone: its REST API goes on answering
+    p.stop("a"); p.go_on("a")                           # SIGSTOP, SIGCONT
 
 They never run as root: as postgres, else nobody, if the caller is root. Everybody may log in without a password."""
 import glob
@@ -60,6 +60,7 @@ class Patroni:
         self.net = f"127.{random.randrange(20, 220)}.{random.randrange(1, 250)}"
         self.port, self.rest, self.store, self.peers = map(str, random.sample(range(20000, 32000), 4))
         self.names, self.processes = ["a", "b"], {}
+        self.seen = lambda: ""  # what else to say of a failure
         cleanups.append(self.destroy)
         self.begin_store()
 
@@ -154,11 +155,15 @@ class Patroni:
         self.signal(name, signal.SIGCONT)
 
     def hold(self, name):
-        with open(f"{self.root}/{name}.held", "w", encoding="ascii"):
+        held = f"{self.root}/{name}.held"
+        with open(held, "w", encoding="ascii"):
             pass
+        self.in_time(lambda: os.path.exists(held + ".waits"), f"the loop of {name} waits")
 
     def release(self, name):
-        os.unlink(f"{self.root}/{name}.held")
+        held = f"{self.root}/{name}.held"
+        os.unlink(held)
+        self.in_time(lambda: not os.path.exists(held + ".waits"), f"the loop of {name} goes on")
 
     # --- the cluster --------------------------------------------------------------------------------------
 
@@ -182,7 +187,7 @@ class Patroni:
             return eventually(condition, what, FAILOVER)
         except AssertionError as failure:
             logs = "\n".join(f"--- {name}\n{self.log(name)}" for name in self.processes)
-            raise AssertionError(f"{failure}\n{logs}") from None
+            raise AssertionError(f"{failure}\n{self.seen()}\n{logs}") from None
 
     def wait_leader(self, name):
         def there():

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The real Patroni, whose loop of high availability waits while a file is there: what a full disk, a hanging mount or a
-debugger does to it. Its REST API, which has threads of its own, goes on answering.
+debugger does to it. Its REST API, which has threads of its own, goes on answering. While it waits, FILE.waits is there.
 
 usage: patroni_held.py FILE CONFIGURATION"""
 import os
@@ -19,7 +19,10 @@ run_cycle = Ha.run_cycle
 
 def held(self):
     while os.path.exists(HELD):
-        time.sleep(0.05)
+        with open(HELD + ".waits", "w", encoding="ascii"):
+            time.sleep(0.05)
+    if os.path.exists(HELD + ".waits"):
+        os.unlink(HELD + ".waits")
     return run_cycle(self)
 
 
