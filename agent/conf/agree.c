@@ -183,6 +183,19 @@ void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engi
                          idle, engine->name, other);
 }
 
+void conf_agree_failover(const struct conf_cluster *cluster, struct conf_errors *errors)
+{
+    /* Who is discovered may become the writer. */
+    bool any = conf_discovers(cluster) || cluster->member_count == 0;
+    for (uint32_t i = 0; i < cluster->member_count; i++)
+        any |= cluster->members[i].failover;
+    if (!any)
+        conf_errors_warn(errors, cluster->at,
+                         "cluster %s: each member has failover: false, so that no failover is "
+                         "followed without homingctl accept",
+                         cluster->name);
+}
+
 bool conf_discovers(const struct conf_cluster *cluster)
 {
     return cluster->engine->tells != ENGINE_TELLS_NOTHING &&

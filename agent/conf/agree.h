@@ -26,6 +26,9 @@ void conf_agree_members(const struct conf_cluster *cluster, struct conf_errors *
 void conf_agree_last_member(const struct conf_member *members, uint32_t count,
                             struct conf_errors *errors, const char *what);
 
+/* Warns if no member may become the writer by itself. */
+void conf_agree_failover(const struct conf_cluster *cluster, struct conf_errors *errors);
+
 /* Warns of a lag that is given alone, in what the engine of this cluster does not count. `node`: the cluster's mapping. */
 void conf_agree_lag(const struct conf_node *node, const struct engine_kind *engine,
                     struct conf_errors *errors);

@@ -184,6 +184,12 @@ static int take_secret_file(struct checker *checker, const struct value *value, 
     if (wrong)
         conf_errors_add(checker->errors, value->node->at, "%s %.300s %s", value->key->name,
                         value->text[0] ? *ret_path : "''", wrong);
+    else if (conf_password_is_pgpass(*ret_path))
+        conf_errors_warn(
+            checker->errors, value->node->at,
+            "%s %.300s looks like a line of a .pgpass, host:port:database:user:password, and "
+            "is taken as the password from its beginning; write only the password into it",
+            value->key->name, *ret_path);
     return 0;
 }
 
@@ -313,6 +319,7 @@ static int take_cluster(struct checker *checker, struct mapping *mapping)
         conf_agree_asked_port(cluster, checker->errors);
         conf_agree_aliases(cluster, checker->errors);
         conf_agree_discovery(cluster, checker->errors);
+        conf_agree_failover(cluster, checker->errors);
         conf_agree_lag(mapping->node, cluster->engine, checker->errors);
     }
     return 0;

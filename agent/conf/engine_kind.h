@@ -68,6 +68,8 @@ struct engine_kind {
     /* Whether the name, in its canonical form, is one that its provider has lead now to one server and now to another one.
      * NULL: nobody knows such names. */
     bool (*alias)(const char *host, struct alias *ret);
+    /* The region that its provider's names have in them; false: it is none of these. NULL exactly where `alias` is. */
+    bool (*region)(const char *host, char ret_region[ALIAS_REGION_SIZE]);
 
     /* The keyword and value with which a server has to prove its name. NULL: none does. */
     const char *proof_keyword, *proof_value;

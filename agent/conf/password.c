@@ -124,6 +124,33 @@ const char *conf_password_check(const char *file)
     return explain(rv);
 }
 
+/* host:port:database:user:password, where the port is a number or a star. */
+static bool is_pgpass(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    int colons = 0;
+    if (!colon)
+        return false;
+    const char *at = colon + 1 + (colon[1] == '*' ? 1 : strspn(colon + 1, "0123456789"));
+    if (at == colon + 1 || *at != ':')
+        return false;
+    for (; *at != '\0'; at++)
+        colons += *at == ':';
+    return colons >= 3;
+}
+
+bool conf_password_is_pgpass(const char *file)
+{
+    struct conf_password password;
+    bool is = false;
+    if (read_file(file, &password) == 0) {
+        password.bytes[password.len] = '\0';
+        is = is_pgpass(password.bytes);
+    }
+    explicit_bzero(&password, sizeof(password));
+    return is;
+}
+
 int conf_password(const struct conf_cluster *cluster, char **ret_password)
 {
     struct conf_password password;

@@ -21,14 +21,15 @@ static const char *const domains[] = {
 /* What stands before the account; the longest of two that fit comes first. */
 static const struct word {
     const char *begin, *what;
+    enum alias_leads leads;
     bool seed, same; /* the account is that of the instances' names */
 } words[] = {
-    {"cluster-ro-", "the reader endpoint of a cluster", true, true},
-    {"cluster-custom-", "a custom endpoint of a cluster", true, true},
-    {"cluster-", "the endpoint of a cluster", true, true},
-    {"shardgrp-", "the endpoint of a shard group", false, false},
-    {"proxy-", "an endpoint of a proxy", false, true},
-    {"global-", "the endpoint of a global database", true, false},
+    {"cluster-ro-", "the reader endpoint of a cluster", ALIAS_LEADS_TO_READERS, true, true},
+    {"cluster-custom-", "a custom endpoint of a cluster", ALIAS_LEADS_ANYWHERE, true, true},
+    {"cluster-", "the endpoint of a cluster", ALIAS_LEADS_TO_WRITER, true, true},
+    {"shardgrp-", "the endpoint of a shard group", ALIAS_LEADS_ANYWHERE, false, false},
+    {"proxy-", "an endpoint of a proxy", ALIAS_LEADS_ANYWHERE, false, true},
+    {"global-", "the endpoint of a global database", ALIAS_LEADS_TO_WRITER, true, false},
 };
 
 static bool is_domain(const char *text)
@@ -49,22 +50,32 @@ static const char *label_before(const char *host, const char *label)
     return label;
 }
 
-/* The label of the account; NULL: this is no name of Amazon's databases. */
-static const char *find_account(const char *host)
+/* The label of the account, and that of the region; NULL: this is no name of Amazon's databases. */
+static const char *find_account(const char *host, const char **ret_region)
 {
     const char *service = strstr(host, ".rds.");
     if (!service)
         return NULL;
-    const char *behind = service + strlen(".rds."), *region = strchr(behind, '.');
+    const char *behind = service + strlen(".rds."), *dot = strchr(behind, '.');
     const char *before = label_before(host, service + 1);
+    *ret_region = is_domain(behind) ? before : behind;
     if (is_domain(behind))
         return before ? label_before(host, before) : NULL;
-    return region && is_domain(region + 1) ? before : NULL;
+    return dot && is_domain(dot + 1) ? before : NULL;
+}
+
+bool alias_amazon_region(const char *host, char ret_region[ALIAS_REGION_SIZE])
+{
+    const char *region;
+    if (!find_account(host, &region))
+        return false;
+    snprintf(ret_region, ALIAS_REGION_SIZE, "%.*s", (int)strcspn(region, "."), region);
+    return true;
 }
 
 bool alias_amazon(const char *host, struct alias *ret)
 {
-    const char *account = find_account(host);
+    const char *region, *account = find_account(host, &region);
     if (!account || account == host) /* an instance may be called so, too */
         return false;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -72,7 +83,7 @@ bool alias_amazon(const char *host, struct alias *ret)
         size_t len = strlen(word->begin);
         if (strncmp(account, word->begin, len) != 0)
             continue;
-        *ret = (struct alias){.what = word->what, .seed = word->seed};
+        *ret = (struct alias){.what = word->what, .leads = word->leads, .seed = word->seed};
         if (word->same)
             snprintf(ret->pattern, sizeof(ret->pattern), "?.%s", account + len);
         return true;

@@ -11,9 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum alias_leads {
+    ALIAS_LEADS_ANYWHERE,
+    ALIAS_LEADS_TO_WRITER,
+    ALIAS_LEADS_TO_READERS
+};
+
 /* What such a name is, and how its servers' own hosts are made of their ids. */
 struct alias {
-    const char *what;  /* "the endpoint of a cluster" */
+    const char *what; /* "the endpoint of a cluster" */
+    enum alias_leads leads;
     bool seed;         /* who answers there is one of the servers */
     char pattern[256]; /* as host_patterns has it; "": its form does not say */
 };
@@ -21,5 +28,10 @@ struct alias {
 /* Of Amazon's Aurora and RDS: NAME.cluster-ID.REGION.rds.amazonaws.com and its like, in all partitions. The
  * host is in its canonical form. False: a server's own name, or none of these. */
 bool alias_amazon(const char *host, struct alias *ret);
+
+#define ALIAS_REGION_SIZE 64 /* a label of a name, with its NUL */
+
+/* The region that such a name, or a server's own, has in it. False: it is no name of theirs. */
+bool alias_amazon_region(const char *host, char ret_region[ALIAS_REGION_SIZE]);
 
 #endif

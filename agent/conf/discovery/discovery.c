@@ -35,6 +35,27 @@ void conf_agree_discovery(const struct conf_cluster *cluster, struct conf_errors
 
 /* ---- patterns ---- */
 
+/* False: it has none in it. */
+static bool region_of(const struct engine_kind *engine, const struct conf_pattern *pattern,
+                      char ret_region[ALIAS_REGION_SIZE])
+{
+    struct conf_host host;
+    return engine->region && conf_pattern_host(pattern->pattern, "a", &host) &&
+           engine->region(host.text, ret_region);
+}
+
+static void refuse_other_region(const struct engine_kind *engine,
+                                const struct conf_pattern *pattern, struct conf_errors *errors)
+{
+    char region[ALIAS_REGION_SIZE];
+    if (pattern->region && region_of(engine, pattern, region) &&
+        strcmp(pattern->region, region) != 0)
+        conf_errors_add(errors, pattern->at,
+                        "pattern '%s' makes hosts of region %s, and is for region %s; correct one "
+                        "of them",
+                        pattern->pattern, region, pattern->region);
+}
+
 /* False: the region is wrong, and nothing more is to be said of the pattern. */
 static bool check_region(const struct engine_kind *engine, const struct conf_pattern *pattern,
                          struct conf_errors *errors)
@@ -84,8 +105,10 @@ void conf_agree_patterns(const struct conf_cluster *cluster, struct conf_errors 
     if (engine->tells == ENGINE_TELLS_NOTHING)
         return;
     for (uint32_t i = 0; i < cluster->host_pattern_count; i++)
-        if (check_region(engine, &cluster->host_patterns[i], errors))
+        if (check_region(engine, &cluster->host_patterns[i], errors)) {
+            refuse_other_region(engine, &cluster->host_patterns[i], errors);
             refuse_second(cluster, i, errors);
+        }
 }
 
 /* ---- names that are no server's ---- */
@@ -131,19 +154,88 @@ static void refuse_alias_pattern(const struct conf_pattern *pattern,
             pattern->pattern, alias.what, alias.pattern[0] ? alias.pattern : "?.db.example.com");
 }
 
+/* Whether the servers of this host are where one of the patterns says; so also where a pattern leads to names of one's own. */
+static bool is_in_a_pattern(const struct conf_cluster *cluster, const struct conf_host *host)
+{
+    const struct engine_kind *engine = cluster->engine;
+    char region[ALIAS_REGION_SIZE];
+    struct alias alias;
+    bool leads = engine->alias(host->text, &alias);
+    if (!engine->region(host->text, region) || (leads && alias.pattern[0] == '\0'))
+        return true;
+    for (uint32_t i = 0; i < cluster->host_pattern_count; i++) {
+        const struct conf_pattern *pattern = &cluster->host_patterns[i];
+        if (!region_of(engine, pattern, region) ||
+            (leads ? strcmp(pattern->pattern, alias.pattern) == 0
+                   : conf_pattern_matches(pattern->pattern, host)))
+            return true;
+    }
+    return false;
+}
+
+/* Their ids would be made into hosts of another account, or region. */
+static void refuse_outside(const struct conf_cluster *cluster, const struct conf_member *listed,
+                           uint32_t count, const char *what, struct conf_errors *errors)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct conf_host host;
+        if (!conf_value_host(listed[i].host, &host) && !is_in_a_pattern(cluster, &host))
+            conf_errors_add(errors, listed[i].at,
+                            "%s '%s' has its servers elsewhere than where host_patterns says; "
+                            "correct one of them",
+                            what, listed[i].host);
+    }
+}
+
+static void check_member(const struct conf_cluster *cluster, const struct conf_member *member,
+                         struct conf_errors *errors)
+{
+    struct alias alias;
+    if (!cluster->engine->alias(member->host, &alias))
+        return;
+    if (cluster->engine->tells != ENGINE_TELLS_NOTHING)
+        refuse_alias(member, &alias, errors);
+    else
+        warn_alias(member, &alias, errors);
+}
+
+/* ---- names of endpoints ---- */
+
+/* Who means to read would write, or could not. */
+static void refuse_role(const struct conf_endpoint *endpoint, const char *name,
+                        const struct alias *alias, struct conf_errors *errors)
+{
+    bool writer = endpoint->role == VIEW_ROLE_WRITER;
+    if (alias->leads == (writer ? ALIAS_LEADS_TO_READERS : ALIAS_LEADS_TO_WRITER))
+        conf_errors_add(
+            errors, endpoint->at,
+            "name '%s' is %s, and the endpoint's role is %s; write role: %s, or another "
+            "name",
+            name, alias->what, writer ? "writer" : "reader", writer ? "reader" : "writer");
+}
+
+static void check_endpoint(const struct engine_kind *engine, const struct conf_endpoint *endpoint,
+                           struct conf_errors *errors)
+{
+    struct alias alias;
+    for (uint32_t i = 0; i < endpoint->name_count; i++)
+        if (engine->alias(endpoint->names[i].text, &alias))
+            refuse_role(endpoint, endpoint->names[i].text, &alias, errors);
+}
+
 void conf_agree_aliases(const struct conf_cluster *cluster, struct conf_errors *errors)
 {
     const struct engine_kind *engine = cluster->engine;
-    struct alias alias;
-    for (uint32_t i = 0; engine->alias && i < cluster->host_pattern_count; i++)
+    if (!engine->alias)
+        return;
+    for (uint32_t i = 0; i < cluster->host_pattern_count; i++)
         refuse_alias_pattern(&cluster->host_patterns[i], engine, errors);
-    for (uint32_t i = 0; engine->alias && i < cluster->member_count; i++) {
-        const struct conf_member *member = &cluster->members[i];
-        if (!engine->alias(member->host, &alias))
-            continue;
-        if (engine->tells != ENGINE_TELLS_NOTHING)
-            refuse_alias(member, &alias, errors);
-        else
-            warn_alias(member, &alias, errors);
-    }
+    for (uint32_t i = 0; i < cluster->member_count; i++)
+        check_member(cluster, &cluster->members[i], errors);
+    for (uint32_t i = 0; i < cluster->endpoint_count; i++)
+        check_endpoint(engine, &cluster->endpoints[i], errors);
+    if (engine->tells != ENGINE_TELLS_IDS || cluster->host_pattern_count == 0)
+        return;
+    refuse_outside(cluster, cluster->members, cluster->member_count, "member", errors);
+    refuse_outside(cluster, cluster->seeds, cluster->seed_count, "seed", errors);
 }

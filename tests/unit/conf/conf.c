@@ -347,6 +347,39 @@ static void a_bad_password_file_is_an_error_at_its_key(void **state)
     put("orders.pw", "p\n", 0640);
 }
 
+static void a_line_of_a_pgpass_as_the_password_is_warned_of(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool warned;
+    } cases[] = {
+        {"db:5432:orders:homing:p\n", true},
+        {"*:*:*:homing:p:q\n", true},
+        {"a:b:c:d:e\n", false},
+        {"a:5432:b:c\n", false},
+        {"db:5432/?Action=connect&X=1:2:3:4\n", false},
+        {"::::\n", false},
+        {"p\n", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct conf *conf = NULL;
+        int rv;
+        put("orders.pw", cases[i].text, 0600);
+        put("t.yaml", "clusters:\n" CLUSTER("a", "w", "    password_file: orders.pw\n"), 0600);
+        char *answer = load("t.yaml", &conf, &rv);
+        bool warned = strstr(answer, "t.yaml:6:20: warning: password_file orders.pw looks like a "
+                                     "line of a .pgpass, host:port:database:user:password, and is "
+                                     "taken as the password from its beginning; write only the "
+                                     "password into it\n");
+        assert_int_equal(warned, cases[i].warned);
+        assert_int_equal(rv, 0);
+        conf_free(conf);
+        free(answer);
+    }
+    put("orders.pw", "p\n", 0640);
+}
+
 static void a_password_file_opened_to_others_after_the_start_is_not_used(void **state)
 {
     (void)state;
@@ -425,6 +458,7 @@ int main(void)
         TEST(a_dump_of_defaults_loads_without_a_warning),
         TEST(a_password_file_is_found_beside_the_configuration_and_read_at_use),
         TEST(a_bad_password_file_is_an_error_at_its_key),
+        TEST(a_line_of_a_pgpass_as_the_password_is_warned_of),
         TEST(a_password_file_opened_to_others_after_the_start_is_not_used),
         TEST(the_installed_example_loads_and_changes_nothing),
         TEST(any_one_failed_allocation_is_reported_and_leaks_nothing),

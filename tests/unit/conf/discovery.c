@@ -149,6 +149,26 @@ static void a_servers_own_name_is_none(void **state)
             fail_msg("%s is taken for %s", names[i], alias.what);
 }
 
+static void a_name_of_amazon_has_its_region_in_it(void **state)
+{
+    static const struct {
+        const char *host, *region;
+    } cases[] = {
+        {"o." ID ".eu-west-1.rds.amazonaws.com", "eu-west-1"},
+        {"o.cluster-" ID ".us-east-1.rds.amazonaws.com", "us-east-1"},
+        {"o." ID ".rds.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"},
+        {"o.db.eu-west-1.rds.example.com", NULL},
+        {"a", NULL},
+    };
+    char region[ALIAS_REGION_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(alias_amazon_region(cases[i].host, region), !!cases[i].region);
+        if (cases[i].region)
+            assert_string_equal(region, cases[i].region);
+    }
+}
+
 /* ---- clusters ---- */
 
 static const struct engine_keyword keywords[] = {{.name = NULL}};
@@ -156,12 +176,15 @@ static const struct engine_kind ids = {.name = "ids",
                                        .default_port = 7,
                                        .tells = ENGINE_TELLS_IDS,
                                        .alias = alias_amazon,
+                                       .region = alias_amazon_region,
                                        .keywords = keywords,
                                        .takes_others = true};
 static const struct engine_kind regions = {.name = "regions",
                                            .default_port = 7,
                                            .tells = ENGINE_TELLS_IDS,
                                            .spans_regions = true,
+                                           .alias = alias_amazon,
+                                           .region = alias_amazon_region,
                                            .keywords = keywords,
                                            .takes_others = true};
 static const struct engine_kind hosts = {.name = "hosts",
@@ -172,6 +195,7 @@ static const struct engine_kind hosts = {.name = "hosts",
 static const struct engine_kind mute = {.name = "mute",
                                         .default_port = 7,
                                         .alias = alias_amazon,
+                                        .region = alias_amazon_region,
                                         .keywords = keywords,
                                         .takes_others = true};
 static const struct engine_kind *const engines[] = {&ids, &regions, &hosts, &mute, NULL};
@@ -182,8 +206,9 @@ static int leave_folder(void **state)
     return folder_leave(state);
 }
 
-/* What conf_load() says of a cluster with these keys; the caller frees both. */
-static char *load(const char *keys, struct conf **ret_conf)
+/* What conf_load() says of a cluster with these keys, and an endpoint of this name; the caller frees both. */
+static char *load_named(const char *keys, const char *name, const char *role,
+                        struct conf **ret_conf)
 {
     char *answer = NULL;
     size_t size;
@@ -192,14 +217,19 @@ static char *load(const char *keys, struct conf **ret_conf)
     fprintf(file,
             "clusters:\n"
             "  - name: a\n"
-            "    endpoints:\n      - {names: [w], role: writer}\n"
+            "    endpoints:\n      - {names: [%s], role: %s}\n"
             "%s",
-            keys);
+            name, role, keys);
     fclose(file);
     *ret_conf = NULL;
     conf_load("t.yaml", engines, out, ret_conf);
     fclose(out);
     return answer;
+}
+
+static char *load(const char *keys, struct conf **ret_conf)
+{
+    return load_named(keys, "w", "writer", ret_conf);
 }
 
 static void assert_answer(const char *keys, const char *expected)
@@ -305,6 +335,85 @@ static void a_pattern_that_makes_no_server_is_refused_with_one_that_does(void **
         "t.yaml:7:21: pattern '?.cluster-ab1.eu-west-1.rds.amazonaws.com' makes names as of "
         "the endpoint of a cluster, and of no server; write it as in "
         "\"?.ab1.eu-west-1.rds.amazonaws.com\"\n");
+}
+
+static void a_pattern_of_another_region_is_refused(void **state)
+{
+    (void)state;
+    assert_answer("    engine: regions\n    seeds: [a]\n"
+                  "    host_patterns:\n"
+                  "      - {region: eu-west-1, pattern: '?.ab1.us-east-1.rds.amazonaws.com'}\n",
+                  "t.yaml:8:18: pattern '?.ab1.us-east-1.rds.amazonaws.com' makes hosts of region "
+                  "us-east-1, and is for region eu-west-1; correct one of them\n");
+    assert_answer("    engine: regions\n    seeds: [a]\n"
+                  "    host_patterns:\n"
+                  "      - {region: eu-west-1, pattern: '?.ab1.eu-west-1.rds.amazonaws.com'}\n"
+                  "      - {region: us-east-1, pattern: '?.db.internal'}\n",
+                  "");
+}
+
+static void a_seed_whose_servers_are_not_where_a_pattern_says_is_refused(void **state)
+{
+#define PATTERN "    host_patterns: ['?.ab1.eu-west-1.rds.amazonaws.com']\n"
+    static const char *const wrong[] = {
+        "o.cluster-ab2.eu-west-1.rds.amazonaws.com",
+        "o.cluster-ab1.eu-west-2.rds.amazonaws.com",
+        "o.ab2.eu-west-1.rds.amazonaws.com",
+    };
+    static const char *const good[] = {
+        "o.ab1.eu-west-1.rds.amazonaws.com",
+        "o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com",
+        "o.global-ab2.global.rds.amazonaws.com",
+        "orders.internal",
+        "10.0.0.1",
+    };
+    char keys[300], expected[300];
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(keys, sizeof(keys), "    engine: ids\n    seeds: [%s]\n" PATTERN, wrong[i]);
+        snprintf(expected, sizeof(expected),
+                 "t.yaml:6:13: seed '%s' has its servers elsewhere than where host_patterns says; "
+                 "correct one of them\n",
+                 wrong[i]);
+        assert_answer(keys, expected);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        snprintf(keys, sizeof(keys), "    engine: ids\n    seeds: [%s]\n" PATTERN, good[i]);
+        assert_answer(keys, "");
+    }
+    assert_answer("    engine: ids\n    members: [o.ab2.eu-west-1.rds.amazonaws.com]\n" PATTERN,
+                  "t.yaml:6:15: member 'o.ab2.eu-west-1.rds.amazonaws.com' has its servers "
+                  "elsewhere than where host_patterns says; correct one of them\n");
+    assert_answer("    engine: ids\n    seeds: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n"
+                  "    host_patterns: ['?.db.internal']\n",
+                  "");
+#undef PATTERN
+}
+
+static void a_name_that_leads_elsewhere_than_its_role_says_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *role, *answer;
+    } cases[] = {
+        {"o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com", "writer",
+         "t.yaml:4:9: name 'o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com' is the reader endpoint "
+         "of a cluster, and the endpoint's role is writer; write role: reader, or another name\n"},
+        {"o.cluster-ab1.eu-west-1.rds.amazonaws.com", "reader",
+         "t.yaml:4:9: name 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of a "
+         "cluster, and the endpoint's role is reader; write role: writer, or another name\n"},
+        {"o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com", "reader", ""},
+        {"o.cluster-ab1.eu-west-1.rds.amazonaws.com", "writer", ""},
+        {"o.cluster-custom-ab1.eu-west-1.rds.amazonaws.com", "reader", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct conf *conf;
+        char *answer =
+            load_named("    engine: ids\n    members: [a]\n", cases[i].name, cases[i].role, &conf);
+        assert_string_equal(answer, cases[i].answer);
+        conf_free(conf);
+        free(answer);
+    }
 }
 
 static void a_wrong_pattern_is_shown_where_it_stands(void **state)
@@ -445,7 +554,11 @@ int main(void)
         TEST(a_host_of_another_domain_does_not_match),
         TEST(a_name_that_the_provider_moves_is_told_by_its_form),
         TEST(a_servers_own_name_is_none),
+        TEST(a_name_of_amazon_has_its_region_in_it),
         IN_FOLDER(a_member_that_is_no_server_is_a_seed),
+        IN_FOLDER(a_pattern_of_another_region_is_refused),
+        IN_FOLDER(a_seed_whose_servers_are_not_where_a_pattern_says_is_refused),
+        IN_FOLDER(a_name_that_leads_elsewhere_than_its_role_says_is_refused),
         IN_FOLDER(where_servers_tell_nothing_such_a_member_is_warned_of),
         IN_FOLDER(a_pattern_that_makes_no_server_is_refused_with_one_that_does),
         IN_FOLDER(one_seed_and_a_pattern_are_enough),

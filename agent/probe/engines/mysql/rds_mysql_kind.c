@@ -18,6 +18,7 @@ const struct engine_kind engine_kind_rds_mysql = {
     .check_connection = mysql_connection_refuse,
     .check_together = mysql_connection_check,
     .alias = alias_amazon,
+    .region = alias_amazon_region,
     .proof_keyword = "tls",
     .proof_value = "verify-full",
     .advice = mysql_advice,

@@ -16,6 +16,7 @@ const struct engine_kind engine_kind_postgresql = {
     .takes_others = true,
     .check_connection = postgres_refuse_uri,
     .alias = alias_amazon,
+    .region = alias_amazon_region,
     .proof_keyword = "sslmode",
     .proof_value = "verify-full",
     .advice = postgres_advice,
