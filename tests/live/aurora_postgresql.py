@@ -8,6 +8,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import scenario  # noqa: E402
 from homing import own_namespaces  # noqa: E402
 from managed import NAME, READERS, Managed  # noqa: E402
 from tap import equal, eventually, main, test  # noqa: E402
@@ -136,6 +137,56 @@ def members_that_let_nobody_in_yet_move_nothing_and_are_asked_on():
     pg.steady("b")
     pg.reaches("b")
     writes("b")
+
+
+class Stage:
+    """For the words of tests/support/scenario.h. Where Aurora restarts an instance as a reader, it is made the standby of who
+    writes."""
+    writer = "a"
+
+    def writes(self, name):
+        self.writer = name
+        pg.promote(name)
+        writes(name)
+
+    def falls_silent(self, name):
+        pg.freeze(name)
+
+    def ends(self, name):
+        pg.kill(name)
+
+    def lets_nobody_in(self, name):
+        pg.stop(name, "immediate")
+        pg.start_hidden(name)
+
+    def starts(self, name):
+        if pg.cluster()["state"] == "steady":
+            pg.rejoin(name, self.writer)
+        else:
+            pg.restart(name)
+
+    def names(self, name):
+        """The agent has long found the members, and asks its seed no more."""
+
+    def is_followed(self, name):
+        pg.steady(name)
+
+    def stays(self, name, state):
+        pg.stays(name, state or pg.cluster()["state"])
+
+
+@test
+def the_failover_that_aws_describes_is_followed():
+    pg.rejoin("a", "b")
+    pg.kill("b")
+    pg.promote("a")
+    writes("a")
+    for name in "bc":
+        pg.rejoin(name, "a")
+    pg.steady("a")
+    pg.readers("b", "c")
+    scenario.play("aws_failover", Stage())
+    pg.reaches("b")
 
 
 @test

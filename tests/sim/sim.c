@@ -91,6 +91,7 @@ static void session_answer(struct engine_session *session)
         .branch = server->writer ? server->branch : 0,
         .self = server->self,
         .follows = server->follows,
+        .fenced = server->fenced,
     };
     struct topology topology;
     topology_init(&topology);
