@@ -140,7 +140,7 @@ def members_that_let_nobody_in_yet_move_nothing_and_are_asked_on():
 
 
 class Stage:
-    """For the words of tests/support/scenario.h. Where Aurora restarts an instance as a reader, it is made the standby of who
+    """For the words of tests/scenarios/README.md. Where Aurora restarts an instance as a reader, it is made the standby of who
     writes."""
     writer = "a"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The agent plays the files of tests/scenarios (tests/support/scenario.h) with stand-ins for servers of Aurora MySQL
-(tests/support/aurora_mysql.py). aurora_postgresql.py plays them with real servers of PostgreSQL."""
+"""The agent plays the files of tests/scenarios with stand-ins for servers of Aurora MySQL
+(tests/support/aurora_mysql.py). aurora_postgresql.py plays one of them with real servers of PostgreSQL."""
 import os
 import sys
 

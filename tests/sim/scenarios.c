@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scenarios.c - the whole agent on a virtual clock plays the files of tests/scenarios (tests/support/scenario.h). It
+ * scenarios.c - the whole agent on a virtual clock plays the files of tests/scenarios. It
  * begins with the cluster's name as a seed; its servers name each other, and are of one volume.
  */
 #include "config.h"

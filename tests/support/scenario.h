@@ -2,24 +2,9 @@
  *
  * scenario.h - what happens to a cluster, in the words of its operator: the files of tests/scenarios.
  *
- * Three players play each of them: the decision alone (tests/unit/decide/scenarios), the whole agent on a virtual
- * clock (tests/sim/scenarios), and the agent with stand-ins for Aurora's servers (tests/live/scenarios.py, by
- * tests/support/scenario.py, which reads the same files).
- *
- * There are three servers of one volume, a, b and c, and the cluster's name, which leads to a. Nothing is wrong, and a
- * is the writer. A line is one of these, or empty, or a comment (#):
- *
- *     X is the writer       the service says so, X takes writes, and all others that answer are readers
- *     X claims on           it does not know that it is not
- *     X falls silent        its host is gone: nothing comes from there, no end of a connection either
- *     X answers again
- *     X ends                its process: connections break, and new ones are refused
- *     X lets nobody in      it runs and refuses each login, as a server does that is starting up
- *     X starts              as a reader
- *     DNS names X           the cluster's name leads there
- *     then X is followed    soon: it is the writer, and the state is steady
- *     then X stays          it is the writer, now and for a while
- *     then X stays, STATE   the same, once this is the state
+ * tests/scenarios/README.md has the words. A player says what an act is in its world, and what it sees of the agent there:
+ * the decision alone (tests/unit/decide/scenarios), the whole agent on a virtual clock (tests/sim/scenarios). Live servers
+ * are tests/support/scenario.py's, which reads the same files.
  */
 #ifndef HOMING_TESTS_SUPPORT_SCENARIO_H
 #define HOMING_TESTS_SUPPORT_SCENARIO_H

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the files of tests/scenarios with servers that run: what their lines mean is tests/support/scenario.h's.
+"""Plays the files of tests/scenarios with servers that run: what their lines mean is in the README.md there.
 
     scenario.play("aws_failover", stage)
 

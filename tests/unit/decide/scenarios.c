@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scenarios.c - the decision alone plays the files of tests/scenarios (tests/support/scenario.h). It hears of
+ * scenarios.c - the decision alone plays the files of tests/scenarios. It hears of
  * members what the probe reports of them, and of DNS nothing.
  */
 #include "config.h"
