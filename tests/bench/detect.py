@@ -27,32 +27,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import mariadb  # noqa: E402
 from homing import Agent, cluster_of, cluster_text, demote, pair, settle  # noqa: E402
 from tap import PATIENCE, cleanly, eventually  # noqa: E402
-from view import View  # noqa: E402
+from view import Watch  # noqa: E402
 
 NAME = "orders-db.internal"
-LOOK, ASK = 0.0005, 0.001  # seconds
-
-
-class Watch(threading.Thread):
-    """Notes when the view first has this address for NAME."""
-
-    def __init__(self, agent, address):
-        super().__init__(daemon=True)
-        self.view, self.address, self.at = View(agent.socket), address, None
-        self.start()
-
-    def run(self):
-        end = time.monotonic() + PATIENCE
-        while self.at is None and time.monotonic() < end:
-            if self.view.read(NAME).text4 == self.address:
-                self.at = time.monotonic()
-            time.sleep(LOOK)
-
-    def since(self, moment):
-        """Milliseconds; negative if the view was first."""
-        self.join()
-        assert self.at is not None, "it was not published"
-        return (self.at - moment) * 1000
+ASK = 0.001  # seconds
 
 
 def start(text):
@@ -241,7 +219,7 @@ class MySQL(Engine):
 def one_round(engine, play, end_writer, before, old, new):
     if before:
         before(new)
-    watch = Watch(engine.agent, engine.address(new))
+    watch = Watch(engine.agent.socket, NAME, engine.address(new))
     took = watch.since(play(old, new, end_writer))
     engine.settle(old, new)
     return took

@@ -5,6 +5,8 @@ import mmap
 import os
 import socket
 import struct
+import threading
+import time
 
 from tap import PATIENCE
 
@@ -94,3 +96,25 @@ class Answer:
         self.port, self.cluster = meta >> 32 & 65535, rest >> 32
         self.hold_ms, self.max_stale_ms = ages & 0xffffffff, ages >> 32
         self.text4, self.text6 = text4.rstrip(b"\0").decode(), text6.rstrip(b"\0").decode()
+
+
+class Watch(threading.Thread):
+    """Notes when the view of this socket first has this address for the name. It looks every half a millisecond."""
+
+    def __init__(self, path, name, address):
+        super().__init__(daemon=True)
+        self.view, self.name_of, self.address, self.at = View(path), name, address, None
+        self.start()
+
+    def run(self):
+        end = time.monotonic() + PATIENCE
+        while self.at is None and time.monotonic() < end:
+            if self.view.read(self.name_of).text4 == self.address:
+                self.at = time.monotonic()
+            time.sleep(0.0005)
+
+    def since(self, moment):
+        """Milliseconds; negative if the view was first."""
+        self.join()
+        assert self.at is not None, "it was not published"
+        return (self.at - moment) * 1000
