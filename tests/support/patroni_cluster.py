@@ -32,9 +32,10 @@ FAILOVER = 4 * PATIENCE
 def servers_user():
     if os.geteuid() != 0:
         return []
+    # Whom a busy machine keeps from answering for 150 ms beside another claim has ended (W3).
     names = {entry.pw_name for entry in pwd.getpwall()}
     user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    return ["nice", "-n", "-10", "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
 def children(pid):
@@ -56,7 +57,7 @@ class Patroni:
         os.chmod(self.root, 0o755)
         self.as_user = servers_user()
         if self.as_user:
-            os.chown(self.root, int(self.as_user[1].split("=")[1]), int(self.as_user[2].split("=")[1]))
+            os.chown(self.root, *(int(word.split("=")[1]) for word in self.as_user if "id=" in word))
         self.net = f"127.{random.randrange(20, 220)}.{random.randrange(1, 250)}"
         self.port, self.rest, self.store, self.peers = map(str, random.sample(range(20000, 32000), 4))
         self.names, self.processes = ["a", "b"], {}
