@@ -76,9 +76,19 @@ static bool is_of_the_past(const struct verdict *v, const struct topo *topo,
     return v->phase == PHASE_NONE && report->phase >= PHASE_IN_PROGRESS;
 }
 
-void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
+/* What was left behind is started again: what it was before is not to be found elsewhere, either. */
+static void note_started(const struct verdict *v, struct topo *topo, const struct report *report)
+{
+    if (report->kind == REPORT_ANSWER && report->member < topo->members &&
+        bit(v->retired, report->member) &&
+        report->incarnation != topo_incarnation(topo, report->member))
+        topo_note_shown(topo, topo_incarnation(topo, report->member));
+}
+
+void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,
                     const struct report *report, uint64_t now_ms)
 {
+    note_started(v, topo, report);
     if (report->kind != REPORT_ANSWER || report->member != v->writer ||
         report->identity != v->identity || topo->at[report->member].unproven)
         return;
@@ -190,7 +200,8 @@ bool bluegreen_is_behind(const struct topo *topo, const struct verdict *v, uint3
     if (!bit(v->retired, place->member))
         return place->behind;
     return place->kind == PLACE_LEFT || !bit(v->renamed, place->member) ||
-           topo->at[voice].last.incarnation == topo_incarnation(topo, place->member);
+           topo->at[voice].last.incarnation == topo_incarnation(topo, place->member) ||
+           topo_was_shown(topo, topo->at[voice].last.incarnation);
 }
 
 void bluegreen_moved(struct verdict *v, struct topo *topo, uint32_t member)

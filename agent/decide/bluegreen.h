@@ -21,7 +21,7 @@
 
 /* What the published writer says of its deployment. Any other report changes nothing. `presumed`:
  * members that were green ones when they joined. */
-void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
+void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,
                     const struct report *report, uint64_t now_ms);
 
 /* Whether a switchover is in progress, and not for too long; whether it has been for too long. */
