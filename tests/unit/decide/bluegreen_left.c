@@ -217,6 +217,22 @@ static void W4a_an_old_server_at_another_address_of_its_name_is_the_old_one(void
     assert_int_equal(verdict->retired, MASK(A) | MASK(B));
 }
 
+static void
+W4a_what_an_old_server_was_before_it_was_started_again_is_not_found_elsewhere(void **state)
+{
+    (void)state;
+    names(C, MASK(B));
+    set_place(PLACE, leads_elsewhere());
+    says_at(PLACE, ROLE_READER, story.members[B].says.incarnation);
+    story.members[B].says.incarnation += 0x100;
+    hears(B);
+    breaks(B);
+    assert_int_equal(story.last.moved, MEMBER_NONE);
+    says_at(PLACE, ROLE_WRITER, story.members[B].says.incarnation - 0x100);
+    assert_int_equal(story.last.moved, MEMBER_NONE);
+    assert_int_equal(verdict->fenced_places, MASK(PLACE));
+}
+
 static void W4a_an_old_server_that_goes_on_is_moved_away_from_when_DNS_has_left_it(void **state)
 {
     struct topo_place place = leads_elsewhere();
@@ -264,9 +280,12 @@ static void W4a_what_was_moved_away_from_stays_left_behind(void **state)
     says_at(LEFT + 1, ROLE_WRITER, 0x700); /* it had left that before the switchover */
     assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
     assert_int_equal(verdict->fenced_places, MASK(LEFT + 1));
+    set_place(LEFT + 2, (struct topo_place){.kind = PLACE_LEFT, .member = A});
     set_place(PLACE, leads_elsewhere());
     says_at(PLACE, ROLE_READER, NEW);
     moved_to_new();
+    assert_true(story.c.topo.places[LEFT + 1].behind);
+    assert_false(story.c.topo.places[LEFT + 2].behind); /* A's own, which did not move */
     set_place(LEFT, (struct topo_place){.kind = PLACE_LEFT, .member = B, .behind = true});
     is_reader(B);
     run_for(200);
@@ -357,6 +376,8 @@ int main(void)
         TEST_FROM(set_up_left, W4a_only_the_writer_says_whose_names_its_servers_have),
         TEST_FROM(set_up_left, W4a_an_old_server_that_is_started_again_stays_left_behind),
         TEST_FROM(set_up_left, W4a_an_old_server_at_another_address_of_its_name_is_the_old_one),
+        TEST_FROM(set_up_left,
+                  W4a_what_an_old_server_was_before_it_was_started_again_is_not_found_elsewhere),
         TEST_FROM(set_up_left,
                   W4a_an_old_server_that_goes_on_is_moved_away_from_when_DNS_has_left_it),
         TEST_FROM(set_up_left, W4a_a_new_server_that_claims_under_an_old_name_takes_over),
