@@ -273,6 +273,8 @@ static void lead(enum leads leads)
     if (stage.scene.moved || (stage.by.left >> B & 1) == 0)
         return;
     stage.scene.leads = leads;
+    if (leads == LEADS_HOME) /* who is there is told when DNS names it again */
+        stage.scene.elsewhere = (struct situation){0};
     set_places();
     tell(&(struct event){.kind = EVENT_TICK});
 }

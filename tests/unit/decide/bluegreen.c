@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "agent/decide/bluegreen.h"
+#include "agent/decide/succession.h"
 #include "tests/support/switchover.h"
 #include "tests/support/test.h"
 
@@ -339,6 +340,38 @@ static void W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothi
     assert_int_equal(verdict->phase, PHASE_AVAILABLE);
 }
 
+/* RDS for MySQL: the green one replicates from the writer until then, and so it is an heir (W12). */
+static void W4a_a_green_heir_is_handed_over_to_and_does_not_take_over_by_itself(void **state)
+{
+    (void)state;
+    for (uint32_t m = A; m <= C; m++) {
+        story.members[m].says.fenced = false;
+        story.members[m].says.term = (struct term){0};
+        story.members[m].says.self = 11 + m;
+    }
+    is_reader(C);
+    story.members[C].says.follows = 11 + A;
+    story_restart(&(struct verdict){.writer = MEMBER_NONE, .rival = MEMBER_NONE});
+    run_for(1000);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    assert_true(succession_is_heir(verdict, 11 + C));
+    assert_int_equal(verdict->readers & MASK(C), 0);
+    is_writer(C, 0);
+    story.members[C].says.follows = 0;
+    breaks(A);
+    run_for(2000);
+    assert_int_equal(verdict->writer, A);
+    is_reader(A);
+    tells(A, PHASE_POST);
+    hears(A);
+    assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+    is_writer(A, 0);
+    tells(A, PHASE_NONE);
+    run_for(2000);
+    assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+    assert_int_equal(verdict->fenced, MASK(A));
+}
+
 static void W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start(void **state)
 {
     (void)state;
@@ -500,6 +533,8 @@ int main(void)
         TEST_FROM(set_up_deployment, W4a_green_members_are_those_that_were_named_last),
         TEST_FROM(set_up_deployment,
                   W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_green_heir_is_handed_over_to_and_does_not_take_over_by_itself),
         TEST_FROM(set_up_deployment,
                   W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start),
         TEST_FROM(set_up_deployment, W4a_a_green_member_that_does_not_answer_is_waited_for),
