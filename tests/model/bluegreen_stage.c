@@ -212,8 +212,9 @@ static void settle_renamed(uint32_t writer)
            s->elsewhere.incarnation == NEW &&
            (!s->elsewhere.writer || !s->is[C].up || !s->is[C].writer)),
          "W4a: who is to be found under the old name is found there");
+    /* But not who has not noticed that C took over from it. */
     must(!(s->moved && writer == C && (!s->is[C].up || !s->is[C].writer) && s->is[B].up &&
-           s->is[B].writer),
+           s->is[B].writer && !verdict_is_unyielding(&stage.c.verdict, s->is[B].incarnation)),
          "W3a: a failover to the new server is followed");
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; called by engines/mysql/mysql.c, and by
- * rds_mysql_reports.c.
+ * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; mysql.c and rds_mysql_reports.c call it.
  *
  * 1. A server that replicates is no writer, however writable it is: a replica that somebody forgot to
  *    close must not take over. `circular` is for pairs where that is meant.
