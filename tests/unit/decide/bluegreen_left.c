@@ -353,6 +353,16 @@ static void W4a_a_frozen_writer_stays_whoever_claims_under_an_old_name(void **st
     assert_int_equal(verdict->writer, C);
 }
 
+static void W4a_who_is_found_to_be_a_new_server_is_expected_nowhere_else(void **state)
+{
+    (void)state;
+    names(C, MASK(B));
+    story.members[B].says.incarnation = story.members[C].says.incarnation;
+    hears(B);
+    assert_int_equal(verdict->retired, MASK(A));
+    assert_int_equal(verdict->renamed, 0);
+}
+
 static void W4a_a_later_writer_tells_of_its_cluster_anew(void **state)
 {
     (void)state;
@@ -386,6 +396,7 @@ int main(void)
         TEST_FROM(set_up_left, W4a_no_disk_makes_anybody_one_that_was_renamed_but_not_left_behind),
         TEST_FROM(set_up_left, W4a_a_reload_keeps_whose_names_the_new_servers_have),
         TEST_FROM(set_up_left, W4a_a_frozen_writer_stays_whoever_claims_under_an_old_name),
+        TEST_FROM(set_up_left, W4a_who_is_found_to_be_a_new_server_is_expected_nowhere_else),
         TEST_FROM(set_up_left, W4a_a_later_writer_tells_of_its_cluster_anew),
     };
     return cmocka_run_group_tests_name("what a blue/green switchover left behind", tests, NULL,
