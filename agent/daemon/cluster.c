@@ -14,7 +14,7 @@
 #include "agent/conf/password.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/discovery/discovery.h"
-#include "agent/daemon/discovery/green.h"
+#include "agent/daemon/discovery/told.h"
 #include "agent/daemon/elsewhere.h"
 #include "agent/daemon/events.h"
 #include "agent/daemon/persist.h"
@@ -289,7 +289,7 @@ static void on_report(void *arg, const struct report *report)
     if (report->member < HOMING_MEMBERS_MAX)
         members_take_report(&cluster->members, report);
     if (report->kind == REPORT_ANSWER)
-        green_fill(cluster, &event.report);
+        told_fill(cluster, &event.report);
     handle_turn(cluster, &event);
     if (elsewhere_note_report(cluster, report))
         publish(cluster, false);
@@ -322,7 +322,7 @@ static void on_listed(void *arg, const struct inet_address *asked,
 
 static void on_topology(void *arg, uint32_t member, const struct topology *topology)
 {
-    green_hear(arg, member, topology);
+    told_hear(arg, member, topology);
     discovery_hear(arg, member, topology);
 }
 

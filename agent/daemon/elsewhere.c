@@ -62,6 +62,7 @@ static void tell(struct cluster *cluster, uint32_t place)
                            .member = is->member,
                            .named = is->named,
                            .abandoned = is->abandoned,
+                           .behind = cluster->places[place].behind,
                        });
 }
 
@@ -76,6 +77,7 @@ void elsewhere_take(struct cluster *cluster, uint32_t place, const struct probe_
         *at = (struct cluster_place){
             .identity = cluster->leaving_identity,
             .incarnation = cluster->leaving_incarnation,
+            .behind = known->kind == PLACE_LEFT && cluster->leaving_behind,
         };
     }
     at->is = *known;
@@ -129,15 +131,27 @@ bool elsewhere_note_report(struct cluster *cluster, const struct report *report)
 
 /* ---- moves ---- */
 
+/* W4a: what the member had left before, too, as the decision knows already. */
+static void leave_behind(struct cluster *cluster, uint32_t member)
+{
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        if (cluster->places[i].is.kind == PLACE_LEFT && cluster->places[i].is.member == member)
+            cluster->places[i].behind = true;
+}
+
 void elsewhere_move(struct cluster *cluster, const struct actions *actions,
                     const struct verdict *before)
 {
     if (actions->moved == MEMBER_NONE)
         return;
+    if (actions->left_behind)
+        leave_behind(cluster, actions->moved);
+    cluster->leaving_behind = actions->left_behind;
     cluster->leaving_identity = before->identity;
     cluster->leaving_incarnation = actions->left_incarnation;
     probe_move(cluster->probe, actions->moved_place);
     cluster->leaving_identity = cluster->leaving_incarnation = 0;
+    cluster->leaving_behind = false;
 }
 
 static void restore(struct cluster *cluster, const struct state_left *left)
@@ -149,8 +163,10 @@ static void restore(struct cluster *cluster, const struct state_left *left)
     decision_note_shown(&cluster->decision, left->incarnation);
     cluster->leaving_identity = left->identity;
     cluster->leaving_incarnation = left->incarnation;
+    cluster->leaving_behind = left->behind;
     probe_leave(cluster->probe, left->member, &address, left->left_ms ? left->left_ms : now_ms);
     cluster->leaving_identity = cluster->leaving_incarnation = 0;
+    cluster->leaving_behind = false;
 }
 
 void elsewhere_restore(struct cluster *cluster, const struct state_cluster *saved)
@@ -213,6 +229,7 @@ void elsewhere_save(const struct cluster *cluster, struct state_cluster *saved)
                 .identity = at->identity,
                 .incarnation = at->incarnation,
                 .left_ms = at->is.left_ms,
+                .behind = at->behind,
             };
     }
 }

@@ -68,12 +68,13 @@ struct cluster_place {
     uint64_t identity;    /* of a left address: the data set that was there; 0: not known */
     uint64_t incarnation; /* the same of the server */
     bool still;           /* of a left address: that data set answers there still */
+    bool behind;          /* W4a: the same: a blue/green switchover had left it behind */
 };
 
-/* green.c: what a member last said. */
-struct named_green {
-    uint32_t mask; /* of members */
-    bool anew;     /* and its report has not come yet */
+/* told.c: whom a member named last, as masks of members. */
+struct told {
+    uint32_t green, kin;
+    bool anew; /* and its report has not come yet */
 };
 
 /* discovery.c: members that servers named. */
@@ -100,7 +101,7 @@ struct cluster {
     struct shared_conf *held;
     const struct conf_cluster *conf;
     struct discovery *discovery; /* NULL: its members are those of the configuration */
-    struct named_green green[HOMING_MEMBERS_MAX];
+    struct told told[HOMING_MEMBERS_MAX];
     uint32_t index; /* in the view: publish.c and reload.c */
     struct decision decision;
     struct members members;
@@ -113,9 +114,10 @@ struct cluster {
     struct severing severing;
     struct warnings warnings;
     bool no_password;                        /* it could not be read when it was looked at last */
-    struct cluster_place places[PLACES_MAX]; /* elsewhere.c, and the next two */
+    struct cluster_place places[PLACES_MAX]; /* elsewhere.c, and the next three */
     uint64_t leaving_identity;               /* of the address that is being left */
     uint64_t leaving_incarnation;
+    bool leaving_behind;
     bool turning;          /* a decision is being carried out: the next one waits */
     bool tick_due;         /* and this is that it has to come */
     uint64_t refreshed_ms; /* confirmed_ms as the view has it: publish.c */

@@ -276,13 +276,17 @@ static bool is_fenced(const struct verdict *v, uint32_t voice)
 /* W4a: a blue/green switchover left it behind. By now its name may be that of a new server. */
 static bool is_retired(const struct cluster *cluster, uint32_t voice)
 {
-    return voice < HOMING_MEMBERS_MAX && (cluster->decision.verdict.retired >> voice & 1);
+    return voice < PLACE_VOICE(PLACES_MAX) &&
+           bluegreen_is_behind(&cluster->decision.topo, &cluster->decision.verdict, voice);
 }
 
 /* The address tells it from the server that has its name by now. */
-static void text_retired(const struct cluster *cluster, uint32_t member, char *ret, size_t size)
+static void text_retired(const struct cluster *cluster, uint32_t voice, char *ret, size_t size)
 {
-    const struct address *at = &cluster->members.at[member].where.connected;
+    bool place = voice >= HOMING_MEMBERS_MAX;
+    uint32_t member = place ? cluster->places[voice - HOMING_MEMBERS_MAX].is.member : voice;
+    const struct address *at = place ? &cluster->places[voice - HOMING_MEMBERS_MAX].is.address
+                                     : &cluster->members.at[member].where.connected;
     char address[MEMBER_TEXT_SIZE] = "an unknown address", name[MEMBER_TEXT_SIZE];
 
     words_member_at(cluster, member, name);
@@ -294,12 +298,12 @@ static void text_retired(const struct cluster *cluster, uint32_t member, char *r
              address, name);
 }
 
-static void text_retired_writer(const struct cluster *cluster, uint32_t member, char *text,
+static void text_retired_writer(const struct cluster *cluster, uint32_t voice, char *text,
                                 size_t size)
 {
     char who[2 * MEMBER_TEXT_SIZE + 120];
 
-    text_retired(cluster, member, who, sizeof(who));
+    text_retired(cluster, voice, who, sizeof(who));
     snprintf(text, size,
              "%s claims to be the writer: homing sends no program there, but one that it does not "
              "reach or whose permit was lost may write to it: delete the old cluster, or make it "

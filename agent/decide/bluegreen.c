@@ -5,6 +5,7 @@
  * 1. Only the published writer's own word, on its own connection, makes a member a green one to
  *    which it may hand over, and begins or ends a switchover.
  * 2. `v->green` never has the writer's bit, nor that of one that was left behind.
+ * 3. `v->renamed` is a part of `v->retired`.
  */
 #include "config.h"
 
@@ -75,12 +76,24 @@ static bool is_of_the_past(const struct verdict *v, const struct topo *topo,
     return v->phase == PHASE_NONE && report->phase >= PHASE_IN_PROGRESS;
 }
 
-void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
+/* What was left behind is started again: what it was before is not to be found elsewhere, either. */
+static void note_started(const struct verdict *v, struct topo *topo, const struct report *report)
+{
+    if (report->kind == REPORT_ANSWER && report->member < topo->members &&
+        bit(v->retired, report->member) &&
+        report->incarnation != topo_incarnation(topo, report->member))
+        topo_note_shown(topo, topo_incarnation(topo, report->member));
+}
+
+void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,
                     const struct report *report, uint64_t now_ms)
 {
+    note_started(v, topo, report);
     if (report->kind != REPORT_ANSWER || report->member != v->writer ||
         report->identity != v->identity || topo->at[report->member].unproven)
         return;
+    if (report->names_green)
+        v->renamed = report->kin & v->retired;
     if (report->phase < PHASE_AVAILABLE) {
         note_none(v, topo, now_ms);
         return;
@@ -172,9 +185,32 @@ void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t memb
     else if (reason != REASON_ACCEPTED)
         return; /* a failover among the blue ones: the deployment goes on */
     v->retired &= ~topo_aliases(topo, member);
+    v->renamed = 0; /* this writer has not told of its cluster yet */
     v->green = v->named = 0;
     v->phase = PHASE_NONE;
     v->phase_ms = 0;
+}
+
+bool bluegreen_is_behind(const struct topo *topo, const struct verdict *v, uint32_t voice)
+{
+    if (voice < HOMING_MEMBERS_MAX)
+        return bit(v->retired, voice);
+    const struct topo_place *place = &topo->places[voice - HOMING_MEMBERS_MAX];
+
+    if (!bit(v->retired, place->member))
+        return place->behind;
+    return place->kind == PLACE_LEFT || !bit(v->renamed, place->member) ||
+           topo->at[voice].last.incarnation == topo_incarnation(topo, place->member) ||
+           topo_was_shown(topo, topo->at[voice].last.incarnation);
+}
+
+void bluegreen_moved(struct verdict *v, struct topo *topo, uint32_t member)
+{
+    for (uint32_t p = 0; bit(v->retired, member) && p < PLACES_MAX; p++)
+        if (topo->places[p].kind == PLACE_LEFT && topo->places[p].member == member)
+            topo->places[p].behind = true;
+    v->retired &= ~(UINT32_C(1) << member);
+    v->renamed &= v->retired;
 }
 
 uint32_t bluegreen_found(const struct topo *topo, const struct verdict *v)

@@ -6,7 +6,9 @@
  * One pass: the writer says of itself how far its deployment is, and names the green members;
  * bluegreen_note() keeps that. Until it hands over, claims.c leaves out what the green ones claim, and
  * writer.c calls nothing out. bluegreen_successor() is the green member to which it hands over;
- * bluegreen_adopted() makes all others ones that are left behind. Pure: no clock, no allocation.
+ * bluegreen_adopted() makes all others ones that are left behind. Those whose names the new writer has
+ * for its own servers are `renamed`: moves.c lets them move there, and bluegreen_moved() ends it. Pure: no
+ * clock, no allocation.
  */
 #ifndef HOMING_AGENT_DECIDE_BLUEGREEN_H
 #define HOMING_AGENT_DECIDE_BLUEGREEN_H
@@ -19,7 +21,7 @@
 
 /* What the published writer says of its deployment. Any other report changes nothing. `presumed`:
  * members that were green ones when they joined. */
-void bluegreen_note(struct verdict *v, const struct topo *topo, uint32_t presumed,
+void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,
                     const struct report *report, uint64_t now_ms);
 
 /* Whether a switchover is in progress, and not for too long; whether it has been for too long. */
@@ -40,6 +42,12 @@ uint32_t bluegreen_successor(const struct writer_input *in, const struct verdict
 /* Mask of the members that were left behind, and whose names lead by now to a server of the writer's cluster that
  * another member is, too. */
 uint32_t bluegreen_found(const struct topo *topo, const struct verdict *v);
+
+/* Whether a switchover left behind what speaks there: a member, or a server at a place of one (W11). */
+bool bluegreen_is_behind(const struct topo *topo, const struct verdict *v, uint32_t voice);
+
+/* The member moved to another server (W11): it is left behind no more, but what it had left is. */
+void bluegreen_moved(struct verdict *v, struct topo *topo, uint32_t member);
 
 /* This member is adopted, which was no writer until now or is accepted again. Before its identity is
  * taken over. */

@@ -30,7 +30,7 @@ enum rank claim_rank(const struct topo *topo, const struct verdict *held, uint32
     int order = term_compare(m->last.term, held->term);
 
     /* W4a: servers of one volume, or copies of one, may say the same identity on both sides. */
-    if (member < HOMING_MEMBERS_MAX && (held->retired >> member & 1) != 0)
+    if (bluegreen_is_behind(topo, held, member))
         return RANK_OLDER;
     if (member < HOMING_MEMBERS_MAX && (held->green >> member & 1) != 0)
         return RANK_FOREIGN;
@@ -172,7 +172,7 @@ static void sum_up(const struct writer_input *in, const struct verdict *held, st
         if ((claims->mask >> m & 1) == 0)
             continue;
         enum rank rank = claim_rank(in->topo, held, m);
-        claims->count++;
+        claims->count += !bluegreen_is_behind(in->topo, held, m);
         claims->unsettling |= rank == RANK_NEWER || rank == RANK_FOREIGN ||
                               (rank == RANK_EQUAL && in->topo->at[m].last.fenced);
         if (claims->newest == MEMBER_NONE || compare(in, held, m, claims->newest) > 0)

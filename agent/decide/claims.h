@@ -22,7 +22,7 @@ enum rank {
 struct claims {
     uint32_t mask;      /* members with a live claim, one bit for each server; without the writer,
                          * and without its aliases while its own claim is live */
-    uint32_t count;     /* bits in `mask` */
+    uint32_t count;     /* bits in `mask`, but of those that were left behind (W4a) */
     uint32_t newest;    /* the best ranked of them, and of these the newest term; or MEMBER_NONE */
     uint32_t candidate; /* the one that W3a finds good; MEMBER_NONE: none is, or two are alike */
     /* W9: one is newer, foreign, or fenced and equal, so others cannot confirm a silent writer. */

@@ -235,6 +235,8 @@ static void take_place(struct decision *c, uint32_t place, enum reason reason, s
     topo_move(&c->topo, place);
     acts->moved = member;
     acts->moved_place = place;
+    acts->left_behind = (v->retired >> member & 1) != 0;
+    bluegreen_moved(v, &c->topo, member);
     if (!stays && reason == REASON_MOVED)
         return; /* writer_decide() judges the member's claim */
     adopt(c, member, reason);
@@ -335,6 +337,7 @@ static void restore_deployment(struct decision *c)
     v->retired &= all_members(&c->conf) & ~writer;
     v->green &= all_members(&c->conf) & ~writer & ~v->retired;
     v->named &= v->green;
+    v->renamed &= v->retired;
     if (v->named == 0)
         v->phase = PHASE_NONE;
     v->phase_ms = v->phase >= PHASE_IN_PROGRESS ? c->now_ms : 0;
@@ -396,7 +399,7 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
     v->rival = MEMBER_NONE; /* decided anew */
     if (v->writer == MEMBER_NONE)
         v->frozen = false;
-    v->demoted = v->green = v->named = v->retired = 0;
+    v->demoted = v->green = v->named = v->retired = v->renamed = 0;
     for (uint32_t m = 0; m < before->members; m++) {
         uint32_t to = map_member(map, before, after, m);
         if (to == MEMBER_NONE)
@@ -406,6 +409,7 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
         v->green |= (old.green >> m & 1) << to;
         v->named |= (old.named >> m & 1) << to;
         v->retired |= (old.retired >> m & 1) << to;
+        v->renamed |= (old.renamed >> m & 1) << to;
     }
     v->green |= after->green & ~kept;
     if (v->named == 0) {

@@ -58,6 +58,7 @@ struct actions {
                        * addresses have to follow before anything is published. MEMBER_NONE: none */
     uint32_t moved_place;
     uint64_t left_incarnation; /* what was at the address that it left */
+    bool left_behind;          /* W4a: a switchover had left the member behind */
 };
 
 /* Why an operator's order (EVENT_ACCEPT and the like) was refused. */

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "agent/decide/bluegreen.h"
 #include "agent/decide/claims.h"
 #include "agent/decide/moves.h"
 
@@ -50,6 +51,12 @@ static bool is_unseen(const struct writer_input *in, uint32_t place)
 
     return said->identity != 0 && said->identity == in->held->identity && said->incarnation != 0 &&
            !topo_was_shown(in->topo, said->incarnation);
+}
+
+/* W4a: what the server at the old address says of itself counts for nothing. */
+static bool was_left_behind(const struct writer_input *in, uint32_t place)
+{
+    return bit(in->held->retired, in->topo->places[place].member);
 }
 
 /* Where a newer term began, all that was seen written has to be in it: a clone as of an earlier
@@ -99,7 +106,7 @@ static bool is_settled(const struct writer_input *in, uint32_t place)
 {
     const struct topo_place *at = &in->topo->places[place];
 
-    return at->named && is_gone(in, at->member);
+    return at->named && (is_gone(in, at->member) || (at->abandoned && was_left_behind(in, place)));
 }
 
 /* Why a claim can never become the member's by itself, or REASON_NONE. */
@@ -148,9 +155,10 @@ static enum move judge_reader(const struct writer_input *in, uint32_t place)
     const struct topo_place *at = &in->topo->places[place];
     bool old_is_reader = in->topo->at[at->member].last.role == ROLE_READER;
 
-    if (at->kind != PLACE_CANDIDATE || at->member == in->held->writer || !is_unseen(in, place))
+    if (at->kind != PLACE_CANDIDATE || at->member == in->held->writer || !is_unseen(in, place) ||
+        bluegreen_is_behind(in->topo, in->held, PLACE_VOICE(place)))
         return MOVE_NOTHING;
-    if (!at->named || !(is_gone(in, at->member) || (at->abandoned && old_is_reader)))
+    if (!is_settled(in, place) && !(at->named && at->abandoned && old_is_reader))
         return MOVE_WAITS;
     return MOVE_GOOD;
 }

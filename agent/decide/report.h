@@ -85,8 +85,9 @@ struct report {
                        * answers; 0: it follows nobody */
     /* W4a */
     enum phase phase;
-    bool names_green; /* this answer says anew who the green members are */
+    bool names_green; /* this answer says anew who these two are */
     uint32_t green;   /* mask of those that it named last */
+    uint32_t kin;     /* the same of those that it named as servers of its own cluster */
 };
 
 const char *role_name(enum role role);

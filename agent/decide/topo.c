@@ -181,6 +181,7 @@ bool topo_set_place(struct topo *t, uint32_t place, const struct topo_place *set
     }
     at->named = set->named;
     at->abandoned = set->abandoned;
+    at->behind = set->behind;
     return true;
 }
 

@@ -48,6 +48,7 @@ struct topo_place {
     uint32_t member;   /* whose name names it, or named it */
     bool named;        /* a candidate: a second answer of DNS named it, too */
     bool abandoned;    /* a candidate: DNS has not named the member's own address for long */
+    bool behind;       /* W4a: left, by a member that a switchover had left behind */
     uint64_t claim_ms; /* since when it has claimed to be the writer; 0: it does not */
 };
 
@@ -104,7 +105,7 @@ bool topo_all_heard(const struct topo *t);
 bool topo_awaits(const struct topo *t);
 
 /* W11: the place becomes another one, of which nothing was said. With the same kind and member it
- * stays the same one, and only what DNS says of it is new. False: there is no such place. */
+ * stays the same one, and only the rest is new. False: there is no such place. */
 bool topo_set_place(struct topo *t, uint32_t place, const struct topo_place *set);
 
 /* W11: what is said at the place is what the member says from now on. The incarnation that the

@@ -99,7 +99,8 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
            a->phase != b->phase || a->green != b->green || a->named != b->named ||
-           a->retired != b->retired || memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
+           a->retired != b->retired || a->renamed != b->renamed ||
+           memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
            memcmp(a->unyielding, b->unyielding, sizeof(a->unyielding)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||
            a->switches != b->switches;

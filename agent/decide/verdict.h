@@ -92,9 +92,11 @@ struct verdict {
     uint64_t phase_ms; /* since when a switchover is waited for; 0: it is not */
     uint32_t
         named; /* mask of those of `green` that the writer itself named: one of them may succeed it */
-    uint32_t green;        /* mask: they hold another data set, whatever they say of it, and what
+    uint32_t green;   /* mask: they hold another data set, whatever they say of it, and what
                             * they claim counts for nothing yet */
-    uint32_t retired;      /* mask: left behind by a switchover; what they claim is older */
+    uint32_t retired; /* mask: left behind by a switchover; what they claim is older */
+    uint32_t renamed; /* mask of those of `retired` that the writer named last as servers of its own
+                            * cluster: the name is to lead to a new one */
     uint64_t confirmed_ms; /* W9; 0: never */
     uint64_t since_ms;     /* since when `writer` is the writer */
     uint64_t switches;     /* number of switches so far */

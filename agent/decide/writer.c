@@ -379,6 +379,7 @@ static void judge(const struct writer_input *in, bool waiting, struct verdict *v
      * address may have moved to it. */
     v->demoted &= ~topo_aliases(in->topo, v->writer);
     v->retired &= ~bluegreen_found(in->topo, v);
+    v->renamed &= v->retired;
 }
 
 void writer_decide(const struct writer_input *in, struct writer_output *ret_output)

@@ -196,10 +196,10 @@ static bool is_abandoned(const struct member *m, uint64_t now)
     return m->gone_ms != 0 && now - m->gone_ms >= ABANDONED_MS;
 }
 
-static bool is_named(const struct member *m, const struct address *address)
+bool places_is_named(const struct member *m, const struct inet_address *address)
 {
     for (uint32_t i = 0; i < m->named.count; i++)
-        if (inet_address_same(&m->named.at[i], &address->inet))
+        if (inet_address_same(&m->named.at[i], address))
             return true;
     return false;
 }
@@ -208,7 +208,7 @@ static void candidates_drop(struct member *m, bool all)
 {
     for (uint32_t i = 0; i < PLACE_CANDIDATES_MAX; i++) {
         struct member *c = m->probe->places[i];
-        if (c && c->index == m->index && (all || !is_named(m, &c->where.at[0])))
+        if (c && c->index == m->index && (all || !places_is_named(m, &c->where.at[0].inet)))
             place_free(c);
     }
 }
@@ -341,7 +341,7 @@ static void where_update(struct member *m)
 {
     struct addresses *where = &m->where;
     uint32_t others = where->count - m->askable;
-    if (is_named(m, &where->connected)) {
+    if (places_is_named(m, &where->connected.inet)) {
         where_take_named(m);
         return;
     }
@@ -362,7 +362,7 @@ void places_named(struct member *m, uint64_t now)
         if (m->probe->places[i] && m->probe->places[i]->index == m->index)
             left_named(m->probe->places[i], &m->named);
     where_update(m);
-    if (is_named(m, &m->where.connected))
+    if (places_is_named(m, &m->where.connected.inet))
         m->gone_ms = 0;
     else if (m->gone_ms == 0)
         m->gone_ms = now;

@@ -13,6 +13,7 @@ void places_named(struct member *m, uint64_t now);
 void places_others_named(struct member *m);
 /* The member fell ill, or answered again. */
 void places_note(struct member *m, uint64_t now);
+bool places_is_named(const struct member *m, const struct inet_address *address);
 /* What is due for places. */
 void places_turn(struct probe *p, uint64_t now);
 void places_done(struct probe *p);

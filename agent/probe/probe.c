@@ -268,6 +268,11 @@ void probe_forget(struct probe *p, uint32_t place)
     places_forget(p, place);
 }
 
+bool probe_is_named(const struct probe *p, uint32_t member, const struct inet_address *address)
+{
+    return member < p->member_count && places_is_named(&p->members[member], address);
+}
+
 const char *probe_place_error(const struct probe *p, uint32_t place)
 {
     return place < PLACES_MAX && p->places[place] ? p->places[place]->text : "";

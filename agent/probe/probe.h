@@ -29,6 +29,8 @@ void probe_free(struct probe *probe);
 void probe_move(struct probe *probe, uint32_t place);
 /* W11: the place is the member's own server by another address: it is not asked any more. */
 void probe_forget(struct probe *probe, uint32_t place);
+/* Whether DNS named this address last for the member, at which it may not be known. */
+bool probe_is_named(const struct probe *probe, uint32_t member, const struct inet_address *address);
 /* W11: the last failure there in the server's own words, or the engine's; "": none, or no such place. */
 const char *probe_place_error(const struct probe *probe, uint32_t place);
 /* W11: asks this address, which the member left at left_ms, as long as it is worth it. Of too many,

@@ -23,6 +23,7 @@ struct state_left {
     uint64_t identity;    /* of the data set that was there */
     uint64_t incarnation; /* of the server that was there */
     uint64_t left_ms;     /* when; 0: in another boot, or it is there */
+    bool behind;          /* W4a: a blue/green switchover had left it behind */
 };
 
 /* W7: as what connections to an address are listed, or were once. */

@@ -45,11 +45,10 @@ static bool read_left(struct value_context *c, char *text, struct state_left *re
            word_number(&text, &ret->incarnation) && text && value_take_time(c, text, &ret->left_ms);
 }
 
-static bool take_left(struct value_context *c, char *text, void *ret)
+static bool add_left(struct value_context *c, char *text, bool behind)
 {
-    struct state_left left;
+    struct state_left left = {.behind = behind};
 
-    (void)ret;
     if (!read_left(c, text, &left))
         return false;
     if (left.member != MEMBER_NONE && c->saved.left_count < HOMING_LEFT_MAX)
@@ -57,10 +56,23 @@ static bool take_left(struct value_context *c, char *text, void *ret)
     return true;
 }
 
+static bool take_left(struct value_context *c, char *text, void *ret)
+{
+    (void)ret;
+    return add_left(c, text, false);
+}
+
+/* W4a: an agent that does not know of these must not take them for others. */
+static bool take_behind(struct value_context *c, char *text, void *ret)
+{
+    (void)ret;
+    return add_left(c, text, true);
+}
+
 /* Where a member is: the same. */
 static bool take_at(struct value_context *c, char *text, void *ret)
 {
-    struct state_left at;
+    struct state_left at = {.behind = false};
 
     (void)ret;
     if (!read_left(c, text, &at))
@@ -160,6 +172,7 @@ enum part {
     PART_DEPLOYMENT,
     PART_SPARED,
     PART_LEFT,
+    PART_BEHIND,
     PART_AT,
     PART_LISTED,
     PART_DISCOVERED,
@@ -202,9 +215,11 @@ static const struct row {
     {"green", PART_DEPLOYMENT, IN(verdict.green), value_put_members, value_take_members},
     {"named", PART_DEPLOYMENT, IN(verdict.named), value_put_members, value_take_members},
     {"retired", PART_DEPLOYMENT, IN(verdict.retired), value_put_members, value_take_members},
+    {"renamed", PART_DEPLOYMENT, IN(verdict.renamed), value_put_members, value_take_members},
     {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
     {"untold", PART_SPARED, IN(untold), value_put_bool, value_take_bool},
     {"left", PART_LEFT, 0, put_left, take_left},
+    {"behind", PART_BEHIND, 0, put_left, take_behind},
     {"at", PART_AT, 0, put_left, take_at},
     {"listed", PART_LISTED, 0, put_listed, take_listed},
     {"discovered", PART_DISCOVERED, 0, put_discovered, take_discovered},
@@ -232,6 +247,26 @@ static bool names_are_plain(const struct conf_cluster *cluster)
     return plain;
 }
 
+/* How many of the first `count` left addresses are of this kind. */
+static uint32_t count_left(const struct state_cluster *saved, bool behind, uint32_t count)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        found += saved->left[i].behind == behind;
+    return found;
+}
+
+/* The next one of this kind. */
+static const struct state_left *nth_left(const struct state_cluster *saved, bool behind, uint32_t n)
+{
+    uint32_t i = 0;
+
+    while (saved->left[i].behind != behind || count_left(saved, behind, i) < n)
+        i++;
+    return &saved->left[i];
+}
+
 static uint32_t line_count(const struct state_cluster *saved, enum part part)
 {
     switch (part) {
@@ -248,7 +283,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:
-        return saved->left_count;
+    case PART_BEHIND:
+        return count_left(saved, part == PART_BEHIND, saved->left_count);
     case PART_AT:
         return saved->at_count;
     case PART_LISTED:
@@ -269,8 +305,8 @@ static void put_row(const struct value_context *c, const struct row *row,
         fputs(row->key, out);
         if (row->part == PART_ENDPOINTS)
             row->put(c, &saved->endpoints[i], out);
-        else if (row->part == PART_LEFT)
-            row->put(c, &saved->left[i], out);
+        else if (row->part == PART_LEFT || row->part == PART_BEHIND)
+            row->put(c, nth_left(saved, row->part == PART_BEHIND, i), out);
         else if (row->part == PART_AT)
             row->put(c, &saved->at[i], out);
         else if (row->part == PART_LISTED)

@@ -201,6 +201,51 @@ def a_restarted_agent_stays_with_the_green_server():
     equal(agent.resolve(NAME), [db.address(GREEN[0])])
 
 
+def rename(green, name):
+    """The green server has this name from now on."""
+    address = db.address(green)
+    db.address = lambda of, before=db.address: address if of == name else before(of)
+    with open("/etc/hosts", encoding="ascii") as hosts:
+        kept = [line for line in hosts if line.split()[1:2] not in ([f"{green}.{DOMAIN}"], [f"{name}.{DOMAIN}"])]
+    with open("/etc/hosts", "w", encoding="ascii") as hosts:
+        hosts.write("".join(kept) + f"{address} {name}.{DOMAIN}\n")
+
+
+def renamed_cluster(writer):
+    """What the two new servers say when one of them has its new name."""
+    rows = [f"row {name} {'MASTER_SESSION_ID' if name == writer else 'reader-' + name} 0.2" for name in (GREEN[0], "b")]
+    for name in (GREEN[0], "b"):
+        db.say(*rows, "open " + writer, "topology", of=name)
+
+
+@test
+def an_old_name_that_leads_to_a_new_server_serves_readers_again():
+    old = db.address("b")
+    for name in ("b", GREEN[1]):
+        db.kill(name)
+    rename(GREEN[1], "b")
+    renamed_cluster(GREEN[0])
+    db.start("b")
+    eventually(lambda: db.member(GREEN[1]) not in {m["member"] for m in of()["members"]}, "nobody names it by the other name", within=120)
+    eventually(lambda: agent.resolve(READERS) == [db.address("b")], "the reader serves")
+    equal((member("b").get("deployment"), member("b")["role"], of()["writer"]), (None, "reader", db.member(GREEN[0])))
+    assert old != db.address("b"), old
+
+
+@test
+def a_failover_among_the_new_servers_is_followed_beside_an_old_writer_that_claims():
+    assert "second_writer" in alarms(), alarms()
+    renamed_cluster("b")
+    agent.wait_writer("orders", db.member("b"))
+    equal((of()["state"], of()["reason"], agent.resolve(NAME)), ("steady", "taken_over", [db.address("b")]))
+    eventually(lambda: holder.ask().split()[:2] == ["anew", db.address("b")], "its connection was severed")
+    agent.stop()
+    agent.start()
+    agent.wait_writer("orders", db.member("b"))
+    eventually(lambda: "second_writer" in alarms(), "the old writer still claims")
+    equal((agent.resolve(NAME), of()["state"]), ([db.address("b")], "steady"))
+
+
 @test
 def an_old_cluster_that_was_deleted_needs_nothing():
     db.kill("a")
@@ -215,14 +260,12 @@ def an_old_cluster_that_was_deleted_needs_nothing():
 @test
 def without_what_was_saved_the_new_servers_have_their_new_names():
     """What homing.yaml(5) says to do at the end."""
-    db.kill("b")
     agent.stop()
-    for green, name in zip(GREEN, BLUE):
-        address = db.address(green)
-        db.kill(green)
-        db.address = lambda of, at=address, new=name, before=db.address: at if of == new else before(of)
-    with open("/etc/hosts", "w", encoding="ascii") as hosts:
-        hosts.write("".join(f"{db.address(name)} {host}\n" for name, host in (("a", SEED), *((n, f"{n}.{DOMAIN}") for n in BLUE))))
+    rename(GREEN[0], "a")
+    with open("/etc/hosts", "a", encoding="ascii") as hosts:
+        hosts.write(f"{db.address('a')} {SEED}\n")
+    for name in list(db.processes):
+        db.kill(name)
     for name in BLUE:
         db.forget(name)
         db.start(name)

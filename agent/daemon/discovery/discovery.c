@@ -129,15 +129,34 @@ static bool answers(const struct cluster *cluster, uint32_t member)
     return said->standing && said->last.identity == cluster->decision.verdict.identity;
 }
 
+/* W4a: by the writer's word a member that was left behind is to be found under its own name again, and
+ * that leads here. One server is not known by two names: they say different ones of themselves. */
+static bool has_another_name(const struct cluster *cluster, uint32_t member)
+{
+    const struct address *at = &cluster->members.at[member].where.connected;
+
+    for (uint32_t m = 0; m < cluster->conf->member_count; m++)
+        if ((cluster->decision.verdict.renamed >> m & 1) && at->inet.family &&
+            probe_is_named(cluster->probe, m, &at->inet))
+            return true;
+    return false;
+}
+
 static enum roster_hold hold(const struct cluster *cluster, uint32_t member)
 {
     const struct verdict *verdict = &cluster->decision.verdict;
 
     if (member == MEMBER_NONE)
         return ROSTER_FREE;
-    if ((verdict->green | verdict->retired) >> member & 1) /* W4a: its identity may say nothing */
+    if (verdict->retired >> member & 1) /* W4a: joined anew, it would be any other member */
+        return ROSTER_A_DAY;
+    if (verdict->green >> member & 1) /* its identity may say nothing */
         return verdict->demoted >> member & 1 ? ROSTER_A_DAY : ROSTER_FREE;
-    if (member == verdict->writer || answers(cluster, member))
+    if (member == verdict->writer)
+        return ROSTER_ALWAYS;
+    if (has_another_name(cluster, member))
+        return ROSTER_FREE;
+    if (answers(cluster, member))
         return ROSTER_ALWAYS;
     return (verdict->demoted >> member & 1) || has_left(cluster, member) ? ROSTER_A_DAY
                                                                          : ROSTER_FREE;

@@ -1,50 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bluegreen.c - tests of W4a: what the writer and a green member say of a blue/green deployment goes in,
- * who is published comes out. A writes, B follows it, C is the green member; all say the same identity,
- * as servers of Aurora MySQL do, unless a test says else.
+ * who is published comes out (tests/support/switchover.h). What was left behind: bluegreen_left.c.
  */
 #include "config.h"
 
 #include "agent/decide/bluegreen.h"
-#include "tests/support/story.h"
+#include "agent/decide/succession.h"
+#include "tests/support/switchover.h"
 #include "tests/support/test.h"
 
 enum {
     D = C + 1, /* of one test alone */
     OTHER = 0x7002
 };
-
-/* From now on, in each answer, naming C anew. */
-static void tells(uint32_t member, enum phase phase)
-{
-    story.members[member].says.phase = phase;
-    story.members[member].says.names_green = phase >= PHASE_AVAILABLE;
-    story.members[member].says.green = phase >= PHASE_AVAILABLE ? MASK(C) : 0;
-}
-
-/* After the names have changed, nobody is a green one by name. */
-static void tells_without_names(uint32_t member, enum phase phase)
-{
-    tells(member, phase);
-    story.members[member].says.green = 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    story_begin(3);
-    for (uint32_t m = A; m <= C; m++) {
-        story.members[m].says.fenced = true;
-        tells(m, PHASE_AVAILABLE);
-    }
-    is_writer(A, 1);
-    is_reader(B);
-    is_writer(C, 1); /* its volume's own writer */
-    run_for(2000);
-    story_forget();
-    return 0;
-}
 
 static void switchover_begins(void)
 {
@@ -232,39 +201,6 @@ static void W4a_after_ten_minutes_all_is_as_without_a_switchover_and_an_alarm_sa
     assert_true(story.cleared & ALARM(SWITCHOVER));
 }
 
-static void W4a_who_was_left_behind_is_never_followed(void **state)
-{
-    (void)state;
-    tells(A, PHASE_POST);
-    hears(A);
-    assert_int_equal(verdict->writer, C);
-    for (uint32_t m = A; m <= C; m++)
-        tells(m, PHASE_NONE);
-    story.members[A].says.incarnation += 0x100; /* started again, and writable */
-    is_writer(B, 1);
-    run_for(2000);
-    assert_int_equal(verdict->state, CLUSTER_STEADY);
-    assert_int_equal(verdict->fenced, MASK(A) | MASK(B));
-    assert_true(story.raised & ALARM(SECOND_WRITER));
-    breaks(C);
-    run_for(60000);
-    assert_int_equal(verdict->writer, C);
-}
-
-static void W4a_who_was_left_behind_and_whom_names_follow_again_is_not_taken_for_it(void **state)
-{
-    (void)state;
-    tells(A, PHASE_POST);
-    hears(A);
-    tells(A, PHASE_NONE);
-    tells(C, PHASE_NONE);
-    story.members[A].says.incarnation = story.members[C].says.incarnation;
-    is_writer(A, 1);
-    run_for(500);
-    assert_int_equal(verdict->retired, MASK(B)); /* A's name leads to C by now */
-    assert_int_equal(verdict->fenced, 0);
-}
-
 static void W4a_a_failover_among_the_blue_ones_is_one(void **state)
 {
     (void)state;
@@ -404,6 +340,38 @@ static void W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothi
     assert_int_equal(verdict->phase, PHASE_AVAILABLE);
 }
 
+/* RDS for MySQL: the green one replicates from the writer until then, and so it is an heir (W12). */
+static void W4a_a_green_heir_is_handed_over_to_and_does_not_take_over_by_itself(void **state)
+{
+    (void)state;
+    for (uint32_t m = A; m <= C; m++) {
+        story.members[m].says.fenced = false;
+        story.members[m].says.term = (struct term){0};
+        story.members[m].says.self = 11 + m;
+    }
+    is_reader(C);
+    story.members[C].says.follows = 11 + A;
+    story_restart(&(struct verdict){.writer = MEMBER_NONE, .rival = MEMBER_NONE});
+    run_for(1000);
+    assert_verdict(A, CLUSTER_STEADY, REASON_FIRST_CLAIM);
+    assert_true(succession_is_heir(verdict, 11 + C));
+    assert_int_equal(verdict->readers & MASK(C), 0);
+    is_writer(C, 0);
+    story.members[C].says.follows = 0;
+    breaks(A);
+    run_for(2000);
+    assert_int_equal(verdict->writer, A);
+    is_reader(A);
+    tells(A, PHASE_POST);
+    hears(A);
+    assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+    is_writer(A, 0);
+    tells(A, PHASE_NONE);
+    run_for(2000);
+    assert_verdict(C, CLUSTER_STEADY, REASON_HANDED_OVER);
+    assert_int_equal(verdict->fenced, MASK(A));
+}
+
 static void W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start(void **state)
 {
     (void)state;
@@ -531,62 +499,54 @@ static void W4a_a_switchover_that_ends_without_a_word_ends_after_ten_minutes(voi
     assert_int_equal(verdict->writer, A);
 }
 
-static void W4a_a_name_that_was_left_behind_and_leads_to_a_new_reader_is_that_reader(void **state)
-{
-    (void)state;
-    story.members[A].says.green = MASK(B) | MASK(C);
-    run_for(200);
-    story.members[A].says.phase = PHASE_POST;
-    hears(A);
-    assert_int_equal(verdict->retired, MASK(A));
-    for (uint32_t m = A; m <= C; m++)
-        tells(m, PHASE_NONE);
-    is_reader(A);
-    story.members[A].says.incarnation = story.members[B].says.incarnation;
-    run_for(2000);
-    assert_int_equal(verdict->retired, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_FROM(set_up, W4a_a_green_member_that_claims_is_no_rival_and_no_reader),
-        TEST_FROM(set_up, W4a_a_switchover_in_progress_is_waited_for_without_an_alarm),
-        TEST_FROM(set_up, W4a_the_writers_word_hands_over_at_once),
-        TEST_FROM(set_up, W4a_the_writers_word_counts_although_its_engine_calls_it_a_writer_still),
-        TEST_FROM(set_up, W4a_a_successor_has_to_claim),
-        TEST_FROM(set_up, W4a_another_identity_is_adopted_by_the_writers_word),
-        TEST_FROM(set_up, W4a_the_green_members_word_alone_proves_nothing),
-        TEST_FROM(set_up, W4a_the_word_of_a_reader_proves_nothing),
-        TEST_FROM(set_up, W4a_a_reader_makes_nobody_a_green_member),
+        TEST_FROM(set_up_deployment, W4a_a_green_member_that_claims_is_no_rival_and_no_reader),
+        TEST_FROM(set_up_deployment, W4a_a_switchover_in_progress_is_waited_for_without_an_alarm),
+        TEST_FROM(set_up_deployment, W4a_the_writers_word_hands_over_at_once),
+        TEST_FROM(set_up_deployment,
+                  W4a_the_writers_word_counts_although_its_engine_calls_it_a_writer_still),
+        TEST_FROM(set_up_deployment, W4a_a_successor_has_to_claim),
+        TEST_FROM(set_up_deployment, W4a_another_identity_is_adopted_by_the_writers_word),
+        TEST_FROM(set_up_deployment, W4a_the_green_members_word_alone_proves_nothing),
+        TEST_FROM(set_up_deployment, W4a_the_word_of_a_reader_proves_nothing),
+        TEST_FROM(set_up_deployment, W4a_a_reader_makes_nobody_a_green_member),
         TEST_FROM(
-            set_up,
+            set_up_deployment,
             W4a_a_writer_that_was_handing_over_and_is_gone_is_followed_by_who_says_that_it_is_done),
-        TEST_FROM(set_up, W4a_a_table_that_was_emptied_at_the_end_is_no_rollback),
-        TEST_FROM(set_up, W4a_a_switchover_that_is_rolled_back_leaves_everything_as_it_was),
-        TEST_FROM(set_up,
+        TEST_FROM(set_up_deployment, W4a_a_table_that_was_emptied_at_the_end_is_no_rollback),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_switchover_that_is_rolled_back_leaves_everything_as_it_was),
+        TEST_FROM(set_up_deployment,
                   W4a_after_ten_minutes_all_is_as_without_a_switchover_and_an_alarm_says_so),
-        TEST_FROM(set_up, W4a_who_was_left_behind_is_never_followed),
-        TEST_FROM(set_up, W4a_who_was_left_behind_and_whom_names_follow_again_is_not_taken_for_it),
-        TEST_FROM(set_up, W4a_a_failover_among_the_blue_ones_is_one),
-        TEST_FROM(set_up, W4a_of_two_green_members_that_claim_neither_is_followed),
-        TEST_FROM(set_up, W4a_failover_false_and_a_freeze_hold),
-        TEST_FROM(set_up, W4a_words_that_are_not_known_count_for_nothing_and_are_an_alarm),
-        TEST_FROM(set_up, W4a_a_restarted_agent_knows_who_is_green_and_who_was_left_behind),
-        TEST_FROM(set_up, W4a_at_a_first_start_a_green_member_that_says_so_is_no_rival),
-        TEST_FROM(set_up,
+        TEST_FROM(set_up_deployment, W4a_a_failover_among_the_blue_ones_is_one),
+        TEST_FROM(set_up_deployment, W4a_of_two_green_members_that_claim_neither_is_followed),
+        TEST_FROM(set_up_deployment, W4a_failover_false_and_a_freeze_hold),
+        TEST_FROM(set_up_deployment,
+                  W4a_words_that_are_not_known_count_for_nothing_and_are_an_alarm),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_restarted_agent_knows_who_is_green_and_who_was_left_behind),
+        TEST_FROM(set_up_deployment, W4a_at_a_first_start_a_green_member_that_says_so_is_no_rival),
+        TEST_FROM(set_up_deployment,
                   W4a_a_green_member_whose_deployment_was_deleted_is_called_out_if_it_goes_on),
-        TEST_FROM(set_up, W4a_green_members_are_those_that_were_named_last),
-        TEST_FROM(set_up, W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing),
-        TEST_FROM(set_up, W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start),
-        TEST_FROM(set_up, W4a_a_green_member_that_does_not_answer_is_waited_for),
-        TEST_FROM(set_up, W4a_one_green_server_under_two_names_is_one),
-        TEST_FROM(set_up, W4a_a_reload_keeps_who_is_green_and_how_far_it_is),
-        TEST_FROM(set_up, W4a_who_was_named_green_by_others_is_kept_back_and_never_handed_over_to),
-        TEST_FROM(set_up, W4a_what_the_new_writers_rows_say_of_its_own_switchover_is_of_the_past),
-        TEST_FROM(set_up, W4a_after_ten_minutes_a_green_members_word_is_not_enough),
-        TEST_FROM(set_up, W4a_a_switchover_that_ends_without_a_word_ends_after_ten_minutes),
-        TEST_FROM(set_up, W4a_a_name_that_was_left_behind_and_leads_to_a_new_reader_is_that_reader),
+        TEST_FROM(set_up_deployment, W4a_green_members_are_those_that_were_named_last),
+        TEST_FROM(set_up_deployment,
+                  W4a_the_word_of_another_server_in_the_writers_place_counts_for_nothing),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_green_heir_is_handed_over_to_and_does_not_take_over_by_itself),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_green_server_whose_words_are_not_known_is_a_rival_at_a_first_start),
+        TEST_FROM(set_up_deployment, W4a_a_green_member_that_does_not_answer_is_waited_for),
+        TEST_FROM(set_up_deployment, W4a_one_green_server_under_two_names_is_one),
+        TEST_FROM(set_up_deployment, W4a_a_reload_keeps_who_is_green_and_how_far_it_is),
+        TEST_FROM(set_up_deployment,
+                  W4a_who_was_named_green_by_others_is_kept_back_and_never_handed_over_to),
+        TEST_FROM(set_up_deployment,
+                  W4a_what_the_new_writers_rows_say_of_its_own_switchover_is_of_the_past),
+        TEST_FROM(set_up_deployment, W4a_after_ten_minutes_a_green_members_word_is_not_enough),
+        TEST_FROM(set_up_deployment,
+                  W4a_a_switchover_that_ends_without_a_word_ends_after_ten_minutes),
     };
     return cmocka_run_group_tests_name("a blue/green deployment", tests, NULL, NULL);
 }

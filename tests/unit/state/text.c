@@ -215,21 +215,43 @@ static void W4a_who_is_green_and_who_was_left_behind_comes_back(void **state)
     (void)state;
     saved.verdict.phase = PHASE_IN_PROGRESS;
     saved.verdict.green = saved.verdict.named = 1;
-    saved.verdict.retired = 1 << 2;
+    saved.verdict.retired = saved.verdict.renamed = 1 << 2;
     char *text = encode(&saved, &len);
-    assert_non_null(strstr(
-        text,
-        "\nphase in_progress\ngreen 10.77.0.2:5432\nnamed 10.77.0.2:5432\nretired fd00::3:5433\n"));
+    assert_non_null(strstr(text, "\nphase in_progress\ngreen 10.77.0.2:5432\nnamed 10.77.0.2:5432\n"
+                                 "retired fd00::3:5433\nrenamed fd00::3:5433\n"));
     assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_int_equal(got.verdict.phase, PHASE_IN_PROGRESS);
     assert_int_equal(got.verdict.green, 1);
     assert_int_equal(got.verdict.named, 1);
     assert_int_equal(got.verdict.retired, 1 << 2);
+    assert_int_equal(got.verdict.renamed, 1 << 2);
     free(got.endpoints);
     free(text);
     assert_int_equal(decode_body("cluster orders\nphase of_the_moon\n", &got), 0);
     assert_int_equal(got.verdict.phase, PHASE_NONE);
     free(got.endpoints);
+}
+
+/* An agent that does not know of these does not read them: to it, a claim there would be as good as another. */
+static void W4a_an_address_that_a_switchover_left_behind_comes_back_as_one(void **state)
+{
+    struct state_cluster saved = state_rig_saved(), got;
+    size_t len;
+
+    (void)state;
+    saved.left[0].behind = true;
+    char *text = encode(&saved, &len);
+    assert_non_null(strstr(
+        text, "\nleft fd00::3:5433 fd01:: 5433 0 0 0\nbehind 10.77.0.2:5432 10.77.0.9 5432 8 "));
+    assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
+    assert_int_equal(got.left_count, 2);
+    assert_false(got.left[0].behind);
+    assert_int_equal(got.left[0].member, 2);
+    assert_true(got.left[1].behind);
+    assert_int_equal(got.left[1].member, 0);
+    assert_int_equal(got.left[1].incarnation, saved.left[0].incarnation);
+    free(got.endpoints);
+    free(text);
 }
 
 static void the_writer_is_never_among_the_demoted(void **state)
@@ -417,6 +439,7 @@ int main(void)
         TEST(W12_a_state_without_heirs_is_whole),
         TEST(W3a_a_state_in_which_all_have_noticed_is_whole),
         TEST(W4a_who_is_green_and_who_was_left_behind_comes_back),
+        TEST(W4a_an_address_that_a_switchover_left_behind_comes_back_as_one),
         TEST(the_writer_is_never_among_the_demoted),
         TEST(members_are_found_by_host_and_port_in_another_configuration),
         TEST(the_age_of_a_confirmation_survives_a_restart_but_not_a_reboot),

@@ -15,50 +15,54 @@
 
 static void begin(void *arg, const struct conf_cluster *cluster)
 {
-    struct mysql_seen *seen = arg;
-    seen->circular = cluster->circular;
+    struct mysql_deployed *seen = arg;
+    seen->mysql.circular = cluster->circular;
 }
 
 static const char *greet(void *arg, const struct mysql_server *server)
 {
-    struct mysql_seen *seen = arg;
-    seen->mariadb = server->mariadb;
+    struct mysql_deployed *seen = arg;
+    seen->mysql.mariadb = server->mariadb;
     return mysql_server_refuse(server->version, server->number, server->mariadb);
 }
 
 static int first(const void *arg, enum question question)
 {
-    const struct mysql_seen *seen = arg;
-    if (!seen->introduced)
-        return MYSQL_STEP_FIRST;
-    return question == QUESTION_CHEAP && !seen->unready ? MYSQL_STEP_CHEAP : MYSQL_STEP_CHANNELS;
+    return mysql_deployed_first(arg, question == QUESTION_CHEAP);
 }
 
-static const char *ask(const void *arg, int step)
+static const char *ask(const void *seen, int step)
 {
-    const struct mysql_seen *seen = arg;
-    return mysql_question(seen->mariadb, (enum mysql_step)step);
+    return mysql_deployed_question(seen, step);
 }
 
 static int take(void *seen, int step, const struct mysql_answer *answer,
                 struct mysql_report_failure *ret_failure)
 {
-    return mysql_step_take(seen, (enum mysql_step)step, answer, ret_failure);
+    return mysql_deployed_take(seen, step, answer, ret_failure);
 }
 
 static const char *report(const void *seen, struct report *report)
 {
-    return mysql_report(seen, report);
+    return mysql_deployed_report(seen, report);
+}
+
+/* Green servers alone: of others it knows nothing. */
+static const struct topology *topology(const void *arg)
+{
+    const struct mysql_deployed *seen = arg;
+    return seen->told ? &seen->topology : NULL;
 }
 
 static const struct mysql_dialect dialect = {
-    .seen_size = sizeof(struct mysql_seen),
+    .seen_size = sizeof(struct mysql_deployed),
     .begin = begin,
     .greet = greet,
     .first = first,
     .question = ask,
     .take = take,
     .report = report,
+    .topology = topology,
 };
 
 MYSQL_ENGINE(mysql, dialect);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; called by engines/mysql/mysql.c only.
+ * mysql_reports.c - MySQL's and MariaDB's answers as reports. Pure; mysql.c and rds_mysql_reports.c call it.
  *
  * 1. A server that replicates is no writer, however writable it is: a replica that somebody forgot to
  *    close must not take over. `circular` is for pairs where that is meant.
@@ -442,4 +442,78 @@ const char *mysql_report(const struct mysql_seen *seen, struct report *report)
     report->branch = 0;
     report_names(seen, report);
     return note ? note : judge_note(seen, report->role);
+}
+
+/* ---- blue/green deployments ---- */
+
+static int begin_full(const struct mysql_deployed *seen)
+{
+    if (seen->there)
+        return MYSQL_STEP_DEPLOYMENT;
+    return seen->rest == 0 ? (int)MYSQL_STEP_LOOK : (int)MYSQL_STEP_CHANNELS;
+}
+
+int mysql_deployed_first(const struct mysql_deployed *seen, bool cheap)
+{
+    if (!seen->mysql.introduced)
+        return MYSQL_STEP_FIRST;
+    return cheap && !seen->mysql.unready && !deployment_is_moving(seen->phase)
+               ? (int)MYSQL_STEP_CHEAP
+               : begin_full(seen);
+}
+
+const char *mysql_deployed_question(const struct mysql_deployed *seen, int step)
+{
+    if (step == MYSQL_STEP_LOOK)
+        return MYSQL_QUESTION_LOOK;
+    return step == MYSQL_STEP_DEPLOYMENT
+               ? MYSQL_QUESTION_DEPLOYMENT
+               : mysql_question(seen->mysql.mariadb, (enum mysql_step)step);
+}
+
+static int take_look(struct mysql_deployed *seen, bool there)
+{
+    seen->there = there;
+    seen->rest = MYSQL_LOOK_REST;
+    if (!there)
+        seen->phase = PHASE_NONE;
+    return there ? (int)MYSQL_STEP_DEPLOYMENT : (int)MYSQL_STEP_CHANNELS;
+}
+
+/* What it says of a deployment may be odd: its role is known all the same. */
+static int take_deployment(struct mysql_deployed *seen, const struct mysql_answer *answer,
+                           struct mysql_report_failure *ret)
+{
+    if (mysql_has_no_deployment(&answer->error))
+        return take_look(seen, false);
+    if (answer->error.code == ER_UNREADY)
+        return MYSQL_STEP_CHANNELS;
+    if (answer->error.code != 0)
+        return mysql_fail_error(&answer->error, ret);
+    topology_init(&seen->topology);
+    if (!mysql_take_deployment(answer, &seen->phase, &seen->topology))
+        seen->phase = PHASE_STRANGE;
+    seen->told = true;
+    return MYSQL_STEP_CHANNELS;
+}
+
+int mysql_deployed_take(struct mysql_deployed *seen, int step, const struct mysql_answer *answer,
+                        struct mysql_report_failure *ret_failure)
+{
+    if (step == MYSQL_STEP_CHEAP || step == MYSQL_STEP_FIRST || step >= MYSQL_STEP_LOOK)
+        seen->told = false;
+    if (step == MYSQL_STEP_LOOK)
+        return take_look(seen, answer->error.code == 0 && answer->rows > 0);
+    if (step == MYSQL_STEP_DEPLOYMENT)
+        return take_deployment(seen, answer, ret_failure);
+    if (step == MYSQL_STEP_CHANNELS && seen->rest > 0)
+        seen->rest--;
+    int next = mysql_step_take(&seen->mysql, (enum mysql_step)step, answer, ret_failure);
+    return next == MYSQL_STEP_CHANNELS ? begin_full(seen) : next;
+}
+
+const char *mysql_deployed_report(const struct mysql_deployed *seen, struct report *report)
+{
+    report->phase = seen->phase;
+    return mysql_report(&seen->mysql, report);
 }

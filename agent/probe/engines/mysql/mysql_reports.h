@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "agent/decide/report.h"
+#include "agent/probe/engines/mysql/family/deployments.h"
 #include "agent/probe/engines/mysql/family/values.h"
 #include "agent/probe/engines/mysql/mysql_questions.h"
 #include "agent/probe/mysql/answer.h"
@@ -61,6 +62,36 @@ struct mysql_seen {
  * MYSQL_STEP_FAILED. */
 int mysql_step_take(struct mysql_seen *seen, enum mysql_step step,
                     const struct mysql_answer *answer, struct mysql_report_failure *ret_failure);
+
+/* W4a: such a server may be one of RDS's, and tell of a blue/green deployment. Two steps come before
+ * those that decide its role; on any other server the first of them is rare, and the other one is not asked. */
+enum {
+    MYSQL_STEP_LOOK = MYSQL_STEP_COUNT, /* whether it has the table */
+    MYSQL_STEP_DEPLOYMENT,
+    MYSQL_DEPLOYED_STEP_COUNT
+};
+
+/* For so many full questions, of which there is one a second, it is not looked for again: it may be made, or
+ * granted, while the session stands. */
+#define MYSQL_LOOK_REST 60
+
+/* All zero, but for what struct mysql_seen says, when a session begins. */
+struct mysql_deployed {
+    struct mysql_seen mysql;
+    enum phase phase;
+    bool there; /* the table, when it was looked for last */
+    bool told;  /* by the last question */
+    uint32_t rest;
+    struct topology topology; /* the green servers */
+};
+
+/* The step with which a question begins; the question of a step; and as the two beside, for a server that may
+ * have the table. */
+int mysql_deployed_first(const struct mysql_deployed *seen, bool cheap);
+const char *mysql_deployed_question(const struct mysql_deployed *seen, int step);
+int mysql_deployed_take(struct mysql_deployed *seen, int step, const struct mysql_answer *answer,
+                        struct mysql_report_failure *ret_failure);
+const char *mysql_deployed_report(const struct mysql_deployed *seen, struct report *report);
 
 /* The report, of which `authenticated` is left as it is. Returns NULL, or a remark for status. */
 const char *mysql_report(const struct mysql_seen *seen, struct report *report);

@@ -9,6 +9,11 @@
 #include "agent/probe/deployment.h"
 #include "agent/probe/engines/mysql/family/values.h"
 
+/* Without a row, there is no such table, or not for us: no error, and nothing in any log. */
+#define MYSQL_QUESTION_LOOK                                                                        \
+    "SELECT 1 FROM information_schema.TABLES"                                                      \
+    " WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'rds_topology'"
+
 #define MYSQL_QUESTION_DEPLOYMENT                                                                  \
     "SELECT endpoint, port, role, status, version FROM mysql.rds_topology"
 
