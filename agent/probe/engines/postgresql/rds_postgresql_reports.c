@@ -26,6 +26,10 @@
         OF_DEPLOYMENT("status") OF_DEPLOYMENT("version") ", " POSTGRES_ASKS
 #define ROWS " FROM rds_tools.show_topology('homing') AS t"
 
+_Static_assert((int)RDS_POSTGRES_COLUMN_COUNT + (int)POSTGRES_COLUMN_COUNT <=
+                   (int)POSTGRES_COLUMNS_MAX,
+               "the first answer is read whole");
+
 const char RDS_POSTGRES_QUESTION[] = QUESTION ROWS;
 const char RDS_POSTGRES_QUESTION_FIRST[] =
     QUESTION POSTGRES_ASKS_START_TIME POSTGRES_ASKS_IDENTITY ROWS;
