@@ -21,9 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(seen.report.role == ROLE_WRITER || seen.report.role == ROLE_READER);
         require(seen.report.role != ROLE_WRITER || (!seen.in_recovery && !seen.unready));
         require(seen.report.role != ROLE_WRITER || seen.report.term.lo != 0);
-        require(!seen.report.fenced && topology.count > 0);
+        require(!seen.report.fenced && (topology.count > 0 || seen.report.phase != PHASE_NONE));
+        require(seen.report.phase < PHASE_COUNT);
     } else {
-        require(seen.report.role == ROLE_NONE);
+        require(seen.report.role == ROLE_NONE && seen.report.phase == PHASE_NONE);
     }
     free(text);
     return 0;

@@ -56,6 +56,7 @@ const char *const postgres_grants[] = {
     "EXECUTE ON FUNCTION pg_catalog.aurora_db_instance_identifier()",
     "USAGE ON SCHEMA rds_tools",
     "EXECUTE ON ALL FUNCTIONS IN SCHEMA rds_tools",
+    "EXECUTE ON FUNCTION pg_catalog.get_blue_green_fast_switchover_metadata",
     NULL,
 };
 
@@ -89,6 +90,19 @@ const char *postgres_note_lacks(const char *grant, const char *database, const c
                                 char ret[POSTGRES_NOTE_SIZE])
 {
     return print_grant("homing's role lacks a privilege", grant, database, user, ret);
+}
+
+const char *postgres_note_no_deployments(const char *grant, const char *database, const char *user,
+                                         char ret[POSTGRES_NOTE_SIZE])
+{
+    return print_grant("homing's role is not told of blue/green deployments", grant, database, user,
+                       ret);
+}
+
+const char *postgres_note_failed_deployments(const char *words, char ret[POSTGRES_NOTE_SIZE])
+{
+    snprintf(ret, POSTGRES_NOTE_SIZE, "it does not tell of blue/green deployments: %.150s", words);
+    return ret;
 }
 
 const char *postgres_note_no_identity(const char *database, const char *user,

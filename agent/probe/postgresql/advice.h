@@ -16,6 +16,12 @@ extern const char *const postgres_grants[];
 const char *postgres_note_lacks(const char *grant, const char *database, const char *user,
                                 char ret[POSTGRES_NOTE_SIZE]);
 
+/* The remark for a role that lacks this right, without which it is not told of blue/green deployments (W4a);
+ * and where the function that tells of them fails with these words. Each returns `ret`. */
+const char *postgres_note_no_deployments(const char *grant, const char *database, const char *user,
+                                         char ret[POSTGRES_NOTE_SIZE]);
+const char *postgres_note_failed_deployments(const char *words, char ret[POSTGRES_NOTE_SIZE]);
+
 /* The remark where the identity is not to be had, and no GRANT is known to mend that; returns a constant. For struct
  * postgres_dialect. */
 const char *postgres_note_no_answer(const char *database, const char *user,

@@ -6,6 +6,8 @@
  * 2. A cheap question is answered from the last full one only if no parameter that the server
  *    reports by itself has changed since that one was sent, and if the server is as much in recovery
  *    as it was then.
+ * 3. What is told of others is told with the green servers (W4a), or not at all: without them it would say
+ *    that there are none.
  */
 #include "config.h"
 
@@ -17,6 +19,14 @@
 #include "agent/conf/password.h"
 #include "agent/probe/postgresql/session.h"
 
+enum asked {
+    ASKED_FULL,
+    ASKED_CHEAP,
+    ASKED_RIGHTS,     /* once, because of `denied` */
+    ASKED_DEPLOYMENT, /* after a full one, once or twice */
+    ASKED_COUNT
+};
+
 struct engine_session {
     const struct postgres_dialect *dialect;
     struct engine_sink sink;
@@ -26,14 +36,16 @@ struct engine_session {
     bool strange;
     bool introduced;   /* what `first` asks for is known, as far as it can be */
     bool lesser;       /* the role may not have all of it */
-    bool cheap;        /* the question that is being answered */
-    bool inquires;     /* or it is that for the rights */
-    bool inquired;     /* which is asked once, because of `denied` */
+    enum asked asked;  /* the question that is being answered */
+    bool hasty;        /* a cheap one was wanted */
+    bool inquired;     /* what the role lacks was asked */
     bool may_identify; /* the role may ask for the identity */
     struct postgres_failure denied;
     struct postgres_watched at_ask; /* when the last full question was sent */
     struct postgres_seen seen;
-    char lesser_note[POSTGRES_NOTE_SIZE];
+    struct topology topology; /* of the last full answer */
+    struct postgres_deployments deployments;
+    char note[POSTGRES_NOTE_SIZE];
 };
 
 /* How a session ends. */
@@ -76,7 +88,7 @@ static bool is_watched(const struct engine_session *s)
 static void send_full(struct engine_session *s)
 {
     const struct postgres_dialect *d = s->dialect;
-    s->cheap = false;
+    s->asked = ASKED_FULL;
     s->at_ask = postgres_client_watched(s->client);
     if (s->introduced)
         postgres_client_ask(s->client, d->full);
@@ -89,8 +101,18 @@ static const char *lesser_note(struct engine_session *s)
     const char *database = postgres_client_database(s->client);
     const char *role = postgres_client_role(s->client);
     if (s->inquired && !s->may_identify)
-        return postgres_note_no_identity(database, role, s->lesser_note);
-    return s->dialect->lesser_note(database, role, s->lesser_note);
+        return postgres_note_no_identity(database, role, s->note);
+    return s->dialect->lesser_note(database, role, s->note);
+}
+
+/* NULL: there is nothing to remark. */
+static const char *deployments_note(struct engine_session *s)
+{
+    const struct postgres_deployments *d = &s->deployments;
+    if (d->lacked)
+        return postgres_note_no_deployments(d->lacked, postgres_client_database(s->client),
+                                            postgres_client_role(s->client), s->note);
+    return d->words[0] != '\0' ? postgres_note_failed_deployments(d->words, s->note) : NULL;
 }
 
 static void tell_answer(struct engine_session *s)
@@ -98,32 +120,68 @@ static void tell_answer(struct engine_session *s)
     const char *note = s->seen.note;
     if (!note && s->lesser)
         note = lesser_note(s);
+    if (!note)
+        note = deployments_note(s);
     s->introduced = true;
     s->sink.answer(s->sink.arg, &s->seen.report, note);
 }
 
-/* The answer to a full question. What has changed while it was made may have changed after it: then it
- * is asked once more. */
+/* What has changed while an answer was made may have changed after it: then it is asked once more. */
+static bool ask_again_if_changed(struct engine_session *s)
+{
+    if (is_unchanged(s))
+        return false;
+    s->introduced = true;
+    send_full(s);
+    return true;
+}
+
+static void tell_all(struct engine_session *s)
+{
+    bool any = s->topology.count > 0 || s->seen.report.phase != PHASE_NONE;
+
+    if (ask_again_if_changed(s))
+        return;
+    if (s->sink.topology && any && !(s->hasty && s->deployments.tells))
+        s->sink.topology(s->sink.arg, &s->topology);
+    tell_answer(s);
+}
+
+/* `question` NULL: all is known. */
+static void go_on(struct engine_session *s, const char *question)
+{
+    if (!question) {
+        tell_all(s);
+        return;
+    }
+    s->asked = ASKED_DEPLOYMENT;
+    postgres_client_ask(s->client, question);
+}
+
+/* The answer to a full question. */
 static void take_rows(struct engine_session *s, const struct postgres_rows *rows)
 {
-    struct topology topology;
-    topology_init(&topology);
+    topology_init(&s->topology);
     s->seen.wrong = NULL;
-    s->seen.topology = &topology;
-    bool good = s->dialect->read(rows, &s->seen);
-    s->seen.topology = NULL;
-    if (!good) {
+    s->seen.topology = &s->topology;
+    if (!s->dialect->read(rows, &s->seen))
         fail_odd(s, s->seen.wrong ? s->seen.wrong : s->dialect->stranger);
+    else if (!ask_again_if_changed(s))
+        go_on(s, s->hasty ? NULL
+                          : postgres_deployments_begin(&s->deployments, s->dialect->deployments));
+}
+
+/* An error that is about the session, and not about the function, ends it as any other. */
+static void take_deployment(struct engine_session *s, const struct postgres_answer *answer)
+{
+    if (answer->kind == POSTGRES_ANSWER_ERROR && answer->failure.kind != REPORT_ODD) {
+        failed(s, &answer->failure);
         return;
     }
-    if (!is_unchanged(s)) {
-        s->introduced = true;
-        send_full(s);
-        return;
-    }
-    if (s->sink.topology && topology.count > 0)
-        s->sink.topology(s->sink.arg, &topology);
-    tell_answer(s);
+    const char *next =
+        postgres_deployments_take(&s->deployments, s->dialect->deployments, answer, &s->topology);
+    s->seen.report.phase = s->deployments.phase;
+    go_on(s, next);
 }
 
 /* Whether the answer to the cheap question says what the last full one did. */
@@ -158,7 +216,8 @@ static bool inquire(struct engine_session *s, const struct postgres_failure *fai
     if (!s->dialect->rights || s->inquired || strcmp(failure->sqlstate, "42501") != 0)
         return false;
     s->denied = *failure;
-    s->inquires = s->inquired = true;
+    s->inquired = true;
+    s->asked = ASKED_RIGHTS;
     postgres_client_ask(s->client, s->dialect->rights);
     return true;
 }
@@ -200,7 +259,6 @@ static void take_rights(struct engine_session *s, const struct postgres_answer *
     const struct postgres_rows *rows = &answer->rows;
     char text[POSTGRES_NOTE_SIZE];
 
-    s->inquires = false;
     if (lacked) {
         postgres_note_lacks(lacked, postgres_client_database(s->client),
                             postgres_client_role(s->client), text);
@@ -217,15 +275,17 @@ static void answered(void *arg, const struct postgres_answer *answer)
 {
     struct engine_session *s = arg;
 
-    if (s->inquires)
+    if (s->asked == ASKED_RIGHTS)
         take_rights(s, answer);
     else if (answer->kind == POSTGRES_ANSWER_NONE)
         fail_odd(s, "the server answered a question with nothing");
+    else if (s->asked == ASKED_DEPLOYMENT)
+        take_deployment(s, answer);
     else if (answer->kind == POSTGRES_ANSWER_ERROR)
         take_error(s, &answer->failure);
-    else if (!s->cheap && answer->kind == POSTGRES_ANSWER_ROWS)
+    else if (s->asked == ASKED_FULL && answer->kind == POSTGRES_ANSWER_ROWS)
         take_rows(s, &answer->rows);
-    else if (s->cheap && is_still(s, answer))
+    else if (s->asked == ASKED_CHEAP && is_still(s, answer))
         tell_answer(s);
     else
         send_full(s);
@@ -334,11 +394,13 @@ void postgres_session_ask(struct engine_session *s, enum question question)
 {
     bool can = s->dialect->cheap ? !s->seen.unready : is_watched(s);
 
-    if (question == QUESTION_FULL || !s->introduced || !can || !is_unchanged(s)) {
+    s->hasty =
+        question == QUESTION_CHEAP && s->introduced && !deployment_is_moving(s->seen.report.phase);
+    if (!s->hasty || !can || !is_unchanged(s)) {
         send_full(s);
         return;
     }
-    s->cheap = true;
+    s->asked = ASKED_CHEAP;
     postgres_client_ask(s->client, s->dialect->cheap ? s->dialect->cheap : "");
 }
 

@@ -5,7 +5,8 @@
  *
  * One pass: the engine's open() calls postgres_session_open() with its dialect. Once per connection
  * `first` is asked, later `full`; read() makes a report of the rows. In between, `cheap` is answered
- * from the last report, if nothing of what it shows has changed since.
+ * from the last report, if nothing of what it shows has changed since, and no blue/green switchover is
+ * under way.
  */
 #ifndef HOMING_AGENT_PROBE_POSTGRESQL_SESSION_H
 #define HOMING_AGENT_PROBE_POSTGRESQL_SESSION_H
@@ -13,6 +14,7 @@
 #include "agent/probe/engine.h"
 #include "agent/probe/postgresql/advice.h"
 #include "agent/probe/postgresql/client.h"
+#include "agent/probe/postgresql/deployments.h"
 
 /* What read() makes of an answer. */
 struct postgres_seen {
@@ -46,6 +48,9 @@ struct postgres_dialect {
      * something within a function is denied. NULL: there is nothing to ask. */
     const char *rights;
     const char *const *grants;
+    /* How it is asked, after a full question, about a blue/green deployment (W4a). NULL: it is not, or
+     * read() sees that. */
+    const struct postgres_deployments_of *deployments;
     const char *stranger; /* told of an answer that no such server makes */
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/probe/postgresql/advice.h"
+#include "agent/probe/postgresql/deployments.h"
 #include "tests/support/test.h"
 
 static void expect_end(const char *user, const char *end)
@@ -55,6 +56,30 @@ static void a_right_that_is_lacked_ends_with_the_statement(void **state)
     }
 }
 
+/* W4a: each function's rights are among those that the doctor prints. */
+static void W4a_what_tells_of_no_deployment_ends_with_the_statement_or_with_its_words(void **state)
+{
+    const struct postgres_deployments_of *const ALL[] = {&postgres_deployments_of_aurora,
+                                                         &postgres_deployments_of_rds};
+    char note[POSTGRES_NOTE_SIZE], expected[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ALL) / sizeof(ALL[0]); i++)
+        for (const char *const *lacked = ALL[i]->grants; *lacked; lacked++) {
+            const char *const *grant = postgres_grants;
+            while (*grant && strcmp(*grant, *lacked) != 0)
+                grant++;
+            assert_non_null(*grant);
+            snprintf(expected, sizeof(expected), ". In database app: GRANT %s TO \"homing\"",
+                     *grant);
+            postgres_note_no_deployments(*lacked, "app", "homing", note);
+            assert_non_null(strstr(note, "not told of blue/green deployments"));
+            assert_string_equal(note + strlen(note) - strlen(expected), expected);
+        }
+    assert_string_equal(postgres_note_failed_deployments("not now", note),
+                        "it does not tell of blue/green deployments: not now");
+}
+
 /* What a server says is looked for in these: a row with nothing to look for would fit everything. */
 static void each_advice_has_words_and_a_line(void **state)
 {
@@ -91,6 +116,7 @@ int main(void)
         TEST(a_role_is_quoted_as_a_name),
         TEST(the_longest_names_are_whole),
         TEST(a_right_that_is_lacked_ends_with_the_statement),
+        TEST(W4a_what_tells_of_no_deployment_ends_with_the_statement_or_with_its_words),
         TEST(each_advice_has_words_and_a_line),
         TEST(a_role_that_is_there_is_not_to_be_created),
     };

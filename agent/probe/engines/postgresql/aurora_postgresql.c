@@ -20,6 +20,7 @@ static const struct postgres_dialect dialect = {
     .mend = aurora_mend,
     .rights = AURORA_QUESTION_RIGHTS,
     .grants = aurora_grants,
+    .deployments = &postgres_deployments_of_aurora,
     .stranger = "the server does not answer as an Aurora PostgreSQL does",
 };
 

@@ -23,6 +23,7 @@ static const struct postgres_dialect dialect = {
     .spares = postgres_denies_identity,
     .lesser_note = postgres_note_no_identity,
     .read = read_rows,
+    .deployments = &postgres_deployments_of_rds,
     .stranger = "the server does not answer as a PostgreSQL does",
 };
 

@@ -11,8 +11,9 @@
 
 #include "agent/probe/postgresql/session.h"
 
-/* The questions: a row for each server of the cluster, with the columns of enum rds_postgres_column,
- * and behind them those of the question of the same name in postgresql_reports.h. */
+/* The questions: a row for each server of the cluster, and one for each endpoint of a blue/green deployment,
+ * with the columns of enum rds_postgres_column, and behind them those of the question of the same name in
+ * postgresql_reports.h. */
 extern const char RDS_POSTGRES_QUESTION[];
 extern const char RDS_POSTGRES_QUESTION_FIRST[];
 extern const char RDS_POSTGRES_QUESTION_FIRST_DENIED[];
@@ -27,6 +28,9 @@ enum rds_postgres_column {
     RDS_POSTGRES_PORT,
     RDS_POSTGRES_SELF,   /* the id of the server that is asked, in every row */
     RDS_POSTGRES_SOURCE, /* of whom it replicates, in every row; NULL, "" or its own: of nobody */
+    RDS_POSTGRES_ROLE,   /* these three of a blue/green deployment alone (W4a); else NULL */
+    RDS_POSTGRES_STATUS,
+    RDS_POSTGRES_VERSION,
     RDS_POSTGRES_COLUMN_COUNT
 };
 
