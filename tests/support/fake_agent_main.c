@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fake_agent_main.c - the fake agent as a process: one command per line, one line in reply.
- * usage: fake_agent SOCKET [COMMAND...], which are carried out before anybody can ask it; then on standard input:
+ * usage: fake_agent SOCKET [COMMAND...]     the commands before it can be asked; then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
  *   newer NAME MODE STATE ROLE | ahead      numbers, known or not, in its entry | a view of an agent to come
