@@ -90,14 +90,14 @@ class Lines:
 
 
 class Agent(Lines):
-    """tests/support/fake_agent at its own socket, in a folder of its own."""
+    """tests/support/fake_agent at its own socket, in a folder of its own. `first`: commands before anybody can ask it."""
 
-    def __init__(self, path=None):
+    def __init__(self, path=None, first=()):
         self.folder = None if path else tempfile.mkdtemp(prefix="homing-shim-")
         self.path = path or self.folder + "/agent.sock"
         agents.append(self)
         self.missed = 0
-        super().__init__([BUILD / "tests/support/fake_agent", self.path])
+        super().__init__([BUILD / "tests/support/fake_agent", self.path, *first])
         equal(self.process.stdout.readline(), "ready\n")
 
     def do(self, line):

@@ -3,6 +3,7 @@
 """What applications do to themselves: close everything, fork, change identity, replace malloc. The shim must
 neither be harmed by it nor harm (I3), and HOMING_DISABLE turns it off."""
 import os
+import platform
 import resource
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from harness import (AI_CANONNAME, BUILD, DNS, LIBRARY, NONE, Agent, Probe, comp
                      to_be_setuid)
 from tap import Skip, equal, test
 
-JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
+JEMALLOC = Path(f"/usr/lib/{platform.machine()}-linux-gnu/libjemalloc.so.2")
 ATTACH_S = 0.020  # HOMING_ATTACH_DEADLINE_MS
 
 

@@ -50,8 +50,8 @@ def no_lookup_fails_while_agents_come_and_go(libc):
         thread.start()
         while time.monotonic() < end:
             agent.kill()
-            with Agent(agent.path) as agent:
-                agent.entry(NONE, "10.1.2.3")
+            # An agent that knew no name yet would be asked, too: each lookup would then be the resolver's.
+            with Agent(agent.path, first=[f"entry {NONE} names steady writer 4 10.1.2.3 - 60000 0"]):
                 time.sleep(0.4)
         thread.join()
         equal(failed, [])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fake_agent_main.c - the fake agent as a process: one command per line, one line in reply.
- * usage: fake_agent SOCKET, then on standard input:
+ * usage: fake_agent SOCKET [COMMAND...]     the commands before it can be asked; then on standard input:
  *   view [SLOTS]                            a new, empty view, handed out from now on
  *   entry NAME MODE STATE ROLE FAMILY TEXT4 TEXT6 MAX_STALE_MS AGE_MS [KEY=VALUE...]    "-": none
  *   newer NAME MODE STATE ROLE | ahead      numbers, known or not, in its entry | a view of an agent to come
@@ -16,6 +16,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -328,13 +329,34 @@ static void beat(void)
     view_write_heartbeat(&agent.writer, now_ms);
 }
 
-static void command_line(char *line)
+static int split(char *line, char **words)
 {
-    char *words[WORDS_MAX + 1], *word = strtok(line, " \n");
+    char *word = strtok(line, " \n");
     int count = 0;
 
     for (; word && count < WORDS_MAX; word = strtok(NULL, " \n"))
         words[count++] = word;
+    return count;
+}
+
+static int commands_before(char **lines, int count)
+{
+    char *words[WORDS_MAX + 1];
+
+    for (int i = 0; i < count; i++) {
+        int word_count = split(lines[i], words);
+
+        if (!word_count || !command(words, word_count))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static void command_line(char *line)
+{
+    char *words[WORDS_MAX + 1];
+    int count = split(line, words);
+
     if (count && strcmp(words[0], "attached") == 0)
         printf("%llu\n", (unsigned long long)agent.attached);
     else if (count && strcmp(words[0], "standard") == 0)
@@ -351,8 +373,10 @@ int main(int argc, char **argv)
     char line[4096];
     int error;
 
-    socket_path = argc == 2 ? argv[1] : "";
+    socket_path = argc >= 2 ? argv[1] : "";
     error = fake_agent_view(&agent, HOMING_VIEW_SLOTS_MIN, FAKE_CLUSTERS);
+    if (error == 0 && argc > 2)
+        error = commands_before(argv + 2, argc - 2);
     if (error == 0)
         error = fake_agent_listen(&agent, socket_path, 128);
     if (error < 0) {
