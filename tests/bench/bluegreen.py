@@ -16,12 +16,12 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, directory, own_namespaces  # noqa: E402
+from homing import Agent, own_namespaces  # noqa: E402
 from tap import cleanly, eventually  # noqa: E402
 from view import Watch  # noqa: E402
 
 own_namespaces("--mount")
-from aurora import DOMAIN, PASSWORD, SEED, Aurora  # noqa: E402
+from aurora import DOMAIN, SEED, Aurora  # noqa: E402
 
 NAME, BLUE, GREEN = "orders-db.internal", ("a", "b"), ("a-green-abc123", "b-green-abc123")
 DNS_LATE = 30  # seconds
@@ -39,16 +39,13 @@ def say(db, status):
 
 
 def start(db):
-    path = os.path.join(directory(), "pw")
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as out:
-        out.write(PASSWORD + "\n")
     agent = Agent(f"""
   - name: orders
     engine: aurora-mysql
     seeds: ["{SEED}:{db.port}"]
     host_patterns: ["?.{DOMAIN}"]
     connection: "user=homing tls=off"
-    password_file: {path}
+    password_file: {db.password_file}
     endpoints: [{{names: [{NAME}], role: writer}}]
 """).start()
     agent.wait_writer("orders", db.member(BLUE[0]))

@@ -8,44 +8,29 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-import homing  # noqa: E402
-from homing import SRC, Agent, directory, own_namespaces  # noqa: E402
+from homing import SRC, Agent, own_namespaces  # noqa: E402
 from tap import cleanups, equal, eventually, main, say, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
 own_namespaces("--mount")
 from aurora import DOMAIN, PASSWORD, SEED, Aurora  # noqa: E402
+from mariadb import Holder  # noqa: E402
 
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
 BLUE, GREEN = ("a", "b"), ("a-green-abc123", "b-green-abc123")
 SOURCE, TARGET = "BLUE_GREEN_DEPLOYMENT_SOURCE", "BLUE_GREEN_DEPLOYMENT_TARGET"
 IN_PROGRESS, POST, COMPLETED = "SWITCHOVER_IN_PROGRESS", "SWITCHOVER_IN_POST_PROCESSING", "SWITCHOVER_COMPLETED"
 db = Aurora(*BLUE, *GREEN)
-PASSWORD_FILE = os.path.join(directory(), "pw")
-with open(PASSWORD_FILE, "w", encoding="ascii") as password:
-    os.chmod(PASSWORD_FILE, 0o600)
-    password.write(PASSWORD + "\n")
 agent = Agent(f"""
   - name: orders
     engine: aurora-mysql
     seeds: ["{SEED}:{db.port}"]
     host_patterns: ["?.{DOMAIN}"]
     connection: "user=homing tls=off"
-    password_file: {PASSWORD_FILE}
+    password_file: {db.password_file}
     endpoints: [{{names: [{NAME}], role: writer}}, {{names: [{READERS}], role: reader}}]
 """)
-
-
-class Holder(homing.Holder):
-    program = ["-B", os.path.join(SRC, "tests/live/holder_mysql.py")]
-
-    def __init__(self, host):
-        super().__init__(host, db.port, agent, env=dict(os.environ, APP_PASSWORD=PASSWORD))
-
-    def say(self, word):
-        self.process.stdin.write(word + "\n")
-        return self.process.stdout.readline().strip()
 
 
 def deployment(status, version="1.0", renamed=False):
@@ -145,7 +130,7 @@ def a_switchover_that_is_rolled_back_moves_nothing_and_raises_no_alarm():
 def a_program_is_on_the_green_server_at_post_while_names_lead_to_the_blue_one():
     global holder
     eventually(lambda: agent.status()["severing"]["available"], "severing is available")
-    holder = Holder(NAME)
+    holder = Holder(NAME, db, agent, password=PASSWORD)
     equal((holder.first, holder.say("write")), (db.address("a"), db.address("a")))
     eventually(lambda: len(agent.json("connections")["connections"]) == 1, "its connection is known")
     both(IN_PROGRESS, "blocked a")

@@ -7,21 +7,17 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-import homing  # noqa: E402
-from homing import BUILD, NODE_PATH, SRC, Agent, directory, own_namespaces  # noqa: E402
+from homing import BUILD, NODE_PATH, SRC, Agent, own_namespaces  # noqa: E402
 from tap import Skip, cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
 own_namespaces("--mount")
 from aurora import DOMAIN, ELSEWHERE, MASTER, PASSWORD, SEED, Aurora  # noqa: E402
+from mariadb import Holder  # noqa: E402
 
 NAME, READERS = "orders-db.invalid", "orders-ro.invalid"
 db = Aurora("a", "b", "c")
-PASSWORD_FILE = os.path.join(directory(), "pw")
-with open(PASSWORD_FILE, "w", encoding="ascii") as password:
-    os.chmod(PASSWORD_FILE, 0o600)
-    password.write(PASSWORD + "\n")
 
 
 def cluster(engine="aurora-mysql", of="seeds: [%s:%s]" % (SEED, db.port), pattern=f"?.{DOMAIN}", user="homing"):
@@ -31,24 +27,13 @@ def cluster(engine="aurora-mysql", of="seeds: [%s:%s]" % (SEED, db.port), patter
     engine: {engine}
     {of}
 {patterns}    connection: "user={user} tls=off"
-    password_file: {PASSWORD_FILE}
+    password_file: {db.password_file}
     max_switches: 0
     endpoints: [{{names: [{NAME}], role: writer}}, {{names: [{READERS}], role: reader}}]
 """
 
 
 agent = Agent(cluster())
-
-
-class Holder(homing.Holder):
-    program = ["-B", os.path.join(SRC, "tests/live/holder_mysql.py")]
-
-    def __init__(self, host):
-        super().__init__(host, db.port, agent, env=dict(os.environ, APP_PASSWORD=PASSWORD))
-
-    def say(self, word):
-        self.process.stdin.write(word + "\n")
-        return self.process.stdout.readline().strip()
 
 
 def member(name):
@@ -82,7 +67,7 @@ def one_seed_and_a_pattern_bring_all_members():
 def a_failover_with_a_frozen_writer_frees_programs_whose_connections_nobody_closed():
     global holder
     eventually(lambda: agent.status()["severing"]["available"], "severing is available")
-    holder = Holder(NAME)
+    holder = Holder(NAME, db, agent, password=PASSWORD)
     equal((holder.first, holder.say("write")), (db.address("a"), db.address("a")))
     eventually(lambda: len(agent.json("connections")["connections"]) == 1, "its connection is known")
     db.freeze("a")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import BUILD, NODE_PATH, PLAIN, SRC, Agent, Servers, directory, own_namespaces  # noqa: E402
+from homing import BUILD, NODE_PATH, PLAIN, SRC, Agent, Servers, own_namespaces  # noqa: E402
 from tap import PATIENCE, cleanups, equal, eventually, give_up, main, say, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
@@ -32,10 +32,6 @@ pg.clone("b", "a")
 pg.clone("c", "a")
 my = Aurora("a", "b", "c", others={f"inst-1.{RDS}": pg.address("a"), f"inst-2.{RDS}": pg.address("b"),
                               f"inst-3.{FAR}": pg.address("c")})
-PASSWORD_FILE = os.path.join(directory(), "pw")
-with open(PASSWORD_FILE, "w", encoding="ascii") as password:
-    os.chmod(PASSWORD_FILE, 0o600)
-    password.write(PASSWORD + "\n")
 
 CLUSTERS = f"""
   - name: mysql
@@ -43,7 +39,7 @@ CLUSTERS = f"""
     seeds: ["{SEED}:{my.port}"]
     host_patterns: ["?.{DOMAIN}"]
     connection: "user=homing tls=off"
-    password_file: {PASSWORD_FILE}
+    password_file: {my.password_file}
     endpoints: [{{names: [mysql-db.invalid], role: writer}}]
   - name: pg
     engine: aurora-postgresql

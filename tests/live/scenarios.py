@@ -6,28 +6,24 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, directory, own_namespaces  # noqa: E402
+from homing import Agent, own_namespaces  # noqa: E402
 from tap import equal, eventually, main, test_each  # noqa: E402
 from sever import need_root  # noqa: E402
 
 need_root()
 own_namespaces("--mount")
 import scenario  # noqa: E402
-from aurora import DOMAIN, PASSWORD, SEED, Aurora  # noqa: E402
+from aurora import DOMAIN, SEED, Aurora  # noqa: E402
 
 NAME = "orders-db.invalid"
 db = Aurora("a", "b", "c")
-PASSWORD_FILE = os.path.join(directory(), "pw")
-with open(PASSWORD_FILE, "w", encoding="ascii") as password:
-    os.chmod(PASSWORD_FILE, 0o600)
-    password.write(PASSWORD + "\n")
 agent = Agent(f"""
   - name: orders
     engine: aurora-mysql
     seeds: ["{SEED}:{db.port}"]
     host_patterns: ["?.{DOMAIN}"]
     connection: "user=homing tls=off"
-    password_file: {PASSWORD_FILE}
+    password_file: {db.password_file}
     max_switches: 0
     endpoints: [{{names: [{NAME}], role: writer}}]
 """)

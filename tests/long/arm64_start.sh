@@ -14,4 +14,5 @@ for disk in /dev/vda /dev/vdb; do
     $b umount /disk
 done
 $b mount -t ext4 "$root" /root && $b mount -t ext4 "$work" /root/machine || $b poweroff -f
+$b mount --move /dev /root/dev
 exec $b switch_root /root /bin/bash /machine/inside.sh

@@ -61,18 +61,6 @@ static void do_child(struct out *out, char **words, int count, int strict)
     wait_for(out, child, shared);
 }
 
-/* The command's memory is the parent's. */
-static void do_vfork(struct out *out, char **words, int count)
-{
-    pid_t child = vfork();
-
-    if (child == 0) {
-        probe_command(out, words, count);
-        _exit(0);
-    }
-    wait_for(out, child, out);
-}
-
 struct shared {
     struct out *out;
     char **words;
@@ -93,6 +81,22 @@ static void do_clone(struct out *out, char **words, int count, int flags)
     struct shared it = {out, words, count};
 
     wait_for(out, clone(run_shared, stack + sizeof(stack), CLONE_VM | SIGCHLD | flags, &it), out);
+}
+
+/* The command's memory is the parent's. musl's vfork() is a fork() on arm64. */
+static void do_vfork(struct out *out, char **words, int count)
+{
+#if defined(__aarch64__) && !defined(__GLIBC__)
+    do_clone(out, words, count, CLONE_VFORK);
+#else
+    pid_t child = vfork();
+
+    if (child == 0) {
+        probe_command(out, words, count);
+        _exit(0);
+    }
+    wait_for(out, child, out);
+#endif
 }
 
 /* Ends when no process of the chain has its end of the pipe any more. */

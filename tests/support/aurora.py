@@ -27,6 +27,9 @@ MASTER = "MASTER_SESSION_ID"
 class Aurora:
     def __init__(self, *names, others=None):
         self.names, self.file, self.processes = list(names), os.path.join(directory(), "cluster"), {}
+        self.password_file = os.path.join(directory(), "pw")  # of every account
+        with open(os.open(self.password_file, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as out:
+            out.write(PASSWORD + "\n")
         self.settle(others or {})
         cleanups.append(lambda: [self.kill(name) for name in list(self.processes)])
         self.fail_over(names[0])

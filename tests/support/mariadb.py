@@ -229,8 +229,8 @@ class Holder(homing.Holder):
 
     program = ["-B", os.path.join(homing.SRC, "tests/live/holder_mysql.py")]
 
-    def __init__(self, host, db, of, ca=None):
-        super().__init__(host, db.port, of, env=dict(os.environ, APP_PASSWORD=PASSWORD, APP_CA=ca or ""))
+    def __init__(self, host, db, of, ca=None, password=PASSWORD):
+        super().__init__(host, db.port, of, env=dict(os.environ, APP_PASSWORD=password, APP_CA=ca or ""))
 
     def say(self, word):
         self.process.stdin.write(word + "\n")
