@@ -507,6 +507,15 @@ static int compare_use(const void *name, const void *use)
     return strcmp(name, ((const struct conf_use *)use)->name);
 }
 
+/* A provider's name of a server: during a blue/green deployment (W4a) it stands beside another member, and is
+ * what programs use. */
+static bool is_own_name(const struct engine_kind *engine, const char *host)
+{
+    char region[ALIAS_REGION_SIZE];
+    struct alias alias;
+    return engine->region && engine->region(host, region) && !engine->alias(host, &alias);
+}
+
 /* A single member may well be known by the name that programs use, as a managed database is. */
 static void warn_endpoint(const struct conf_cluster *cluster, const struct conf_uses *names,
                           struct conf_errors *errors)
@@ -515,7 +524,7 @@ static void warn_endpoint(const struct conf_cluster *cluster, const struct conf_
         const struct conf_member *member = &cluster->members[i];
         const struct conf_use *use =
             bsearch(member->host, names->list, names->count, sizeof(*names->list), compare_use);
-        if (use)
+        if (use && !is_own_name(cluster->engine, member->host))
             conf_errors_warn(errors, member->at,
                              "member '%s' is a name of an endpoint, too (%u:%u): it leads to "
                              "whichever server DNS says is the writer; write the server's own name",

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/spelling.h"
 #include "agent/conf/agree.h"
 #include "agent/conf/check.h"
 #include "agent/conf/connection.h"
@@ -212,6 +213,15 @@ static const char *list_engines(const struct engine_kind *const *engines, const 
     return ret;
 }
 
+/* What is meant by a name that is none; NULL: nobody knows. */
+static const char *near_engine(const struct engine_kind *const *engines, const char *text)
+{
+    for (const struct engine_kind *const *at = engines; *at; at++)
+        if (spelling_is_near(text, (*at)->name) || ((*at)->also && strcmp(text, (*at)->also) == 0))
+            return (*at)->name;
+    return NULL;
+}
+
 static void take_engine(struct checker *checker, const struct value *value,
                         const struct engine_kind **ret_engine)
 {
@@ -222,8 +232,10 @@ static void take_engine(struct checker *checker, const struct value *value,
             *ret_engine = *at;
             return;
         }
+    const char *near = near_engine(engines, value->text);
     conf_errors_add(checker->errors, value->node->at,
-                    "unknown engine '%.100s'; this version knows: %s", value->text,
+                    "unknown engine '%.100s'; %s%s%sthis version knows: %s", value->text,
+                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "",
                     list_engines(engines, ", ", list, sizeof(list)));
 }
 

@@ -45,6 +45,7 @@ struct engine_advice {
 
 struct engine_kind {
     const char *name; /* as `engine` has it; its files have _ for each - */
+    const char *also; /* what people call it; NULL: nothing else */
     uint16_t default_port;
     enum engine_tells tells;
     bool

@@ -179,11 +179,15 @@ static void refuse_outside(const struct conf_cluster *cluster, const struct conf
 {
     for (uint32_t i = 0; i < count; i++) {
         struct conf_host host;
-        if (!conf_value_host(listed[i].host, &host) && !is_in_a_pattern(cluster, &host))
-            conf_errors_add(errors, listed[i].at,
-                            "%s '%s' has its servers elsewhere than where host_patterns says; "
-                            "correct one of them",
-                            what, listed[i].host);
+        struct alias alias;
+        if (conf_value_host(listed[i].host, &host) || is_in_a_pattern(cluster, &host))
+            continue;
+        bool leads = cluster->engine->alias(host.text, &alias);
+        conf_errors_add(errors, listed[i].at,
+                        "%s '%s' is of another region or account than the hosts that host_patterns "
+                        "makes; write \"%s%s\" there, or correct the %s",
+                        what, listed[i].host, leads ? "" : "?",
+                        leads ? alias.pattern : strchr(host.text, '.'), what);
     }
 }
 
@@ -201,26 +205,41 @@ static void check_member(const struct conf_cluster *cluster, const struct conf_m
 
 /* ---- names of endpoints ---- */
 
-/* Who means to read would write, or could not. */
-static void refuse_role(const struct conf_endpoint *endpoint, const char *name,
-                        const struct alias *alias, struct conf_errors *errors)
+/* Who means to read would write, or could not. It may be meant: a program that cannot be changed has one name. */
+static void warn_of_role(const struct conf_endpoint *endpoint, const char *name,
+                         const struct alias *alias, struct conf_errors *errors)
 {
     bool writer = endpoint->role == VIEW_ROLE_WRITER;
     if (alias->leads == (writer ? ALIAS_LEADS_TO_READERS : ALIAS_LEADS_TO_WRITER))
-        conf_errors_add(
+        conf_errors_warn(
             errors, endpoint->at,
             "name '%s' is %s, and the endpoint's role is %s; write role: %s, or another "
             "name",
             name, alias->what, writer ? "writer" : "reader", writer ? "reader" : "writer");
 }
 
+/* Whose servers tell of each other, as no server of this engine does. */
+static void warn_of_cluster(const struct engine_kind *engine, const struct conf_endpoint *endpoint,
+                            const char *name, const struct alias *alias, struct conf_errors *errors)
+{
+    if (engine->tells == ENGINE_TELLS_NOTHING && alias->leads != ALIAS_LEADS_ANYWHERE)
+        conf_errors_warn(errors, endpoint->at,
+                         "name '%s' is %s, whose servers are not asked as %s's are; write the "
+                         "engine of that cluster",
+                         name, alias->what, engine->name);
+}
+
 static void check_endpoint(const struct engine_kind *engine, const struct conf_endpoint *endpoint,
                            struct conf_errors *errors)
 {
     struct alias alias;
-    for (uint32_t i = 0; i < endpoint->name_count; i++)
-        if (engine->alias(endpoint->names[i].text, &alias))
-            refuse_role(endpoint, endpoint->names[i].text, &alias, errors);
+    for (uint32_t i = 0; i < endpoint->name_count; i++) {
+        const char *name = endpoint->names[i].text;
+        if (!engine->alias(name, &alias))
+            continue;
+        warn_of_role(endpoint, name, &alias, errors);
+        warn_of_cluster(engine, endpoint, name, &alias, errors);
+    }
 }
 
 void conf_agree_aliases(const struct conf_cluster *cluster, struct conf_errors *errors)
@@ -237,5 +256,6 @@ void conf_agree_aliases(const struct conf_cluster *cluster, struct conf_errors *
     if (engine->tells != ENGINE_TELLS_IDS || cluster->host_pattern_count == 0)
         return;
     refuse_outside(cluster, cluster->members, cluster->member_count, "member", errors);
-    refuse_outside(cluster, cluster->seeds, cluster->seed_count, "seed", errors);
+    if (!engine->spans_regions) /* a seed may be in a region of which no server is to be a member */
+        refuse_outside(cluster, cluster->seeds, cluster->seed_count, "seed", errors);
 }

@@ -32,7 +32,7 @@ static void padded(const struct show *show, const char *text, int width)
     char clean[CLEAN_SIZE];
     int own = (int)text_clean(text, clean, sizeof(clean));
 
-    fprintf(show->out, "%s%*s", clean, own < width ? width - own : 0, "");
+    fprintf(show->out, "%s%*s", clean, own < width ? width - own : 1, "");
 }
 
 /* In bytes that read easily; in an engine's other unit as a number of these. */

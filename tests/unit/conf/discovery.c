@@ -89,86 +89,6 @@ static void a_host_of_another_domain_does_not_match(void **state)
     assert_false(matches("?.abc.internal", "10.0.0.1"));
 }
 
-/* ---- names that are no server's ---- */
-
-#define ID "c7tj4example"
-
-static void a_name_that_the_provider_moves_is_told_by_its_form(void **state)
-{
-    static const char *const names[][3] = {
-        {"o.cluster-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a cluster",
-         "?." ID ".eu-west-1.rds.amazonaws.com"},
-        {"o.cluster-ro-" ID ".us-gov-west-1.rds.amazonaws.com", "the reader endpoint of a cluster",
-         "?." ID ".us-gov-west-1.rds.amazonaws.com"},
-        {"o.cluster-custom-" ID ".eu-west-1.rds.amazonaws.com", "a custom endpoint of a cluster",
-         "?." ID ".eu-west-1.rds.amazonaws.com"},
-        {"o.cluster-" ID ".rds.cn-northwest-1.amazonaws.com.cn", "the endpoint of a cluster",
-         "?." ID ".rds.cn-northwest-1.amazonaws.com.cn"},
-        {"o.cluster-" ID ".cn-north-1.rds.amazonaws.com.cn", "the endpoint of a cluster",
-         "?." ID ".cn-north-1.rds.amazonaws.com.cn"},
-        {"o.cluster-ro-" ID ".rds.us-iso-east-1.c2s.ic.gov", "the reader endpoint of a cluster",
-         "?." ID ".rds.us-iso-east-1.c2s.ic.gov"},
-        {"o.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
-         "?." ID ".eu-west-1.rds.amazonaws.com"},
-        {"o.endpoint.proxy-" ID ".eu-west-1.rds.amazonaws.com", "an endpoint of a proxy",
-         "?." ID ".eu-west-1.rds.amazonaws.com"},
-        {"o.global-" ID ".global.rds.amazonaws.com", "the endpoint of a global database", ""},
-        {"o.shardgrp-" ID ".eu-west-1.rds.amazonaws.com", "the endpoint of a shard group", ""},
-    };
-    struct alias alias;
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!alias_amazon(names[i][0], &alias))
-            fail_msg("%s is not told", names[i][0]);
-        assert_string_equal(alias.what, names[i][1]);
-        assert_string_equal(alias.pattern, names[i][2]);
-    }
-}
-
-static void a_servers_own_name_is_none(void **state)
-{
-    static const char *const names[] = {
-        "orders-1." ID ".eu-west-1.rds.amazonaws.com",
-        "cluster-1." ID ".eu-west-1.rds.amazonaws.com",
-        "orders-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
-        "proxy-1." ID ".rds.cn-northwest-1.amazonaws.com.cn",
-        "cluster-" ID ".eu-west-1.rds.amazonaws.com",
-        "o.cluster-a.eu-west-1.rds.amazonaws.com.example.com",
-        "o.cluster-a.eu-west-1.rds.example.com",
-        "cluster-a.rds.amazonaws.com",
-        "rds.amazonaws.com",
-        "a.rds.amazonaws.com",
-        "db.cluster-1.internal",
-        "10.0.0.1",
-        "a",
-    };
-    struct alias alias;
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (alias_amazon(names[i], &alias))
-            fail_msg("%s is taken for %s", names[i], alias.what);
-}
-
-static void a_name_of_amazon_has_its_region_in_it(void **state)
-{
-    static const struct {
-        const char *host, *region;
-    } cases[] = {
-        {"o." ID ".eu-west-1.rds.amazonaws.com", "eu-west-1"},
-        {"o.cluster-" ID ".us-east-1.rds.amazonaws.com", "us-east-1"},
-        {"o." ID ".rds.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"},
-        {"o.db.eu-west-1.rds.example.com", NULL},
-        {"a", NULL},
-    };
-    char region[ALIAS_REGION_SIZE];
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(alias_amazon_region(cases[i].host, region), !!cases[i].region);
-        if (cases[i].region)
-            assert_string_equal(region, cases[i].region);
-    }
-}
-
 /* ---- clusters ---- */
 
 static const struct engine_keyword keywords[] = {{.name = NULL}};
@@ -193,6 +113,7 @@ static const struct engine_kind hosts = {.name = "hosts",
                                          .keywords = keywords,
                                          .takes_others = true};
 static const struct engine_kind mute = {.name = "mute",
+                                        .also = "dumb",
                                         .default_port = 7,
                                         .alias = alias_amazon,
                                         .region = alias_amazon_region,
@@ -350,15 +271,21 @@ static void a_pattern_of_another_region_is_refused(void **state)
                   "      - {region: eu-west-1, pattern: '?.ab1.eu-west-1.rds.amazonaws.com'}\n"
                   "      - {region: us-east-1, pattern: '?.db.internal'}\n",
                   "");
+    assert_answer("    engine: regions\n    seeds: [o.ab2.eu-west-1.rds.amazonaws.com]\n"
+                  "    host_patterns:\n"
+                  "      - {region: us-east-1, pattern: '?.ab1.us-east-1.rds.amazonaws.com'}\n",
+                  "");
 }
 
 static void a_seed_whose_servers_are_not_where_a_pattern_says_is_refused(void **state)
 {
 #define PATTERN "    host_patterns: ['?.ab1.eu-west-1.rds.amazonaws.com']\n"
-    static const char *const wrong[] = {
-        "o.cluster-ab2.eu-west-1.rds.amazonaws.com",
-        "o.cluster-ab1.eu-west-2.rds.amazonaws.com",
-        "o.ab2.eu-west-1.rds.amazonaws.com",
+    static const struct {
+        const char *host, *pattern;
+    } wrong[] = {
+        {"o.cluster-ab2.eu-west-1.rds.amazonaws.com", "?.ab2.eu-west-1.rds.amazonaws.com"},
+        {"o.cluster-ab1.eu-west-2.rds.amazonaws.com", "?.ab1.eu-west-2.rds.amazonaws.com"},
+        {"o.ab2.eu-west-1.rds.amazonaws.com", "?.ab2.eu-west-1.rds.amazonaws.com"},
     };
     static const char *const good[] = {
         "o.ab1.eu-west-1.rds.amazonaws.com",
@@ -370,11 +297,11 @@ static void a_seed_whose_servers_are_not_where_a_pattern_says_is_refused(void **
     char keys[300], expected[300];
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        snprintf(keys, sizeof(keys), "    engine: ids\n    seeds: [%s]\n" PATTERN, wrong[i]);
+        snprintf(keys, sizeof(keys), "    engine: ids\n    seeds: [%s]\n" PATTERN, wrong[i].host);
         snprintf(expected, sizeof(expected),
-                 "t.yaml:6:13: seed '%s' has its servers elsewhere than where host_patterns says; "
-                 "correct one of them\n",
-                 wrong[i]);
+                 "t.yaml:6:13: seed '%s' is of another region or account than the hosts that "
+                 "host_patterns makes; write \"%s\" there, or correct the seed\n",
+                 wrong[i].host, wrong[i].pattern);
         assert_answer(keys, expected);
     }
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -382,24 +309,27 @@ static void a_seed_whose_servers_are_not_where_a_pattern_says_is_refused(void **
         assert_answer(keys, "");
     }
     assert_answer("    engine: ids\n    members: [o.ab2.eu-west-1.rds.amazonaws.com]\n" PATTERN,
-                  "t.yaml:6:15: member 'o.ab2.eu-west-1.rds.amazonaws.com' has its servers "
-                  "elsewhere than where host_patterns says; correct one of them\n");
+                  "t.yaml:6:15: member 'o.ab2.eu-west-1.rds.amazonaws.com' is of another region or "
+                  "account than the hosts that host_patterns makes; write "
+                  "\"?.ab2.eu-west-1.rds.amazonaws.com\" there, or correct the member\n");
     assert_answer("    engine: ids\n    seeds: [o.cluster-ab1.eu-west-1.rds.amazonaws.com]\n"
                   "    host_patterns: ['?.db.internal']\n",
                   "");
 #undef PATTERN
 }
 
-static void a_name_that_leads_elsewhere_than_its_role_says_is_refused(void **state)
+static void a_name_that_leads_elsewhere_than_its_role_says_is_warned_of(void **state)
 {
     static const struct {
         const char *name, *role, *answer;
     } cases[] = {
         {"o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com", "writer",
-         "t.yaml:4:9: name 'o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com' is the reader endpoint "
+         "t.yaml:4:9: warning: name 'o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com' is the reader "
+         "endpoint "
          "of a cluster, and the endpoint's role is writer; write role: reader, or another name\n"},
         {"o.cluster-ab1.eu-west-1.rds.amazonaws.com", "reader",
-         "t.yaml:4:9: name 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of a "
+         "t.yaml:4:9: warning: name 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is the endpoint of "
+         "a "
          "cluster, and the endpoint's role is reader; write role: writer, or another name\n"},
         {"o.cluster-ro-ab1.eu-west-1.rds.amazonaws.com", "reader", ""},
         {"o.cluster-ab1.eu-west-1.rds.amazonaws.com", "writer", ""},
@@ -414,6 +344,33 @@ static void a_name_that_leads_elsewhere_than_its_role_says_is_refused(void **sta
         conf_free(conf);
         free(answer);
     }
+}
+
+static void a_cluster_as_another_engine_is_warned_of(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer = load_named("    engine: mute\n    members: [10.0.0.1]\n",
+                              "o.cluster-ab1.eu-west-1.rds.amazonaws.com", "writer", &conf);
+    assert_string_equal(answer,
+                        "t.yaml:4:9: warning: name 'o.cluster-ab1.eu-west-1.rds.amazonaws.com' is "
+                        "the endpoint of a cluster, whose servers are not asked as mute's "
+                        "are; write the engine of that cluster\n");
+    conf_free(conf);
+    free(answer);
+}
+
+/* As programs of an instance with a blue/green deployment know it. */
+static void a_servers_own_name_may_be_an_endpoints(void **state)
+{
+    struct conf *conf;
+    (void)state;
+    char *answer = load_named("    engine: mute\n    members: [o.ab1.eu-west-1.rds.amazonaws.com, "
+                              "o-green-ab12cd.ab1.eu-west-1.rds.amazonaws.com]\n",
+                              "o.ab1.eu-west-1.rds.amazonaws.com", "writer", &conf);
+    assert_string_equal(answer, "");
+    conf_free(conf);
+    free(answer);
 }
 
 static void a_wrong_pattern_is_shown_where_it_stands(void **state)
@@ -552,13 +509,12 @@ int main(void)
         TEST(an_id_makes_the_host),
         TEST(what_is_no_id_makes_no_host),
         TEST(a_host_of_another_domain_does_not_match),
-        TEST(a_name_that_the_provider_moves_is_told_by_its_form),
-        TEST(a_servers_own_name_is_none),
-        TEST(a_name_of_amazon_has_its_region_in_it),
         IN_FOLDER(a_member_that_is_no_server_is_a_seed),
         IN_FOLDER(a_pattern_of_another_region_is_refused),
         IN_FOLDER(a_seed_whose_servers_are_not_where_a_pattern_says_is_refused),
-        IN_FOLDER(a_name_that_leads_elsewhere_than_its_role_says_is_refused),
+        IN_FOLDER(a_cluster_as_another_engine_is_warned_of),
+        IN_FOLDER(a_servers_own_name_may_be_an_endpoints),
+        IN_FOLDER(a_name_that_leads_elsewhere_than_its_role_says_is_warned_of),
         IN_FOLDER(where_servers_tell_nothing_such_a_member_is_warned_of),
         IN_FOLDER(a_pattern_that_makes_no_server_is_refused_with_one_that_does),
         IN_FOLDER(one_seed_and_a_pattern_are_enough),

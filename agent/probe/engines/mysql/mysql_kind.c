@@ -27,6 +27,7 @@ static void print_view(uint64_t hi, uint64_t lo, char *ret, size_t size)
 
 const struct engine_kind engine_kind_mysql = {
     .name = "mysql",
+    .also = "mariadb",
     .default_port = 3306,
     .client = "mysql",
     .keywords = mysql_keywords,

@@ -10,6 +10,7 @@
 
 const struct engine_kind engine_kind_postgresql = {
     .name = "postgresql",
+    .also = "postgres",
     .default_port = 5432,
     .client = "libpq",
     .keywords = postgres_keywords,
