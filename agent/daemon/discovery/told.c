@@ -32,10 +32,14 @@ static uint32_t members_of(const struct cluster *cluster, const struct topology_
     return members_at(cluster, host.text, port);
 }
 
-static void note_stray(struct cluster *cluster, struct told *told, const struct topology_row *row,
+/* The first one that the writer names; of others, until it has named one. */
+static void note_stray(struct cluster *cluster, uint32_t member, const struct topology_row *row,
                        uint16_t port)
 {
-    if (!told->stray) {
+    struct told *told = &cluster->told[member];
+    bool writer = member == cluster->decision.verdict.writer;
+
+    if (!told->stray && (writer || !cluster->stray.host[0])) {
         snprintf(cluster->stray.host, sizeof(cluster->stray.host), "%s", row->host);
         cluster->stray.port = row->port ? row->port : port;
     }
@@ -60,7 +64,7 @@ void told_hear(struct cluster *cluster, uint32_t member, const struct topology *
         else
             told->kin |= mask;
         if (row->green && mask == 0 && row->host[0])
-            note_stray(cluster, told, row, port);
+            note_stray(cluster, member, row, port);
     }
 }
 
