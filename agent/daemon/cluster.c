@@ -384,6 +384,7 @@ void cluster_look(struct cluster *cluster)
         .untold = d && (d->roster.taken_ms == 0 || now_ms - d->roster.taken_ms >= UNTOLD_MS),
         .refused = d && roster_has_refused(&d->roster, now_ms),
         .crowded = d && roster_is_crowded(&d->roster, now_ms),
+        .green = !d && cluster->decision.verdict.stray, /* who is discovered may be about to join */
     };
     discovery_look(cluster);
     warnings_update(&cluster->warnings, &in, now_ms, &raised, &cleared);
@@ -507,6 +508,7 @@ void cluster_inherit(struct cluster *cluster, struct cluster *old)
     uint32_t map[HOMING_MEMBERS_MAX];
 
     cluster->mode = old->mode;
+    cluster->stray = old->stray;
     cluster->decision = old->decision;
     cluster->persisted = old->persisted;
     sever_orders_inherit(cluster, old);

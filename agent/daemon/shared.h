@@ -74,7 +74,14 @@ struct cluster_place {
 /* told.c: whom a member named last, as masks of members. */
 struct told {
     uint32_t green, kin;
-    bool anew; /* and its report has not come yet */
+    bool stray; /* one that is green is no member */
+    bool anew;  /* and its report has not come yet */
+};
+
+/* told.c: the green server that was named last and is no member. */
+struct stray {
+    char host[HOMING_NAME_MAX + 1]; /* "": none was named since the start */
+    uint16_t port;
 };
 
 /* discovery.c: members that servers named. */
@@ -102,6 +109,7 @@ struct cluster {
     const struct conf_cluster *conf;
     struct discovery *discovery; /* NULL: its members are those of the configuration */
     struct told told[HOMING_MEMBERS_MAX];
+    struct stray stray;
     uint32_t index; /* in the view: publish.c and reload.c */
     struct decision decision;
     struct members members;

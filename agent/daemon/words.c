@@ -339,6 +339,47 @@ static void text_second_writer(const struct cluster *cluster, char *text, size_t
         member, term);
 }
 
+/* W4a: the green server that is no member. After a restart its name may not be known. */
+static void text_stray(const struct cluster *cluster, char ret[MEMBER_TEXT_SIZE])
+{
+    const struct stray *stray = &cluster->stray;
+
+    if (stray->host[0])
+        snprintf(ret, MEMBER_TEXT_SIZE, "%s:%u", stray->host, stray->port);
+    else
+        snprintf(ret, MEMBER_TEXT_SIZE, "a server");
+}
+
+/* Who promotes another member, while a green server that is none takes the writes, makes two. */
+static void text_no_writer(const struct cluster *cluster, char *text, size_t size)
+{
+    const struct verdict *verdict = &cluster->decision.verdict;
+    char stray[MEMBER_TEXT_SIZE];
+
+    text_stray(cluster, stray);
+    if (verdict->stray && verdict->phase >= PHASE_IN_PROGRESS)
+        snprintf(text, size,
+                 "W4a: no member claims to be the writer, and %s, which the writer named as the "
+                 "green server of its blue/green switchover, is no member: add it to members and "
+                 "reload, then accept it if it is the writer now; promote no other one before",
+                 stray);
+    else
+        snprintf(text, size, "no member claims to be the writer: promote one");
+}
+
+static void text_green(const struct cluster *cluster, char *text, size_t size)
+{
+    char writer[MEMBER_TEXT_SIZE], stray[MEMBER_TEXT_SIZE];
+
+    words_member_at(cluster, cluster->decision.verdict.writer, writer);
+    text_stray(cluster, stray);
+    snprintf(text, size,
+             "the writer %s names %s as the green server of a blue/green deployment, which is no "
+             "member: homing cannot hand over to it; add it to members and reload, before the "
+             "switchover",
+             writer, stray);
+}
+
 void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text, size_t text_size,
                  char *ret_command, size_t command_size)
 {
@@ -348,7 +389,7 @@ void words_alarm(const struct cluster *cluster, enum alarm alarm, char *ret_text
         text_ambiguous(cluster, ret_text, text_size, ret_command, command_size);
         break;
     case ALARM_NO_WRITER:
-        snprintf(ret_text, text_size, "no member claims to be the writer: promote one");
+        text_no_writer(cluster, ret_text, text_size);
         break;
     case ALARM_STALE:
         snprintf(
@@ -531,6 +572,8 @@ void words_warning(const struct cluster *cluster, uint32_t warning, char *ret, s
         text_unreachable(cluster, warning, ret, size);
     } else if (text_discovery(cluster, warning, ret, size)) {
         return;
+    } else if (warning == WARNING_GREEN) {
+        text_green(cluster, ret, size);
     } else if (warning == WARNING_NO_READER) {
         snprintf(ret, size,
                  "no member serves reads: readers' names lead to the writer; bring a reader back, "

@@ -38,13 +38,20 @@ static uint32_t claiming(const struct topo *topo)
     return mask;
 }
 
+static bool gave_over_to_stray(const struct verdict *v)
+{
+    return v->stray && bluegreen_gave_over(v);
+}
+
 /* It tells of none any more. While a switchover is in progress that may be its end: the green ones say
  * which. Else it was deleted: a green one is a server of others now, and claims for another data set as
- * long as it is a member. */
+ * long as it is a member. Who has handed over to a server that is no member is no writer again because its
+ * table is empty. */
 static void note_none(struct verdict *v, const struct topo *topo, uint64_t now_ms)
 {
-    if (bluegreen_holds(v, now_ms))
+    if (bluegreen_holds(v, now_ms) || gave_over_to_stray(v))
         return;
+    v->stray = false;
     v->green &= claiming(topo);
     v->named &= v->green;
     if (v->green == 0)
@@ -55,14 +62,19 @@ static void note_none(struct verdict *v, const struct topo *topo, uint64_t now_m
 }
 
 /* Names change in the course of a switchover: who is a green one was said before that. */
-static void note_named(struct verdict *v, uint32_t presumed, enum phase phase, uint32_t named)
+static void note_named(struct verdict *v, uint32_t presumed, const struct report *report,
+                       uint32_t named)
 {
+    enum phase phase = report->phase;
+
     if (phase == PHASE_AVAILABLE || phase == PHASE_INITIATED) {
         v->green = named | (v->green & presumed);
         v->named = named;
+        v->stray = report->stray;
     } else if (phase == PHASE_IN_PROGRESS) {
         v->green |= named;
         v->named |= named;
+        v->stray |= report->stray;
     }
 }
 
@@ -101,9 +113,9 @@ void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,
     if (is_of_the_past(v, topo, report))
         return;
     if (report->names_green)
-        note_named(v, presumed, report->phase,
+        note_named(v, presumed, report,
                    report->green & ~(topo_aliases(topo, v->writer) | v->retired));
-    set_phase(v, v->named != 0 ? report->phase : PHASE_NONE, now_ms);
+    set_phase(v, v->named != 0 || v->stray ? report->phase : PHASE_NONE, now_ms);
 }
 
 static bool is_over(const struct verdict *v, uint64_t now_ms)
@@ -182,11 +194,12 @@ void bluegreen_adopted(struct verdict *v, const struct topo *topo, uint32_t memb
 
     if (bit(v->green, member))
         v->retired = all & ~v->green;
-    else if (reason != REASON_ACCEPTED)
+    else if (reason != REASON_ACCEPTED && !gave_over_to_stray(v))
         return; /* a failover among the blue ones: the deployment goes on */
     v->retired &= ~topo_aliases(topo, member);
     v->renamed = 0; /* this writer has not told of its cluster yet */
     v->green = v->named = 0;
+    v->stray = false;
     v->phase = PHASE_NONE;
     v->phase_ms = 0;
 }

@@ -338,7 +338,7 @@ static void restore_deployment(struct decision *c)
     v->green &= all_members(&c->conf) & ~writer & ~v->retired;
     v->named &= v->green;
     v->renamed &= v->retired;
-    if (v->named == 0)
+    if (v->named == 0 && !v->stray)
         v->phase = PHASE_NONE;
     v->phase_ms = v->phase >= PHASE_IN_PROGRESS ? c->now_ms : 0;
 }
@@ -412,7 +412,7 @@ static void map_verdict(struct verdict *v, const uint32_t *map, const struct dec
         v->renamed |= (old.renamed >> m & 1) << to;
     }
     v->green |= after->green & ~kept;
-    if (v->named == 0) {
+    if (v->named == 0 && !v->stray) {
         v->phase = PHASE_NONE;
         v->phase_ms = 0;
     }

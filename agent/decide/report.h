@@ -88,6 +88,7 @@ struct report {
     bool names_green; /* this answer says anew who these two are */
     uint32_t green;   /* mask of those that it named last */
     uint32_t kin;     /* the same of those that it named as servers of its own cluster */
+    bool stray;       /* it named a green one, too, that is no member */
 };
 
 const char *role_name(enum role role);

@@ -98,8 +98,8 @@ bool verdict_differs(const struct verdict *a, const struct verdict *b)
            a->rival != b->rival || a->demoted != b->demoted || a->readers != b->readers ||
            a->authenticated != b->authenticated || a->braked != b->braked ||
            a->frozen != b->frozen || a->identity != b->identity || a->discarded != b->discarded ||
-           a->phase != b->phase || a->green != b->green || a->named != b->named ||
-           a->retired != b->retired || a->renamed != b->renamed ||
+           a->phase != b->phase || a->stray != b->stray || a->green != b->green ||
+           a->named != b->named || a->retired != b->retired || a->renamed != b->renamed ||
            memcmp(a->heirs, b->heirs, sizeof(a->heirs)) != 0 ||
            memcmp(a->unyielding, b->unyielding, sizeof(a->unyielding)) != 0 ||
            term_compare(a->term, b->term) != 0 || a->since_ms != b->since_ms ||

@@ -92,6 +92,8 @@ struct verdict {
     uint64_t phase_ms; /* since when a switchover is waited for; 0: it is not */
     uint32_t
         named; /* mask of those of `green` that the writer itself named: one of them may succeed it */
+    bool
+        stray; /* it named a green one that is no member, too: nothing can be handed over to that */
     uint32_t green;   /* mask: they hold another data set, whatever they say of it, and what
                             * they claim counts for nothing yet */
     uint32_t retired; /* mask: left behind by a switchover; what they claim is older */

@@ -40,6 +40,8 @@ static bool is_wrong(const struct warnings_input *in, uint32_t warning)
         return in->refused;
     if (warning == WARNING_CROWDED)
         return in->crowded;
+    if (warning == WARNING_GREEN)
+        return in->green;
     return cannot_be_asked(in, warning);
 }
 
@@ -85,9 +87,9 @@ void warnings_inherit(struct warnings *w, const struct warnings *old, const uint
 
 const char *warning_name(uint32_t warning)
 {
-    static const char *const names[] = {"no_reader",       "password_unreadable", "no_address",
-                                        "spared_older",    "members_untold",      "member_refused",
-                                        "members_too_many"};
+    static const char *const names[] = {"no_reader",        "password_unreadable", "no_address",
+                                        "spared_older",     "members_untold",      "member_refused",
+                                        "members_too_many", "green_no_member"};
 
     return warning < WARNING_NO_READER ? "member_unreachable" : names[warning - WARNING_NO_READER];
 }

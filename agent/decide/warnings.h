@@ -27,6 +27,7 @@ enum warning {
     WARNING_UNTOLD,  /* no server tells of the members that are to be discovered */
     WARNING_REFUSED, /* one names a host that may not be a member */
     WARNING_CROWDED, /* one names more servers than a cluster has members */
+    WARNING_GREEN,   /* W4a: the writer names a green server that is no member */
     WARNING_COUNT
 };
 
@@ -38,11 +39,11 @@ struct warnings {
 struct warnings_input {
     const struct topo *topo;
     const struct verdict *verdict;
-    bool wants_readers;            /* programs ask for readers */
-    bool no_password;              /* it is configured, and cannot be read */
-    bool no_address;               /* the writer has none */
-    bool spared;                   /* by the last switch, and they are still there */
-    bool untold, refused, crowded; /* as the warnings */
+    bool wants_readers;                   /* programs ask for readers */
+    bool no_password;                     /* it is configured, and cannot be read */
+    bool no_address;                      /* the writer has none */
+    bool spared;                          /* by the last switch, and they are still there */
+    bool untold, refused, crowded, green; /* as the warnings */
 };
 
 /* Masks of the warnings that are new and that have ended. */

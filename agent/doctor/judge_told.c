@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "agent/discover/named.h"
 #include "agent/doctor/judge_told.h"
@@ -173,13 +174,51 @@ static bool is_told(const struct seen_cluster *cluster)
     return true;
 }
 
+/* ---- a green server that is no member (W4a) ---- */
+
+static bool is_forgotten(const struct conf_cluster *conf, const struct told *told)
+{
+    const struct seen_server *by = told->server;
+    uint16_t port = told->row->port ? told->row->port : by->member->port;
+
+    if (!told->row->green || told->row->host[0] == '\0' ||
+        seen_answer(by)->report.phase < PHASE_AVAILABLE)
+        return false;
+    for (uint32_t i = 0; i < conf->member_count; i++)
+        if (conf->members[i].port == port &&
+            strcasecmp(conf->members[i].host, told->row->host) == 0)
+            return false;
+    return true;
+}
+
+/* Where members are listed, whom a server names becomes none. */
+static void judge_forgotten(struct findings *f, const struct seen_cluster *cluster)
+{
+    uint32_t server = 0, row = 0;
+    char label[LABEL_SIZE];
+    struct told told;
+
+    while (next(cluster, &server, &row, &told)) {
+        if (was_told_before(cluster, &told) || !is_forgotten(cluster->conf, &told))
+            continue;
+        label_server(told.server, label);
+        findings_add(f, FINDING_PROBLEM, "add it to members and reload, before the switchover",
+                     "%s names %s:%u as the green server of a blue/green deployment, which is no "
+                     "member: homing cannot hand over to it (W4a)",
+                     label, told.row->host,
+                     told.row->port ? told.row->port : told.server->member->port);
+    }
+}
+
 void judge_told(struct findings *f, const struct seen_cluster *cluster)
 {
     uint32_t server = 0, row = 0;
     struct told told;
 
-    if (!conf_discovers(cluster->conf))
+    if (!conf_discovers(cluster->conf)) {
+        judge_forgotten(f, cluster);
         return;
+    }
     if (!is_told(cluster))
         findings_add(f, cluster->conf->member_count ? FINDING_REMARK : FINDING_PROBLEM, NULL,
                      "no server that answered names another one: homing would discover no member");

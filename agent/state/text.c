@@ -214,6 +214,7 @@ static const struct row {
     {"phase", PART_DEPLOYMENT, IN(verdict.phase), value_put_phase, value_take_phase},
     {"green", PART_DEPLOYMENT, IN(verdict.green), value_put_members, value_take_members},
     {"named", PART_DEPLOYMENT, IN(verdict.named), value_put_members, value_take_members},
+    {"stray", PART_DEPLOYMENT, IN(verdict.stray), value_put_bool, value_take_bool},
     {"retired", PART_DEPLOYMENT, IN(verdict.retired), value_put_members, value_take_members},
     {"renamed", PART_DEPLOYMENT, IN(verdict.renamed), value_put_members, value_take_members},
     {"spared", PART_SPARED, IN(spared), value_put_number, value_take_in_boot},
@@ -279,7 +280,8 @@ static uint32_t line_count(const struct state_cluster *saved, enum part part)
     case PART_UNYIELDING: /* W3a: of most clusters there is none */
         return saved->have_verdict && saved->verdict.unyielding[0] != 0;
     case PART_DEPLOYMENT: /* W4a: most clusters have none */
-        return saved->have_verdict && (saved->verdict.green | saved->verdict.retired) != 0;
+        return saved->have_verdict &&
+               (saved->verdict.stray || (saved->verdict.green | saved->verdict.retired) != 0);
     case PART_SPARED:
         return saved->spared > 0;
     case PART_LEFT:

@@ -3,10 +3,11 @@
 """A blue/green deployment of RDS for MySQL, with MariaDB servers that have a table mysql.rds_topology: the green one replicates
 from the blue one until the switchover. No real RDS has confirmed it."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from homing import Agent, directory, own_hosts, own_namespaces  # noqa: E402
+from homing import BUILD, Agent, directory, own_hosts, own_namespaces  # noqa: E402
 from tap import cleanups, equal, eventually, main, test  # noqa: E402
 from sever import need_root  # noqa: E402
 
@@ -20,14 +21,21 @@ db = MariaDB()
 db.init("a")
 db.clone("b", "a")
 own_hosts({host: db.address(name) for name, host in HOSTS.items()})
-agent = Agent(f"""
+
+
+def text(*names):
+    members = ", ".join(f'"{HOSTS[name]}:{db.port}"' for name in names)
+    return f"""
   - name: orders
     engine: mysql
-    members: ["{HOSTS['a']}:{db.port}", "{HOSTS['b']}:{db.port}"]
+    members: [{members}]
     connection: "user=homing tls=off"
     password_file: {db.file("pw", PASSWORD + chr(10))}
     endpoints: [{{names: [{NAME}], role: writer}}, {{names: [{READERS}], role: reader}}]
-""", base=directory())
+"""
+
+
+agent = Agent(text("a", "b"), base=directory())
 
 
 def of():
@@ -78,6 +86,32 @@ status VARCHAR(64), version VARCHAR(16)); GRANT SELECT ON mysql.rds_topology TO 
     agent.start()
     eventually(lambda: member("b").get("deployment") == "green", "the writer names it")
     eventually(lambda: agent.resolve(READERS) == [db.address("a")], "and it reads for nobody")
+    is_blue()
+
+
+def warnings():
+    return {line["warning"]: line["text"] for line in of()["warnings"]}
+
+
+@test
+def W4a_a_green_server_that_is_no_member_is_told_of_by_the_agent_and_the_doctor():
+    agent.write(text("a"))
+    agent.ok("reload")
+    eventually(lambda: "green_no_member" in warnings(), "a warning names it")
+    says = f"names {HOSTS['b']}:{db.port} as the green server of a blue/green deployment, which is no member"
+    assert says in warnings()["green_no_member"], warnings()
+    done = subprocess.run([os.path.join(BUILD, "homingd"), "--doctor", agent.config], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and says in done.stdout, done.stdout
+    deployment("a", "SWITCHOVER_IN_PROGRESS")
+    db.sql("a", "SET GLOBAL read_only = ON")
+    eventually(lambda: of()["reason"] == "switchover", "its switchover is waited for all the same")
+    equal(alarms(), [])
+    db.sql("a", "SET GLOBAL read_only = OFF")
+    deployment("a", "AVAILABLE")
+    eventually(lambda: of()["state"] == "steady" and member("a")["phase"] == "available", "it is rolled back")
+    agent.write(text("a", "b"))
+    agent.ok("reload")
+    eventually(lambda: "green_no_member" not in warnings() and member("b")["deployment"] == "green", "it is one again")
     is_blue()
 
 

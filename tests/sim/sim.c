@@ -92,6 +92,7 @@ static void session_answer(struct engine_session *session)
         .self = server->self,
         .follows = server->follows,
         .fenced = server->fenced,
+        .phase = server->phase,
     };
     struct topology topology;
     topology_init(&topology);

@@ -50,6 +50,7 @@ struct sim_server {
     uint64_t self;    /* W12: its own name; its timeline is 0 then. 0: it has a timeline */
     uint64_t follows; /* and of whom it replicates from */
     bool fenced;      /* W3a: it is one of those that share a volume */
+    enum phase phase; /* W4a: how far it says that a blue/green deployment is */
 };
 
 struct sim {

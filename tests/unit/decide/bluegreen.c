@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bluegreen.c - tests of W4a: what the writer and a green member say of a blue/green deployment goes in,
- * who is published comes out (tests/support/switchover.h). What was left behind: bluegreen_left.c.
+ * who is published comes out (tests/support/switchover.h). What was left behind: bluegreen_left.c. A
+ * green server that is no member: bluegreen_stray.c.
  */
 #include "config.h"
 

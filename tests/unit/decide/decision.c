@@ -69,6 +69,7 @@ static void whatever_readers_see_is_published(void **state)
     DIFFERS(phase, PHASE_AVAILABLE);
     DIFFERS(green, MASK(B));
     DIFFERS(named, MASK(B));
+    DIFFERS(stray, true);
     DIFFERS(retired, MASK(B));
     DIFFERS(term.lo, 9);
     DIFFERS(term.hi, 9);

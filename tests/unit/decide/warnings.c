@@ -189,6 +189,18 @@ static void what_was_spared_is_told_of_until_it_is_gone(void **state)
     assert_int_equal(cleared, BIT(WARNING_SPARED));
 }
 
+static void W4a_a_green_server_that_is_no_member_is_told_of(void **state)
+{
+    (void)state;
+    in.green = true;
+    look(1);
+    look(1 + WARNINGS_AFTER_MS);
+    assert_int_equal(raised, BIT(WARNING_GREEN));
+    in.green = false;
+    look(2 + WARNINGS_AFTER_MS);
+    assert_int_equal(cleared, BIT(WARNING_GREEN));
+}
+
 static void after_a_reload_nothing_is_told_twice(void **state)
 {
     static const uint32_t map[] = {1, MEMBER_NONE, 0};
@@ -215,6 +227,7 @@ static void each_has_a_name(void **state)
     assert_string_equal(warning_name(WARNING_PASSWORD), "password_unreadable");
     assert_string_equal(warning_name(WARNING_NO_ADDRESS), "no_address");
     assert_string_equal(warning_name(WARNING_SPARED), "spared_older");
+    assert_string_equal(warning_name(WARNING_GREEN), "green_no_member");
 }
 
 int main(void)
@@ -231,6 +244,7 @@ int main(void)
         TEST_FROM(set_up, a_password_that_cannot_be_read_is_told_of),
         TEST_FROM(set_up, a_writer_without_an_address_is_told_of),
         TEST_FROM(set_up, what_was_spared_is_told_of_until_it_is_gone),
+        TEST_FROM(set_up, W4a_a_green_server_that_is_no_member_is_told_of),
         TEST_FROM(set_up, after_a_reload_nothing_is_told_twice),
         TEST_FROM(set_up, each_has_a_name),
     };

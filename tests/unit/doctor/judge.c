@@ -290,6 +290,23 @@ static void W4a_a_green_server_that_claims_is_no_problem(void **state)
                 "(W4a)\n           -> wait for its end: promote none meanwhile");
 }
 
+static void W4a_a_green_server_that_is_no_member_is_a_problem(void **state)
+{
+    struct topology each[3];
+
+    (void)state;
+    in_deployment(PHASE_AVAILABLE, PHASE_AVAILABLE);
+    topology_add_green(&told, "orders-green.x", 5001);
+    for (uint32_t i = 0; i < 3; i++) {
+        each[i] = told;
+        servers[i].visits[0].told = &each[i];
+    }
+    expect(1, 0);
+    expect_line("  PROBLEM  a:5000 names orders-green.x:5001 as the green server of a blue/green "
+                "deployment, which is no member: homing cannot hand over to it (W4a)\n"
+                "           -> add it to members and reload, before the switchover\n");
+}
+
 static void W4a_its_own_word_alone_makes_nobody_green(void **state)
 {
     (void)state;
@@ -445,6 +462,7 @@ int main(void)
         TEST_IN(rig, the_odd_data_set_is_that_of_the_fewest),
         TEST_IN(rig, exactly_one_has_to_claim),
         TEST_IN(rig, W4a_a_green_server_that_claims_is_no_problem),
+        TEST_IN(rig, W4a_a_green_server_that_is_no_member_is_a_problem),
         TEST_IN(rig, W4a_its_own_word_alone_makes_nobody_green),
         TEST_IN(rig, W4a_after_a_switchover_nobody_is_to_be_stopped),
         TEST_IN(rig, W3_a_writer_that_homing_does_not_take_by_itself_is_told),

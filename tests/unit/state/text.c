@@ -216,15 +216,17 @@ static void W4a_who_is_green_and_who_was_left_behind_comes_back(void **state)
     saved.verdict.phase = PHASE_IN_PROGRESS;
     saved.verdict.green = saved.verdict.named = 1;
     saved.verdict.retired = saved.verdict.renamed = 1 << 2;
+    saved.verdict.stray = true;
     char *text = encode(&saved, &len);
     assert_non_null(strstr(text, "\nphase in_progress\ngreen 10.77.0.2:5432\nnamed 10.77.0.2:5432\n"
-                                 "retired fd00::3:5433\nrenamed fd00::3:5433\n"));
+                                 "stray yes\nretired fd00::3:5433\nrenamed fd00::3:5433\n"));
     assert_int_equal(decode(text, &state_rig_cluster, &then, &got), 0);
     assert_int_equal(got.verdict.phase, PHASE_IN_PROGRESS);
     assert_int_equal(got.verdict.green, 1);
     assert_int_equal(got.verdict.named, 1);
     assert_int_equal(got.verdict.retired, 1 << 2);
     assert_int_equal(got.verdict.renamed, 1 << 2);
+    assert_true(got.verdict.stray);
     free(got.endpoints);
     free(text);
     assert_int_equal(decode_body("cluster orders\nphase of_the_moon\n", &got), 0);
