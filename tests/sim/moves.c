@@ -519,6 +519,44 @@ static void W4a_an_address_that_was_left_behind_stays_so_whatever_data_set_answe
     assert_int_equal(verdict()->state, CLUSTER_STEADY);
 }
 
+static void says_to_delete_the_old_cluster(void)
+{
+    char text[512], command[400];
+
+    assert_int_equal(verdict()->state, CLUSTER_AMBIGUOUS);
+    words_alarm(cluster(), ALARM_AMBIGUOUS, text, sizeof(text), command, sizeof(command));
+    assert_string_equal(command, "");
+    assert_non_null(strstr(text, "a blue/green switchover left behind"));
+    assert_non_null(strstr(text, "delete the old cluster"));
+    assert_null(strstr(text, "accept"));
+}
+
+static void W4a_no_alarm_proposes_to_accept_what_claims_at_such_an_address(void **state)
+{
+    (void)state;
+    moves_and_leaves_behind();
+    sim_conduct(&sim, NEW, SIM_SILENT);
+    sim_run(&sim, 20000);
+    assert_true(verdict()->rival >= HOMING_MEMBERS_MAX);
+    says_to_delete_the_old_cluster();
+}
+
+static void W4a_no_alarm_proposes_to_accept_a_member_that_was_left_behind(void **state)
+{
+    char text[512], command[400];
+
+    (void)state;
+    cluster()->decision.verdict.retired = 1U << READER;
+    sim.servers[READER].writer = true;
+    sim_conduct(&sim, OLD, SIM_SILENT);
+    sim_run(&sim, 5000);
+    assert_int_equal(verdict()->rival, READER);
+    says_to_delete_the_old_cluster();
+    cluster()->decision.verdict.rival = MEMBER_NONE; /* as when a reload has taken the writer out */
+    words_alarm(cluster(), ALARM_AMBIGUOUS, text, sizeof(text), command, sizeof(command));
+    assert_string_equal(command, "homingctl accept orders MEMBER");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +585,8 @@ int main(void)
         TEST_IN_SIM(a_name_with_several_addresses_is_asked_at_each),
         TEST_IN_SIM(W4a_what_was_left_behind_is_not_found_where_an_old_answer_of_DNS_leads),
         TEST_IN_SIM(W4a_an_address_that_was_left_behind_stays_so_whatever_data_set_answers),
+        TEST_IN_SIM(W4a_no_alarm_proposes_to_accept_what_claims_at_such_an_address),
+        TEST_IN_SIM(W4a_no_alarm_proposes_to_accept_a_member_that_was_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
