@@ -331,6 +331,11 @@ static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *a
     return elsewhere_taken(arg, member, address);
 }
 
+static bool on_is_behind(void *arg, const struct inet_address *address)
+{
+    return elsewhere_behind(arg, address);
+}
+
 static void on_place(void *arg, uint32_t place, const struct probe_place *known)
 {
     elsewhere_take(arg, place, known);
@@ -411,6 +416,7 @@ static bool make_parts(struct cluster *cluster)
         .addresses = on_addresses,
         .listed = on_listed,
         .is_taken = on_is_taken,
+        .is_behind = on_is_behind,
         .place = on_place,
         .topology = on_topology,
         .arg = cluster,

@@ -52,6 +52,17 @@ bool elsewhere_taken(const struct cluster *cluster, uint32_t member,
     return false;
 }
 
+bool elsewhere_behind(const struct cluster *cluster, const struct inet_address *address)
+{
+    for (uint32_t i = 0; i < PLACES_MAX; i++) {
+        const struct cluster_place *at = &cluster->places[i];
+        if (at->is.kind == PLACE_LEFT && at->behind &&
+            inet_address_same(&at->is.address.inet, address))
+            return true;
+    }
+    return false;
+}
+
 static void tell(struct cluster *cluster, uint32_t place)
 {
     const struct probe_place *is = &cluster->places[place].is;
@@ -94,17 +105,22 @@ void elsewhere_again(struct cluster *cluster)
 
 /* ---- reports ---- */
 
+/* Where a switchover left a server behind, it may be one that starts: W4a. */
+static bool is_somebody_else(const struct cluster_place *at, const struct report *report)
+{
+    if (at->behind)
+        return false;
+    if (report->kind == REPORT_ODD) /* it is not this engine any more */
+        return true;
+    return report->kind == REPORT_ANSWER && at->identity != 0 && report->identity != at->identity;
+}
+
 static bool is_left_no_more(const struct cluster *cluster, uint32_t place,
                             const struct report *report)
 {
-    const struct cluster_place *at = &cluster->places[place];
-    const struct topo *topo = &cluster->decision.topo;
-
-    if (report->kind == REPORT_ODD) /* it is not this engine any more */
-        return true;
-    return report->kind == REPORT_ANSWER &&
-           ((at->identity != 0 && report->identity != at->identity) ||
-            topo_aliases(topo, PLACE_VOICE(place)) != 0);
+    return is_somebody_else(&cluster->places[place], report) ||
+           (report->kind == REPORT_ANSWER &&
+            topo_aliases(&cluster->decision.topo, PLACE_VOICE(place)) != 0);
 }
 
 /* Whatever else comes says nothing of who is there: it may be somebody who does not know this

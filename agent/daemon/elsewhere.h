@@ -15,6 +15,7 @@
 /* The sink's calls. */
 bool elsewhere_taken(const struct cluster *cluster, uint32_t member,
                      const struct inet_address *address);
+bool elsewhere_behind(const struct cluster *cluster, const struct inet_address *address);
 void elsewhere_take(struct cluster *cluster, uint32_t place, const struct probe_place *known);
 
 /* After the decision has seen a report of a place: forgets a left address where another data set

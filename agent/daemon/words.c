@@ -85,6 +85,52 @@ static bool claims_now(const struct cluster *cluster, uint32_t member)
     return at->answered && at->standing && at->last.role == ROLE_WRITER;
 }
 
+/* W4a: a blue/green switchover left it behind. By now its name may be that of a new server. */
+static bool is_retired(const struct cluster *cluster, uint32_t voice)
+{
+    return voice < PLACE_VOICE(PLACES_MAX) &&
+           bluegreen_is_behind(&cluster->decision.topo, &cluster->decision.verdict, voice);
+}
+
+/* The address tells it from the server that has its name by now. */
+static void text_retired(const struct cluster *cluster, uint32_t voice, char *ret, size_t size)
+{
+    bool place = voice >= HOMING_MEMBERS_MAX;
+    uint32_t member = place ? cluster->places[voice - HOMING_MEMBERS_MAX].is.member : voice;
+    const struct address *at = place ? &cluster->places[voice - HOMING_MEMBERS_MAX].is.address
+                                     : &cluster->members.at[member].where.connected;
+    char address[MEMBER_TEXT_SIZE] = "an unknown address", name[MEMBER_TEXT_SIZE];
+
+    words_member_at(cluster, member, name);
+    if (at->inet.family)
+        print_address(at, address);
+    snprintf(ret, size,
+             "the old cluster's server at %s, known as %s, which a blue/green switchover left "
+             "behind (W4a),",
+             address, name);
+}
+
+static void text_retired_writer(const struct cluster *cluster, uint32_t voice, char *text,
+                                size_t size)
+{
+    char who[2 * MEMBER_TEXT_SIZE + 120];
+
+    text_retired(cluster, voice, who, sizeof(who));
+    snprintf(text, size,
+             "%s claims to be the writer: homing sends no program there, but one that it does not "
+             "reach or whose permit was lost may write to it: delete the old cluster, or make it "
+             "read-only, at that address and not by this name, which may be a new server's by now",
+             who);
+}
+
+/* To accept it would lose what was written since. At a candidate there may be a new server. */
+static bool is_old_cluster(const struct cluster *cluster, uint32_t rival)
+{
+    return is_retired(cluster, rival) &&
+           (rival < HOMING_MEMBERS_MAX ||
+            cluster->places[rival - HOMING_MEMBERS_MAX].is.kind == PLACE_LEFT);
+}
+
 /* The member to accept: the rival, or the only one that claims and is not the writer. */
 static uint32_t candidate(const struct cluster *cluster)
 {
@@ -94,7 +140,7 @@ static uint32_t candidate(const struct cluster *cluster)
     if (verdict->rival != MEMBER_NONE)
         return verdict->rival;
     for (uint32_t i = 0; i < cluster->conf->member_count; i++) {
-        if (i != verdict->writer && claims_now(cluster, i))
+        if (i != verdict->writer && claims_now(cluster, i) && !is_retired(cluster, i))
             found = found == MEMBER_NONE ? i : MEMBER_NONE;
     }
     return found;
@@ -221,6 +267,9 @@ static void text_ambiguous(const struct cluster *cluster, char *text, size_t tex
     } else if (rival == MEMBER_NONE) {
         snprintf(text, text_size, "the writer stays %s: no claim can be told to be the right one",
                  writer);
+    } else if (is_old_cluster(cluster, rival)) {
+        text_retired_writer(cluster, rival, text, text_size);
+        return;
     } else {
         text_rival(cluster, rival, text, text_size);
         if (is_left_behind(cluster, rival))
@@ -271,44 +320,6 @@ static bool is_fenced(const struct verdict *v, uint32_t voice)
 {
     return voice < HOMING_MEMBERS_MAX ? v->fenced >> voice & 1
                                       : v->fenced_places >> (voice - HOMING_MEMBERS_MAX) & 1;
-}
-
-/* W4a: a blue/green switchover left it behind. By now its name may be that of a new server. */
-static bool is_retired(const struct cluster *cluster, uint32_t voice)
-{
-    return voice < PLACE_VOICE(PLACES_MAX) &&
-           bluegreen_is_behind(&cluster->decision.topo, &cluster->decision.verdict, voice);
-}
-
-/* The address tells it from the server that has its name by now. */
-static void text_retired(const struct cluster *cluster, uint32_t voice, char *ret, size_t size)
-{
-    bool place = voice >= HOMING_MEMBERS_MAX;
-    uint32_t member = place ? cluster->places[voice - HOMING_MEMBERS_MAX].is.member : voice;
-    const struct address *at = place ? &cluster->places[voice - HOMING_MEMBERS_MAX].is.address
-                                     : &cluster->members.at[member].where.connected;
-    char address[MEMBER_TEXT_SIZE] = "an unknown address", name[MEMBER_TEXT_SIZE];
-
-    words_member_at(cluster, member, name);
-    if (at->inet.family)
-        print_address(at, address);
-    snprintf(ret, size,
-             "the old cluster's server at %s, known as %s, which a blue/green switchover left "
-             "behind (W4a),",
-             address, name);
-}
-
-static void text_retired_writer(const struct cluster *cluster, uint32_t voice, char *text,
-                                size_t size)
-{
-    char who[2 * MEMBER_TEXT_SIZE + 120];
-
-    text_retired(cluster, voice, who, sizeof(who));
-    snprintf(text, size,
-             "%s claims to be the writer: homing sends no program there, but one that it does not "
-             "reach or whose permit was lost may write to it: delete the old cluster, or make it "
-             "read-only, at that address and not by this name, which may be a new server's by now",
-             who);
 }
 
 static uint32_t first_fenced(const struct verdict *v)

@@ -88,13 +88,28 @@ static bool is_of_the_past(const struct verdict *v, const struct topo *topo,
     return v->phase == PHASE_NONE && report->phase >= PHASE_IN_PROGRESS;
 }
 
-/* What was left behind is started again: what it was before is not to be found elsewhere, either. */
+/* A member's own server may answer there, too, by whatever way. */
+static bool is_left_behind_at(const struct topo *topo, const struct report *report)
+{
+    if (report->member < HOMING_MEMBERS_MAX ||
+        !topo->places[report->member - HOMING_MEMBERS_MAX].behind)
+        return false;
+    for (uint32_t m = 0; m < topo->members; m++)
+        if (report->incarnation == topo_incarnation(topo, m))
+            return false;
+    return true;
+}
+
+/* What was left behind is started again: what it was before is not to be found elsewhere, either. Nor is
+ * what answers at the address at which it was left. */
 static void note_started(const struct verdict *v, struct topo *topo, const struct report *report)
 {
     if (report->kind == REPORT_ANSWER && report->member < topo->members &&
         bit(v->retired, report->member) &&
         report->incarnation != topo_incarnation(topo, report->member))
         topo_note_shown(topo, topo_incarnation(topo, report->member));
+    if (report->kind == REPORT_ANSWER && is_left_behind_at(topo, report))
+        topo_note_shown(topo, report->incarnation);
 }
 
 void bluegreen_note(struct verdict *v, struct topo *topo, uint32_t presumed,

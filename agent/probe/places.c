@@ -96,6 +96,12 @@ static bool is_at(const struct member *m, const struct inet_address *address)
     return inet_address_same(&m->where.at[0].inet, address);
 }
 
+/* W4a */
+static bool is_behind(const struct probe *p, const struct inet_address *address)
+{
+    return p->sink.is_behind(p->sink.arg, address);
+}
+
 static struct member *place_find(const struct probe *p, enum place_kind kind, uint32_t member,
                                  const struct inet_address *address)
 {
@@ -109,7 +115,17 @@ static struct member *place_find(const struct probe *p, enum place_kind kind, ui
 
 /* ---- left addresses ---- */
 
-/* The oldest left address, of one member or of all. */
+/* What a switchover left behind goes last: DNS may name it again, and it looks like the member. */
+static bool goes_before(const struct member *m, const struct member *other)
+{
+    bool behind = is_behind(m->probe, &m->where.at[0].inet);
+
+    if (behind != is_behind(m->probe, &other->where.at[0].inet))
+        return !behind;
+    return m->left_ms < other->left_ms;
+}
+
+/* The left address, of one member or of all, that is given up first: the oldest. */
 static struct member *left_oldest(const struct probe *p, uint32_t member, bool of_all,
                                   uint32_t *ret_count)
 {
@@ -120,7 +136,7 @@ static struct member *left_oldest(const struct probe *p, uint32_t member, bool o
         if (!m || (!of_all && m->index != member))
             continue;
         ++*ret_count;
-        if (!oldest || m->left_ms < oldest->left_ms)
+        if (!oldest || goes_before(m, oldest))
             oldest = m;
     }
     return oldest;
@@ -155,14 +171,15 @@ void places_leave(struct probe *p, uint32_t member, const struct address *addres
     member_schedule(p);
 }
 
-/* A left address is forgotten when DNS names it again. As long as DNS has named it all the time,
- * as one of several, it is a left one. */
+/* A left address is forgotten when DNS names it again, but not one at which a server was left behind:
+ * that may be an old answer. As long as DNS has named it all the time, as one of several, it is a left
+ * one. */
 static void left_named(struct member *m, const struct address_set *named)
 {
     bool is_named = false;
     for (uint32_t i = 0; i < named->count; i++)
         is_named |= is_at(m, &named->at[i]);
-    if (is_named && m->unnamed)
+    if (is_named && m->unnamed && !is_behind(m->probe, &m->where.at[0].inet))
         place_free(m);
     else if (!is_named)
         m->unnamed = true;
@@ -172,7 +189,8 @@ static void left_named(struct member *m, const struct address_set *named)
 static bool place_keep(struct member *m, uint64_t now)
 {
     struct probe *p = m->probe;
-    bool over = m->kind == PLACE_LEFT && now >= m->left_ms + LEFT_FOR_MS;
+    bool over = m->kind == PLACE_LEFT ? now >= m->left_ms + LEFT_FOR_MS
+                                      : is_behind(p, &m->where.at[0].inet);
     if (!over && !p->sink.is_taken(p->sink.arg, m->index, &m->where.at[0].inet))
         return true;
     place_free(m);
@@ -253,6 +271,8 @@ static void candidate_add(struct member *m, const struct address *address, uint6
 {
     struct probe *p = m->probe;
     struct member *left = place_find(p, PLACE_LEFT, m->index, &address->inet), *c;
+    if (is_behind(p, &address->inet))
+        return;
     if (left)
         place_free(left);
     if (p->sink.is_taken(p->sink.arg, m->index, &address->inet))

@@ -41,6 +41,9 @@ struct probe_sink {
     void (*listed)(void *arg, const struct inet_address *asked, const struct inet_address *listed);
     /* W11: whether no candidate may be at this address, because it is another member's. */
     bool (*is_taken)(void *arg, uint32_t member, const struct inet_address *address);
+    /* W4a: whether a blue/green switchover left a server behind at this address: none of the cluster's
+     * is ever a candidate, whatever DNS names, and as a left one it stays. */
+    bool (*is_behind)(void *arg, const struct inet_address *address);
     /* W11: a place is another one, or DNS says something new of it. NULL: no place is asked. */
     void (*place)(void *arg, uint32_t place, const struct probe_place *known);
     /* What the member says of others; the report of the same answer comes next. NULL: nobody wants

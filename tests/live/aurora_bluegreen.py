@@ -205,6 +205,7 @@ def renamed_cluster(writer):
 
 @test
 def an_old_name_that_leads_to_a_new_server_serves_readers_again():
+    global old
     old = db.address("b")
     for name in ("b", GREEN[1]):
         db.kill(name)
@@ -229,6 +230,35 @@ def a_failover_among_the_new_servers_is_followed_beside_an_old_writer_that_claim
     agent.wait_writer("orders", db.member("b"))
     eventually(lambda: "second_writer" in alarms(), "the old writer still claims")
     equal((agent.resolve(NAME), of()["state"]), ([db.address("b")], "steady"))
+
+
+def leads(name, address):
+    """What DNS says of it."""
+    with open("/etc/hosts", encoding="ascii") as hosts:
+        kept = [line for line in hosts if line.split()[1:2] != [f"{name}.{DOMAIN}"]]
+    with open("/etc/hosts", "w", encoding="ascii") as hosts:
+        hosts.write("".join(kept) + f"{address} {name}.{DOMAIN}\n")
+
+
+@test
+def an_old_answer_of_DNS_does_not_lead_the_writer_back_to_its_old_server():
+    new, here = db.address("b"), db.address
+    db.say("row old MASTER_SESSION_ID 0.2", "open old", "topology", of="old")
+    db.address = lambda of: old if of == "old" else here(of)
+    db.start("old")  # at the address that b has left, as no agent has seen it, and it takes writes
+    eventually(lambda: [at for at in member("b")["places"] if at["role"] == "writer"], "it claims")
+    leads("b", old)
+    db.kill("b")
+    ambiguous = eventually(lambda: [alarm for alarm in of()["alarms"] if alarm["alarm"] == "ambiguous"], "only the old ones claim")[0]
+    assert "the old cluster's server at" in ambiguous["text"] and "accept" not in ambiguous["text"], ambiguous
+    equal(ambiguous["command"], None)
+    eventually(lambda: db.member("b") in {warning["member"] for warning in of()["warnings"]}, "the writer is gone for long")
+    equal((of()["writer"], agent.resolve(NAME)), (db.member("b"), [new]))
+    leads("b", new)
+    db.start("b")
+    eventually(lambda: of()["state"] == "steady", "the writer is back")
+    equal(agent.resolve(NAME), [new])
+    db.kill("old")
 
 
 @test

@@ -471,6 +471,92 @@ static void a_name_with_several_addresses_is_asked_at_each(void **state)
     assert_int_equal(fake_orders[0].order.addresses[0].bytes[3], OLD + 1);
 }
 
+/* ---- W4a: as if a switchover had left db-1's old server behind ---- */
+
+/* The writer is at its new address; another server than before is started at the old one. */
+static void moves_and_leaves_behind(void)
+{
+    moves_to_new();
+    sim_run(&sim, 5000);
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        cluster()->places[i].behind = cluster()->places[i].is.kind == PLACE_LEFT;
+    elsewhere_again(cluster());
+    sim.servers[OLD].started += 5000;
+    sim.servers[OLD].position = sim.servers[NEW].position + 100;
+    sim_conduct(&sim, OLD, SIM_ANSWERS);
+    sim_run(&sim, 12000);
+    assert_int_equal(verdict()->state, CLUSTER_STEADY);
+    assert_true(verdict()->fenced_places != 0);
+}
+
+static void W4a_what_was_left_behind_is_not_found_where_an_old_answer_of_DNS_leads(void **state)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+
+    (void)state;
+    moves_and_leaves_behind();
+    sim_conduct(&sim, OLD, SIM_IS_ELSE); /* once, as it starts */
+    sim_run(&sim, 12000);
+    sim_name(&sim, 0, "10.0.0.1");
+    sim_run(&sim, 5000);
+    sim_conduct(&sim, NEW, SIM_DOWN);
+    sim_conduct(&sim, OLD, SIM_ANSWERS);
+    assert_true(sim_until(&sim, SIM_WRITER_NAME, OLD, 100000) == UINT64_MAX);
+    assert_int_equal(verdict()->switches, 1);
+    assert_int_equal(view_members(at, VIEW_MEMBER_DEMOTED), 1);
+    assert_string_equal(at[0].text, "10.0.0.1");
+}
+
+static void W4a_an_address_that_was_left_behind_stays_so_whatever_data_set_answers(void **state)
+{
+    struct view_address at[HOMING_VIEW_ADDRESSES_MAX];
+
+    (void)state;
+    moves_and_leaves_behind();
+    sim.servers[OLD].system = 9;
+    sim_run(&sim, 12000);
+    assert_int_equal(view_members(at, VIEW_MEMBER_DEMOTED), 1);
+    assert_int_equal(verdict()->state, CLUSTER_STEADY);
+}
+
+static void says_to_delete_the_old_cluster(void)
+{
+    char text[512], command[400];
+
+    assert_int_equal(verdict()->state, CLUSTER_AMBIGUOUS);
+    words_alarm(cluster(), ALARM_AMBIGUOUS, text, sizeof(text), command, sizeof(command));
+    assert_string_equal(command, "");
+    assert_non_null(strstr(text, "a blue/green switchover left behind"));
+    assert_non_null(strstr(text, "delete the old cluster"));
+    assert_null(strstr(text, "accept"));
+}
+
+static void W4a_no_alarm_proposes_to_accept_what_claims_at_such_an_address(void **state)
+{
+    (void)state;
+    moves_and_leaves_behind();
+    sim_conduct(&sim, NEW, SIM_SILENT);
+    sim_run(&sim, 20000);
+    assert_true(verdict()->rival >= HOMING_MEMBERS_MAX);
+    says_to_delete_the_old_cluster();
+}
+
+static void W4a_no_alarm_proposes_to_accept_a_member_that_was_left_behind(void **state)
+{
+    char text[512], command[400];
+
+    (void)state;
+    cluster()->decision.verdict.retired = 1U << READER;
+    sim.servers[READER].writer = true;
+    sim_conduct(&sim, OLD, SIM_SILENT);
+    sim_run(&sim, 5000);
+    assert_int_equal(verdict()->rival, READER);
+    says_to_delete_the_old_cluster();
+    cluster()->decision.verdict.rival = MEMBER_NONE; /* as when a reload has taken the writer out */
+    words_alarm(cluster(), ALARM_AMBIGUOUS, text, sizeof(text), command, sizeof(command));
+    assert_string_equal(command, "homingctl accept orders MEMBER");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +583,10 @@ int main(void)
         TEST_IN_SIM(a_reader_that_moves_is_found_too),
         TEST_IN_SIM(accept_takes_what_is_claimed_at_an_address),
         TEST_IN_SIM(a_name_with_several_addresses_is_asked_at_each),
+        TEST_IN_SIM(W4a_what_was_left_behind_is_not_found_where_an_old_answer_of_DNS_leads),
+        TEST_IN_SIM(W4a_an_address_that_was_left_behind_stays_so_whatever_data_set_answers),
+        TEST_IN_SIM(W4a_no_alarm_proposes_to_accept_what_claims_at_such_an_address),
+        TEST_IN_SIM(W4a_no_alarm_proposes_to_accept_a_member_that_was_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

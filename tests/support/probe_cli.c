@@ -81,6 +81,12 @@ static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *a
     return false;
 }
 
+static bool on_is_behind(void *arg, const struct inet_address *address)
+{
+    (void)arg, (void)address;
+    return false;
+}
+
 static void on_place_report(const struct cli *cli, const struct report *report)
 {
     printf("%" PRIu64 " place %u says %s %s identity=%" PRIu64 " incarnation=%" PRIu64 "\n",
@@ -178,6 +184,7 @@ static void start(struct cli *cli, struct resolver *resolver)
         .report = on_report,
         .addresses = on_addresses,
         .is_taken = on_is_taken,
+        .is_behind = on_is_behind,
         .place = on_place,
         .arg = cli,
     };

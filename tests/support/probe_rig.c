@@ -200,6 +200,7 @@ static void on_addresses(void *arg, uint32_t member)
 
 struct probe_place placed[PLACES_MAX];
 char taken[8];
+uint8_t behind;
 bool move_at_once;
 
 static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *address)
@@ -207,6 +208,12 @@ static bool on_is_taken(void *arg, uint32_t member, const struct inet_address *a
     (void)arg;
     (void)member;
     return strchr(taken, '0' + address->bytes[3]);
+}
+
+static bool on_is_behind(void *arg, const struct inet_address *address)
+{
+    (void)arg;
+    return behind != 0 && address->bytes[3] == behind;
 }
 
 static void on_place(void *arg, uint32_t place, const struct probe_place *known)
@@ -249,6 +256,7 @@ static const struct probe_sink SINK = {
     .report = on_report,
     .addresses = on_addresses,
     .is_taken = on_is_taken,
+    .is_behind = on_is_behind,
     .place = on_place,
 };
 
@@ -256,6 +264,7 @@ static int probe_rig_setup_family(enum conf_family family)
 {
     memset(placed, 0, sizeof(placed));
     memset(taken, 0, sizeof(taken));
+    behind = 0;
     move_at_once = false;
     urged = unurged = again = 0;
     probe_rig_cluster.allowed_network_count = 0;

@@ -54,6 +54,7 @@ extern struct told told[MEMBERS];
 extern struct probe_place placed[PLACES_MAX];
 extern uint32_t urged, unurged, again;
 extern char taken[8];     /* the last byte of an address that is another member's, as a digit; "" */
+extern uint8_t behind;    /* the last byte of an address at which a switchover left a server; 0 */
 extern bool move_at_once; /* every candidate that was named twice is moved to */
 /* The number of the place at 10.0.x.`end`; PLACES_MAX: there is none. */
 uint32_t place_at(enum place_kind kind, uint32_t end);

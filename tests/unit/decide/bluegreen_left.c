@@ -302,6 +302,46 @@ static void W4a_what_was_moved_away_from_stays_left_behind(void **state)
     assert_verdict(B, CLUSTER_STEADY, REASON_TAKEN_OVER);
 }
 
+static void has_moved_to_new(void)
+{
+    names(C, MASK(B));
+    breaks(B);
+    set_place(PLACE, leads_elsewhere());
+    says_at(PLACE, ROLE_READER, NEW);
+    moved_to_new();
+    set_place(LEFT, (struct topo_place){.kind = PLACE_LEFT, .member = B, .behind = true});
+    is_reader(B);
+    run_for(200);
+}
+
+/* By another address of that host, which was not left. */
+static void W4a_what_answers_where_a_server_was_left_behind_is_not_found_elsewhere(void **state)
+{
+    (void)state;
+    has_moved_to_new();
+    says_at(LEFT, ROLE_WRITER, 0x400); /* started again */
+    says_at(LEFT, ROLE_READER, 0x500); /* and again */
+    breaks(B);
+    set_place(PLACE, leads_elsewhere());
+    says_at(PLACE, ROLE_READER, 0x400);
+    assert_int_equal(story.last.moved, MEMBER_NONE);
+    says_at(PLACE, ROLE_READER, 0x500);
+    assert_int_equal(story.last.moved, MEMBER_NONE);
+    says_at(PLACE, ROLE_READER, 0x600);
+    assert_int_equal(story.last.moved, B);
+}
+
+static void W4a_the_members_own_server_is_not_taken_for_one_that_was_left_behind(void **state)
+{
+    (void)state;
+    has_moved_to_new();
+    says_at(LEFT, ROLE_READER, NEW); /* by a forwarded port */
+    breaks(B);
+    set_place(PLACE, leads_elsewhere());
+    says_at(PLACE, ROLE_READER, NEW);
+    assert_int_equal(story.last.moved, B);
+}
+
 static void W4a_a_restarted_agent_knows_whose_names_the_new_servers_have(void **state)
 {
     (void)state;
@@ -392,6 +432,10 @@ int main(void)
                   W4a_an_old_server_that_goes_on_is_moved_away_from_when_DNS_has_left_it),
         TEST_FROM(set_up_left, W4a_a_new_server_that_claims_under_an_old_name_takes_over),
         TEST_FROM(set_up_left, W4a_what_was_moved_away_from_stays_left_behind),
+        TEST_FROM(set_up_left,
+                  W4a_what_answers_where_a_server_was_left_behind_is_not_found_elsewhere),
+        TEST_FROM(set_up_left,
+                  W4a_the_members_own_server_is_not_taken_for_one_that_was_left_behind),
         TEST_FROM(set_up_left, W4a_a_restarted_agent_knows_whose_names_the_new_servers_have),
         TEST_FROM(set_up_left, W4a_no_disk_makes_anybody_one_that_was_renamed_but_not_left_behind),
         TEST_FROM(set_up_left, W4a_a_reload_keeps_whose_names_the_new_servers_have),

@@ -330,6 +330,64 @@ a_left_address_that_dns_named_all_the_time_stays_left_and_is_not_the_members(voi
     assert_true(place_at(PLACE_CANDIDATE, 1) < PLACES_MAX);
 }
 
+/* An old answer of DNS, while the member is ill, too: it does not go back there. */
+static void is_no_candidate_though_named(const char *ends)
+{
+    becomes_ready(0);
+    answers(0);
+    fails(0, REPORT_BROKEN, HINT_NONE);
+    resolves(0, ends);
+    passes(250, 0);
+    resolves(0, ends);
+    passes(1000, 0);
+    assert_int_equal(place_at(PLACE_CANDIDATE, 1), PLACES_MAX);
+    assert_true(place_at(PLACE_LEFT, 1) < PLACES_MAX);
+    assert_string_equal(told[0].where.connected.text, "10.0.0.2");
+}
+
+static void
+W4a_an_address_at_which_a_server_was_left_behind_stays_left_whatever_DNS_names(void **state)
+{
+    (void)state;
+    behind = 1;
+    moves();
+    resolves(0, "2");
+    resolves(0, "12");
+    assert_true(place_at(PLACE_LEFT, 1) < PLACES_MAX);
+    assert_true(is_asked_at(1));
+    resolves(0, "1"); /* alone, for longer than a minute */
+    passes(70000, 1);
+    move_at_once = true;
+    is_no_candidate_though_named("1");
+}
+
+static void W4a_so_it_does_when_DNS_names_it_all_the_time(void **state)
+{
+    (void)state;
+    behind = 1;
+    falls_ill();
+    move_at_once = true;
+    resolves(0, "12");
+    passes(250, 0);
+    resolves(0, "12");
+    passes(1, 0);
+    is_no_candidate_though_named("12");
+    assert_int_equal(told[0].where.count, 1);
+}
+
+static void
+W4a_a_candidate_at_which_a_server_turns_out_to_be_left_behind_is_none_any_more(void **state)
+{
+    (void)state;
+    falls_ill();
+    resolves(0, "2");
+    assert_true(place_at(PLACE_CANDIDATE, 2) < PLACES_MAX);
+    behind = 2;
+    passes(12000, 0);
+    assert_int_equal(place_at(PLACE_CANDIDATE, 2), PLACES_MAX);
+    assert_false(is_asked_at(2));
+}
+
 static void a_left_address_that_becomes_another_members_is_forgotten(void **state)
 {
     (void)state;
@@ -356,6 +414,19 @@ static void four_left_addresses_of_a_member_are_kept_and_the_oldest_goes(void **
     }
     for (uint32_t end = 1; end <= 6; end++)
         assert_int_equal(place_at(PLACE_LEFT, end) < PLACES_MAX, end >= 3);
+}
+
+static void W4a_of_too_many_left_addresses_one_with_a_server_left_behind_goes_last(void **state)
+{
+    struct address address = {.inet = {.family = 4, .port = 1, .bytes = {10, 0, 9}}};
+    (void)state;
+    behind = 100;
+    for (uint32_t i = 0; i < 6; i++) {
+        address.inet.bytes[3] = (uint8_t)(100 + i);
+        probe_leave(probe, 0, &address, 1 + i);
+    }
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(place_at(PLACE_LEFT, 100 + i) < PLACES_MAX, i == 0 || i >= 3);
 }
 
 static void sixteen_left_addresses_of_a_cluster_are_kept_and_the_oldest_goes(void **state)
@@ -416,6 +487,12 @@ int main(void)
         TEST_IN(probe_rig, a_left_address_is_forgotten_when_it_is_named_again),
         TEST_IN(probe_rig,
                 a_left_address_that_dns_named_all_the_time_stays_left_and_is_not_the_members),
+        TEST_IN(probe_rig,
+                W4a_an_address_at_which_a_server_was_left_behind_stays_left_whatever_DNS_names),
+        TEST_IN(probe_rig, W4a_so_it_does_when_DNS_names_it_all_the_time),
+        TEST_IN(probe_rig,
+                W4a_a_candidate_at_which_a_server_turns_out_to_be_left_behind_is_none_any_more),
+        TEST_IN(probe_rig, W4a_of_too_many_left_addresses_one_with_a_server_left_behind_goes_last),
         TEST_IN(probe_rig, a_left_address_that_becomes_another_members_is_forgotten),
         TEST_IN(probe_rig, four_left_addresses_of_a_member_are_kept_and_the_oldest_goes),
         TEST_IN(probe_rig, sixteen_left_addresses_of_a_cluster_are_kept_and_the_oldest_goes),
