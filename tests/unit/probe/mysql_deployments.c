@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/probe/engines/mysql/family/deployments.h"
 #include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_server.h"
 #include "tests/support/test.h"

@@ -75,11 +75,6 @@ enum {
  * granted, while the session stands. */
 #define MYSQL_LOOK_REST 60
 
-/* A table that has told, and is not there for us in so many full questions in a row, is gone. Fewer: grants
- * that are loaded anew, or a table that is made anew, end a switchover. More: the word of a deployment that
- * was deleted is kept. */
-#define MYSQL_DEPLOYMENT_MISSES 5
-
 /* All zero, but for what struct mysql_seen says, when a session begins. */
 struct mysql_deployed {
     struct mysql_seen mysql;
