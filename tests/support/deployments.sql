@@ -19,6 +19,6 @@ CREATE FUNCTION rds_tools.show_topology(client text DEFAULT NULL) RETURNS TABLE 
     status text, version text)
 LANGUAGE sql STABLE AS $$
     SELECT id, endpoint, port, NULL, NULL, NULL FROM rds_tools.servers
-    UNION ALL SELECT id, endpoint, port, role, status, version
-    FROM pg_catalog.get_blue_green_fast_switchover_metadata(client)
+    UNION ALL SELECT md5(endpoint), endpoint, port, role, status, version FROM public.deployments
+    WHERE teller = host(inet_server_addr())
 $$;

@@ -45,6 +45,9 @@ struct postgres_client {
     char farewell[ENGINE_TEXT_MAX]; /* what the server said unasked, such as why it closes */
 };
 
+static const struct postgres_failure TOO_LARGE = {
+    .kind = REPORT_ODD, .text = "the server answers with more rows than a cluster has members"};
+
 static const char KEPT_PASSWORD[] = "no password is sent to a new address without TLS and SCRAM: "
                                     "use both (sslmode=require), or name "
                                     "this address in members, in place of the name, and reload";
@@ -163,22 +166,24 @@ static bool read_rows(const PGresult *result, const char **texts, struct postgre
     return true;
 }
 
-/* False: it is not what such a server answers. */
-static bool read_answer(const PGresult *result, const char **texts,
+static void read_answer(const PGresult *result, const char **texts,
                         struct postgres_answer *ret_answer)
 {
     switch (PQresultStatus(result)) { /* of NULL, it is an error without words */
     case PGRES_EMPTY_QUERY:
         ret_answer->kind = POSTGRES_ANSWER_EMPTY;
-        return true;
+        break;
     case PGRES_TUPLES_OK:
         ret_answer->kind = POSTGRES_ANSWER_ROWS;
-        return read_rows(result, texts, &ret_answer->rows);
+        if (!read_rows(result, texts, &ret_answer->rows)) {
+            ret_answer->kind = POSTGRES_ANSWER_LARGE;
+            ret_answer->failure = TOO_LARGE;
+        }
+        break;
     default:
         ret_answer->kind = POSTGRES_ANSWER_ERROR;
         postgres_failure_read(POSTGRES_STAGE_SESSION, PQresultErrorMessage(result),
                               &ret_answer->failure);
-        return true;
     }
 }
 
@@ -188,14 +193,12 @@ static void conclude(struct postgres_client *c)
     const char *texts[POSTGRES_ROWS_MAX * POSTGRES_COLUMNS_MAX];
     struct postgres_answer answer = {.kind = POSTGRES_ANSWER_NONE};
     PGresult *result = c->result;
-    bool good = !result || read_answer(result, texts, &answer);
 
+    if (result)
+        read_answer(result, texts, &answer);
     c->result = NULL;
     c->asked = false;
-    if (good)
-        c->events.answered(c->events.arg, &answer);
-    else
-        fail_odd(c, "the server answers with more rows than a cluster has members");
+    c->events.answered(c->events.arg, &answer);
     PQclear(result);
 }
 

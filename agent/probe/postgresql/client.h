@@ -26,6 +26,7 @@ enum postgres_answer_kind {
     POSTGRES_ANSWER_NONE,  /* the server answered with nothing */
     POSTGRES_ANSWER_EMPTY, /* to an empty question */
     POSTGRES_ANSWER_ROWS,
+    POSTGRES_ANSWER_LARGE, /* more rows than any answer of ours has */
     POSTGRES_ANSWER_ERROR, /* the session stands all the same */
 };
 
@@ -33,7 +34,7 @@ enum postgres_answer_kind {
 struct postgres_answer {
     enum postgres_answer_kind kind;
     struct postgres_rows rows;
-    struct postgres_failure failure; /* of POSTGRES_ANSWER_ERROR */
+    struct postgres_failure failure; /* of POSTGRES_ANSWER_ERROR and _LARGE */
 };
 
 struct postgres_events {

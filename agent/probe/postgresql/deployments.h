@@ -17,7 +17,8 @@
 
 enum {
     /* A server that does not tell homing's role, and may one day, is asked again whether it does after so
-     * many full questions, a minute. Longer: who has just granted it waits. */
+     * many full questions, a minute. So is one that has told of a deployment, and then failed as often in a
+     * row. Longer: who has just granted it waits. */
     POSTGRES_DEPLOYMENTS_REST = 60,
 };
 
@@ -27,7 +28,7 @@ struct postgres_deployments_of {
      * it is one that may get the function while it runs. */
     const char *rights;
     const char *const *grants; /* as a GRANT names them; NULL is last */
-    const char *question;      /* rows of enum postgres_deployment_column */
+    const char *question;      /* rows of enum postgres_deployment_column, no more than are read */
 };
 
 extern const struct postgres_deployments_of postgres_deployments_of_aurora;
@@ -46,16 +47,23 @@ enum postgres_deployment_column {
 struct postgres_deployments {
     bool tells;                  /* it has the function, and the role may call it */
     bool never;                  /* it has none as long as it runs */
+    bool told;                   /* of a deployment, once */
     uint32_t rest;               /* full questions before it is asked again */
+    uint32_t failures;           /* in a row */
     const char *lacked;          /* what the role needs; NULL: nothing is known to be missing */
-    char words[ENGINE_TEXT_MAX]; /* what the function has failed with; "": it has not */
+    char words[ENGINE_TEXT_MAX]; /* what it has failed with; "": it has not */
     enum phase phase;
+    struct topology green; /* the green servers, as it told them last */
 };
+
+/* Whether the error is about the question alone: the session stands, and the server is who it was. */
+bool postgres_deployments_spare(const struct postgres_failure *failure);
 
 /* NULL: there is nothing to ask. */
 const char *postgres_deployments_begin(struct postgres_deployments *d,
                                        const struct postgres_deployments_of *of);
-/* What to ask next; NULL: nothing. Green servers go to the topology. */
+/* What to ask next; NULL: nothing. Green servers go to the topology. What is no answer leaves all as it was
+ * told last. */
 const char *postgres_deployments_take(struct postgres_deployments *d,
                                       const struct postgres_deployments_of *of,
                                       const struct postgres_answer *answer,

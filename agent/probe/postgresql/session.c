@@ -174,7 +174,7 @@ static void take_rows(struct engine_session *s, const struct postgres_rows *rows
 /* An error that is about the session, and not about the function, ends it as any other. */
 static void take_deployment(struct engine_session *s, const struct postgres_answer *answer)
 {
-    if (answer->kind == POSTGRES_ANSWER_ERROR && answer->failure.kind != REPORT_ODD) {
+    if (answer->kind == POSTGRES_ANSWER_ERROR && !postgres_deployments_spare(&answer->failure)) {
         failed(s, &answer->failure);
         return;
     }
@@ -281,6 +281,8 @@ static void answered(void *arg, const struct postgres_answer *answer)
         fail_odd(s, "the server answered a question with nothing");
     else if (s->asked == ASKED_DEPLOYMENT)
         take_deployment(s, answer);
+    else if (answer->kind == POSTGRES_ANSWER_LARGE)
+        failed(s, &answer->failure);
     else if (answer->kind == POSTGRES_ANSWER_ERROR)
         take_error(s, &answer->failure);
     else if (s->asked == ASKED_FULL && answer->kind == POSTGRES_ANSWER_ROWS)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/probe/engines/mysql/aurora_mysql_reports.h"
+#include "agent/probe/engines/mysql/family/deployments.h"
 #include "tests/support/mysql_answer.h"
 #include "tests/support/test.h"
 
@@ -457,6 +458,26 @@ static void W4a_while_a_switchover_moves_each_question_is_a_full_one(void **stat
     assert_int_equal(aurora_first(&seen, true), AURORA_STEP_CHEAP);
 }
 
+static void W4a_a_table_that_has_told_is_gone_only_after_several_questions(void **state)
+{
+    const struct server there = {.rows = ROWS, .deployment = BOTH("SWITCHOVER_IN_PROGRESS")};
+    const struct server gone = {.rows = ROWS};
+    struct aurora_seen seen = {.introduced = false};
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(tell_with(&seen, &there).report.phase, PHASE_IN_PROGRESS);
+        assert_true(seen.told);
+        for (int i = 1; i < MYSQL_DEPLOYMENT_MISSES; i++) {
+            assert_int_equal(tell_with(&seen, &gone).report.phase, PHASE_IN_PROGRESS);
+            assert_false(seen.told);
+            assert_int_equal(seen.rest, 0);
+        }
+    }
+    assert_int_equal(tell_with(&seen, &gone).report.phase, PHASE_NONE);
+    assert_true(seen.told);
+    assert_int_equal(seen.rest, AURORA_DEPLOYMENT_REST);
+}
+
 static void W4a_who_shows_no_deployments_is_left_alone_for_a_minute(void **state)
 {
     struct aurora_seen seen = {.introduced = false};
@@ -509,6 +530,7 @@ int main(void)
         TEST(W4a_green_instances_are_named_and_nobody_else),
         TEST(W4a_while_a_switchover_moves_each_question_is_a_full_one),
         TEST(W4a_who_shows_no_deployments_is_left_alone_for_a_minute),
+        TEST(W4a_a_table_that_has_told_is_gone_only_after_several_questions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

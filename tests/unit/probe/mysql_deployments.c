@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/probe/engines/mysql/family/deployments.h"
 #include "agent/probe/engines/mysql/mysql_reports.h"
 #include "tests/support/mysql_server.h"
 #include "tests/support/test.h"
@@ -28,6 +29,8 @@ struct heard {
 
 static const struct mysql_answer *answer_to(const struct server *s, int step, const char *rows)
 {
+    if (step == MYSQL_STEP_LOOK && rows && rows[0] == '?')
+        return answer_error((unsigned)strtoul(rows + 1, NULL, 10), "an error");
     if (step == MYSQL_STEP_LOOK)
         return answer_table("1|2", "%s", rows ? "1|2" : "");
     if (step != MYSQL_STEP_DEPLOYMENT)
@@ -37,7 +40,8 @@ static const struct mysql_answer *answer_to(const struct server *s, int step, co
     return answer_table("endpoint|port|role|status|version", "%s", rows);
 }
 
-/* One question. `rows`: of the table; NULL: there is none; "!1142": an error in their place. */
+/* One question. `rows`: of the table; NULL: there is none; "!1142": an error in their place; "?1205": in
+ * place of what is looked for. */
 static struct heard hear(struct mysql_deployed *seen, const struct server *s, bool cheap,
                          const char *rows)
 {
@@ -133,7 +137,8 @@ static void W4a_rows_of_a_multi_az_cluster_are_no_deployment(void **state)
     assert_int_equal(seen.topology.count, 0);
 }
 
-static void W4a_a_table_that_is_taken_away_is_not_missed(void **state)
+/* "!1142" comes with a table that is there, NULL when it is looked for. */
+static void W4a_a_table_that_is_gone_counts_as_none_after_several_questions(void **state)
 {
     static const char *const GONE[] = {"!1146", "!1142", "!1143", "!1054"};
     (void)state;
@@ -143,9 +148,51 @@ static void W4a_a_table_that_is_taken_away_is_not_missed(void **state)
         struct heard h = hear(&seen, &OPEN, false, GONE[i]);
         assert_string_equal(h.steps, "D..");
         assert_int_equal(h.report.role, ROLE_WRITER);
-        assert_int_equal(h.report.phase, PHASE_NONE);
         assert_false(seen.told);
-        assert_string_equal(hear(&seen, &OPEN, false, GONE[i]).steps, "..");
+        for (int n = 2; n <= MYSQL_DEPLOYMENT_MISSES; n++) {
+            assert_int_equal(h.report.phase, PHASE_AVAILABLE);
+            h = hear(&seen, &OPEN, false, n % 2 ? GONE[i] : NULL);
+            assert_string_equal(h.steps, n % 2 ? "LD.." : "L..");
+        }
+        assert_int_equal(h.report.phase, PHASE_NONE);
+        h = hear(&seen, &OPEN, false, BOTH("SWITCHOVER_IN_PROGRESS"));
+        assert_string_equal(h.steps, "LD..");
+        assert_int_equal(h.report.phase, PHASE_IN_PROGRESS);
+    }
+}
+
+static void W4a_a_table_that_is_missing_for_a_moment_loses_no_switchover(void **state)
+{
+    struct mysql_deployed seen = {.there = false};
+    (void)state;
+    for (int i = 0; i < MYSQL_DEPLOYMENT_MISSES; i++) {
+        hear(&seen, &OPEN, false, BOTH("SWITCHOVER_IN_PROGRESS"));
+        assert_int_equal(hear(&seen, &OPEN, false, "!1146").report.phase, PHASE_IN_PROGRESS);
+        assert_int_equal(hear(&seen, &OPEN, false, NULL).report.phase, PHASE_IN_PROGRESS);
+    }
+}
+
+static void W4a_a_table_that_never_told_is_looked_for_once_a_minute(void **state)
+{
+    struct mysql_deployed seen = {.there = false};
+    (void)state;
+    assert_string_equal(hear(&seen, &OPEN, false, "!1054").steps, ".LD..");
+    for (int i = 1; i < MYSQL_LOOK_REST; i++)
+        assert_string_equal(hear(&seen, &OPEN, false, "!1054").steps, "..");
+    assert_string_equal(hear(&seen, &OPEN, false, "?1205").steps, "L..");
+    assert_string_equal(hear(&seen, &OPEN, false, "").steps, "..");
+}
+
+static void W4a_an_error_is_no_word_that_the_table_is_gone(void **state)
+{
+    struct mysql_deployed seen = {.there = false};
+    (void)state;
+    hear(&seen, &OPEN, false, BOTH("SWITCHOVER_IN_PROGRESS"));
+    hear(&seen, &OPEN, false, "!1146");
+    for (int i = 0; i < 2 * MYSQL_DEPLOYMENT_MISSES; i++) {
+        struct heard h = hear(&seen, &OPEN, false, "?1205");
+        assert_string_equal(h.steps, "L..");
+        assert_int_equal(h.report.phase, PHASE_IN_PROGRESS);
     }
 }
 
@@ -167,7 +214,10 @@ int main(void)
         TEST(W4a_an_empty_table_tells_of_none),
         TEST(W4a_rows_of_another_kind_are_strange_and_the_role_is_known),
         TEST(W4a_rows_of_a_multi_az_cluster_are_no_deployment),
-        TEST(W4a_a_table_that_is_taken_away_is_not_missed),
+        TEST(W4a_a_table_that_is_gone_counts_as_none_after_several_questions),
+        TEST(W4a_a_table_that_is_missing_for_a_moment_loses_no_switchover),
+        TEST(W4a_a_table_that_never_told_is_looked_for_once_a_minute),
+        TEST(W4a_an_error_is_no_word_that_the_table_is_gone),
         TEST(W4a_any_other_error_is_one),
     };
     return cmocka_run_group_tests_name("blue/green deployments of RDS for MySQL", tests, NULL,

@@ -208,13 +208,22 @@ static int take_deployment(struct aurora_seen *seen, const struct mysql_answer *
     if (!mysql_take_deployment(answer, &seen->phase, &seen->topology))
         seen->phase = PHASE_STRANGE;
     seen->deployment_denied = false;
+    seen->deployment_known = true;
+    seen->misses = 0;
     return AURORA_STEP_STATE;
 }
 
-/* Before 3.07 it has no such table, or one without these columns. */
-static int rest(struct aurora_seen *seen, const struct mysql_error *error)
+/* Before 3.07 it has no such table, or one without these columns. One that has told is not gone because it
+ * was not there once; without its green servers, nothing is told of others. */
+static int miss(struct aurora_seen *seen, const struct mysql_error *error)
 {
+    if (seen->deployment_known && ++seen->misses < MYSQL_DEPLOYMENT_MISSES) {
+        seen->told = false;
+        return AURORA_STEP_STATE;
+    }
     seen->phase = PHASE_NONE;
+    seen->deployment_known = false;
+    seen->misses = 0;
     seen->rest = AURORA_DEPLOYMENT_REST;
     seen->deployment_denied = error->code == ER_TABLE_DENIED || error->code == ER_COLUMN_DENIED;
     return AURORA_STEP_STATE;
@@ -242,7 +251,7 @@ static int take_error(struct aurora_seen *seen, enum aurora_step step,
                       const struct mysql_error *error, struct mysql_report_failure *ret)
 {
     if (step == AURORA_STEP_DEPLOYMENT && mysql_has_no_deployment(error))
-        return rest(seen, error);
+        return miss(seen, error);
     if (error->code == ER_UNKNOWN_TABLE && seen->global)
         return mysql_fail(ret, "this is no Aurora MySQL of 3.04 or later, which a Global Database "
                                "has to be here; write engine: aurora-mysql for one region");

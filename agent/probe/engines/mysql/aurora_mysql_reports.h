@@ -59,6 +59,8 @@ struct aurora_seen {
 
     enum phase phase;       /* of a blue/green deployment */
     uint32_t rest;          /* full questions before it is asked for again */
+    uint32_t misses;        /* in a row, since it was shown */
+    bool deployment_known;  /* it was shown once, and is asked for each time until it is gone */
     bool deployment_denied; /* the account may not see it */
 
     bool read_only;

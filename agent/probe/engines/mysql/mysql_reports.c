@@ -471,13 +471,25 @@ const char *mysql_deployed_question(const struct mysql_deployed *seen, int step)
                : mysql_question(seen->mysql.mariadb, (enum mysql_step)step);
 }
 
-static int take_look(struct mysql_deployed *seen, bool there)
+/* One that has told is not gone because it was not there once. */
+static int miss(struct mysql_deployed *seen)
 {
-    seen->there = there;
-    seen->rest = MYSQL_LOOK_REST;
-    if (!there)
+    seen->there = false;
+    seen->rest = seen->known ? 0 : MYSQL_LOOK_REST;
+    if (!seen->known || ++seen->misses >= MYSQL_DEPLOYMENT_MISSES)
         seen->phase = PHASE_NONE;
-    return there ? (int)MYSQL_STEP_DEPLOYMENT : (int)MYSQL_STEP_CHANNELS;
+    return MYSQL_STEP_CHANNELS;
+}
+
+/* An error does not say that it is not there. */
+static int take_look(struct mysql_deployed *seen, const struct mysql_answer *answer)
+{
+    if (answer->error.code != 0) {
+        seen->rest = seen->known ? 0 : MYSQL_LOOK_REST;
+        return MYSQL_STEP_CHANNELS;
+    }
+    seen->there = answer->rows > 0;
+    return seen->there ? (int)MYSQL_STEP_DEPLOYMENT : miss(seen);
 }
 
 /* What it says of a deployment may be odd: its role is known all the same. */
@@ -485,7 +497,7 @@ static int take_deployment(struct mysql_deployed *seen, const struct mysql_answe
                            struct mysql_report_failure *ret)
 {
     if (mysql_has_no_deployment(&answer->error))
-        return take_look(seen, false);
+        return miss(seen);
     if (answer->error.code == ER_UNREADY)
         return MYSQL_STEP_CHANNELS;
     if (answer->error.code != 0)
@@ -493,7 +505,8 @@ static int take_deployment(struct mysql_deployed *seen, const struct mysql_answe
     topology_init(&seen->topology);
     if (!mysql_take_deployment(answer, &seen->phase, &seen->topology))
         seen->phase = PHASE_STRANGE;
-    seen->told = true;
+    seen->told = seen->known = true;
+    seen->misses = 0;
     return MYSQL_STEP_CHANNELS;
 }
 
@@ -503,7 +516,7 @@ int mysql_deployed_take(struct mysql_deployed *seen, int step, const struct mysq
     if (step == MYSQL_STEP_CHEAP || step == MYSQL_STEP_FIRST || step >= MYSQL_STEP_LOOK)
         seen->told = false;
     if (step == MYSQL_STEP_LOOK)
-        return take_look(seen, answer->error.code == 0 && answer->rows > 0);
+        return take_look(seen, answer);
     if (step == MYSQL_STEP_DEPLOYMENT)
         return take_deployment(seen, answer, ret_failure);
     if (step == MYSQL_STEP_CHANNELS && seen->rest > 0)

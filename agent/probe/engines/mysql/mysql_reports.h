@@ -80,8 +80,10 @@ struct mysql_deployed {
     struct mysql_seen mysql;
     enum phase phase;
     bool there; /* the table, when it was looked for last */
+    bool known; /* it has told once, and is looked for each time from then on */
     bool told;  /* by the last question */
     uint32_t rest;
+    uint32_t misses;          /* in a row, since it has told */
     struct topology topology; /* the green servers */
 };
 

@@ -9,6 +9,11 @@
 #include "agent/probe/deployment.h"
 #include "agent/probe/engines/mysql/family/values.h"
 
+/* A table that has told, and is not there for us in so many full questions in a row, is gone. Fewer: grants
+ * that are loaded anew, or a table that is made anew, end a switchover. More: the word of a deployment that
+ * was deleted is kept. */
+#define MYSQL_DEPLOYMENT_MISSES 5
+
 /* Without a row, there is no such table, or not for us: no error, and nothing in any log. */
 #define MYSQL_QUESTION_LOOK                                                                        \
     "SELECT 1 FROM information_schema.TABLES"                                                      \
