@@ -14,9 +14,8 @@
 
 void words_member(const struct conf_member *member, char ret[MEMBER_TEXT_SIZE])
 {
-    const char *format = strchr(member->host, ':') ? "[%s]:%u" : "%s:%u";
-
-    snprintf(ret, MEMBER_TEXT_SIZE, format, member->host, member->port);
+    snprintf(ret, MEMBER_TEXT_SIZE, strchr(member->host, ':') ? "[%s]:%u" : "%s:%u", member->host,
+             member->port);
 }
 
 static void print_address(const struct address *at, char ret[MEMBER_TEXT_SIZE])
@@ -501,8 +500,7 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
 {
     uint32_t demoted = cluster->decision.verdict.demoted, named = 0;
     uint64_t count = cluster->severing.spared;
-    char filter[SPARED_NAMES_MAX * (MEMBER_TEXT_SIZE + 8)] = "";
-    char name[MEMBER_TEXT_SIZE];
+    char filter[SPARED_NAMES_MAX * (MEMBER_TEXT_SIZE + 8)] = "", name[MEMBER_TEXT_SIZE];
 
     for (uint32_t i = 0; i < cluster->conf->member_count && named < SPARED_NAMES_MAX; i++) {
         if (!(demoted >> i & 1))
@@ -524,13 +522,6 @@ static void text_spared(const struct cluster *cluster, char *ret, size_t size)
              filter);
 }
 
-static const char *say_seed(const struct discovery *d, uint32_t seed)
-{
-    if (d->seed_errors[seed][0])
-        return d->seed_errors[seed];
-    return d->seed_said[seed] ? d->seed_said[seed] : "no error, and no row of a member";
-}
-
 /* Each seed with what it said last. */
 static void text_untold(const struct cluster *cluster, char *ret, size_t size)
 {
@@ -541,15 +532,16 @@ static void text_untold(const struct cluster *cluster, char *ret, size_t size)
                                                               : "none is known");
 
     for (uint32_t i = 0; d && i < d->base->seed_count && len < size; i++) {
+        const char *said = d->seed_said[i] ? d->seed_said[i] : "no error, and no row of a member";
         words_member(&d->base->seeds[i], name);
-        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name, say_seed(d, i));
+        len += (size_t)snprintf(ret + len, size - len, "; seed %s: %s", name,
+                                d->seed_errors[i][0] ? d->seed_errors[i] : said);
     }
 }
 
 static void text_refused(const struct cluster *cluster, char *ret, size_t size)
 {
     const struct roster *r = cluster->discovery ? &cluster->discovery->roster : NULL;
-
     bool old = r && r->refused_why == NAMED_OLD;
 
     snprintf(ret, size, "%s names the server '%s', which %s: it is not asked; %s",
