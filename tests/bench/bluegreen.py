@@ -39,25 +39,10 @@ def say(db, status):
 
 
 def start(db):
-    agent = Agent(f"""
-  - name: orders
-    engine: aurora-mysql
-    seeds: ["{SEED}:{db.port}"]
-    host_patterns: ["?.{DOMAIN}"]
-    connection: "user=homing tls=off"
-    password_file: {db.password_file}
-    endpoints: [{{names: [{NAME}], role: writer}}]
-""").start()
+    agent = Agent(db.cluster((NAME, "writer"))).start()
     agent.wait_writer("orders", db.member(BLUE[0]))
     eventually(lambda: agent.member("orders", db.member(GREEN[0])).get("role") == "writer", "the green writer is heard")
     return agent
-
-
-def put_seed(db, name):
-    with open("/etc/hosts", encoding="ascii") as hosts:
-        lines = [line for line in hosts if SEED not in line.split()]
-    with open("/etc/hosts", "w", encoding="ascii") as hosts:
-        hosts.write("".join(lines) + f"{db.address(name)} {SEED}\n")
 
 
 def dns_names(address, since):
@@ -72,7 +57,7 @@ def dns_names(address, since):
 
 
 def one_round(db):
-    put_seed(db, BLUE[0])
+    db.lead_seed(BLUE[0])
     say(db, "AVAILABLE")
     agent = start(db)
     for status in "SWITCHOVER_INITIATED", "SWITCHOVER_IN_PROGRESS":
@@ -82,7 +67,7 @@ def one_round(db):
     watch = Watch(agent.socket, NAME, db.address(GREEN[0]))
     moment = time.monotonic()
     say(db, "SWITCHOVER_IN_POST_PROCESSING")
-    late = threading.Timer(DNS_LATE, put_seed, (db, GREEN[0]))
+    late = threading.Timer(DNS_LATE, db.lead_seed, (GREEN[0],))
     late.start()
     took = watch.since(moment), dns_names(db.address(GREEN[0]), moment)
     late.join()

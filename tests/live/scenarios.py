@@ -13,20 +13,11 @@ from sever import need_root  # noqa: E402
 need_root()
 own_namespaces("--mount")
 import scenario  # noqa: E402
-from aurora import DOMAIN, SEED, Aurora  # noqa: E402
+from aurora import Aurora  # noqa: E402
 
 NAME = "orders-db.invalid"
 db = Aurora("a", "b", "c")
-agent = Agent(f"""
-  - name: orders
-    engine: aurora-mysql
-    seeds: ["{SEED}:{db.port}"]
-    host_patterns: ["?.{DOMAIN}"]
-    connection: "user=homing tls=off"
-    password_file: {db.password_file}
-    max_switches: 0
-    endpoints: [{{names: [{NAME}], role: writer}}]
-""")
+agent = Agent(db.cluster((NAME, "writer")))
 
 
 class Stage:
@@ -71,10 +62,7 @@ class Stage:
         return agent.member("orders", db.member(name))
 
     def names(self, name):
-        with open("/etc/hosts", encoding="ascii") as hosts:
-            lines = [line for line in hosts if SEED not in line.split()]
-        with open("/etc/hosts", "w", encoding="ascii") as hosts:
-            hosts.write("".join(lines) + f"{db.address(name)} {SEED}\n")
+        db.lead_seed(name)
 
     def is_followed(self, name):
         agent.wait_writer("orders", db.member(name))

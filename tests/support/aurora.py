@@ -65,6 +65,27 @@ class Aurora:
         own_hosts({SEED: self.address(self.names[0]), **others,
                    **{f"{name}.{domain}": self.address(name) for name in self.names for domain in (DOMAIN, ELSEWHERE)}})
 
+    def lead_seed(self, name):
+        """From now on DNS says that the cluster's name is there."""
+        with open("/etc/hosts", encoding="ascii") as hosts:  # own_hosts() has mounted it
+            lines = [line for line in hosts if SEED not in line.split()]
+        with open("/etc/hosts", "w", encoding="ascii") as hosts:
+            hosts.write("".join(lines) + f"{self.address(name)} {SEED}\n")
+
+    def cluster(self, *endpoints):
+        """For Agent(): `orders`, of one seed and a pattern; endpoints as (name, role)."""
+        listed = ", ".join(f"{{names: [{name}], role: {role}}}" for name, role in endpoints)
+        return f"""
+  - name: orders
+    engine: aurora-mysql
+    seeds: ["{SEED}:{self.port}"]
+    host_patterns: ["?.{DOMAIN}"]
+    connection: "user=homing tls=off"
+    password_file: {self.password_file}
+    max_switches: 0
+    endpoints: [{listed}]
+"""
+
     def where(self, _):
         """What stands before a server's command: for a host of its own."""
         return []

@@ -32,9 +32,9 @@ FAILOVER = 4 * PATIENCE
 def servers_user():
     if os.geteuid() != 0:
         return []
-    # Whom a busy machine keeps from answering for 150 ms beside another claim has ended (W3).
     names = {entry.pw_name for entry in pwd.getpwall()}
     user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    # Whom a busy machine keeps from answering for 150 ms beside another claim has ended (W3).
     return ["nice", "-n", "-10", "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
